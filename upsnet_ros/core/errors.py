@@ -1,0 +1,59 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The errors this package raises on purpose.
+
+Every message says what was received, what was expected and what to do about it. Anything else that
+escapes is a defect of this package.
+"""
+
+from __future__ import annotations
+
+
+class UpsnetError(Exception):
+    """Base of all errors raised on purpose, so that one `except` can keep a node serving."""
+
+
+class ImageError(UpsnetError):
+    """An image or an image message that cannot be used."""
+
+
+class LabelError(UpsnetError):
+    """A label map or a label set that breaks its own rules."""
+
+
+class ModelError(UpsnetError):
+    """A model that is missing, altered, or whose outputs are not what its manifest promises."""
+
+
+class ManifestError(ModelError):
+    """A field of `model.json` that is missing, malformed or does not fit the model file.
+
+    Attributes:
+        field: dotted path of the field, for example `input.height`.
+        received: what the field held.
+        expected: what it should hold, in words.
+    """
+
+    def __init__(self, field: str, received: object, expected: str) -> None:
+        """Build the message from the three attributes."""
+        self.field = field
+        self.received = received
+        self.expected = expected
+        super().__init__(
+            f"model manifest field '{field}': received {_shorten(received)}, expected {expected}; "
+            'export the model again, or use the manifest that was written with it'
+        )
+
+    def __reduce__(self) -> tuple[type, tuple[str, object, str]]:
+        """Keep the three attributes across process borders, where exceptions are pickled."""
+        return type(self), (self.field, self.received, self.expected)
+
+
+class ParameterError(UpsnetError):
+    """A parameter value that is impossible."""
+
+
+def _shorten(value: object, *, limit: int = 120) -> str:
+    """Return the value's representation, cut so that one bad field cannot flood a log."""
+    text = repr(value)
+    return text if len(text) <= limit else f'{text[:limit]}...'
