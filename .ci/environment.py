@@ -1,0 +1,298 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Makes what the project needs to build, run and test, and runs commands in it.
+
+    python3 .ci/environment.py runtime            virtual environment of the node (no torch)
+    python3 .ci/environment.py training           virtual environment for training (torch)
+    python3 .ci/environment.py ros-build          messages and package, built with colcon
+    python3 .ci/environment.py exec NAME -- CMD   run CMD in the runtime or training environment
+
+Every step is skipped while its inputs are unchanged.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from ros_variables import (
+    INSTALL_FOLDER,
+    ROOT,
+    ROS_FOLDER,
+    VENVS,
+    environment,
+    ros_is_sourced,
+    venv_python,
+    write_setup_file,
+)
+from ros_wheels import mend_wheels
+from steps import SetupError, Step, fingerprint
+
+VERSIONS = ROOT / 'config' / 'versions.txt'
+SETUP_PY = ROOT / 'setup.py'
+WHEEL_PYTHON = (3, 11)
+OLDEST_PYTHON = (3, 10)
+FREE_GIB = {'runtime': 2, 'training': 12, 'ros-build': 1}
+EXTRAS = {'runtime': ['dev'], 'training': ['training', 'dev']}
+# Installed by ROS itself and matched to its compiled messages, so never replaced beside it.
+KEPT_FROM_ROS = ('numpy', 'pyyaml', 'setuptools')
+PACKAGE_PARTS = ('CMakeLists.txt', 'package.xml', 'msg', 'upsnet_ros', 'launch', 'config')
+
+
+def requirements(*extras: str) -> list[str]:
+    """The requirement names that setup.py states, read without running it."""
+    constants: dict[str, object] = {}
+    for statement in ast.parse(SETUP_PY.read_text()).body:
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            try:
+                constants[statement.targets[0].id] = ast.literal_eval(statement.value)
+            except ValueError:
+                continue  # not a literal, so not a list of requirements
+    by_extra = constants['EXTRAS_REQUIRE']
+    names = list(constants['INSTALL_REQUIRES'])
+    for extra in extras:
+        names += by_extra[extra]
+    return names
+
+
+def python_version(python: str) -> tuple[int, int] | None:
+    """Major and minor version of an interpreter, None when it cannot be run."""
+    code = 'import sys; print(*sys.version_info[:2])'
+    try:
+        answer = subprocess.run([python, '-c', code], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    major, minor = answer.stdout.split()
+    return int(major), int(minor)
+
+
+def find_python(name: str) -> str:
+    """The interpreter to make a virtual environment from.
+
+    Raises:
+        SetupError: there is none of a fitting version.
+    """
+    if name == 'runtime' and not ros_is_sourced():
+        for candidate in ('python3.11', sys.executable, 'python3'):
+            if python_version(candidate) == WHEEL_PYTHON:
+                return candidate
+        raise SetupError(
+            'the ROS 2 wheels are built for Python 3.11; python3 is '
+            f'{sys.version_info.major}.{sys.version_info.minor} and no python3.11 was found.\n'
+            '  what to do: install Python 3.11 with its headers (python3.11, python3.11-venv, '
+            'python3.11-dev), or source a ROS 2 installation (Jazzy, Kilted).'
+        )
+    candidates = ('python3',) if name == 'runtime' else ('python3.11', 'python3')
+    for candidate in candidates:
+        version = python_version(candidate)
+        if version is not None and version >= OLDEST_PYTHON:
+            return candidate
+    raise SetupError('Python 3.10 or newer is needed.\n  what to do: install python3.11.')
+
+
+def check_disk(name: str) -> None:
+    """Refuses to begin a set-up that would fill the disk.
+
+    Raises:
+        SetupError: too little space.
+    """
+    free = shutil.disk_usage(ROOT).free / 2**30
+    if free < FREE_GIB[name]:
+        raise SetupError(
+            f'{free:.1f} GiB are free under {ROOT}; "{name}" needs {FREE_GIB[name]} GiB.\n'
+            '  what to do: free space, or move the checkout to a larger disk.'
+        )
+
+
+def constraints_file(name: str) -> Path:
+    """The versions to install: all of them, less what a sourced ROS installation brings itself."""
+    if name != 'runtime' or not ros_is_sourced():
+        return VERSIONS
+    kept = [
+        line
+        for line in VERSIONS.read_text().splitlines()
+        if line.split('==')[0] not in KEPT_FROM_ROS
+    ]
+    path = VENVS[name] / 'versions_beside_ros.txt'
+    path.write_text('\n'.join(kept) + '\n')
+    return path
+
+
+def make_virtual_environment(name: str) -> None:
+    """Makes `.venv/<name>` and installs the stated requirements at the stated versions."""
+    venv = VENVS[name]
+    system_ros = name == 'runtime' and ros_is_sourced()
+    extras = EXTRAS[name] + (['ros'] if name == 'runtime' and not system_ros else [])
+    step = Step(
+        f'{name} environment',
+        folder=venv,
+        inputs=fingerprint(VERSIONS, SETUP_PY, extras, venv, os.environ.get('ROS_DISTRO')),
+        advice='check the network and the package index of pip, then run the same command again; '
+        f'to begin anew remove {venv}.',
+    )
+    if step.is_done():
+        return
+    check_disk(name)
+    python = find_python(name)
+    step.begin()
+    if python_version(str(venv_python(name))) != python_version(python):
+        options = ['--clear'] + (['--system-site-packages'] if system_ros else [])
+        step.run([python, '-m', 'venv', *options, str(venv)])
+    pip = [str(venv_python(name)), '-m', 'pip', 'install', '--no-input', '--progress-bar=off']
+    step.run([*pip, '--constraint', str(constraints_file(name)), *requirements(*extras)])
+    if 'ros' in extras:
+        mend_cmake_files(step)
+    step.finish()
+
+
+def include_folders() -> tuple[Path, Path]:
+    """Include folders of Python and NumPy for the runtime environment."""
+    code = (
+        'import sysconfig, numpy; print(sysconfig.get_paths()["include"]); '
+        'print(numpy.get_include())'
+    )
+    command = [str(venv_python('runtime')), '-c', code]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    python_include, numpy_include = answer.stdout.splitlines()
+    return Path(python_include), Path(numpy_include)
+
+
+def mend_cmake_files(step: Step) -> None:
+    """Makes the wheels' CMake files name this machine's include folders.
+
+    Raises:
+        SetupError: the headers of Python are missing, or a folder could not be mended.
+    """
+    python_include, numpy_include = include_folders()
+    if not (python_include / 'Python.h').is_file():
+        raise step.failure(
+            f'{python_include}/Python.h is missing; install the headers of Python 3.11 '
+            '(python3.11-dev)'
+        )
+    _, missing = mend_wheels(
+        VENVS['runtime'], python_include=str(python_include), numpy_include=str(numpy_include)
+    )
+    if missing:
+        raise step.failure('include folders that do not exist: ' + ', '.join(missing[:5]))
+
+
+def package_inputs() -> list[object]:
+    """What the build depends on: messages and build files by content, installed files by name.
+
+    Installed files are links to the source tree, so their contents need no new build.
+    """
+    contents = [ROOT / 'CMakeLists.txt', ROOT / 'package.xml', *sorted(ROOT.glob('msg/*.msg'))]
+    names = [
+        str(path.relative_to(ROOT))
+        for folder in ('upsnet_ros', 'launch', 'config')
+        for path in sorted((ROOT / folder).rglob('*'))
+        if path.is_file() and '__pycache__' not in path.parts
+    ]
+    return [*contents, *names]
+
+
+def find_compiler() -> str:
+    """Path of a C++ compiler.
+
+    Raises:
+        SetupError: there is none.
+    """
+    named = os.environ.get('CXX')
+    for candidate in (*([named] if named else []), 'c++', 'g++', 'clang++'):
+        path = shutil.which(candidate)
+        if path:
+            return path
+    raise SetupError(
+        'no C++ compiler was found; the messages are compiled.\n'
+        '  what to do: install one (g++ with make: package build-essential), or set CXX.'
+    )
+
+
+def link_workspace() -> Path:
+    """A source folder for colcon that holds links to the package's parts, and not `.venv`.
+
+    CMake refuses to export a target whose include folders lie inside the source folder, and those
+    of NumPy do when the virtual environment lies in the checkout.
+    """
+    workspace = ROS_FOLDER / 'src' / 'upsnet_ros'
+    workspace.mkdir(parents=True, exist_ok=True)
+    for part in PACKAGE_PARTS:
+        link = workspace / part
+        link.unlink(missing_ok=True)
+        link.symlink_to(ROOT / part)
+    return workspace
+
+
+def build_ros_package() -> None:
+    """Builds the messages and the package into `.ros/install` and writes `.ros/setup.sh`."""
+    make_virtual_environment('runtime')
+    compiler = find_compiler()
+    step = Step(
+        'ROS package',
+        folder=ROS_FOLDER,
+        inputs=fingerprint(*package_inputs(), VENVS['runtime'], VERSIONS, compiler),
+        advice='read the log: a message or CMakeLists.txt is usually named in it; to begin anew '
+        f'remove {ROS_FOLDER}.',
+    )
+    if step.is_done():
+        write_setup_file()
+        return
+    check_disk('ros-build')
+    step.begin()
+    step.run(colcon_command(link_workspace()), environment=environment('runtime'), cwd=ROOT)
+    write_setup_file()
+    step.finish()
+
+
+def colcon_command(source: Path) -> list[str]:
+    """The build command; links instead of copies, so an edited module needs no new build."""
+    colcon = shutil.which('colcon') if ros_is_sourced() else str(VENVS['runtime'] / 'bin/colcon')
+    if colcon is None:
+        raise SetupError(
+            'a ROS installation is sourced but colcon is not installed.\n'
+            '  what to do: install it (package python3-colcon-common-extensions).'
+        )
+    return [
+        *(colcon, '--log-base', str(ROS_FOLDER / 'log'), 'build'),
+        *('--paths', str(source), '--packages-select', 'upsnet_ros'),
+        *('--build-base', str(ROS_FOLDER / 'build'), '--install-base', str(INSTALL_FOLDER)),
+        *('--merge-install', '--symlink-install', '--event-handlers', 'console_direct+'),
+        *('--cmake-args', f'-DPython3_EXECUTABLE={venv_python("runtime")}', '-DBUILD_TESTING=OFF'),
+    ]
+
+
+def execute(arguments: list[str]) -> None:
+    """Replaces this process by a command in the named environment; `python` is that of the venv."""
+    name, command = arguments[0], [part for part in arguments[1:] if part != '--']
+    variables = environment(name)
+    program = shutil.which(command[0], path=variables['PATH']) or command[0]
+    os.execve(program, [program, *command[1:]], variables)
+
+
+def main(arguments: list[str]) -> int:
+    """Runs one set-up command; returns the exit status."""
+    actions = {
+        'runtime': lambda: make_virtual_environment('runtime'),
+        'training': lambda: make_virtual_environment('training'),
+        'ros-build': build_ros_package,
+    }
+    try:
+        if len(arguments) >= 3 and arguments[0] == 'exec' and arguments[1] in VENVS:
+            execute(arguments[1:])
+        elif len(arguments) == 1 and arguments[0] in actions:
+            actions[arguments[0]]()
+        else:
+            print(__doc__, file=sys.stderr)
+            return 2
+    except SetupError as error:
+        print(f'[set-up] {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,108 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The environment variables under which the project runs: the one place that states them.
+
+`make`, the tests, the demo and a person (`source .ros/setup.sh`) all get these. Two cases:
+
+* A ROS 2 installation is sourced: its variables stay as they are, ours go in front.
+* None is sourced: ROS 2 comes as wheels in `.venv/runtime`. The wheels restart Python once to set
+  LD_LIBRARY_PATH; stating it here, with the variable that marks it as done, saves the restart.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENVS = {'runtime': ROOT / '.venv' / 'runtime', 'training': ROOT / '.venv' / 'training'}
+ROS_FOLDER = ROOT / '.ros'
+INSTALL_FOLDER = ROS_FOLDER / 'install'
+FASTDDS_PROFILE = ROOT / 'config' / 'fastdds.xml'
+SETUP_FILE = ROS_FOLDER / 'setup.sh'
+
+
+def ros_is_sourced() -> bool:
+    """True when a ROS 2 installation is sourced in this shell (not this project's own set-up)."""
+    return bool(os.environ.get('ROS_DISTRO')) and 'UPSNET_ROS_ENVIRONMENT' not in os.environ
+
+
+def venv_python(name: str) -> Path:
+    """The interpreter of a virtual environment of the project."""
+    return VENVS[name] / 'bin' / 'python'
+
+
+def prepended(variable: str, *folders: Path) -> str:
+    """A search path with folders in front of what the variable has now, each once."""
+    parts = [str(folder) for folder in folders]
+    parts += os.environ.get(variable, '').split(os.pathsep)
+    return os.pathsep.join(dict.fromkeys(part for part in parts if part))
+
+
+def library_folders(venv: Path) -> list[Path]:
+    """Folders with the shared libraries of the wheels."""
+    return [venv / 'lib', *sorted(venv.glob('lib/python3.*/site-packages/ros_*.libs'))]
+
+
+def python_folders(install: Path) -> list[Path]:
+    """Folders of the build tree that hold the generated `upsnet_ros.msg`, as ROS versions differ."""
+    patterns = ('lib/python3.*/site-packages', 'local/lib/python3.*/dist-packages')
+    return [folder for pattern in patterns for folder in sorted(install.glob(pattern))]
+
+
+def profile_variable() -> str:
+    """Name of the variable that Fast DDS reads its profile from; since 3.0 the old one warns."""
+    before_three = os.environ.get('ROS_DISTRO') in ('humble', 'jazzy')
+    return 'FASTRTPS_DEFAULT_PROFILES_FILE' if before_three else 'FASTDDS_DEFAULT_PROFILES_FILE'
+
+
+def runtime_variables() -> dict[str, str]:
+    """Variables to run the node, the runtime tests and the demo with."""
+    venv = VENVS['runtime']
+    libraries = [INSTALL_FOLDER / 'lib']
+    prefixes = [INSTALL_FOLDER]
+    variables = {'UPSNET_ROS_ENVIRONMENT': 'runtime'}
+    if not ros_is_sourced():
+        libraries += library_folders(venv)
+        prefixes.append(venv)
+        variables['_ROS_WHEELS_BOOTSTRAP_COMPLETE'] = '1'
+    variables.update(
+        VIRTUAL_ENV=str(venv),
+        PATH=prepended('PATH', venv / 'bin'),
+        PYTHONPATH=prepended('PYTHONPATH', ROOT, *python_folders(INSTALL_FOLDER)),
+        AMENT_PREFIX_PATH=prepended('AMENT_PREFIX_PATH', *prefixes),
+        CMAKE_PREFIX_PATH=prepended('CMAKE_PREFIX_PATH', *prefixes),
+        LD_LIBRARY_PATH=prepended('LD_LIBRARY_PATH', *libraries),
+    )
+    variables[profile_variable()] = str(FASTDDS_PROFILE)
+    return variables
+
+
+def training_variables() -> dict[str, str]:
+    """Variables to train and to run the training tests with; nothing of ROS is needed there."""
+    venv = VENVS['training']
+    return {
+        'UPSNET_ROS_ENVIRONMENT': 'training',
+        'VIRTUAL_ENV': str(venv),
+        'PATH': prepended('PATH', venv / 'bin'),
+        'PYTHONPATH': str(ROOT),
+    }
+
+
+def environment(name: str) -> dict[str, str]:
+    """The whole environment of a process that runs in one of the two virtual environments."""
+    variables = runtime_variables() if name == 'runtime' else training_variables()
+    return {**os.environ, **variables}
+
+
+def write_setup_file() -> Path:
+    """Writes the file a person sources to get what make uses."""
+    lines = ['# Written by .ci/environment.py. Use: source .ros/setup.sh']
+    lines += [
+        f'export {name}={shlex.quote(value)}'
+        for name, value in sorted(runtime_variables().items())
+    ]
+    SETUP_FILE.parent.mkdir(parents=True, exist_ok=True)
+    SETUP_FILE.write_text('\n'.join(lines) + '\n')
+    return SETUP_FILE

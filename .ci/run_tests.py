@@ -1,0 +1,48 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Runs lint and both test suites, each in its environment, to the end even when one fails."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+from ros_variables import ROOT, environment
+
+TRAINING_TESTS = ('tests/training', 'tests/parity')
+RUNTIME_PYTEST = ['pytest', 'tests', *(f'--ignore={folder}' for folder in TRAINING_TESTS)]
+TRAINING_PYTEST = ['pytest', *(folder for folder in TRAINING_TESTS if (ROOT / folder).is_dir())]
+
+# Name, environment, arguments of `python -m`.
+SUITES = (
+    ('lint: rules', 'runtime', ['ruff', 'check', '.']),
+    ('lint: format', 'runtime', ['ruff', 'format', '--check', '.']),
+    ('runtime tests', 'runtime', RUNTIME_PYTEST),
+    ('training tests', 'training', TRAINING_PYTEST),
+)
+
+
+def run_suite(name: str, venv: str, arguments: list[str]) -> tuple[str, int, float]:
+    """Runs one suite from the root of the checkout; returns its name, exit status and seconds."""
+    print(f'\n=== {name} ===', flush=True)
+    started = time.monotonic()
+    command = [f'.venv/{venv}/bin/python', '-m', *arguments]
+    status = subprocess.run(
+        command, cwd=ROOT, env=environment(venv), stdin=subprocess.DEVNULL
+    ).returncode
+    return name, status, time.monotonic() - started
+
+
+def main() -> int:
+    """Runs all suites; the exit status is that of the first that failed, or 0."""
+    results = [run_suite(*suite) for suite in SUITES]
+    print('\n=== all suites ===')
+    for name, status, seconds in results:
+        outcome = 'passed' if status == 0 else f'FAILED (status {status})'
+        print(f'{name:16} {outcome} in {seconds:.0f} s')
+    return next((status for _, status, _ in results if status), 0)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

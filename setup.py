@@ -1,0 +1,89 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Names of what the project needs; the versions are in config/versions.txt, and nowhere else.
+
+`pip install .` installs the runtime without ROS (pipeline, backends, evaluation of arrays).
+A ROS workspace builds the package with colcon instead: see CMakeLists.txt.
+"""
+
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+INSTALL_REQUIRES = [
+    'numpy',
+    'opencv-python-headless',
+    'onnxruntime',
+    'pyyaml',
+    'psutil',
+    'rosbags',
+    'tqdm',
+]
+EXTRAS_REQUIRE = {
+    # ROS 2 Kilted as wheels, and what colcon needs to build a package with messages on them.
+    'ros': [
+        'ros-kilted-rclpy',
+        'ros-kilted-rmw-fastrtps-cpp',
+        'ros-kilted-sensor-msgs',
+        'ros-kilted-std-msgs',
+        'ros-kilted-std-srvs',
+        'ros-kilted-diagnostic-msgs',
+        'ros-kilted-lifecycle-msgs',
+        'ros-kilted-rosidl-default-generators',
+        'ros-kilted-ament-cmake',
+        'ros-ament-package',
+        'ros-ament-cmake-include-directories',
+        'ros-rosidl-core-generators',
+        'ros-ament-cmake-ros-core',
+        'colcon-common-extensions',
+        'cmake',
+        'setuptools',
+    ],
+    'training': [
+        'torch',
+        'torchvision',
+        'onnx',
+        'onnxscript',
+        'cityscapesScripts',
+        'pycocotools',
+        'scipy',
+        'matplotlib',
+        'tensorboard',
+    ],
+    'dev': ['pytest', 'ruff'],
+}
+ROOT = Path(__file__).parent
+
+
+def package_version() -> str:
+    """The version as package.xml has it, the only place that states it."""
+    return ElementTree.parse(ROOT / 'package.xml').getroot().findtext('version')
+
+
+def shared_files() -> list[tuple[str, list[str]]]:
+    """Configuration, launch files and models, to share/upsnet_ros as a ROS installation has them."""
+    files = [
+        path
+        for folder in ('config', 'launch')
+        for path in sorted((ROOT / folder).rglob('*'))
+        if path.is_file() and '__pycache__' not in path.parts
+    ]
+    return [
+        (f'share/upsnet_ros/{path.relative_to(ROOT).parent}', [str(path.relative_to(ROOT))])
+        for path in files
+    ]
+
+
+if __name__ == '__main__':
+    setup(
+        name='upsnet_ros',
+        version=package_version(),
+        description='Panoptic segmentation of camera images: UPSNet as a ROS 2 node',
+        license='Apache-2.0',
+        python_requires='>=3.10',
+        packages=find_packages(include=['upsnet_ros', 'upsnet_ros.*']),
+        data_files=shared_files(),
+        install_requires=INSTALL_REQUIRES,
+        extras_require=EXTRAS_REQUIRE,
+    )
