@@ -1,0 +1,277 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Records what the node publishes into a rosbag2, byte for byte, with the time of arrival.
+
+The subscriptions are raw: a callback only notes the time and hands the serialised bytes to a
+writing thread, so a burst of 2 MB label images is not held up by decoding or by the disk. The bag
+is an ordinary rosbag2 (MCAP, zstd): it can be evaluated with this project, shown in Foxglove or
+replayed beside the drive. Its message times are the system time of arrival [ns].
+
+Progress is told as one JSON object per line on standard output, `event` being one of: `ready`,
+`class_info` (`topic`), `label` (`topic`, `stamp_ns`, `received_ns`), `done` (`messages`,
+`clock_step_ms`: how far the system clock was moved against the steady one while recording),
+`error` (`message`). Recording ends when standard input is closed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Event, Thread
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rosbags.interfaces import (
+    Connection,
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+from sensor_msgs.msg import Image
+
+from upsnet_ros.core.errors import UpsnetError
+from upsnet_ros.msg import PanopticClassInfo, PanopticInstanceArray
+from upsnet_ros.node.bag_player import emit, read_stamp_ns
+
+PACKAGE = 'upsnet_ros'
+# Labels of ten seconds at 10 Hz may wait in the middleware before one would be lost here.
+QUEUE_DEPTH = 100
+
+
+class RecordingError(UpsnetError):
+    """A recording that cannot be made."""
+
+
+@dataclass(frozen=True)
+class RecordedTopic:
+    """One topic to record: `kind` is what its messages are to the evaluation."""
+
+    name: str
+    message_class: type
+    message_type: str
+    kind: str
+    latched: bool = False
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One message as it came: serialised bytes and the system time [ns]."""
+
+    topic: RecordedTopic
+    received_ns: int
+    data: bytes
+
+
+def topics_of_camera(camera: str) -> list[RecordedTopic]:
+    """The results of one camera that an evaluation needs."""
+    prefix = f'/{camera.strip("/")}/panoptic'
+    return [
+        RecordedTopic(f'{prefix}/image', Image, 'sensor_msgs/msg/Image', 'label'),
+        RecordedTopic(
+            f'{prefix}/instances',
+            PanopticInstanceArray,
+            f'{PACKAGE}/msg/PanopticInstanceArray',
+            'instances',
+        ),
+        RecordedTopic(
+            f'{prefix}/class_info',
+            PanopticClassInfo,
+            f'{PACKAGE}/msg/PanopticClassInfo',
+            'class_info',
+            latched=True,
+        ),
+    ]
+
+
+def diagnostics_topic() -> RecordedTopic:
+    """The node's own report on itself."""
+    return RecordedTopic(
+        '/diagnostics', DiagnosticArray, 'diagnostic_msgs/msg/DiagnosticArray', 'diagnostics'
+    )
+
+
+def message_folder() -> Path:
+    """The folder of this package's .msg files: in the source tree or in an installed share."""
+    candidates = [Path(__file__).resolve().parents[2] / 'msg']
+    for prefix in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep):
+        candidates.append(Path(prefix) / 'share' / PACKAGE / 'msg')
+    for folder in candidates:
+        if (folder / 'PanopticInstance.msg').is_file():
+            return folder
+    raise RecordingError(
+        f'PanopticInstance.msg was found in none of {", ".join(map(str, candidates))}. '
+        'Source the workspace in which this package was built.'
+    )
+
+
+def typestore_with_our_messages() -> Typestore:
+    """Message definitions for the bag: the distribution's and this package's."""
+    store = get_typestore(Stores.ROS2_JAZZY)
+    definitions = {}
+    for path in sorted(message_folder().glob('*.msg')):
+        definitions.update(get_types_from_msg(path.read_text(), f'{PACKAGE}/msg/{path.stem}'))
+    store.register(definitions)
+    return store
+
+
+class BagWriting:
+    """A thread that appends arrivals to a bag and reports each of them."""
+
+    def __init__(self, output: Path, topics: list[RecordedTopic]) -> None:
+        if output.exists():
+            raise RecordingError(f'{output} exists already. Remove it or record elsewhere.')
+        output.parent.mkdir(parents=True, exist_ok=True)
+        # Version 8 is read by every distribution from Iron on.
+        self._writer = Writer(output, version=8, storage_plugin=StoragePlugin.MCAP)
+        self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        self._writer.open()
+        store = typestore_with_our_messages()
+        self._connections: dict[str, Connection] = {
+            topic.name: self._writer.add_connection(
+                topic.name,
+                topic.message_type,
+                typestore=store,
+                offered_qos_profiles=[offered_qos(latched=topic.latched)],
+            )
+            for topic in topics
+        }
+        self.arrivals: SimpleQueue[Arrival | None] = SimpleQueue()
+        self.messages = 0
+        self._thread = Thread(target=self._write_all, name='bag_writer')
+        self._thread.start()
+
+    def _write_all(self) -> None:
+        while (arrival := self.arrivals.get()) is not None:
+            self._writer.write(
+                self._connections[arrival.topic.name], arrival.received_ns, arrival.data
+            )
+            self.messages += 1
+            if arrival.topic.kind == 'label':
+                emit(
+                    event='label',
+                    topic=arrival.topic.name,
+                    stamp_ns=read_stamp_ns(arrival.data),
+                    received_ns=arrival.received_ns,
+                )
+            elif arrival.topic.kind == 'class_info':
+                emit(event='class_info', topic=arrival.topic.name)
+
+    def close(self) -> int:
+        """Write what is waiting, close the bag and return the number of its messages."""
+        self.arrivals.put(None)
+        self._thread.join()
+        self._writer.close()
+        return self.messages
+
+
+def offered_qos(*, latched: bool) -> Qos:
+    """What `ros2 bag play` shall offer when it plays the recording."""
+    unlimited = QosTime(sec=2147483647, nsec=4294967295)
+    return Qos(
+        history=QosHistory.KEEP_LAST,
+        depth=1 if latched else QUEUE_DEPTH,
+        reliability=QosReliability.RELIABLE,
+        durability=QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE,
+        deadline=unlimited,
+        lifespan=unlimited,
+        liveliness=QosLiveliness.AUTOMATIC,
+        liveliness_lease_duration=unlimited,
+        avoid_ros_namespace_conventions=False,
+    )
+
+
+def subscription_qos(*, latched: bool) -> QoSProfile:
+    """Reliable and deep: nothing may be lost between the node and the recording."""
+    return QoSProfile(
+        depth=1 if latched else QUEUE_DEPTH,
+        history=HistoryPolicy.KEEP_LAST,
+        reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+    )
+
+
+def subscribe(node: Node, topic: RecordedTopic, writing: BagWriting) -> None:
+    """Record one topic."""
+
+    def note(data: bytes) -> None:
+        writing.arrivals.put(Arrival(topic, time.time_ns(), data))
+
+    callback: Callable[[bytes], None] = note
+    node.create_subscription(
+        topic.message_class,
+        topic.name,
+        callback,
+        subscription_qos(latched=topic.latched),
+        raw=True,
+    )
+
+
+def spin_until(node: Node, finished: Event) -> None:
+    """Take messages until `finished` is set; looks at it ten times a second."""
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    while not finished.is_set():
+        executor.spin_once(timeout_sec=0.1)
+    executor.shutdown()
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line of this process."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n', maxsplit=1)[0])
+    parser.add_argument('--cameras', nargs='+', required=True, help='camera names')
+    parser.add_argument('--output', type=Path, required=True, help='bag to write, must not exist')
+    return parser.parse_args(arguments)
+
+
+def record(options: argparse.Namespace) -> None:
+    """Record until standard input is closed."""
+    topics = [t for camera in options.cameras for t in topics_of_camera(camera)]
+    topics.append(diagnostics_topic())
+    node = rclpy.create_node('result_recorder')
+    writing = BagWriting(options.output, topics)
+    finished = Event()
+    clock_distance = time.time_ns() - time.monotonic_ns()
+    try:
+        for topic in topics:
+            subscribe(node, topic, writing)
+        Thread(target=lambda: (sys.stdin.read(), finished.set()), daemon=True).start()
+        emit(event='ready')
+        spin_until(node, finished)
+    finally:
+        messages = writing.close()
+        node.destroy_node()
+    step = (time.time_ns() - time.monotonic_ns() - clock_distance) / 1e6
+    emit(event='done', messages=messages, clock_step_ms=round(step, 3))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Record and return the exit status."""
+    options = parse_arguments(arguments)
+    rclpy.init()
+    try:
+        record(options)
+    except RecordingError as error:
+        emit(event='error', message=str(error))
+        return 1
+    finally:
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
