@@ -1,0 +1,79 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The one seam between recipes and code: builds objects from a recipe's values."""
+
+import torch
+
+from training.config import Recipe
+from training.losses.criterion import Criterion, LossWeights
+from training.models.box_head import BoxHead
+from training.models.fpn import FeaturePyramid
+from training.models.mask_head import MaskHead
+from training.models.resnet import ResNet
+from training.models.rpn import RegionProposalHead
+from training.models.semantic_head import SemanticHead
+from training.models.upsnet import ProposalLimits, UPSNet
+from upsnet_ros.core.labels import LabelSet, cityscapes_label_set
+
+LABEL_SETS = {'cityscapes': cityscapes_label_set}
+
+
+def build_label_set(recipe: Recipe) -> LabelSet:
+    """The recipe's classes."""
+    return LABEL_SETS[recipe.data.label_set]()
+
+
+def build_model(recipe: Recipe) -> UPSNet:
+    """The recipe's network with random weights."""
+    values = recipe.model
+    labels = build_label_set(recipe)
+    backbone = ResNet(
+        blocks=values.blocks,
+        width=values.width,
+        normalisation=values.normalisation,
+        frozen_stages=values.frozen_stages,
+        deformable_stages=values.deformable_stages,
+    )
+    channels = values.fpn_channels
+    return UPSNet(
+        backbone=backbone,
+        pyramid=FeaturePyramid(
+            in_channels=backbone.out_channels,
+            channels=channels,
+            global_average=values.fpn_global_average,
+        ),
+        rpn=RegionProposalHead(in_channels=channels, channels=values.rpn_channels),
+        box_head=BoxHead(
+            in_channels=channels, channels=values.box_channels, num_classes=labels.num_things + 1
+        ),
+        mask_head=MaskHead(
+            in_channels=channels,
+            channels=values.mask_channels,
+            num_layers=values.mask_layers,
+            num_classes=labels.num_things + 1,
+        ),
+        semantic_head=SemanticHead(
+            in_channels=channels,
+            channels=values.semantic_channels,
+            num_classes=labels.num_classes,
+        ),
+        num_stuff=labels.num_stuff,
+        num_things=labels.num_things,
+        anchor_scale=values.anchor_scale,
+        canonical_size=values.canonical_size,
+        train_proposals=ProposalLimits(recipe.losses.train_pre_nms, recipe.losses.train_post_nms),
+        test_proposals=ProposalLimits(values.test_pre_nms, values.test_post_nms),
+    )
+
+
+def build_criterion(recipe: Recipe, generator: torch.Generator) -> Criterion:
+    """The recipe's losses."""
+    values = recipe.losses
+    return Criterion(
+        weights=LossWeights(values.semantic, values.semantic_roi, values.panoptic),
+        rois_per_image=values.rois_per_image,
+        foreground_rois=values.foreground_rois,
+        keep_share=values.keep_share,
+        full_resolution_semantic=values.full_resolution_semantic,
+        generator=generator,
+    )

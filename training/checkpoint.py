@@ -1,0 +1,70 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Checkpoints: everything needed to go on as if nothing had happened, written atomically."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training.config import Recipe, recipe_from_dict
+from upsnet_ros.core.errors import ModelError
+
+FORMAT_VERSION = 1
+
+
+@dataclass
+class Checkpoint:
+    """State of a training run after ``iteration`` steps.
+
+    Attributes:
+        recipe: The run's recipe.
+        iteration: Steps done.
+        model: Weights that are being trained.
+        averaged: Averaged weights, or None; these are evaluated and exported.
+        optimiser: State of the optimiser.
+        generator: State of the sampling generator.
+        seconds: Time spent training so far.
+    """
+
+    recipe: Recipe
+    iteration: int
+    model: dict[str, torch.Tensor]
+    averaged: dict[str, torch.Tensor] | None
+    optimiser: dict[str, Any]
+    generator: torch.Tensor
+    seconds: float
+
+    @property
+    def best_weights(self) -> dict[str, torch.Tensor]:
+        """The averaged weights where there are some, the trained ones otherwise."""
+        return self.averaged if self.averaged is not None else self.model
+
+
+def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
+    """Write the file under another name first, so that a reader never sees half of it."""
+    values = dict(vars(checkpoint), recipe=checkpoint.recipe.to_dict(), version=FORMAT_VERSION)
+    temporary = path.with_suffix('.partial')
+    torch.save(values, temporary)
+    os.replace(temporary, path)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint without executing anything in it.
+
+    Raises:
+        ModelError: If the file is missing, damaged or of another format.
+    """
+    if not path.is_file():
+        raise ModelError(f'no checkpoint at {path}; give the .pt file that training wrote')
+    try:
+        values = torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:  # torch raises many types for damaged files
+        raise ModelError(f'{path} is not a readable checkpoint: {error}') from error
+    version = values.pop('version', None) if isinstance(values, dict) else None
+    if version != FORMAT_VERSION:
+        raise ModelError(f'{path}: checkpoint version {version}, expected {FORMAT_VERSION}')
+    values['recipe'] = recipe_from_dict(values['recipe'])
+    return Checkpoint(**values)
