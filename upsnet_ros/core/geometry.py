@@ -133,8 +133,10 @@ def _resize_by_factor(image_bgr: np.ndarray, geometry: InputGeometry) -> np.ndar
     size = (geometry.content_width, geometry.content_height)
     if geometry.scale == 1.0:
         return image_bgr
-    by_factor = (round(geometry.image_width * geometry.scale),
-                 round(geometry.image_height * geometry.scale))
+    by_factor = (
+        round(geometry.image_width * geometry.scale),
+        round(geometry.image_height * geometry.scale),
+    )
     if by_factor != size:
         # Only a side that rounds to nothing: the step cannot be kept, the row can.
         return cv2.resize(image_bgr, size, interpolation=cv2.INTER_LINEAR)

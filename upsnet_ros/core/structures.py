@@ -57,7 +57,7 @@ def _check_array(
         isinstance(array, np.ndarray)
         and array.dtype == dtype
         and array.ndim == len(shape)
-        and all(want in (None, have) for want, have in zip(shape, array.shape))
+        and all(want in (None, have) for want, have in zip(shape, array.shape, strict=True))
     )
     if not fits:
         wanted = [('any' if size is None else size) for size in shape]
