@@ -1,0 +1,180 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Export a checkpoint: ``python -m training.export --checkpoint C --data DIR --output FOLDER``.
+
+Writes ``model.onnx`` and ``model.json``. Nothing is written when PyTorch and ONNX Runtime
+disagree on frames of the data set: neither file is ever half right.
+"""
+
+import argparse
+import hashlib
+import json
+import logging
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from training.build import build_label_set, build_model
+from training.checkpoint import Checkpoint, load_checkpoint
+from training.config import Recipe
+from training.data.augmentation import PAD_VALUE
+from training.data.cityscapes import find_frames, read_image
+from training.export_check import Agreement, compare
+from training.export_wrapper import ExportWrapper, round_weights
+from training.models.upsnet import UPSNet
+from training.onnx_graph import (
+    data_dependent_shapes,
+    store_half_weights,
+    trace,
+    use_own_operator,
+)
+from upsnet_ros.core.errors import ModelError, UpsnetError
+from upsnet_ros.manifest import ModelManifest
+
+LOGGER = logging.getLogger(__name__)
+
+
+def build_graph(model: UPSNet, *, input_size: tuple[int, int]) -> onnx.ModelProto:
+    """The ONNX graph of a network whose weights are rounded to half precision.
+
+    Raises:
+        ModelError: If a shape in the graph depends on the data.
+    """
+    graph = use_own_operator(trace(ExportWrapper(model, input_size=input_size)))
+    loose = data_dependent_shapes(graph)
+    if loose:
+        raise ModelError(
+            f'the graph has values without a fixed shape: {", ".join(loose[:5])}; a graph for '
+            'CUDA graphs and TensorRT must not; see training/export_wrapper.py'
+        )
+    return store_half_weights(graph)
+
+
+def describe(
+    checkpoint: Checkpoint, graph: onnx.ModelProto, digest: str, agreement: Agreement
+) -> ModelManifest:
+    """The manifest of an exported model, without metrics."""
+    recipe = checkpoint.recipe
+    return ModelManifest.from_dict(
+        {
+            'format_version': 1,
+            'name': recipe.name,
+            'label_set': build_label_set(recipe).to_dict(),
+            'input': {
+                'name': 'image',
+                'height': recipe.data.input_height,
+                'width': recipe.data.input_width,
+                'layout': 'NHWC',
+                'channel_order': 'BGR',
+                'dtype': 'uint8',
+                'pad_value': list(PAD_VALUE),
+            },
+            'outputs': describe_outputs(graph),
+            'panoptic_head': vars(recipe.panoptic_head),
+            'sha256': digest,
+            'recipe': recipe.to_dict(),
+            'training': {
+                'iterations': checkpoint.iteration,
+                'hours': round(checkpoint.seconds / 3600, 3),
+                'seed': recipe.optimisation.seed,
+                'export_agreement': agreement.to_dict(),
+            },
+            'metrics': {},
+        }
+    )
+
+
+def describe_outputs(graph: onnx.ModelProto) -> dict[str, Any]:
+    """Shapes and types of the graph's outputs."""
+    outputs = {}
+    for value in graph.graph.output:
+        tensor = value.type.tensor_type
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
+        outputs[value.name] = {
+            'shape': [dim.dim_value for dim in tensor.shape.dim],
+            'dtype': dtype,
+        }
+    return outputs
+
+
+def input_size_of(recipe: Recipe) -> tuple[int, int]:
+    """Height and width of the exported network's input in pixels."""
+    return recipe.data.input_height, recipe.data.input_width
+
+
+def export(checkpoint: Checkpoint, images: list[Path], output: Path) -> Agreement:
+    """Export, compare, and write the model only if the comparison holds.
+
+    Args:
+        checkpoint: What to export; its averaged weights where there are some.
+        images: Camera images to compare on; none of them is the traced input.
+        output: Folder of ``model.onnx`` and ``model.json``.
+
+    Raises:
+        ModelError: If the runtimes disagree or the graph is not fit.
+    """
+    model = build_model(checkpoint.recipe)
+    model.load_state_dict(checkpoint.best_weights)
+    rounded = round_weights(model.eval())
+    size = input_size_of(checkpoint.recipe)
+    graph = build_graph(rounded, input_size=size)
+    content = graph.SerializeToString()
+    digest = hashlib.sha256(content).hexdigest()
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Path(folder) / 'model.onnx'
+        trial.write_bytes(content)
+        unknown = Agreement.empty()
+        describe(checkpoint, graph, digest, unknown).write(trial.with_suffix('.json'))
+        agreement = compare(rounded, trial, [read_image(path) for path in images])
+    agreement.require()
+    output.mkdir(parents=True, exist_ok=True)
+    path = output / 'model.onnx'
+    path.write_bytes(content)
+    describe(checkpoint, graph, digest, agreement).write(path.with_suffix('.json'))
+    return agreement
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Command line of the export command."""
+    parser = argparse.ArgumentParser(prog='python -m training.export', description=__doc__)
+    parser.add_argument('--checkpoint', type=Path, required=True, help='.pt file of training')
+    parser.add_argument('--data', type=Path, required=True, help='folder in Cityscapes layout')
+    parser.add_argument('--split', default='val', help='frames to compare on (default: val)')
+    parser.add_argument('--frames', type=int, default=20, help='how many of them (default: 20)')
+    parser.add_argument('--output', type=Path, required=True, help='folder of the model')
+    parser.add_argument(
+        '--metrics', type=Path, help='metrics.json of training.evaluate, kept in the manifest'
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    logging.basicConfig(level=logging.INFO, format='%(message)s')
+    options = parse_arguments(arguments)
+    try:
+        frames = find_frames(options.data, options.split)[: options.frames]
+        checkpoint = load_checkpoint(options.checkpoint)
+        agreement = export(checkpoint, [frame.image for frame in frames], options.output)
+        if options.metrics:
+            add_metrics(options.output / 'model.onnx', options.metrics)
+    except UpsnetError as error:
+        LOGGER.error('export refused: %s', error)
+        return 1
+    size = (options.output / 'model.onnx').stat().st_size / 1e6
+    LOGGER.info('%s\nwritten to %s (%.1f MB)', agreement, options.output, size)
+    return 0
+
+
+def add_metrics(model: Path, metrics: Path) -> None:
+    """Put the figures of an evaluation into a model's manifest."""
+    manifest = ModelManifest.load(model)
+    values = manifest.to_dict() | {'metrics': json.loads(metrics.read_text())}
+    ModelManifest.from_dict(values).write(model.with_suffix('.json'))
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,232 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The network as one graph with fixed shapes: all concessions to export live here.
+
+In: one uint8 camera image. Out: semantic logits and exactly 100 candidates with a count. No shape
+depends on the data: suppression is unrolled, lists are padded, all regions are cut from one canvas
+that holds the four pyramid levels. The clean network is :mod:`training.models.detections`; export
+is refused when the two disagree.
+"""
+
+import copy
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torchvision.ops import roi_align
+
+from training.data.sample import MEAN_BGR
+from training.models.box_coding import (
+    BOX_HEAD_WEIGHTS,
+    RPN_WEIGHTS,
+    clip_boxes,
+    decode_boxes,
+    pairwise_iou,
+)
+from training.models.detections import MAX_CANDIDATES, NMS_THRESHOLD, SCORE_FLOOR
+from training.models.resnet import Bottleneck
+from training.models.roi_features import SAMPLING_RATIO, STRIDES
+from training.models.upsnet import UPSNet
+
+RPN_NMS_THRESHOLD = 0.7
+NMS_ITERATIONS = 16  # depth of suppression chains that is resolved exactly
+SUPPRESSED = -1.0e4  # below every logit of a real anchor
+
+OUTPUT_NAMES = ('semantic_logits', 'boxes', 'scores', 'classes', 'mask_logits', 'count')
+
+
+def unrolled_nms(boxes: Tensor, valid: Tensor, threshold: float) -> Tensor:
+    """Greedy suppression of boxes sorted by descending score, as a fixed number of products.
+
+    A box is kept when no kept box before it overlaps it too much; iterating that rule from "all
+    kept" reaches the greedy answer after as many rounds as the longest chain of suppressions.
+
+    Args:
+        boxes: ``[n, 4]`` inclusive.
+        valid: bool ``[n]``; invalid boxes are never kept and suppress nothing.
+        threshold: Suppress when the IoU is greater.
+
+    Returns:
+        bool ``[n]``.
+    """
+    count = boxes.shape[0]
+    earlier = torch.ones(count, count, device=boxes.device).triu(1)
+    overlaps = (pairwise_iou(boxes, boxes) > threshold).float() * earlier
+    alive = valid.float()[None]  # [1, n]
+    keep = alive
+    for _ in range(NMS_ITERATIONS):
+        keep = alive * (torch.matmul(keep, overlaps) < 0.5).float()
+    return keep[0] > 0.5
+
+
+class LevelCanvas(nn.Module):
+    """P2..P5 below each other on one map, so that one RoIAlign serves all regions.
+
+    Each level is followed by a copy of its last row and column (samples between the last cell and
+    the border are clamped) and by zeros. The only difference from RoIAlign per level: a region
+    less than one cell wide at the right or bottom border.
+
+    Args:
+        input_size: Height and width of the network's input.
+        canonical_size: Side in pixels of a box that belongs to P4.
+    """
+
+    margin = 2
+
+    def __init__(self, input_size: tuple[int, int], *, canonical_size: float) -> None:
+        super().__init__()
+        self.canonical_size = canonical_size
+        self.width = input_size[1] // STRIDES[0] + self.margin
+        offsets, total = [], 0
+        for stride in STRIDES:
+            offsets.append(float(total))
+            total += input_size[0] // stride + self.margin
+        self.register_buffer('scales', torch.tensor([1.0 / s for s in STRIDES]))
+        self.register_buffer('offsets', torch.tensor(offsets))
+
+    def forward(self, levels: list[Tensor]) -> Tensor:
+        """Canvas ``[1, C, sum(h_l + 2), W / 4 + 2]`` of P2..P5."""
+        rows = []
+        for level in levels:
+            padded = F.pad(level, (0, 1, 0, 1), mode='replicate')
+            right = self.width - padded.shape[3]
+            rows.append(F.pad(padded, (0, right, 0, self.margin - 1)))
+        return torch.cat(rows, dim=2)
+
+    def align(self, canvas: Tensor, boxes: Tensor, bins: int) -> Tensor:
+        """Features ``[n, C, bins, bins]`` of ``[n, 4]`` boxes in input pixels."""
+        width = boxes[:, 2] - boxes[:, 0] + 1
+        height = boxes[:, 3] - boxes[:, 1] + 1
+        size = torch.sqrt(width * height) / self.canonical_size
+        level = torch.floor(4 + torch.log(size + 1e-6) / math.log(2.0)).clamp(2, 5).long() - 2
+        scale, offset = self.scales[level], self.offsets[level]
+        zero = torch.zeros_like(offset)
+        shift = torch.stack((zero, offset, zero, offset), dim=1)
+        placed = boxes * scale[:, None] + shift
+        rois = torch.cat((torch.zeros_like(placed[:, :1]), placed), dim=1)
+        return roi_align(
+            canvas, rois, bins, spatial_scale=1.0, sampling_ratio=SAMPLING_RATIO, aligned=False
+        )
+
+
+class ExportWrapper(nn.Module):
+    """UPSNet from a camera image to padded candidates.
+
+    Args:
+        model: A trained network.
+        input_size: Height and width of the graph's input in pixels, multiples of 32.
+
+    Raises:
+        ValueError: If the network keeps fewer proposals than the graph has candidates.
+    """
+
+    def __init__(self, model: UPSNet, *, input_size: tuple[int, int]) -> None:
+        super().__init__()
+        if model.test_proposals.post_nms < MAX_CANDIDATES:
+            raise ValueError(
+                f'model.test_post_nms is {model.test_proposals.post_nms}, expected at least '
+                f'{MAX_CANDIDATES}, the number of candidates of the graph'
+            )
+        self.model = fuse_normalisation(model)
+        self.input_size = input_size
+        self.canvas = LevelCanvas(input_size, canonical_size=model.canonical_size)
+        self.register_buffer('mean', torch.tensor(MEAN_BGR).view(1, 3, 1, 1))
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Run the network.
+
+        Args:
+            image: uint8 ``[1, H, W, 3]`` BGR.
+
+        Returns:
+            Semantic logits ``[1, S, H / 4, W / 4]``, boxes ``[1, 100, 4]``, scores ``[1, 100]``,
+            classes int32 ``[1, 100]`` (train ids), mask logits ``[1, 100, 28, 28]`` and count
+            int32 ``[1]``; rows from count on are zero.
+        """
+        pixels = image.float().permute(0, 3, 1, 2) - self.mean
+        output = self.model.pyramid_output(pixels)
+        proposals, valid = self._proposals(output)
+        canvas = self.canvas(output.levels[:4])
+        boxes, scores, classes, kept = self._candidates(canvas, proposals, valid)
+        masks = self.model.mask_head(
+            self.canvas.align(canvas, boxes, self.model.mask_head.bins)
+        )  # [100, T + 1, 28, 28]
+        index = classes.view(-1, 1, 1, 1).expand(-1, 1, *masks.shape[2:])
+        own = masks.gather(1, index)[:, 0]
+        shown = kept.float()
+        train_ids = (classes + self.model.num_stuff - 1) * kept.long()
+        return (
+            self.model.semantic_head(output.levels[:4]),
+            (boxes * shown[:, None])[None],
+            (scores * shown)[None],
+            train_ids.int()[None],
+            (own * shown[:, None, None])[None],
+            kept.int().sum().int().view(1),
+        )
+
+    def _proposals(self, output) -> tuple[Tensor, Tensor]:  # noqa: ANN001
+        limits = self.model.test_proposals
+        height, width = self.input_size
+        all_boxes, all_scores = [], []
+        for logits, deltas, anchors in zip(
+            output.rpn_logits, output.rpn_deltas, output.anchors, strict=True
+        ):
+            count = min(limits.pre_nms, anchors.shape[0])
+            scores, order = logits[0].topk(count)
+            boxes = decode_boxes(anchors[order], deltas[0][order], weights=RPN_WEIGHTS)
+            boxes = clip_boxes(boxes, height=height, width=width)
+            keep = unrolled_nms(boxes, scores > SUPPRESSED, RPN_NMS_THRESHOLD)
+            keep = keep & (keep.float().cumsum(0) <= limits.post_nms)
+            all_boxes.append(boxes)
+            all_scores.append(torch.where(keep, scores, torch.full_like(scores, SUPPRESSED)))
+        scores, order = torch.cat(all_scores).topk(limits.post_nms)
+        return torch.cat(all_boxes)[order], scores > SUPPRESSED
+
+    def _candidates(
+        self, canvas: Tensor, proposals: Tensor, valid: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        features = self.canvas.align(canvas, proposals, self.model.box_head.bins)
+        logits, deltas = self.model.box_head(features)
+        scores, best = logits.softmax(dim=1)[:, 1:].max(dim=1)
+        classes = best + 1
+        index = classes.view(-1, 1, 1).expand(-1, 1, 4)
+        chosen = deltas.gather(1, index)[:, 0]
+        boxes = decode_boxes(proposals, chosen, weights=BOX_HEAD_WEIGHTS)
+        boxes = clip_boxes(boxes, height=self.input_size[0], width=self.input_size[1])
+        usable = valid & (scores > SCORE_FLOOR)
+        scores = torch.where(usable, scores, torch.full_like(scores, -1.0))
+        scores, order = scores.topk(scores.shape[0])
+        boxes, classes = boxes[order], classes[order]
+        keep = unrolled_nms(boxes, scores > 0, NMS_THRESHOLD)
+        ranked = torch.where(keep, scores, torch.full_like(scores, -1.0))
+        scores, order = ranked.topk(MAX_CANDIDATES)
+        return boxes[order], scores, classes[order], scores > 0
+
+
+def fuse_normalisation(model: UPSNet) -> UPSNet:
+    """A copy of the network in evaluation mode with batch normalisation folded away."""
+    fused = copy.deepcopy(model).eval()
+    stem = fused.backbone.stem
+    stem[0], stem[1] = fuse_conv_bn_eval(stem[0], stem[1]), nn.Identity()
+    for block in fused.backbone.modules():
+        if isinstance(block, Bottleneck):
+            for index in (1, 2, 3):
+                conv, norm = getattr(block, f'conv{index}'), getattr(block, f'bn{index}')
+                if isinstance(conv, nn.Conv2d):
+                    setattr(block, f'conv{index}', fuse_conv_bn_eval(conv, norm))
+                    setattr(block, f'bn{index}', nn.Identity())
+            if isinstance(block.shortcut, nn.Sequential):
+                conv, norm = block.shortcut
+                block.shortcut = nn.Sequential(fuse_conv_bn_eval(conv, norm), nn.Identity())
+    return fused
+
+
+def round_weights(model: UPSNet) -> UPSNet:
+    """A fused copy whose weights are exactly representable in half precision."""
+    rounded = fuse_normalisation(model)
+    with torch.no_grad():
+        for parameter in rounded.parameters():
+            parameter.copy_(parameter.half().float())
+    return rounded
