@@ -228,7 +228,7 @@ def test_an_instance_takes_its_windows_and_no_pixel_more() -> None:
     assert (result.label_image == 0).all()
 
     logits[2] += 0.2
-    logits[2, :2] = logits[2, 8:] = logits[2, :, :1] = logits[2, :, 6:] = 0.0
+    logits[2, :1] = logits[2, 9:] = logits[2, :, :1] = logits[2, :, 7:] = 0.0
     output = make_output(logits, [(8.0, 10.0, 20.6, 30.0)], [2], [0.9], 4.0)
     result = PanopticHead(label_set, stuff_area_limit=0)(output, GEOMETRY)
     expected = np.zeros((64, 64), dtype=bool)

@@ -19,7 +19,7 @@ def make_label_set(num_stuff: int, num_things: int) -> LabelSet:
     return LabelSet(
         name='test',
         classes=tuple(
-            LabelClass(i, i + 40, f'class {i}', i >= num_stuff, (10 * i + 5, 250 - 9 * i, 40))
+            LabelClass(i, i, f'class {i}', i >= num_stuff, (37 * i % 256, 91 * i % 256, 40))
             for i in range(num_stuff + num_things)
         ),
     )
