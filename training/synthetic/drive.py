@@ -1,0 +1,59 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Drives: which worlds exist, and frames out of them.
+
+Every world has a seed. Training frames come from even seeds, everything else (validation frames and
+drives) from odd ones, so no frame that is measured was ever trained on, whatever seeds are chosen.
+"""
+
+from collections.abc import Iterator
+
+from .render import Frame, render_frame
+from .world import make_world
+
+SPLITS = ('train', 'val')
+VISIT = 5.0  # length of the drive that data-set frames are taken from [s]
+VISIT_TIMES = (0.0, 4.5)  # moments of a visit at which a frame is taken [s]
+_WORLDS_PER_SEED = 1_000_000
+_FIRST_DRIVE = 900_000
+
+
+def split_world_seed(seed: int, split: str, index: int) -> int:
+    """Seed of a data set's world: even for train, odd for val, distinct for every index."""
+    if split not in SPLITS:
+        raise ValueError(f"split must be one of {SPLITS}, not '{split}'")
+    if seed < 0 or not 0 <= index < _FIRST_DRIVE:
+        raise ValueError(f'seed must be >= 0 and index in 0..{_FIRST_DRIVE - 1}, '
+                         f'not {seed} and {index}')
+    return 2 * (seed * _WORLDS_PER_SEED + index) + SPLITS.index(split)
+
+
+def drive_world_seed(seed: int) -> int:
+    """Seed of a drive's world: odd, and never one of a data set's."""
+    if seed < 0:
+        raise ValueError(f'seed must be >= 0, not {seed}')
+    return 2 * (seed * _WORLDS_PER_SEED + _FIRST_DRIVE) + 1
+
+
+def visit_world(seed: int, split: str, index: int, *, size: tuple[int, int], count: int
+                ) -> list[Frame]:
+    """The data-set frames of one world: ``count`` (1 or 2) moments far apart."""
+    world = make_world(split_world_seed(seed, split, index), duration=VISIT)
+    return [render_frame(world, time, size=size) for time in VISIT_TIMES[:count]]
+
+
+def render_drive(seed: int, *, size: tuple[int, int], frames: int, rate: float) -> Iterator[Frame]:
+    """One smooth sequence.
+
+    Args:
+        seed: of the drive.
+        size: (width, height) [px].
+        frames: how many.
+        rate: frames per second [Hz].
+
+    Yields:
+        Frames at times 0, 1/rate, 2/rate, ...; an object keeps its instance number.
+    """
+    world = make_world(drive_world_seed(seed), duration=frames / rate)
+    for index in range(frames):
+        yield render_frame(world, index / rate, size=size)

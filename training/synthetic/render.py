@@ -1,0 +1,147 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Paints one frame of a world: picture and label image."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .actors import Actor
+from .camera import Camera
+from .canvas import Canvas, Part, fixed_point
+from .classes import FIRST_THING, VEGETATION, label_value
+from .noise import noise_tile
+from .sensor import expose
+from .shadows import cast_shadows
+from .world import World
+
+MIN_PIXELS = 170  # a thing that shows less than this at 1024 columns is left out
+MIN_VISIBLE = 0.18  # and so is one that shows less than this share of itself
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One moment of a drive.
+
+    Attributes:
+        image: uint8 [H, W, 3], BGR.
+        label: uint16 [H, W], ``class_id << 8 | instance``, things from 1, stuff 0.
+        time: since the drive's start [s].
+        camera: where it was taken.
+    """
+
+    image: np.ndarray
+    label: np.ndarray
+    time: float
+    camera: Camera
+
+
+def render_frame(world: World, time: float, *, size: tuple[int, int]) -> Frame:
+    """Renders a world at a time.
+
+    Args:
+        time: since the drive's start [s], at most the world's duration.
+        size: (width, height) [px].
+
+    Returns:
+        The frame; equal arguments give equal bytes.
+    """
+    width, height = size
+    camera = world.ego.camera(time, width, height)
+    smallest = MIN_PIXELS * (width / 1024) ** 2
+    chosen = _worth_showing(world, camera, time, smallest)
+    while True:
+        canvas = _paint(world, camera, time, chosen)
+        shown = np.bincount(canvas.label.ravel(), minlength=1 << 13)
+        kept = [item for item in chosen
+                if min(shown[label] for label in item[0].labels) >= smallest]
+        if len(kept) == len(chosen):
+            break
+        chosen = kept
+    rng = np.random.default_rng([world.seed, 99, round(time * 1000)])
+    gain = {'clear': 2.0, 'overcast': 2.6, 'hazy': 2.4, 'evening': 3.2}[world.light.weather]
+    image = expose(canvas.image, camera, world.light, rng, speed=world.ego.speed, gain=gain)
+    return Frame(image, canvas.label, time, camera)
+
+
+def _worth_showing(world: World, camera: Camera, time: float, smallest: float
+                   ) -> list[tuple[Actor, list[Part]]]:
+    """Actors that show enough of themselves, far to near, with their polygons."""
+    found = []
+    for actor in world.actors:
+        if actor.in_reach(camera, time):
+            parts = actor.parts(camera, world.light, time)
+            if parts:
+                found.append((actor, parts))
+    found.sort(key=lambda item: -item[0].pose(time).s)
+    step = 4
+    shape = (-(-camera.height // step), -(-camera.width // step))
+    owner = np.zeros(shape, np.uint16)
+    full = []
+    for index, (_, parts) in enumerate(found, 1):
+        hull = cv2.convexHull(np.concatenate([part.points for part in parts]).astype(np.float32))
+        own = fixed_point(hull[:, 0] / step)
+        alone = np.zeros(shape, np.uint8)
+        cv2.fillConvexPoly(alone, own, 1, cv2.LINE_8, 4)
+        cv2.fillConvexPoly(owner, own, index, cv2.LINE_8, 4)
+        full.append(cv2.countNonZero(alone))
+    seen = np.bincount(owner.ravel(), minlength=len(found) + 1)[1:]
+    return [item for item, visible, whole in zip(found, seen, full, strict=True)
+            if visible * step * step >= 1.3 * smallest and visible >= MIN_VISIBLE * whole]
+
+
+def _paint(world: World, camera: Camera, time: float, chosen: list[tuple[Actor, list[Part]]]
+           ) -> Canvas:
+    """Paints the world from far to near."""
+    canvas = Canvas(camera, world.light)
+    world.sky.paint(canvas.image, canvas.label, camera, world.light)
+    first = world.ground.paint(canvas.image, canvas.label, camera, world.light)
+    cast_shadows(canvas, world, [actor for actor, _ in chosen], time, first)
+    _backdrop(canvas, world)
+    for start, end, items in world.lots:
+        if end > camera.s + 2 and start < camera.s + 150:
+            for item in items:
+                item.draw(canvas)
+    standing = [(actor.pose(time).s, (actor, parts)) for actor, parts in chosen]
+    standing += [(plant.base[2], plant) for plant in world.plants
+                 if camera.s + 2 < plant.base[2] < camera.s + 110]
+    standing += [(post.pose.s, post) for post in world.posts
+                 if camera.s + 3 < post.pose.s < camera.s + post.limit]
+    grain = noise_tile('fine')
+    for _, item in sorted(standing, key=lambda pair: -pair[0]):
+        if isinstance(item, tuple):
+            _draw_actor(canvas, *item, grain)
+        elif hasattr(item, 'draw'):
+            item.draw(canvas)
+        else:
+            for part in item.parts(camera, world.light, time):
+                canvas.draw(part)
+    return canvas
+
+
+def _draw_actor(canvas: Canvas, actor: Actor, parts: list[Part], grain: np.ndarray) -> None:
+    """Draws a thing and gives it surface."""
+    for part in parts:
+        canvas.draw(part)
+    for label in actor.labels:
+        own = [part.points for part in parts if part.label == label]
+        if own:
+            canvas.shade_thing(np.concatenate(own), label, grain)
+
+
+def _backdrop(canvas: Canvas, world: World) -> None:
+    """Woods along the horizon, where no house stands."""
+    camera = canvas.camera
+    far = 160.0
+    x = camera.x - 0.5 * camera.curvature * far * far
+    canvas.draw_plane(world.backdrop, np.array([x - 130, -0.5, camera.s + far]),
+                      np.array([260.0, 0, 0]), np.array([0, 15.0, 0]),
+                      label=label_value(VEGETATION),
+                      factor=world.light.ambient + world.light.sun * 0.5, solid_label=False)
+
+
+def thing_labels(label: np.ndarray) -> np.ndarray:
+    """The distinct label values of things in a label image, ascending."""
+    values = np.unique(label)
+    return values[(values >> 8) >= FIRST_THING]
