@@ -62,7 +62,7 @@ def package_version() -> str:
 
 
 def shared_files() -> list[tuple[str, list[str]]]:
-    """Configuration, launch files and models, to share/upsnet_ros as a ROS installation has them."""
+    """Configuration, launch file and models, placed as a ROS installation has them."""
     files = [
         path
         for folder in ('config', 'launch')

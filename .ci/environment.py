@@ -266,7 +266,7 @@ def colcon_command(source: Path) -> list[str]:
 
 
 def execute(arguments: list[str]) -> None:
-    """Replaces this process by a command in the named environment; `python` is that of the venv."""
+    """Replaces this process by a command, whose `python` is that of the named environment."""
     name, command = arguments[0], [part for part in arguments[1:] if part != '--']
     variables = environment(name)
     program = shutil.which(command[0], path=variables['PATH']) or command[0]

@@ -46,7 +46,7 @@ def library_folders(venv: Path) -> list[Path]:
 
 
 def python_folders(install: Path) -> list[Path]:
-    """Folders of the build tree that hold the generated `upsnet_ros.msg`, as ROS versions differ."""
+    """Folders of the build tree that can hold the generated `upsnet_ros.msg`."""
     patterns = ('lib/python3.*/site-packages', 'local/lib/python3.*/dist-packages')
     return [folder for pattern in patterns for folder in sorted(install.glob(pattern))]
 

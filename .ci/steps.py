@@ -1,6 +1,6 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Set-up steps that run once, are skipped while their inputs are unchanged, and explain failures."""
+"""Set-up steps that run once for the same inputs and explain their failures."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Step:
             raise self.failure(f'{Path(command[0]).name} ended with status {status}')
 
     def failure(self, reason: str) -> SetupError:
-        """The error of this step: what failed, the end of its log, where the log is, what to do."""
+        """The error of this step: what failed, the end and place of its log, what to do."""
         lines = self.log.read_text(errors='replace').splitlines() if self.log.is_file() else []
         end = '\n'.join(f'    {line}' for line in lines[-LAST_LOG_LINES:])
         return SetupError(

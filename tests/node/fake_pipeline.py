@@ -1,0 +1,100 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A pipeline without a network whose answer can be computed by hand from the image.
+
+Pixels whose blue value is above 128 are car 1, all others are road.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import numpy as np
+
+from upsnet_ros.core.errors import ModelError
+from upsnet_ros.core.labels import cityscapes_label_set, encode_label
+from upsnet_ros.core.structures import Instance, PanopticResult
+
+ROAD, CAR = 0, 13
+ROAD_LABEL = encode_label(ROAD, 0)
+CAR_LABEL = encode_label(CAR, 1)
+OWN_THRESHOLDS = {
+    'score_threshold': 0.6,
+    'mask_overlap_threshold': 0.3,
+    'stuff_area_limit': 512,
+}
+
+
+def expected_labels(image_bgr: np.ndarray) -> np.ndarray:
+    """The label image of a picture: uint16 [H, W]."""
+    return np.where(image_bgr[..., 0] > 128, CAR_LABEL, ROAD_LABEL).astype(np.uint16)
+
+
+@dataclass
+class FakePipeline:
+    """Answers at once, or when `gate` opens; remembers what it was asked."""
+
+    gate: threading.Event = field(default_factory=threading.Event)
+    images: list[np.ndarray] = field(default_factory=list)
+    thresholds: list[dict] = field(default_factory=list)
+    started: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    error: Exception | None = None
+    closed: int = 0
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+        self.label_set = cityscapes_label_set()
+        self.manifest = SimpleNamespace(
+            name='fake_model', sha256='0' * 64, panoptic_head=dict(OWN_THRESHOLDS)
+        )
+        self.backend = SimpleNamespace(name='fake', device='none', input_size=(32, 64))
+
+    def warm_up(self, runs: int) -> list[float]:
+        return [1.0] * runs
+
+    def set_thresholds(self, **thresholds) -> None:
+        self.thresholds.append(thresholds)
+
+    def process(self, image_bgr: np.ndarray) -> SimpleNamespace:
+        self.images.append(image_bgr)
+        self.started.release()
+        assert self.gate.wait(30)
+        if self.error is not None:
+            raise self.error
+        labels = expected_labels(image_bgr)
+        area = int((labels == CAR_LABEL).sum())
+        car = Instance(CAR_LABEL, CAR, 'car', 0.9, (1.0, 2.0, 3.0, 4.0), area)
+        panoptic = PanopticResult(labels, (car,) if area else (), 0.25)
+        times = {'preprocess': 1.0, 'inference': 2.0, 'panoptic_head': 3.0, 'total': 6.0}
+        return SimpleNamespace(panoptic=panoptic, timing_ms=times)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class FakeLoader:
+    """Stands for `PanopticPipeline.load`; refuses when told to."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple] = []
+        self.pipelines: list[FakePipeline] = []
+        self.refusal: Exception | None = None
+
+    def __call__(self, model_path, *, backend: str, num_threads: int) -> FakePipeline:
+        self.calls.append((model_path, backend, num_threads))
+        if self.refusal is not None:
+            raise self.refusal
+        self.pipelines.append(FakePipeline())
+        return self.pipelines[-1]
+
+    @property
+    def pipeline(self) -> FakePipeline:
+        """The pipeline loaded last."""
+        return self.pipelines[-1]
+
+
+def missing_model() -> ModelError:
+    """What loading raises for a path without a file."""
+    return ModelError('no model at /nowhere/model.onnx, expected an ONNX file; export one')

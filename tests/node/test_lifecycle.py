@@ -1,0 +1,123 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+
+from sensor_msgs.msg import Image
+from std_srvs.srv import SetBool
+
+from tests.node.fake_pipeline import FakeLoader, missing_model
+from tests.node.node_harness import (
+    LATCHED,
+    find_status,
+    half_blue_image,
+    image_message,
+    status_values,
+    wait_until,
+)
+from upsnet_ros.msg import PanopticClassInfo
+
+
+def serve_one(harness, stamp: int) -> None:
+    labels = harness.subscribe(Image, 'camera/panoptic/image')
+    harness.publisher(Image, 'camera/image_raw').publish(
+        image_message(half_blue_image(), stamp=stamp)
+    )
+    assert labels.wait()[-1].header.stamp.sec == stamp
+
+
+def test_all_transitions_work_twice(start_node) -> None:
+    harness = start_node()
+    assert harness.state() == 'unconfigured'
+    for round_number in (1, 2):
+        assert harness.change_state('configure')
+        assert harness.state() == 'inactive'
+        for activation in (1, 2):
+            assert harness.change_state('activate')
+            assert harness.state() == 'active'
+            serve_one(harness, stamp=10 * round_number + activation)
+            assert harness.change_state('deactivate')
+            assert harness.state() == 'inactive'
+        assert harness.change_state('cleanup')
+        assert harness.state() == 'unconfigured'
+    assert len(harness.loader.pipelines) == 2
+    assert [pipeline.closed for pipeline in harness.loader.pipelines] == [1, 1]
+
+
+def test_configure_passes_the_parameters_to_the_loader(start_node, tmp_path) -> None:
+    path = tmp_path / 'model.onnx'
+    harness = start_node(model_path=str(path), backend='onnxruntime', num_threads=2)
+    assert harness.change_state('configure')
+    assert harness.loader.calls == [(path, 'onnxruntime', 2)]
+
+
+def test_a_missing_model_fails_configure_and_a_second_try_succeeds(start_node) -> None:
+    loader = FakeLoader()
+    loader.refusal = missing_model()
+    harness = start_node(loader=loader, model_path='/nowhere/model.onnx', diagnostics_period=0.05)
+    diagnostics = harness.diagnostics()
+    assert not harness.change_state('configure')
+    assert harness.state() == 'unconfigured'
+    messages = diagnostics.wait_for(
+        lambda seen: find_status(seen, 'engine').level == b'\x02', 'an error'
+    )
+    assert '/nowhere/model.onnx' in find_status(messages, 'engine').message
+    loader.refusal = None
+    harness.activate()
+    serve_one(harness, stamp=3)
+
+
+def test_an_unforeseen_error_in_configure_leaves_nothing_behind(start_node) -> None:
+    loader = FakeLoader()
+    loader.refusal = RuntimeError('out of luck')
+    harness = start_node(loader=loader, model_path='x')
+    for _ in range(2):
+        assert not harness.change_state('configure')
+        assert harness.state() == 'unconfigured'
+        topics = {
+            name
+            for name, _ in harness.node.get_publisher_names_and_types_by_node(
+                'perception_node', '/'
+            )
+        }
+        assert '/camera/panoptic/image' not in topics
+    loader.refusal = None
+    assert harness.change_state('configure')
+
+
+def test_deactivated_node_has_no_subscription_and_no_waiting_frame(start_node) -> None:
+    harness = start_node().activate()
+    publisher = harness.publisher(Image, 'camera/image_raw')
+    assert harness.change_state('deactivate')
+    wait_until(lambda: publisher.get_subscription_count() == 0, 'end of the subscription')
+    assert harness.change_state('activate')
+    assert harness.loader.pipeline.images == []
+
+
+def test_late_subscriber_receives_the_class_table(start_node) -> None:
+    harness = start_node().activate()
+    table = harness.subscribe(PanopticClassInfo, 'camera/panoptic/class_info', LATCHED).wait()[0]
+    assert table.label_set == 'cityscapes'
+    assert table.model == 'fake_model'
+    assert (table.unknown_label, table.unknown_class, table.instance_bits) == (65535, 255, 8)
+    assert [entry.class_id for entry in table.classes] == list(range(19))
+    car = table.classes[13]
+    assert (car.name, car.is_thing, list(car.colour)) == ('car', True, [0, 0, 142])
+    assert not table.classes[0].is_thing
+
+
+def test_enable_service_closes_and_opens_intake(start_node) -> None:
+    harness = start_node(diagnostics_period=0.05).activate()
+    diagnostics = harness.diagnostics()
+    labels = harness.subscribe(Image, 'camera/panoptic/image')
+    publisher = harness.publisher(Image, 'camera/image_raw')
+    response = harness.call(SetBool, 'perception_node/enable', SetBool.Request(data=False))
+    assert response.success and 'off' in response.message
+    publisher.publish(image_message(half_blue_image(), stamp=5))
+    messages = diagnostics.wait_for(
+        lambda seen: status_values(find_status(seen, 'camera camera'))['state'] == 'closed',
+        'closed',
+    )
+    assert status_values(find_status(messages, 'engine'))['enabled'] == 'False'
+    response = harness.call(SetBool, 'perception_node/enable', SetBool.Request(data=True))
+    assert response.success and 'on' in response.message
+    publisher.publish(image_message(half_blue_image(), stamp=6))
+    assert [message.header.stamp.sec for message in labels.wait()] == [6]

@@ -1,0 +1,149 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The node's state as diagnostic messages: engine, every camera, processing time.
+
+The functions here only turn values into messages. They are called from a timer on the steady
+clock, so that a node whose cameras or whose simulated time stand still reports just that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+
+from upsnet_ros.node.camera import CameraSnapshot
+from upsnet_ros.node.timing import TimingWindow
+
+NOT_AVAILABLE = 'n/a'
+
+
+@dataclass(frozen=True)
+class EngineState:
+    """What the node runs.
+
+    Attributes:
+        lifecycle_state: 'unconfigured', 'inactive' or 'active'.
+        enabled: False when intake was switched off by the enable service.
+        model: name in the manifest; empty while unconfigured.
+        values: further facts (backend, device, hash, input size), in the order to show them.
+        failure: why the last transition failed; empty when it did not.
+    """
+
+    lifecycle_state: str
+    enabled: bool
+    model: str
+    values: Mapping[str, str]
+    failure: str
+
+
+def _status(
+    name: str, hardware_id: str, level: bytes, message: str, values: Mapping[str, object]
+) -> DiagnosticStatus:
+    """A status message; every value becomes text."""
+    return DiagnosticStatus(
+        level=level,
+        name=name,
+        hardware_id=hardware_id,
+        message=message,
+        values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+    )
+
+
+def engine_status(node: str, state: EngineState) -> DiagnosticStatus:
+    """ERROR after a failed transition, WARN while nothing is loaded, OK otherwise."""
+    if state.failure:
+        level, message = DiagnosticStatus.ERROR, state.failure
+    elif not state.model:
+        level, message = DiagnosticStatus.WARN, 'not configured'
+    else:
+        level, message = DiagnosticStatus.OK, f'{state.model}: {state.lifecycle_state}'
+    values = {
+        'lifecycle_state': state.lifecycle_state,
+        'enabled': state.enabled,
+        'model': state.model or NOT_AVAILABLE,
+        **state.values,
+    }
+    return _status(f'{node}: engine', state.model or 'none', level, message, values)
+
+
+def camera_status(
+    node: str, camera: CameraSnapshot, *, is_open: bool, stale_after_s: float
+) -> DiagnosticStatus:
+    """One of the states closed, waiting, ok, stale, rejected, failed, with its reason.
+
+    Args:
+        node: name of the node.
+        camera: the camera's counters.
+        is_open: whether the node takes frames at all.
+        stale_after_s: longest time without a frame that is fine.
+    """
+    state, level, message = _camera_state(camera, is_open=is_open, stale_after_s=stale_after_s)
+    size = camera.image_size
+    values = {
+        'state': state,
+        'received': camera.received,
+        'processed': camera.processed,
+        'dropped': camera.dropped,
+        'rejected': camera.rejected,
+        'failed': camera.failed,
+        'rate_hz': f'{camera.rate_hz:.1f}',
+        'last_image_age_s': NOT_AVAILABLE
+        if camera.last_age_s is None
+        else f'{camera.last_age_s:.2f}',
+        'encoding': camera.encoding or NOT_AVAILABLE,
+        'image_size': f'{size[1]}x{size[0]}' if size else NOT_AVAILABLE,
+        'last_reason': camera.last_reason or 'none',
+    }
+    return _status(f'{node}: camera {camera.name}', camera.name, level, message, values)
+
+
+def _camera_state(
+    camera: CameraSnapshot, *, is_open: bool, stale_after_s: float
+) -> tuple[str, bytes, str]:
+    """State, level and message of a camera; the first rule that applies decides."""
+    if not is_open:
+        return 'closed', DiagnosticStatus.OK, 'intake is closed'
+    if camera.qos_problem:
+        return (
+            'waiting',
+            DiagnosticStatus.ERROR,
+            f'a publisher offers another {camera.qos_problem} than this node asks for; set the '
+            "parameter 'input_qos' to auto or sensor_data",
+        )
+    if camera.last_age_s is None:
+        return 'waiting', DiagnosticStatus.WARN, 'no image has arrived yet'
+    if camera.last_age_s > stale_after_s:
+        message = f'no image for {camera.last_age_s:.1f} s, limit {stale_after_s:g} s'
+        return 'stale', DiagnosticStatus.ERROR, message
+    if camera.last_reason:
+        state = 'failed' if camera.last_reason_is_failure else 'rejected'
+        return state, DiagnosticStatus.ERROR, f'last frame {state}: {camera.last_reason}'
+    return 'ok', DiagnosticStatus.OK, f'{camera.rate_hz:.1f} images per second'
+
+
+def timing_status(
+    node: str, timing: TimingWindow, *, hardware_id: str, limit_ms: float
+) -> DiagnosticStatus:
+    """50th and 95th percentile of every stage; WARN when the total is over a limit.
+
+    Args:
+        node: name of the node.
+        timing: durations of the last frames.
+        hardware_id: name of the model.
+        limit_ms: greatest 95th percentile of the total that is fine; 0 for no limit.
+    """
+    values: dict[str, object] = {}
+    for stage in timing.stages() or ['total']:
+        for share in (50, 95):
+            value = timing.percentile(stage, share)
+            values[f'{stage}_ms_p{share}'] = NOT_AVAILABLE if value is None else f'{value:.1f}'
+    total = timing.percentile('total', 95)
+    level, message = DiagnosticStatus.OK, 'no frame yet'
+    if total is not None:
+        message = f'95 % of frames within {total:.1f} ms'
+        if limit_ms and total > limit_ms:
+            level = DiagnosticStatus.WARN
+            message = f'95 % of frames within {total:.1f} ms, limit {limit_ms:g} ms'
+    return _status(f'{node}: processing time', hardware_id or 'none', level, message, values)

@@ -1,0 +1,78 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Loading a model as the node's parameters say, and describing what was loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from upsnet_ros.node.installed_files import default_model_path
+from upsnet_ros.node.parameters import MODEL_DEFAULT, NodeParameters
+from upsnet_ros.pipeline import PanopticPipeline
+
+PipelineLoader = Callable[..., Any]
+THRESHOLDS = ('score_threshold', 'mask_overlap_threshold', 'stuff_area_limit')
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A loaded and warmed-up pipeline.
+
+    Attributes:
+        pipeline: from image to result.
+        model_path: the file it came from.
+        warm_up_ms: duration of each warm-up run.
+    """
+
+    pipeline: Any
+    model_path: Path
+    warm_up_ms: tuple[float, ...]
+
+    @property
+    def model(self) -> str:
+        """Name of the model in its manifest."""
+        return self.pipeline.manifest.name
+
+    def facts(self) -> dict[str, str]:
+        """What diagnostics and the log say of it."""
+        backend = self.pipeline.backend
+        height, width = backend.input_size
+        return {
+            'backend': backend.name,
+            'device': backend.device,
+            'model_path': str(self.model_path),
+            'sha256': self.pipeline.manifest.sha256,
+            'network_input_size': f'{width}x{height}',
+            'warm_up_ms': ', '.join(f'{duration:.0f}' for duration in self.warm_up_ms) or 'none',
+        }
+
+
+def load_engine(parameters: NodeParameters, *, load: PipelineLoader | None = None) -> Engine:
+    """Loads and warms the model.
+
+    Args:
+        parameters: model path, backend, threads and warm-up runs are used.
+        load: makes the pipeline; another one than the real is for tests without a model.
+
+    Raises:
+        ModelError: the model is missing, altered or wrong.
+    """
+    load = load or PanopticPipeline.load
+    path = Path(parameters.model_path) if parameters.model_path else default_model_path()
+    pipeline = load(path, backend=parameters.backend, num_threads=parameters.num_threads)
+    warm_up_ms = pipeline.warm_up(parameters.warm_up_runs) if parameters.warm_up_runs else []
+    return Engine(pipeline, path, tuple(warm_up_ms))
+
+
+def thresholds(parameters: NodeParameters, engine: Engine) -> dict[str, Any]:
+    """The panoptic head's thresholds: from the parameters, or from the model where they say so."""
+    own = engine.pipeline.manifest.panoptic_head
+    return {
+        name: own[name]
+        if getattr(parameters, name) == MODEL_DEFAULT
+        else getattr(parameters, name)
+        for name in THRESHOLDS
+    }

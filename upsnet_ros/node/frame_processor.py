@@ -1,0 +1,141 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From a frame to its published results, with every way it can fail counted and explained."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from rclpy.impl.rcutils_logger import RcutilsLogger
+from sensor_msgs.msg import CameraInfo
+
+from upsnet_ros.core.errors import ImageError
+from upsnet_ros.core.structures import PanopticResult
+from upsnet_ros.node.camera import CameraState, Frame
+from upsnet_ros.node.conversions import describe_encoding, image_to_bgr
+from upsnet_ros.node.outputs import CameraOutputs, OutputSettings
+from upsnet_ros.node.timing import TimingWindow
+
+
+class FrameResult(Protocol):
+    """What a pipeline returns for one image."""
+
+    panoptic: PanopticResult
+    timing_ms: Mapping[str, float]
+
+
+class FramePipeline(Protocol):
+    """The part of a pipeline that is used for each frame."""
+
+    def process(self, image_bgr: np.ndarray) -> FrameResult:
+        """The result for one image, BGR uint8 [H, W, 3]."""
+
+    def set_thresholds(
+        self, *, score_threshold: float, mask_overlap_threshold: float, stuff_area_limit: int
+    ) -> None:
+        """Uses other thresholds from the next image on."""
+
+
+@dataclass(frozen=True)
+class FrameSettings:
+    """What may change between two frames.
+
+    Attributes:
+        thresholds: keyword arguments of the pipeline's `set_thresholds`.
+        output: what is published.
+    """
+
+    thresholds: Mapping[str, Any]
+    output: OutputSettings
+
+
+class FrameProcessor:
+    """Works on one frame at a time, in the worker's thread.
+
+    Args:
+        pipeline: from image to result.
+        outputs: publishers by camera name.
+        settings: what holds from the first frame on.
+        timing: receives the durations of each frame.
+        ros_time_s: the node's clock in seconds, which the stamps of images follow.
+        logger: the node's logger.
+    """
+
+    def __init__(
+        self,
+        pipeline: FramePipeline,
+        *,
+        outputs: Mapping[str, CameraOutputs],
+        settings: FrameSettings,
+        timing: TimingWindow,
+        ros_time_s: Callable[[], float],
+        logger: RcutilsLogger,
+    ) -> None:
+        self._pipeline = pipeline
+        self._outputs = outputs
+        self._timing = timing
+        self._ros_time_s = ros_time_s
+        self._logger = logger
+        self._thresholds: Mapping[str, Any] | None = None
+        self.camera_infos: dict[str, CameraInfo] = {}
+        # Replaced as a whole by the executor's thread and read once a frame by the worker's.
+        self.settings = settings
+
+    def __call__(self, camera: CameraState, frame: Frame) -> None:
+        """Processes and publishes one frame; never raises."""
+        try:
+            self._process(camera, frame)
+        except ImageError as error:
+            if camera.record_rejected(str(error)):
+                self._logger.warning(f"camera '{camera.name}': frame rejected: {error}")
+        except Exception as error:  # the one boundary of the worker: a frame must not end the node
+            reason = f'{type(error).__name__}: {error}'
+            if camera.record_failed(reason):
+                self._logger.error(f"camera '{camera.name}': frame lost: {reason}")
+
+    def _process(self, camera: CameraState, frame: Frame) -> None:
+        """Processes and publishes one frame."""
+        settings = self.settings
+        taken = time.monotonic()
+        image = image_to_bgr(frame.message)
+        decoded = time.monotonic()
+        self._apply_thresholds(settings.thresholds)
+        result = self._pipeline.process(image)
+        processed = time.monotonic()
+        self._outputs[camera.name].publish_result(
+            result.panoptic,
+            image,
+            header=frame.message.header,
+            camera_info=self.camera_infos.get(camera.name),
+            settings=settings.output,
+        )
+        published = time.monotonic()
+        camera.record_processed(
+            encoding=describe_encoding(frame.message), image_size=image.shape[:2]
+        )
+        stages = {stage: result.timing_ms[stage] for stage in result.timing_ms if stage != 'total'}
+        self._timing.add(
+            {
+                'wait': (taken - frame.received_at) * 1e3,
+                'decode': (decoded - taken) * 1e3,
+                **stages,
+                'publish': (published - processed) * 1e3,
+                'total': (published - taken) * 1e3,
+                'age': self._age_ms(frame),
+            }
+        )
+
+    def _apply_thresholds(self, thresholds: Mapping[str, Any]) -> None:
+        """Hands changed thresholds to the pipeline, between two frames."""
+        if thresholds != self._thresholds:
+            self._pipeline.set_thresholds(**thresholds)
+            self._thresholds = thresholds
+
+    def _age_ms(self, frame: Frame) -> float:
+        """Milliseconds since the stamp of a frame, by the node's clock."""
+        stamp = frame.message.header.stamp
+        return (self._ros_time_s() - stamp.sec - stamp.nanosec * 1e-9) * 1e3

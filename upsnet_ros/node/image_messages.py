@@ -1,0 +1,55 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Arrays to image messages, with the header of the image they were computed from."""
+
+from __future__ import annotations
+
+from array import array
+
+import cv2
+import numpy as np
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from upsnet_ros.core.labels import class_image
+
+
+def message_data(values: np.ndarray) -> array:
+    """The bytes of an array in the form that a message takes over as it is, with one copy.
+
+    Anything else (bytes, a list, an ndarray) is walked through element by element, which takes
+    hundreds of milliseconds for a camera image.
+    """
+    data = array('B')
+    data.frombytes(memoryview(np.ascontiguousarray(values)).cast('B'))
+    return data
+
+
+def image_message(values: np.ndarray, *, encoding: str, header: Header) -> Image:
+    """An image message; values [H, W] or [H, W, C] of one of the little-endian encodings."""
+    return Image(
+        header=header,
+        height=values.shape[0],
+        width=values.shape[1],
+        encoding=encoding,
+        is_bigendian=0,
+        step=values[0].nbytes,
+        data=message_data(values),
+    )
+
+
+def label_message(label_image: np.ndarray, header: Header) -> Image:
+    """A label image, uint16 [H, W], as 16UC1."""
+    little_endian = label_image.astype('<u2', copy=False)
+    return image_message(little_endian, encoding='16UC1', header=header)
+
+
+def semantic_message(label_image: np.ndarray, header: Header) -> Image:
+    """The class ids of a label image, uint16 [H, W], as mono8 with 255 for unknown."""
+    return image_message(class_image(label_image), encoding='mono8', header=header)
+
+
+def overlay_message(overlay_bgr: np.ndarray, header: Header) -> Image:
+    """A picture, BGR uint8 [H, W, 3], as rgb8."""
+    rgb = cv2.cvtColor(overlay_bgr, cv2.COLOR_BGR2RGB)
+    return image_message(rgb, encoding='rgb8', header=header)

@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The executable `perception_node`.
+
+Exit status: 0 after SIGINT, SIGTERM or a lifecycle shutdown; 1 when the automatic start failed;
+2 for an impossible parameter or command line.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.signals import SignalHandlerOptions
+
+from upsnet_ros.core.errors import ParameterError
+from upsnet_ros.node.engine import PipelineLoader
+from upsnet_ros.node.perception_node import PerceptionNode
+
+# The longest a signal waits for its answer while nothing else wakes the executor.
+WAKE_INTERVAL_S = 0.2
+START_FAILED, BAD_PARAMETER = 1, 2
+
+
+class StopSignal:
+    """Remembers SIGINT and SIGTERM, so that the node ends between two callbacks."""
+
+    def __init__(self) -> None:
+        self.received = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._remember)
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        """Notes the first signal; a second one ends the process at once."""
+        self.received = True
+        signal.signal(number, signal.SIG_DFL)
+
+
+def start(node: PerceptionNode) -> bool:
+    """Configures and activates a node; returns whether both succeeded."""
+    steps: tuple[Callable[[], TransitionCallbackReturn], ...] = (
+        node.trigger_configure,
+        node.trigger_activate,
+    )
+    return all(step() == TransitionCallbackReturn.SUCCESS for step in steps)
+
+
+def serve(node: PerceptionNode, stop: StopSignal) -> int:
+    """Starts a node if its parameters say so and serves until a signal or a shutdown."""
+    if node.parameters.autostart and not start(node):
+        node.get_logger().fatal(
+            "the node did not start; mend what is named above, or set the parameter 'autostart' "
+            'to false and let a lifecycle manager start it'
+        )
+        return START_FAILED
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    while rclpy.ok() and not stop.received and not node.is_finalized:
+        executor.spin_once(timeout_sec=WAKE_INTERVAL_S)
+    executor.shutdown(timeout_sec=0)
+    if not node.is_finalized:
+        node.trigger_shutdown()
+    return 0
+
+
+def main(
+    arguments: list[str] | None = None, *, load_pipeline: PipelineLoader | None = None
+) -> int:
+    """Runs the node; returns the exit status.
+
+    Args:
+        arguments: command line with ROS arguments; None for that of the process.
+        load_pipeline: makes the pipeline in place of the real one, for tests without a model.
+    """
+    # rclpy's own handlers would invalidate the context first, and with it every transition.
+    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    stop = StopSignal()
+    try:
+        node = PerceptionNode(load_pipeline=load_pipeline)
+    except ParameterError as error:
+        rclpy.logging.get_logger('perception_node').fatal(str(error))
+        rclpy.try_shutdown()
+        return BAD_PARAMETER
+    try:
+        return serve(node, stop)
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+
+
+if __name__ == '__main__':
+    sys.exit(main())

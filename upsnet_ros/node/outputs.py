@@ -1,0 +1,120 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The publishers of one camera."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass
+
+import numpy as np
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from upsnet_ros.core.labels import LabelSet
+from upsnet_ros.core.overlay import draw_overlay
+from upsnet_ros.core.structures import PanopticResult
+from upsnet_ros.msg import PanopticClassInfo, PanopticInstanceArray
+from upsnet_ros.node.image_messages import label_message, overlay_message, semantic_message
+from upsnet_ros.node.result_messages import class_info_message, instances_message
+
+OUTPUT_QOS = QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE)
+LATCHED_QOS = QoSProfile(
+    depth=1,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+
+
+@dataclass(frozen=True)
+class OutputSettings:
+    """What is published and how; may change between two frames.
+
+    Attributes:
+        publish_semantic: publish the class image.
+        publish_instances: publish the instances.
+        overlay_alpha: opacity of the colours in the overlay, 0 to 1.
+    """
+
+    publish_semantic: bool
+    publish_instances: bool
+    overlay_alpha: float
+
+
+class CameraOutputs:
+    """Creates, uses and destroys the publishers of one camera.
+
+    Args:
+        node: the lifecycle node; nothing leaves the publishers unless it is active.
+        camera: prefix of the topics.
+        label_set: the classes of the model.
+        model: name of the model.
+    """
+
+    def __init__(
+        self, node: LifecycleNode, *, camera: str, label_set: LabelSet, model: str
+    ) -> None:
+        self._node = node
+        self._label_set = label_set
+        self._model = model
+        create = node.create_lifecycle_publisher
+        self._panoptic = create(Image, f'{camera}/panoptic/image', OUTPUT_QOS)
+        self._instances = create(PanopticInstanceArray, f'{camera}/panoptic/instances', OUTPUT_QOS)
+        self._class_info = create(PanopticClassInfo, f'{camera}/panoptic/class_info', LATCHED_QOS)
+        self._camera_info = create(CameraInfo, f'{camera}/panoptic/camera_info', OUTPUT_QOS)
+        self._semantic = create(Image, f'{camera}/semantic/image', OUTPUT_QOS)
+        self._overlay = create(Image, f'{camera}/overlay/image', OUTPUT_QOS)
+
+    def publish_class_info(self) -> None:
+        """Publishes the class table once; late subscribers receive it on joining."""
+        header = Header(stamp=self._node.get_clock().now().to_msg())
+        self._class_info.publish(
+            class_info_message(self._label_set, model=self._model, header=header)
+        )
+
+    def publish_result(
+        self,
+        result: PanopticResult,
+        image_bgr: np.ndarray,
+        *,
+        header: Header,
+        camera_info: CameraInfo | None,
+        settings: OutputSettings,
+    ) -> None:
+        """Publishes everything that was computed from one image, all with that image's header.
+
+        Args:
+            result: the panoptic result.
+            image_bgr: the image it was computed from, BGR uint8 [H, W, 3].
+            header: of the image's message.
+            camera_info: the camera's last calibration, None when it sent none.
+            settings: what to publish.
+        """
+        self._panoptic.publish(label_message(result.label_image, header))
+        if settings.publish_instances:
+            self._instances.publish(instances_message(result, header))
+        if camera_info is not None:
+            stamped = copy(camera_info)
+            stamped.header = header
+            self._camera_info.publish(stamped)
+        if settings.publish_semantic and self._semantic.get_subscription_count():
+            self._semantic.publish(semantic_message(result.label_image, header))
+        if self._overlay.get_subscription_count():
+            overlay = draw_overlay(
+                image_bgr, result.label_image, self._label_set, alpha=settings.overlay_alpha
+            )
+            self._overlay.publish(overlay_message(overlay, header))
+
+    def destroy(self) -> None:
+        """Destroys the publishers."""
+        for publisher in (
+            self._panoptic,
+            self._instances,
+            self._class_info,
+            self._camera_info,
+            self._semantic,
+            self._overlay,
+        ):
+            self._node.destroy_lifecycle_publisher(publisher)

@@ -1,0 +1,53 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The boundary around each lifecycle transition.
+
+rclpy turns an exception in a transition into ERROR without a word of what it was. Here every one
+is logged with its reason, and ends in the return value that leaves the node in a defined state.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+
+from rclpy.impl.rcutils_logger import RcutilsLogger
+from rclpy.lifecycle import TransitionCallbackReturn
+
+from upsnet_ros.core.errors import UpsnetError
+
+
+def guarded(
+    transition: str,
+    action: Callable[[], None],
+    *,
+    on_failure: Callable[[str], None],
+    logger: RcutilsLogger,
+    failed: TransitionCallbackReturn = TransitionCallbackReturn.FAILURE,
+) -> TransitionCallbackReturn:
+    """Runs the work of a transition.
+
+    Args:
+        transition: its name, for the log.
+        action: the work.
+        on_failure: undoes what the work began; receives the reason.
+        logger: the node's logger.
+        failed: what to return when the work raised.
+
+    Returns:
+        SUCCESS, or `failed` after the reason was logged and the work undone.
+    """
+    try:
+        action()
+    except Exception as error:
+        reason = str(error) if isinstance(error, UpsnetError) else _unexpected(error)
+        logger.error(f'{transition} failed: {reason}')
+        on_failure(reason.splitlines()[0])
+        return failed
+    return TransitionCallbackReturn.SUCCESS
+
+
+def _unexpected(error: Exception) -> str:
+    """Type and text of an error nobody foresaw, with the trace that a report of it needs."""
+    trace = ''.join(traceback.format_exception(error))
+    return f'{type(error).__name__}: {error}\n{trace}'
