@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 NEAR = 0.4  # nothing closer than this is drawn [m]
-FOCAL_PER_WIDTH = 0.88
+FOCAL_PER_WIDTH = 0.80
 HORIZON = 0.45  # share of the image height above a level camera's horizon
 
 

@@ -37,13 +37,26 @@ def fixed_point(points: np.ndarray) -> np.ndarray:
     return np.round(np.clip(points, -_LIMIT, _LIMIT) * _SCALE).astype(np.int32)
 
 
+def share_blocks(shares: np.ndarray, *, step: float = 0.012) -> list[tuple[int, int, float]]:
+    """Cuts a monotonic row of haze shares into runs of nearly equal ones.
+
+    Returns:
+        (start, end, mean share) of each run; end is excluded.
+    """
+    bins = np.floor(shares / step).astype(np.int64)
+    cuts = np.flatnonzero(np.diff(bins)) + 1
+    edges = [0, *cuts.tolist(), len(shares)]
+    return [(start, end, float(shares[start:end].mean()))
+            for start, end in zip(edges[:-1], edges[1:], strict=True)]
+
+
 @dataclass(frozen=True)
 class Texture:
     """A picture on a flat surface, with smaller copies for the distance.
 
     Attributes:
-        levels: float32 [h, w, 4] each, BGR (0..255) and coverage (0..1); colours multiplied by
-            coverage; every level half the size of the one before.
+        levels: uint8 [h, w, 4] each, BGR and coverage, all 0..255; colours multiplied by coverage;
+            every level half the size of the one before.
     """
 
     levels: tuple[np.ndarray, ...]
@@ -53,8 +66,8 @@ class Texture:
         """Builds the levels from a BGR picture [h, w, 3] and a coverage [h, w] (None: solid)."""
         if coverage is None:
             coverage = np.ones(colour.shape[:2], np.float32)
-        full = np.dstack([colour.astype(np.float32) * coverage[..., None], coverage])
-        levels = [full.astype(np.float32)]
+        full = np.dstack([colour * coverage[..., None], 255 * coverage])
+        levels = [np.clip(full, 0, 255).astype(np.uint8)]
         while min(levels[-1].shape[:2]) >= 24:
             height, width = levels[-1].shape[:2]
             levels.append(cv2.resize(levels[-1], (width // 2, height // 2),
@@ -214,16 +227,19 @@ class Canvas:
             level = cv2.resize(level, (level.shape[1] // squeeze, level.shape[0]),
                                interpolation=cv2.INTER_AREA)
         places = (np.arange(level.shape[1]) + 0.5) / level.shape[1]
-        share = self.light.own_share(depths[0] + (depths[1] - depths[0]) * places)
-        return self._encode(level, factor, share.astype(np.float32)[:, None])
+        shares = self.light.own_share(depths[0] + (depths[1] - depths[0]) * places)
+        picture = np.empty_like(level)
+        for start, end, share in share_blocks(shares):
+            picture[:, start:end] = self._encode(level[:, start:end], factor, share)
+        return picture
 
-    def _encode(self, level: np.ndarray, factor: np.ndarray, share: float | np.ndarray
-                ) -> np.ndarray:
+    def _encode(self, level: np.ndarray, factor: np.ndarray, share: float) -> np.ndarray:
         """Light and haze on a texture level; uint8 [h, w, 4], colours multiplied by coverage."""
-        coverage = level[..., 3:]
-        lit = level[..., :3] * (factor.astype(np.float32) * share)
-        lit += coverage * (self.light.haze.astype(np.float32) * (1 - share))
-        return np.clip(np.dstack([lit, coverage * 255]), 0, 255).astype(np.uint8)
+        mix = np.zeros((4, 4), np.float32)
+        mix[:3, :3] = np.diag(factor * share)
+        mix[:3, 3] = self.light.haze * (1 - share) / 255
+        mix[3, 3] = 1
+        return cv2.transform(level, mix)
 
     def _plane_to_image(self, corners: np.ndarray, shape: tuple[int, ...], left: int, top: int
                         ) -> np.ndarray:

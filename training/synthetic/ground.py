@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .camera import Camera
+from .camera import Camera, clip_near
+from .canvas import SHIFT, fixed_point, share_blocks
 from .classes import ROAD, SIDEWALK, TERRAIN, label_value
 from .light import Light, rgb
 from .noise import TILE, noise_tile
@@ -15,6 +16,7 @@ from .street import Street
 
 TILE_METRES = 8.0
 KERB_HEIGHT = 0.13
+LINES_END = 100.0  # markings further away than this are too thin to see [m]
 PAINT = rgb(226, 226, 220)
 KERB = rgb(168, 166, 162)
 
@@ -43,7 +45,7 @@ class Material:
 
 def asphalt(rng: np.random.Generator) -> Material:
     """Dark grain with repairs and a few cracks."""
-    base = rgb(1.0, 1.0, 1.02) * rng.uniform(74, 108)
+    base = rgb(1.0, 1.0, 1.02) * rng.uniform(94, 128)
     shade = 1 + 0.055 * noise_tile('fine') + 0.05 * np.roll(noise_tile('blotch'), 77, 1)
     crack = np.abs(np.roll(noise_tile('cloud'), 130, 0)) < 0.012
     shade = shade - 0.16 * cv2.GaussianBlur(crack.astype(np.float32), (3, 3), 0)
@@ -108,36 +110,37 @@ class Ground:
         on_road = (x_low > left) & (x_low < right) & ~raised
         kerb = ~raised & ~on_road
         z = camera.focal * camera.y / (rows - camera.horizon)
-        pixel = (z / camera.focal).astype(np.float32)[:, None]
-        colour = self._sample(self.road, x_low, s_low, z)
-        lawn_low = self._reserve(x_low)
-        above = self._sample(self.pavement, x_high, s_high, z)
         kinds = self.street.ground_kinds(x_high, s_high)
-        green = self._sample(self.lawn, x_high, s_high, z)
-        colour = self._markings(colour, x_low, s_low, pixel)
-        np.copyto(colour, green, where=(lawn_low & on_road)[..., None])
-        self._rails(colour, x_low, pixel)
-        np.copyto(colour, above, where=raised[..., None])
-        np.copyto(colour, green, where=(raised & (kinds == TERRAIN))[..., None])
-        self._kerb_edge(colour, x_high, pixel, raised, kerb)
+        lawn_low = self._reserve(x_low) & on_road
+        lawn_high = raised & (kinds == TERRAIN)
+        colour = self._sample(self.road, x_low, s_low, z)
+        pavement = self._sample(self.pavement, x_high, s_high, z)
+        lawn = self._sample(self.lawn, x_high, s_high, z)
+        self._lines(colour, camera, first)
+        np.copyto(colour, lawn, where=lawn_low[..., None])
+        self._rails(colour, camera, first)
+        np.copyto(colour, pavement, where=raised[..., None])
+        np.copyto(colour, lawn, where=lawn_high[..., None])
+        colour[kerb] = KERB * 0.68
+        edge = np.minimum(np.abs(x_high - left), np.abs(x_high - right))
+        colour[raised & (edge < np.float32(0.16))] = KERB * 1.1
         region = label[first:]
         region[:] = label_value(ROAD)
-        region[lawn_low & on_road] = label_value(TERRAIN)
+        region[lawn_low] = label_value(TERRAIN)
         region[raised | kerb] = label_value(SIDEWALK)
-        region[raised & (kinds == TERRAIN)] = label_value(TERRAIN)
-        share = light.own_share(z).astype(np.float32)[:, None, None]
-        factor = light.factor(np.array([0.0, 1.0, 0.0])).astype(np.float32)
-        colour *= factor * share
-        colour += light.haze.astype(np.float32) * (1 - share)
-        image[first:] = np.clip(colour, 0, 255).astype(np.uint8)
+        region[lawn_high] = label_value(TERRAIN)
+        factor = light.factor(np.array([0.0, 1.0, 0.0]))
+        for start, end, share in share_blocks(light.own_share(z)):
+            mix = np.column_stack([np.diag(factor * share), light.haze * (1 - share)])
+            image[first + start:first + end] = cv2.transform(colour[start:end], mix)
         return first
 
     @staticmethod
     def _sample(material: Material, x: np.ndarray, s: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """Texture colours at street places; float32 [R, W, 3]."""
+        """Texture colours at street places; uint8 [R, W, 3]."""
         scale = np.float32(TILE / TILE_METRES)
-        map_x = np.mod(x * scale, TILE)
-        map_y = np.mod(s * scale, TILE)
+        start = np.float32(np.floor(s[-1, 0] / TILE_METRES) * TILE_METRES)
+        map_x, map_y = x * scale, (s - start) * scale
         result = np.empty((*x.shape, 3), np.uint8)
         for level, low, high in ((0, 0, 11), (1, 11, 26), (2, 26, np.inf)):
             rows = np.flatnonzero((z >= low) & (z < high))
@@ -145,7 +148,7 @@ class Ground:
                 band = slice(rows[0], rows[-1] + 1)
                 result[band] = cv2.remap(material.levels[level], map_x[band], map_y[band],
                                          cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-        return result.astype(np.float32)
+        return result
 
     def _reserve(self, x: np.ndarray) -> np.ndarray:
         """Where the rails lie in grass."""
@@ -154,40 +157,55 @@ class Ground:
             return np.zeros(x.shape, bool)
         return np.abs(x) < half
 
-    def _markings(self, colour: np.ndarray, x: np.ndarray, s: np.ndarray, pixel: np.ndarray
-                  ) -> np.ndarray:
+    def _lines(self, colour: np.ndarray, camera: Camera, first: int) -> None:
         """Blends lane lines, crossings and stop lines into the carriageway."""
-        cover = np.zeros(x.shape, np.float32)
+        mask = np.zeros(colour.shape[:2], np.uint8)
+        start, end = camera.s, camera.s + LINES_END
         for line in self.street.lines:
-            stripe = np.clip((line.width / 2 - np.abs(x - line.x)) / pixel + 0.5, 0, 1)
-            if line.dash:
-                stripe *= np.mod(s, line.dash + line.gap) < line.dash
-            np.maximum(cover, stripe, out=cover)
+            period = line.dash + line.gap if line.dash else 3.0
+            dash = line.dash or 3.0
+            for place in np.arange(np.floor(start / period) * period, end, period):
+                _strip(mask, camera, first, line.x, line.width, place, place + dash)
+        left, right = self.street.road_left, self.street.road_right
         for crossing in self.street.crossings:
-            inside = np.abs(s - crossing) < 1.7
-            if inside.any():
-                bars = np.mod(x, 1.0) < 0.52
-                cover[inside & bars] = 1
-            stop = np.abs(s - (crossing - 3.2)) < 0.22
-            cover[stop & (x > self.street.reserve_half)] = 1
-        worn = 0.82 - 0.10 * noise_tile('blotch')[:colour.shape[0] % TILE or 1, :1].mean()
-        cover = (cover * np.float32(worn))[..., None]
-        return colour * (1 - cover) + PAINT.astype(np.float32) * cover
+            if not start - 3 < crossing < end:
+                continue
+            for x in np.arange(np.ceil(left) + 0.3, right - 0.3, 1.0):
+                _strip(mask, camera, first, x, 0.52, crossing - 1.7, crossing + 1.7)
+            stop = crossing - 3.4
+            inner = self.street.reserve_half
+            _strip(mask, camera, first, (inner + right) / 2, right - inner, stop, stop + 0.45)
+        _lay(colour, mask, PAINT, 0.82)
 
-    def _rails(self, colour: np.ndarray, x: np.ndarray, pixel: np.ndarray) -> None:
+    def _rails(self, colour: np.ndarray, camera: Camera, first: int) -> None:
         """Steel rails with a dark groove."""
-        for centre in self.street.tracks:
-            for side in (-0.72, 0.72):
-                away = np.abs(x - (centre + side))
-                dark = np.clip((0.11 - away) / pixel + 0.5, 0, 1)[..., None] * 0.6
-                colour *= 1 - dark
-                steel = np.clip((0.045 - away) / pixel + 0.5, 0, 1)[..., None] * 0.85
-                colour += (rgb(196, 196, 200).astype(np.float32) - colour) * steel
+        for width, paint, strength in ((0.26, rgb(40, 40, 42), 0.6), (0.08, rgb(196, 196, 200),
+                                                                      0.85)):
+            mask = np.zeros(colour.shape[:2], np.uint8)
+            for centre in self.street.tracks:
+                for side in (-0.72, 0.72):
+                    for ahead in np.arange(0, LINES_END, 4.0):
+                        place = camera.s + ahead
+                        _strip(mask, camera, first, centre + side, width, place, place + 4.0)
+            _lay(colour, mask, paint, strength)
 
-    def _kerb_edge(self, colour: np.ndarray, x: np.ndarray, pixel: np.ndarray, raised: np.ndarray,
-                   kerb: np.ndarray) -> None:
-        """The stone on top of the kerb, and its shaded face."""
-        edge = np.minimum(np.abs(x - self.street.road_left), np.abs(x - self.street.road_right))
-        stone = np.clip((0.16 - edge) / pixel + 0.5, 0, 1)[..., None] * raised[..., None]
-        colour += (KERB.astype(np.float32) * 1.1 - colour) * stone
-        colour[kerb] = KERB * 0.68
+
+def _strip(mask: np.ndarray, camera: Camera, first: int, x: float, width: float, start: float,
+           end: float) -> None:
+    """Fills a rectangle on the ground into a mask that begins at image row \`\`first\`\`."""
+    low, high = x - width / 2, x + width / 2
+    corners = np.array([(low, 0, start), (high, 0, start), (high, 0, end), (low, 0, end)])
+    points = clip_near(camera.to_camera(corners))
+    if len(points) >= 3:
+        cv2.fillConvexPoly(mask, fixed_point(camera.to_image(points) - (0, first)), 255,
+                           cv2.LINE_AA, SHIFT)
+
+
+def _lay(colour: np.ndarray, mask: np.ndarray, paint: np.ndarray, strength: float) -> None:
+    """Blends a paint into uint8 [R, W, 3] where the mask is set."""
+    if not mask.any():
+        return
+    cover = cv2.merge([mask] * 3)
+    kept = cv2.multiply(colour, 255 - cv2.multiply(cover, 1.0, scale=strength), scale=1 / 255)
+    paint_only = cv2.transform(mask, (paint * strength / 255)[:, None])
+    cv2.add(kept, paint_only, dst=colour)

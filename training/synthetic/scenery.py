@@ -135,7 +135,7 @@ def lot_scenery(rng: np.random.Generator, street: Street, lot: Lot, shop: PlantS
     if lot.kind == 'park':
         return items
     walled = lot.kind == 'walled'
-    height = rng.uniform(1.7, 2.7) if walled else rng.uniform(1.15, 1.7)
+    height = rng.uniform(1.8, 2.8) if walled else rng.uniform(1.3, 1.9)
     seed = int(rng.integers(1 << 31))
     make = facades.wall if walled else facades.fence
     items.append(Plane(lambda: make(np.random.default_rng(seed), width=length[2], height=height),

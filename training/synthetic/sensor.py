@@ -11,6 +11,19 @@ from .camera import Camera
 from .light import Light
 
 
+_GRAIN_SCALE = 24  # levels of the stored noise per standard deviation
+_SPARE = 256  # the stored noise is this much larger than a picture, to start anywhere in it [px]
+
+
+@lru_cache(maxsize=8)
+def _grain(height: int, width: int) -> np.ndarray:
+    """Noise around 128; uint8 [height + 256, width + 256, 3], the same in every process."""
+    rng = np.random.default_rng(5)
+    noise = rng.standard_normal((height + _SPARE, width + _SPARE, 3), dtype=np.float32)
+    noise = cv2.GaussianBlur(noise, (3, 3), 0.4)
+    return np.clip(128 + _GRAIN_SCALE * noise / noise.std(), 0, 255).astype(np.uint8)
+
+
 @lru_cache(maxsize=8)
 def _vignette(height: int, width: int) -> np.ndarray:
     """Darker corners; float32 [height, width, 3]."""
@@ -27,7 +40,7 @@ def expose(image: np.ndarray, camera: Camera, light: Light, rng: np.random.Gener
     Args:
         image: uint8 [H, W, 3] BGR, not altered.
         speed: of the camera [m/s]; blur grows outwards from where it is heading.
-        gain: sensor gain, the standard deviation of the noise in mid grey [levels].
+        gain: sensor gain, the standard deviation of the noise [levels].
 
     Returns:
         uint8 [H, W, 3] BGR.
@@ -42,9 +55,7 @@ def expose(image: np.ndarray, camera: Camera, light: Light, rng: np.random.Gener
                                borderMode=cv2.BORDER_REPLICATE)
         blurred = cv2.addWeighted(blurred, 0.5, moved, 0.5, 0)
     blurred = cv2.GaussianBlur(blurred, (3, 3), 0.45)
-    lit = cv2.multiply(blurred, _vignette(height, width), scale=light.exposure, dtype=cv2.CV_32F)
-    noise = np.empty((height, width, 3), np.float32)
-    rng.standard_normal(out=noise, dtype=np.float32)
-    spread = cv2.LUT(blurred, (gain * np.sqrt(0.15 + np.arange(256) / 150)).astype(np.float32))
-    cv2.multiply(noise, spread, dst=noise)
-    return cv2.add(lit, noise, dtype=cv2.CV_8U)
+    lit = cv2.multiply(blurred, _vignette(height, width), scale=light.exposure, dtype=cv2.CV_8U)
+    row, column = rng.integers(_SPARE, size=2)
+    grain = _grain(height, width)[row:row + height, column:column + width]
+    return cv2.addWeighted(lit, 1.0, grain, gain / _GRAIN_SCALE, -128 * gain / _GRAIN_SCALE)

@@ -28,7 +28,7 @@ class Sky:
         up = up.astype(np.float32)[:, None, None]
         colour = light.sky_bottom.astype(np.float32) * (1 - up) \
             + light.sky_top.astype(np.float32) * up
-        cloud = self._clouds(camera, last, light)[..., None]
+        cloud = cv2.resize(self._clouds(camera, last, light), (width, last))[..., None]
         white = light.sky_bottom.astype(np.float32) * 0.45 + np.float32(0.55 * 246)
         under = white * 0.86
         colour = colour * (1 - cloud) + (white * (1 - 0.35 * cloud) + under * 0.35 * cloud) * cloud
@@ -38,18 +38,18 @@ class Sky:
         label[:] = label_value(SKY)
 
     def _clouds(self, camera: Camera, rows: int, light: Light) -> np.ndarray:
-        """Cloud density 0..1; float32 [rows, width]. Flattened towards the horizon."""
+        """Cloud density 0..1 at a quarter of the size; flattened towards the horizon."""
         tile = noise_tile('cloud')
         size = tile.shape[0]
-        v = np.maximum((camera.horizon - np.arange(rows)) / camera.height, 0.02).astype(np.float32)
+        rows_seen = np.arange(0, rows, 4)
+        v = np.maximum((camera.horizon - rows_seen) / camera.height, 0.02).astype(np.float32)
         far = 0.30 / (v + 0.12)
-        u = (np.arange(camera.width) - camera.centre_u) / camera.focal + camera.yaw
+        u = (np.arange(0, camera.width, 4) - camera.centre_u) / camera.focal + camera.yaw
         bend = 25 * camera.curvature
         map_x = (far[:, None] * (u[None, :] + bend) * 0.20 + self.offset_u) * size
         map_y = np.broadcast_to(((far * 0.5 + self.offset_v) * size)[:, None], map_x.shape)
-        noise = cv2.remap(tile, np.mod(map_x, size).astype(np.float32),
-                          np.mod(map_y, size).astype(np.float32), cv2.INTER_LINEAR,
-                          borderMode=cv2.BORDER_WRAP)
+        noise = cv2.remap(tile, map_x.astype(np.float32), map_y.astype(np.float32),
+                          cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
         density = np.clip((noise - 1.6 + 2.9 * light.cloud_cover) * 0.55, 0, 1)
         return density * np.clip(v * 9, 0.25, 0.85)[:, None]
 

@@ -131,12 +131,12 @@ class Street:
 
 def make_street(rng: np.random.Generator, *, start: float, end: float) -> Street:
     """Plans a street from s = start to s = end [m]."""
-    lanes_each = 1 if rng.random() < 0.62 else 2
+    lanes_each = 1 if rng.random() < 0.72 else 2
     width = rng.uniform(3.1, 3.5)
     rails = rng.random()
     reserve = rng.uniform(1.75, 2.0) if rails < 0.42 else 0.0
     shared = 0.42 <= rails < 0.62
-    parking_left, parking_right = rng.random() < 0.5, rng.random() < 0.55
+    parking_left, parking_right = rng.random() < 0.55, rng.random() < 0.55
     bike = 1.5 if rng.random() < 0.4 else 0.5
     driven = reserve + lanes_each * width
     edge = driven + bike
@@ -183,13 +183,13 @@ def _make_side(rng: np.random.Generator) -> Side:
     """Widths of grass and pavement."""
     verge = rng.uniform(1.3, 2.4) if rng.random() < 0.5 else 0.0
     back = rng.uniform(1.2, 3.0) if rng.random() < 0.45 else 0.0
-    return Side(verge, rng.uniform(2.4, 3.8), back)
+    return Side(verge, rng.uniform(2.8, 4.4), back)
 
 
 def _make_lots(rng: np.random.Generator, side: int, start: float, end: float) -> list[Lot]:
     """A row of lots."""
     lots, place = [], start - rng.uniform(0, 15)
-    weights = np.array([0.40, 0.22, 0.22, 0.16])
+    weights = np.array([0.34, 0.24, 0.27, 0.15])
     weights = weights * rng.uniform(0.6, 1.4, 4)
     while place < end:
         kind = LOT_KINDS[rng.choice(4, p=weights / weights.sum())]

@@ -59,7 +59,7 @@ def make_cast(rng: np.random.Generator, street: Street, *, duration: float, spee
 def _vehicle(rng: np.random.Generator, *, rails: bool) -> Body:
     """Something for a lane."""
     kinds = ('car', 'truck', 'bus', 'motorcycle', 'bicycle', 'tram')
-    weights = np.array([0.36, 0.19, 0.19, 0.15, 0.06, 0.25 if rails else 0.0])
+    weights = np.array([0.44, 0.16, 0.16, 0.13, 0.06, 0.25 if rails else 0.0])
     kind = kinds[rng.choice(6, p=weights / weights.sum())]
     if kind == 'car':
         return VehicleBody(CAR, build_car(rng))
@@ -87,7 +87,7 @@ def _lane_traffic(rng: np.random.Generator, cast: Cast, street: Street, lane: La
     if lane.direction > 0 and not is_ego:
         pace = speed * rng.uniform(0.9, 1.06)
     last = end if lane.direction > 0 else end - pace * duration
-    place = rng.uniform(9, 24) if is_ego else rng.uniform(4, 16)
+    place = rng.uniform(9, 24) if is_ego else rng.uniform(7, 22)
     while place < last:
         body = _vehicle(rng, rails=lane.rails)
         length = body.size[0]
@@ -141,7 +141,7 @@ def _people(rng: np.random.Generator, cast: Cast, street: Street, sign: int, dur
     """People on one pavement, alone and in groups."""
     side = street.side(sign)
     place = rng.uniform(3, 10)
-    gap = rng.uniform(5, 13)
+    gap = rng.uniform(4, 10)
     while place < end + 2 * duration:
         for _ in range(int(rng.choice([1, 1, 1, 2, 2, 3]))):
             away = side.verge + rng.uniform(0.9, side.walk - 0.4)
