@@ -96,7 +96,7 @@ def nearest_source(size: int, scale: float, source_size: int) -> np.ndarray:
     return np.minimum(source, source_size - 1)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)  # one for each image size; 16 MB for 2048 x 1024
 def label_frame(geometry: InputGeometry, resolution: str) -> LabelFrame:
     """Return the grid for one kind of label resolution.
 

@@ -1,0 +1,185 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""ONNX Runtime with a tiny real model, and every way it can refuse one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto
+
+from tests.fakes.fake_backend import make_manifest
+from tests.fakes.tiny_model import BOX, CAR, INPUT_SIZE, ROWS, TOP, tiny_graph, write_tiny_model
+from upsnet_ros.backends.onnx_backend import OnnxBackend
+from upsnet_ros.core.errors import ImageError, ManifestError, ModelError, ParameterError
+from upsnet_ros.manifest import ModelManifest
+
+
+@pytest.fixture
+def model_path(tmp_path: Path) -> Path:
+    return write_tiny_model(tmp_path)
+
+
+@pytest.fixture
+def backend(model_path: Path) -> OnnxBackend:
+    return OnnxBackend(model_path, ModelManifest.load(model_path), num_threads=1)
+
+
+def blue_image(seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 19, size=(*INPUT_SIZE, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize('num_threads', [0, 1, 2])
+def test_answers_are_the_graphs(model_path: Path, num_threads: int) -> None:
+    backend = OnnxBackend(model_path, ModelManifest.load(model_path), num_threads=num_threads)
+    image = blue_image()
+    output = backend.infer(image)
+    blue = image[::4, ::4, 0].astype(np.float32)
+    expected = TOP - np.abs(np.arange(19, dtype=np.float32)[:, None, None] - blue)
+    np.testing.assert_array_equal(output.semantic_logits, expected)
+    assert output.count == 1
+    assert output.boxes.shape == (ROWS, 4) and tuple(output.boxes[0]) == BOX
+    assert output.classes[0] == CAR and output.scores[0] == np.float32(0.9)
+    assert output.mask_logits.shape == (ROWS, 28, 28)
+
+
+def test_it_says_what_it_is(backend: OnnxBackend) -> None:
+    assert (backend.name, backend.device, backend.input_size) == (
+        'onnxruntime',
+        'cpu',
+        INPUT_SIZE,
+    )
+
+
+def test_answers_stay_as_they_are_when_the_next_image_comes(backend: OnnxBackend) -> None:
+    first = backend.infer(blue_image(1))
+    before = first.semantic_logits.copy()
+    backend.infer(blue_image(2))
+    np.testing.assert_array_equal(first.semantic_logits, before)
+
+
+def test_images_that_are_not_contiguous_are_read_right(backend: OnnxBackend) -> None:
+    image = blue_image(3)
+    mirrored = image[:, ::-1]
+    assert not mirrored.flags.c_contiguous
+    np.testing.assert_array_equal(
+        backend.infer(mirrored).semantic_logits,
+        backend.infer(mirrored.copy()).semantic_logits,
+    )
+
+
+@pytest.mark.parametrize(
+    'image',
+    [
+        np.zeros((64, 95, 3), np.uint8),
+        np.zeros((64, 96), np.uint8),
+        np.zeros((64, 96, 3), np.float32),
+        np.zeros((1, 64, 96, 3), np.uint8),
+    ],
+)
+def test_other_images_are_refused(backend: OnnxBackend, image: np.ndarray) -> None:
+    with pytest.raises(ImageError, match='network input'):
+        backend.infer(image)
+
+
+def test_closing_twice_is_safe_and_using_it_after_is_not(backend: OnnxBackend) -> None:
+    backend.close()
+    backend.close()
+    with pytest.raises(ModelError, match='closed'):
+        backend.infer(blue_image())
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match='nowhere.onnx'):
+        OnnxBackend(tmp_path / 'nowhere.onnx', make_manifest())
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / 'model.onnx'
+    path.write_bytes(b'nonsense')
+    with pytest.raises(ModelError, match='cannot load'):
+        OnnxBackend(path, make_manifest())
+
+
+@pytest.mark.parametrize('num_threads', [-1, 1.5, True])
+def test_impossible_numbers_of_threads_are_refused(model_path: Path, num_threads: object) -> None:
+    with pytest.raises(ParameterError, match='num_threads'):
+        OnnxBackend(model_path, ModelManifest.load(model_path), num_threads=num_threads)
+
+
+def test_devices_that_are_not_there_are_refused(model_path: Path) -> None:
+    with pytest.raises(ParameterError, match="device is 'tpu'"):
+        OnnxBackend(model_path, ModelManifest.load(model_path), device='tpu')
+
+
+def rename_input(model: onnx.ModelProto) -> None:
+    for node in model.graph.node:
+        for index, name in enumerate(node.input):
+            if name == 'image':
+                node.input[index] = 'picture'
+    model.graph.input[0].name = 'picture'
+
+
+def resize_input(model: onnx.ModelProto) -> None:
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 32
+    del model.graph.output[0].type.tensor_type.shape.dim[:]
+
+
+def retype_input(model: onnx.ModelProto) -> None:
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.FLOAT
+
+
+def free_input(model: onnx.ModelProto) -> None:
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = 'batch'
+
+
+def drop_output(model: onnx.ModelProto) -> None:
+    del model.graph.output[5]
+
+
+def swap_outputs(model: onnx.ModelProto) -> None:
+    # Names of the second and third output exchanged: the shapes no longer fit.
+    model.graph.output[1].name, model.graph.output[2].name = 'scores', 'boxes'
+    for value in (model.graph.node[6], model.graph.node[7]):
+        value.output[0] = {'boxes': 'scores', 'scores': 'boxes'}[value.output[0]]
+
+
+@pytest.mark.parametrize(
+    'alter, field',
+    [
+        (rename_input, 'input'),
+        (resize_input, 'input'),
+        (retype_input, 'input'),
+        (free_input, 'input'),
+        (drop_output, 'outputs.count'),
+        (swap_outputs, 'outputs.boxes'),
+    ],
+)
+def test_graphs_that_do_not_fit_the_manifest_are_refused(
+    tmp_path: Path, alter: Callable[[onnx.ModelProto], None], field: str
+) -> None:
+    model = tiny_graph()
+    alter(model)
+    path = write_tiny_model(tmp_path, model)
+    with pytest.raises(ManifestError) as caught:
+        OnnxBackend(path, ModelManifest.load(path))
+    assert caught.value.field == field
+
+
+def test_failures_of_the_library_while_running_are_model_errors(tmp_path: Path) -> None:
+    # A gather whose index lies outside fails only when the image comes.
+    model = tiny_graph()
+    index = onnx.numpy_helper.from_array(np.array(99, np.int64), 'index')
+    model.graph.initializer.append(index)
+    model.graph.node.append(onnx.helper.make_node('Gather', ['plane', 'index'], ['lost'], axis=2))
+    model.graph.output.append(onnx.helper.make_tensor_value_info('lost', 1, None))
+    path = write_tiny_model(tmp_path, model)
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == ModelManifest.load(path).sha256
+    with pytest.raises(ModelError, match='failed on an image|cannot load'):
+        OnnxBackend(path, ModelManifest.load(path)).infer(blue_image())

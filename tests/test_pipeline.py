@@ -1,0 +1,191 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The pipeline: geometry, timing, thresholds, refusals, and the whole way with a real graph."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.fakes.fake_backend import FakeBackend, make_manifest
+from tests.fakes.network_output import make_output
+from tests.fakes.tiny_model import CAR, write_tiny_model
+from upsnet_ros.core.errors import ImageError, ModelError, ParameterError
+from upsnet_ros.core.labels import UNKNOWN_LABEL
+from upsnet_ros.core.structures import NetworkOutput
+from upsnet_ros.pipeline import PanopticPipeline
+
+
+def fake_pipeline(**options) -> PanopticPipeline:
+    return PanopticPipeline(FakeBackend(**options), make_manifest())
+
+
+def one_car(image_bgr: np.ndarray) -> NetworkOutput:
+    """Return a car with score 0.7 on a road, over the left half of the input."""
+    logits = np.zeros((19, 16, 24), np.float32)
+    logits[0], logits[CAR, :, :12] = 2.0, 4.0
+    return make_output(logits, [(0.0, 0.0, 47.0, 63.0)], [CAR], [0.7], 5.0)
+
+
+@pytest.mark.parametrize('size', [(1, 1), (64, 96), (480, 640), (75, 33), (2, 2000)])
+def test_labels_have_the_images_size(size: tuple[int, int]) -> None:
+    result = fake_pipeline().process(np.zeros((*size, 3), np.uint8))
+    assert result.panoptic.label_image.shape == size
+
+
+def test_the_backend_sees_the_placed_image() -> None:
+    backend = FakeBackend()
+    pipeline = PanopticPipeline(backend, make_manifest())
+    pipeline.process(np.full((64, 48, 3), 200, np.uint8))
+    (seen,) = backend.images
+    assert (seen[:, :48] == 200).all()
+    assert (seen[:, 48:] == (103, 116, 123)).all()
+
+
+def test_timing_adds_up() -> None:
+    timing = fake_pipeline().process(np.zeros((50, 60, 3), np.uint8)).timing_ms
+    assert list(timing) == ['preprocess', 'inference', 'panoptic_head', 'total']
+    parts = [timing[name] for name in ('preprocess', 'inference', 'panoptic_head')]
+    assert all(part >= 0.0 for part in parts)
+    assert sum(parts) == pytest.approx(timing['total'])
+
+
+def test_warm_up_runs_as_often_as_asked() -> None:
+    backend = FakeBackend()
+    durations = PanopticPipeline(backend, make_manifest()).warm_up(4)
+    assert len(durations) == len(backend.images) == 4
+    assert all(duration > 0.0 for duration in durations)
+    with pytest.raises(ParameterError, match='warm-up'):
+        PanopticPipeline(backend, make_manifest()).warm_up(0)
+
+
+@pytest.mark.parametrize(
+    'image, message',
+    [
+        (np.zeros((0, 10, 3), np.uint8), 'at least one pixel'),
+        (np.zeros((10, 0, 3), np.uint8), 'at least one pixel'),
+        (np.zeros((10, 10), np.uint8), r'\[height, width, 3\]'),
+        (np.zeros((10, 10, 4), np.uint8), r'\[height, width, 3\]'),
+        (np.zeros((10, 10, 3), np.uint16), 'uint16'),
+        (np.zeros((10, 10, 3), np.float32), 'float32'),
+        (None, 'NoneType'),
+    ],
+)
+def test_unusable_images_are_refused_and_the_next_one_is_served(
+    image: object, message: str
+) -> None:
+    pipeline = fake_pipeline()
+    with pytest.raises(ImageError, match=message):
+        pipeline.process(image)
+    good = pipeline.process(np.zeros((10, 10, 3), np.uint8))
+    assert good.panoptic.label_image.shape == (10, 10)
+
+
+def test_views_that_are_not_contiguous_are_served() -> None:
+    backend = FakeBackend()
+    pipeline = PanopticPipeline(backend, make_manifest())
+    image = np.random.default_rng(0).integers(0, 255, (64, 96, 3), dtype=np.uint8)
+    pipeline.process(image[:, ::-1])
+    np.testing.assert_array_equal(backend.images[0], image[:, ::-1])
+
+
+def test_answers_that_are_no_numbers_are_refused_and_the_next_one_is_served() -> None:
+    answers = iter([np.nan, 1.0])
+
+    def answer(image_bgr: np.ndarray) -> NetworkOutput:
+        return make_output(np.full((19, 16, 24), next(answers)))
+
+    pipeline = fake_pipeline(answer=answer)
+    image = np.zeros((64, 96, 3), np.uint8)
+    with pytest.raises(ModelError, match='semantic_logits'):
+        pipeline.process(image)
+    assert pipeline.process(image).panoptic.label_image.shape == (64, 96)
+
+
+def test_thresholds_start_as_the_manifest_says() -> None:
+    pipeline = fake_pipeline()
+    assert pipeline.thresholds == pipeline.manifest.panoptic_head
+
+
+def test_thresholds_act_from_the_next_image_on() -> None:
+    pipeline = fake_pipeline(answer=one_car)
+    image = np.zeros((64, 96, 3), np.uint8)
+    assert [i.class_name for i in pipeline.process(image).panoptic.instances] == ['car']
+    pipeline.set_thresholds(score_threshold=0.75)
+    without = pipeline.process(image).panoptic
+    assert without.instances == () and without.unknown_share > 0.4
+    pipeline.set_thresholds(predict_unknown=False)
+    assert (pipeline.process(image).panoptic.label_image == 0).all()
+    assert pipeline.thresholds['score_threshold'] == 0.75
+
+
+@pytest.mark.parametrize(
+    'change',
+    [{'score_threshold': 3.0}, {'stuff_area_limit': -5}, {'label_resolution': 'fine'}],
+)
+def test_impossible_thresholds_change_nothing(change: dict) -> None:
+    pipeline = fake_pipeline()
+    before = pipeline.thresholds
+    with pytest.raises(ParameterError, match=next(iter(change))):
+        pipeline.set_thresholds(mask_overlap_threshold=0.9, **change)
+    assert pipeline.thresholds == before
+
+
+def test_thresholds_may_change_while_images_are_processed() -> None:
+    # With a threshold of 0.6 the left half is a car; with 0.75 it is unknown; nothing between.
+    pipeline = fake_pipeline(answer=one_car)
+    image = np.zeros((64, 96, 3), np.uint8)
+    stop = threading.Event()
+
+    def change() -> None:
+        while not stop.is_set():
+            pipeline.set_thresholds(score_threshold=0.75, stuff_area_limit=0)
+            pipeline.set_thresholds(score_threshold=0.6, stuff_area_limit=10**6)
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        seen = set()
+        for _ in range(200):
+            labels = pipeline.process(image).panoptic.label_image
+            seen.add((int(labels[0, 0]), int(labels[0, 95])))
+    finally:
+        stop.set()
+        thread.join()
+    car = CAR << 8 | 1
+    assert seen <= {(car, UNKNOWN_LABEL), (UNKNOWN_LABEL, 0)}
+
+
+def test_the_whole_way_with_a_real_graph(tmp_path: Path) -> None:
+    image = np.zeros((64, 96, 3), np.uint8)
+    image[:, :, 0] = 10  # sky
+    image[32:, :, 0] = 0  # road
+    image[12:44, 8:40, 0] = CAR
+    with PanopticPipeline.load(write_tiny_model(tmp_path), num_threads=1) as pipeline:
+        pipeline.warm_up(1)
+        result = pipeline.process(image).panoptic
+    assert (result.label_image[13:43, 9:39] == (CAR << 8 | 1)).all()
+    assert (result.label_image[:10] == 10 << 8).all()
+    assert (result.label_image[50:] == 0).all()
+    (car,) = result.instances
+    assert car.class_name == 'car'
+    assert car.area == pytest.approx(32 * 32, rel=0.15)
+    assert car.box == (8.0, 12.0, 39.0, 43.0)
+
+
+def test_closing_closes_the_backend() -> None:
+    backend = FakeBackend()
+    pipeline = PanopticPipeline(backend, make_manifest())
+    pipeline.close()
+    pipeline.close()
+    assert backend.is_closed
+
+
+def test_altered_models_are_not_loaded(tmp_path: Path) -> None:
+    path = write_tiny_model(tmp_path)
+    path.write_bytes(path.read_bytes() + b' ')
+    with pytest.raises(ModelError, match='altered'):
+        PanopticPipeline.load(path)

@@ -1,0 +1,169 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Inference with ONNX Runtime, on the CPU or on a CUDA device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from upsnet_ros.core.errors import ImageError, ManifestError, ModelError, ParameterError
+from upsnet_ros.core.structures import NetworkOutput
+from upsnet_ros.manifest import ModelManifest
+
+_CPU, _CUDA = 'CPUExecutionProvider', 'CUDAExecutionProvider'
+_ELEMENT_TYPES = {
+    'tensor(uint8)': 'uint8',
+    'tensor(int32)': 'int32',
+    'tensor(float)': 'float32',
+}
+
+
+class OnnxBackend:
+    """A network in ONNX Runtime.
+
+    Attributes:
+        name: `onnxruntime`.
+        device: `cpu` or `cuda:0`.
+        input_size: (height, width) of the images it takes [px].
+    """
+
+    name = 'onnxruntime'
+
+    def __init__(
+        self,
+        model_path: Path | str,
+        manifest: ModelManifest,
+        *,
+        num_threads: int = 0,
+        device: str = 'cpu',
+    ) -> None:
+        """Load a model.
+
+        Args:
+            model_path: the ONNX file.
+            manifest: its manifest.
+            num_threads: threads that work on one image; 0 for one per core.
+            device: `cpu` or `cuda`; CUDA needs the GPU build of ONNX Runtime.
+
+        Raises:
+            ModelError: the file cannot be loaded.
+            ManifestError: an input or output of the graph is not what the manifest says.
+            ParameterError: the number of threads is negative, or the device is not available.
+        """
+        if type(num_threads) is not int or num_threads < 0:
+            raise ParameterError(
+                f'num_threads is {num_threads!r}, expected a whole number, 0 for one per core'
+            )
+        self.device = 'cuda:0' if device == 'cuda' else 'cpu'
+        self.input_size = manifest.input_size
+        self._shape = (*manifest.input_size, 3)
+        self._input_name = manifest.input.name
+        self._output_names = list(manifest.outputs)
+        self._session: onnxruntime.InferenceSession | None = _load(
+            Path(model_path), _session_options(num_threads), _providers(device)
+        )
+        _check_graph(self._session, manifest)
+
+    def infer(self, image_bgr: np.ndarray) -> NetworkOutput:
+        """Run the network on one uint8 [H, W, 3] BGR image of the input size; see `Backend`."""
+        if self._session is None:
+            raise ModelError('the model is closed; load it again to use it')
+        if image_bgr.shape != self._shape or image_bgr.dtype != np.uint8:
+            raise ImageError(
+                f'network input has shape {image_bgr.shape} and type {image_bgr.dtype}, expected '
+                f'{self._shape} and uint8; place the image with place_image'
+            )
+        batch = np.ascontiguousarray(image_bgr)[None]  # [1, H, W, 3]
+        try:
+            values = self._session.run(self._output_names, {self._input_name: batch})
+        except Exception as error:  # the library raises many types, some of them its own
+            raise ModelError(f'ONNX Runtime failed on an image: {error}') from error
+        return _to_network_output(dict(zip(self._output_names, values, strict=True)))
+
+    def close(self) -> None:
+        """Free the network's memory; safe to call twice."""
+        self._session = None
+
+
+def _session_options(num_threads: int) -> onnxruntime.SessionOptions:
+    """Return options for one image at a time with fixed shapes."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = num_threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    # Shapes are fixed, so the plan made at the first image holds for all: the arena reuses its
+    # memory and stops growing there. Without it every image would fetch fresh pages.
+    options.enable_cpu_mem_arena = True
+    options.enable_mem_pattern = True
+    options.log_severity_level = 3
+    return options
+
+
+def _providers(device: str) -> list[str]:
+    """Return the execution providers for a device, or raise ParameterError if it has none."""
+    available = onnxruntime.get_available_providers()
+    if device == 'cpu':
+        return [_CPU]
+    if device == 'cuda' and _CUDA in available:
+        return [_CUDA, _CPU]
+    raise ParameterError(
+        f"device is '{device}', expected 'cpu', or 'cuda' with the GPU build of ONNX Runtime "
+        f'(this build has {", ".join(available)})'
+    )
+
+
+def _load(
+    model_path: Path, options: onnxruntime.SessionOptions, providers: list[str]
+) -> onnxruntime.InferenceSession:
+    """Return a session, or raise ModelError with the library's reason."""
+    if not model_path.is_file():
+        raise ModelError(f"model file '{model_path}' does not exist; check the path of the model")
+    try:
+        return onnxruntime.InferenceSession(str(model_path), options, providers=providers)
+    except Exception as error:  # the library raises many types, some of them its own
+        raise ModelError(
+            f"ONNX Runtime cannot load '{model_path}': {error}; export the model again"
+        ) from error
+
+
+def _check_graph(session: onnxruntime.InferenceSession, manifest: ModelManifest) -> None:
+    """Raise ManifestError unless names, shapes and types of the graph fit the manifest."""
+    inputs = {entry.name: _describe(entry) for entry in session.get_inputs()}
+    wanted = {'shape': list(manifest.input.shape), 'dtype': manifest.input.dtype}
+    if inputs != {manifest.input.name: wanted}:
+        raise ManifestError(
+            'input', {manifest.input.name: wanted}, f'{inputs}, the inputs of the model file'
+        )
+    outputs = {entry.name: _describe(entry) for entry in session.get_outputs()}
+    for name, description in manifest.outputs.items():
+        if outputs.get(name) != description.to_dict():
+            raise ManifestError(
+                f'outputs.{name}',
+                description.to_dict(),
+                f'{outputs.get(name, "no such output")}, as in the model file',
+            )
+
+
+def _describe(entry: Any) -> dict[str, Any]:
+    """Return shape and type of a graph's input or output, as a manifest writes them."""
+    return {
+        'shape': list(entry.shape),
+        'dtype': _ELEMENT_TYPES.get(entry.type, entry.type),
+    }
+
+
+def _to_network_output(values: dict[str, np.ndarray]) -> NetworkOutput:
+    """Return the answer for the only image of a batch of one."""
+    return NetworkOutput(
+        semantic_logits=values['semantic_logits'][0],
+        boxes=values['boxes'][0],
+        scores=values['scores'][0],
+        classes=values['classes'][0],
+        mask_logits=values['mask_logits'][0],
+        count=int(values['count'][0]),
+    )
