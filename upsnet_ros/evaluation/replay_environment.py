@@ -1,6 +1,6 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Environment variables of the processes of a live replay, and where the package keeps its files."""
+"""Environment of the processes of a live replay, and where the package keeps its files."""
 
 from __future__ import annotations
 

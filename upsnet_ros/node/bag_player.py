@@ -50,7 +50,7 @@ STAMP_OFFSET = 4  # after the four bytes of the CDR encapsulation header
 NANOSECONDS = 1_000_000_000
 # A reader thread stays at most this many messages ahead: two seconds of a camera at 30 Hz.
 READ_AHEAD = 64
-# A writer knows of its reader a little earlier than the reader knows of its writer. What is sent in
+# A writer knows of its reader a little before the reader knows of its writer. What is sent in
 # between is lost to a best-effort reader, and nothing on this side tells when it is over.
 SETTLE_SECONDS = 0.3
 STAMPS_KEPT = 256

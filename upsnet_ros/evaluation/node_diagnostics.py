@@ -1,0 +1,49 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the node said of itself on /diagnostics: its stages, its counters, its engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from upsnet_ros.evaluation.bag_topics import Bag
+
+DIAGNOSTICS_TOPIC = '/diagnostics'
+STAGES = ('preprocess', 'inference', 'panoptic_head', 'total')
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step of the node's work on a frame: median and 95th percentile [ms]."""
+
+    name: str
+    p50: float
+    p95: float
+
+
+def last_statuses(recording: Bag) -> dict[str, dict[str, str]]:
+    """Keys and values of each status as last published, by its name without the node's.
+
+    Empty where the node published no diagnostics.
+    """
+    statuses: dict[str, dict[str, str]] = {}
+    if DIAGNOSTICS_TOPIC not in recording.topics:
+        return statuses
+    for _, data, message_type in recording.messages(DIAGNOSTICS_TOPIC):
+        for status in recording.decode(data, message_type).status:
+            name = status.name.split(': ', 1)[-1]
+            statuses[name] = {entry.key: entry.value for entry in status.values}
+    return statuses
+
+
+def stages_of(statuses: dict[str, dict[str, str]]) -> list[Stage]:
+    """The stages the node measured, in their order; those it had no value for are left out."""
+    values = statuses.get('processing time', {})
+    stages = []
+    for name in STAGES:
+        try:
+            p50, p95 = (float(values[f'{name}_ms_p{share}']) for share in (50, 95))
+        except (KeyError, ValueError):
+            continue
+        stages.append(Stage(name, p50, p95))
+    return stages
