@@ -1,0 +1,137 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How images lie in the network's input."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from upsnet_ros.core.errors import ImageError, ParameterError
+from upsnet_ros.core.geometry import PAD_VALUE, InputGeometry, place_image
+from upsnet_ros.core.label_frame import label_frame, nearest_source
+
+SIZES = [(1, 1), (1, 5000), (512, 1024), (375, 1242), (1080, 1920), (33, 17), (320, 640)]
+
+
+@pytest.mark.parametrize('image_size', SIZES)
+@pytest.mark.parametrize('input_size', [(320, 640), (640, 320), (32, 32)])
+def test_the_image_fits_with_the_largest_scale(
+    image_size: tuple[int, int], input_size: tuple[int, int]
+) -> None:
+    geometry = InputGeometry.fit(image_size=image_size, input_size=input_size)
+    content = (geometry.content_height, geometry.content_width)
+    for have, side, room in zip(content, image_size, input_size, strict=True):
+        assert 1 <= have <= room
+        assert abs(have - side * geometry.scale) <= max(0.5, 1 - side * geometry.scale)
+    assert content[0] == input_size[0] or content[1] == input_size[1]
+
+
+def test_known_geometries() -> None:
+    geometry = InputGeometry.fit(image_size=(512, 1024), input_size=(320, 640))
+    assert (geometry.scale, geometry.content_height, geometry.content_width) == (0.625, 320, 640)
+    geometry = InputGeometry.fit(image_size=(480, 640), input_size=(320, 640))
+    assert geometry.scale == pytest.approx(2 / 3)
+    assert (geometry.content_height, geometry.content_width) == (320, 427)
+
+
+@pytest.mark.parametrize('image_size, input_size', [((0, 5), (32, 32)), ((5, 5), (32, 0))])
+def test_sizes_without_pixels_are_refused(image_size: tuple, input_size: tuple) -> None:
+    with pytest.raises(ParameterError, match='at least one pixel'):
+        InputGeometry.fit(image_size=image_size, input_size=input_size)
+
+
+@pytest.mark.parametrize(
+    'change', [{'scale': 0.0}, {'scale': math.nan}, {'content_height': 33}, {'image_width': 0}]
+)
+def test_impossible_geometries_are_refused(change: dict) -> None:
+    values = {
+        'image_height': 64, 'image_width': 64, 'input_height': 32, 'input_width': 32,
+        'scale': 0.5, 'content_height': 32, 'content_width': 32,
+    }  # fmt: skip
+    with pytest.raises(ParameterError):
+        InputGeometry(**values | change)
+
+
+@pytest.mark.parametrize('image_size', SIZES)
+def test_content_is_at_the_top_left_and_the_rest_is_padding(image_size: tuple[int, int]) -> None:
+    geometry = InputGeometry.fit(image_size=image_size, input_size=(320, 640))
+    placed = place_image(np.full((*image_size, 3), 250, np.uint8), geometry)
+    assert placed.shape == (320, 640, 3) and placed.flags.c_contiguous
+    content = np.zeros((320, 640), bool)
+    content[: geometry.content_height, : geometry.content_width] = True
+    assert (placed[content] == 250).all()
+    assert (placed[~content] == PAD_VALUE).all()
+
+
+def bilinear_by_factor(image: np.ndarray, geometry: InputGeometry) -> np.ndarray:
+    """Return the scaled image by the definition: sample at (pixel + 0.5) / scale - 0.5."""
+    result = image.astype(float)
+    for axis, size in enumerate((geometry.content_height, geometry.content_width)):
+        position = (np.arange(size) + 0.5) / geometry.scale - 0.5
+        low = np.floor(position).astype(int)
+        part = (position - low).reshape([-1, 1, 1] if axis == 0 else [1, -1, 1])
+        last = image.shape[axis] - 1
+        before = np.take(result, np.clip(low, 0, last), axis=axis)
+        after = np.take(result, np.clip(low + 1, 0, last), axis=axis)
+        result = before * (1 - part) + after * part
+    return result
+
+
+@pytest.mark.parametrize('image_size', [(512, 1024), (480, 641), (37, 53), (375, 1242)])
+def test_sampling_steps_by_the_scale_not_by_the_ratio_of_sizes(
+    image_size: tuple[int, int],
+) -> None:
+    # A steep ramp: an error of 0.1 pixels in position is an error of several grey values.
+    height, width = image_size
+    ramp = (np.arange(width)[None, :] * 37 + np.arange(height)[:, None] * 23) % 256
+    image = np.repeat(ramp[..., None], 3, axis=2).astype(np.uint8)
+    geometry = InputGeometry.fit(image_size=image_size, input_size=(320, 640))
+    placed = place_image(image, geometry)[: geometry.content_height, : geometry.content_width]
+    error = np.abs(placed - bilinear_by_factor(image, geometry))
+    # OpenCV rounds the weights of 8-bit images to 1/2048.
+    assert error.max() <= 1.0
+
+
+def test_an_image_of_the_inputs_size_is_not_copied() -> None:
+    image = np.zeros((32, 64, 3), np.uint8)
+    geometry = InputGeometry.fit(image_size=(32, 64), input_size=(32, 64))
+    assert place_image(image, geometry) is image
+
+
+def test_padding_takes_the_given_colour() -> None:
+    geometry = InputGeometry.fit(image_size=(32, 32), input_size=(32, 64))
+    placed = place_image(np.zeros((32, 32, 3), np.uint8), geometry, pad_value=(1, 2, 3))
+    assert (placed[:, 32:] == (1, 2, 3)).all()
+
+
+@pytest.mark.parametrize(
+    'image', [np.zeros((31, 64, 3), np.uint8), np.zeros((32, 64, 3), np.float32)]
+)
+def test_images_of_another_geometry_are_refused(image: np.ndarray) -> None:
+    geometry = InputGeometry.fit(image_size=(32, 64), input_size=(32, 64))
+    with pytest.raises(ImageError, match='expected'):
+        place_image(image, geometry)
+
+
+def test_nearest_source_is_the_floor_in_64_bits() -> None:
+    assert nearest_source(8, 0.625, 5).tolist() == [0, 0, 1, 1, 2, 3, 3, 4]
+    assert nearest_source(5, 2.0, 10).tolist() == [0, 2, 4, 6, 8]
+    # In 32 bits 0.7 is a little less, and exact multiples would fall one pixel short.
+    assert nearest_source(11, 0.7, 8)[10] == 7
+    assert nearest_source(11, float(np.float32(0.7)), 8)[10] == 6
+    assert nearest_source(10, 0.5, 4).max() == 3
+
+
+@pytest.mark.parametrize('image_size', SIZES)
+@pytest.mark.parametrize('resolution', ['input_frame', 'image'])
+def test_frames_count_every_image_pixel_once(image_size: tuple[int, int], resolution: str) -> None:
+    geometry = InputGeometry.fit(image_size=image_size, input_size=(320, 640))
+    frame = label_frame(geometry, resolution)
+    assert frame.pixel_counts.shape == (frame.labels.height, frame.labels.width)
+    assert frame.pixel_counts.sum() == image_size[0] * image_size[1]
+    numbered = np.arange(frame.pixel_counts.size).reshape(frame.pixel_counts.shape)
+    shown = np.bincount(frame.to_image(numbered).ravel(), minlength=numbered.size)
+    np.testing.assert_array_equal(shown.reshape(numbered.shape), frame.pixel_counts)
