@@ -11,6 +11,7 @@ from .camera import Camera
 from .canvas import Part
 from .classes import (BICYCLE, BUS, CAR, MOTORCYCLE, PERSON, RIDER, TRAIN, TRUCK, label_value)
 from .light import Light
+from .painting_order import Extent
 from .people import Outfit, walker_limbs
 from .solids import Pose, Solid, limb_parts
 from .two_wheelers import Bicycle, Motorcycle, far_to_near, ride_parts
@@ -149,12 +150,16 @@ class Actor:
 
     def in_reach(self, camera: Camera, time: float) -> bool:
         """Whether it is in front of the camera and near enough to be labelled."""
+        extent = self.extent(time)
+        reach = min(REACH[class_id] for class_id in self.body.class_ids)
+        return extent.end - camera.s > 2.0 and extent.start - camera.s < reach
+
+    def extent(self, time: float) -> Extent:
+        """What it takes up along the road."""
         pose = self.pose(time)
         length, width, _ = self.body.size
         half = max(abs(np.cos(pose.heading)) * length, width) / 2
-        ahead = pose.s - camera.s
-        reach = min(REACH[class_id] for class_id in self.body.class_ids)
-        return ahead + half > 2.0 and ahead - half < reach
+        return Extent(pose.s - half, pose.s + half, pose.x)
 
     def parts(self, camera: Camera, light: Light, time: float) -> list[Part]:
         """What the camera sees of it."""

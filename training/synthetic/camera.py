@@ -7,6 +7,7 @@ Camera coordinates: x right, y up, z forward [m]. Image coordinates: u right, v 
 of the first pixel at (0, 0).
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,20 +51,26 @@ class Camera:
     @property
     def horizon(self) -> float:
         """Row of the horizon [px]."""
-        return HORIZON * self.height + self.focal * np.tan(self.pitch)
+        return HORIZON * self.height + self.focal * math.tan(self.pitch)
 
     def to_camera(self, points: np.ndarray) -> np.ndarray:
         """Street coordinates [..., 3] to camera coordinates [..., 3], both (x, y, s or z) in m."""
         ahead = points[..., 2] - self.s
         x = points[..., 0] - self.x + 0.5 * self.curvature * ahead * ahead
-        cos, sin = np.cos(self.yaw), np.sin(self.yaw)
-        return np.stack([x * cos - ahead * sin, points[..., 1] - self.y, x * sin + ahead * cos], -1)
+        cos, sin = math.cos(self.yaw), math.sin(self.yaw)
+        seen = np.empty(points.shape)
+        seen[..., 0] = x * cos - ahead * sin
+        seen[..., 1] = points[..., 1] - self.y
+        seen[..., 2] = x * sin + ahead * cos
+        return seen
 
     def to_image(self, points: np.ndarray) -> np.ndarray:
         """Camera coordinates [..., 3] with z >= NEAR to image coordinates [..., 2] in px."""
         scale = self.focal / points[..., 2]
-        return np.stack([self.centre_u + points[..., 0] * scale,
-                         self.horizon - points[..., 1] * scale], -1)
+        image = np.empty((*points.shape[:-1], 2))
+        image[..., 0] = self.centre_u + points[..., 0] * scale
+        image[..., 1] = self.horizon - points[..., 1] * scale
+        return image
 
     def ground_hits(self, rows: np.ndarray, plane_height: float) -> tuple[np.ndarray, np.ndarray]:
         """Where the rays of whole image rows meet a horizontal plane.

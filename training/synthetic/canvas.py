@@ -13,7 +13,6 @@ from .light import Light
 
 SHIFT = 4  # polygons are drawn with 1/16 px
 _SCALE = 1 << SHIFT
-_LIMIT = 30000.0  # further out [px] nothing changes on the image and fixed point could overflow
 
 
 class Part(NamedTuple):
@@ -34,10 +33,10 @@ class Part(NamedTuple):
 
 def fixed_point(points: np.ndarray) -> np.ndarray:
     """Image coordinates as OpenCV's drawing functions take them, int32 [N, 2]."""
-    return np.round(np.clip(points, -_LIMIT, _LIMIT) * _SCALE).astype(np.int32)
+    return np.rint(points * _SCALE).astype(np.int32)
 
 
-def share_blocks(shares: np.ndarray, *, step: float = 0.012) -> list[tuple[int, int, float]]:
+def share_blocks(shares: np.ndarray, *, step: float = 0.02) -> list[tuple[int, int, float]]:
     """Cuts a monotonic row of haze shares into runs of nearly equal ones.
 
     Returns:
@@ -48,6 +47,22 @@ def share_blocks(shares: np.ndarray, *, step: float = 0.012) -> list[tuple[int, 
     edges = [0, *cuts.tolist(), len(shares)]
     return [(start, end, float(shares[start:end].mean()))
             for start, end in zip(edges[:-1], edges[1:], strict=True)]
+
+
+@dataclass(frozen=True)
+class PlaneView:
+    """A rectangle as the camera sees it.
+
+    Attributes:
+        corners: float [4, 3], camera coordinates [m]: lower left, lower right, upper right,
+            upper left; some may lie behind the camera.
+        outline: float [N, 2], its visible polygon in the image [px].
+        window: left, top, right, bottom of the pixels it can touch; ends excluded.
+    """
+
+    corners: np.ndarray
+    outline: np.ndarray
+    window: tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -66,8 +81,10 @@ class Texture:
         """Builds the levels from a BGR picture [h, w, 3] and a coverage [h, w] (None: solid)."""
         if coverage is None:
             coverage = np.ones(colour.shape[:2], np.float32)
-        full = np.dstack([colour * coverage[..., None], 255 * coverage])
-        levels = [np.clip(full, 0, 255).astype(np.uint8)]
+        else:
+            colour = colour * coverage[..., None]
+        solid = cv2.convertScaleAbs(np.maximum(colour, 0))
+        levels = [cv2.merge([*cv2.split(solid), cv2.convertScaleAbs(coverage, alpha=255)])]
         while min(levels[-1].shape[:2]) >= 24:
             height, width = levels[-1].shape[:2]
             levels.append(cv2.resize(levels[-1], (width // 2, height // 2),
@@ -120,38 +137,45 @@ class Canvas:
         right, bottom = min(right, self.camera.width), min(bottom, self.camera.height)
         return (left, top, right, bottom) if left < right and top < bottom else None
 
-    def draw_plane(self, texture: Texture, origin: np.ndarray, along: np.ndarray, up: np.ndarray,
-                   *, label: int, factor: np.ndarray, solid_label: bool = True) -> None:
-        """Draws a textured rectangle standing (or leaning) in the street.
+    def outline_plane(self, origin: np.ndarray, along: np.ndarray, up: np.ndarray
+                      ) -> 'PlaneView | None':
+        """Where a rectangle standing (or leaning) in the street appears; None if it does not.
 
         Args:
-            texture: its picture; row 0 is the top.
             origin: street coordinates of the lower left corner [m].
             along, up: edge vectors from there [m].
-            label: label image value.
-            factor: BGR light factor.
-            solid_label: label the whole rectangle, holes included (a fence); otherwise only where
-                the texture covers.
         """
         corners = self.camera.to_camera(np.array([origin, origin + along, origin + along + up,
                                                   origin + up]))
         clipped = clip_near(corners)
         if len(clipped) < 3:
-            return
+            return None
         outline = self.camera.to_image(clipped)
         window = self.window(outline)
-        if window is None:
-            return
-        left, top, right, bottom = window
-        picture = self._lit_picture(texture, corners, outline, factor)
-        warp = self._plane_to_image(corners, picture.shape, left, top)
+        return None if window is None else PlaneView(corners, outline, window)
+
+    def draw_plane(self, texture: Texture, view: 'PlaneView', *, label: int, factor: np.ndarray,
+                   solid_label: bool = True) -> None:
+        """Draws a textured rectangle.
+
+        Args:
+            texture: its picture; row 0 is the top.
+            view: from :meth:`outline_plane`.
+            label: label image value.
+            factor: BGR light factor.
+            solid_label: label the whole rectangle, holes included (a fence); otherwise only where
+                the texture covers.
+        """
+        left, top, right, bottom = view.window
+        picture = self._lit_picture(texture, view.corners, view.outline, factor)
+        warp = self._plane_to_image(view.corners, picture.shape, left, top)
         size = (right - left, bottom - top)
         patch = cv2.warpPerspective(picture, warp, size, flags=cv2.INTER_LINEAR,
                                     borderMode=cv2.BORDER_REPLICATE)
-        inside = [fixed_point(outline - (left, top))]
+        inside = [fixed_point(view.outline - (left, top))]
         mask = np.zeros(size[::-1], np.uint8)
         cv2.fillPoly(mask, inside, 255, cv2.LINE_AA, SHIFT)
-        self._blend(patch, mask, window)
+        self._blend(patch, mask, view.window)
         region = self.label[top:bottom, left:right]
         if solid_label:
             cv2.fillPoly(region, inside, label, cv2.LINE_8, SHIFT)
@@ -193,7 +217,7 @@ class Canvas:
         Args:
             points: float [N, 2], image coordinates around the thing [px].
             label: its label image value.
-            grain: float32 [512, 512], noise of standard deviation 1.
+            grain: float32, at least as large as the image, noise of standard deviation 1.
         """
         window = self.window(points)
         if window is None:
@@ -204,11 +228,9 @@ class Canvas:
         mask = self.label[top:bottom, left:right] == label
         low, high = points[:, 1].min(), points[:, 1].max()
         rise = (np.arange(top, bottom, dtype=np.float32) - low) / max(high - low, 1)
-        ramp = (1.07 - 0.22 * np.clip(rise, 0, 1) ** 1.5)[:, None]
-        rows = np.arange(bottom - top) % grain.shape[0]
-        columns = np.arange(right - left) % grain.shape[1]
-        noise = grain[rows[:, None], columns[None, :]]
-        gain = np.where(mask, ramp * (1 + 0.022 * noise), 1).astype(np.float32)
+        ramp = (1.07 - 0.22 * np.clip(rise, 0, 1) ** 1.5).astype(np.float32)[:, None]
+        noise = grain[:bottom - top, :right - left]
+        gain = np.where(mask, ramp * (1 + np.float32(0.022) * noise), np.float32(1))
         region = self.image[top:bottom, left:right]
         cv2.multiply(region, cv2.merge([gain] * 3), dst=region, dtype=cv2.CV_8U)
 
@@ -257,9 +279,10 @@ class Canvas:
                window: tuple[int, int, int, int]) -> None:
         """Lays a patch (BGR times coverage, coverage) over the image, cut by a mask."""
         left, top, right, bottom = window
-        if mask is not None:
-            patch = cv2.multiply(patch, cv2.merge([mask] * 4), scale=1 / 255)
+        if mask is not None and mask.min() < 255:
+            patch = cv2.multiply(patch, cv2.cvtColor(mask, cv2.COLOR_GRAY2BGRA), scale=1 / 255)
+            patch[..., 3] = cv2.min(patch[..., 3], mask)
         region = self.image[top:bottom, left:right]
-        rest = cv2.merge([255 - patch[..., 3]] * 3)
+        rest = cv2.cvtColor(255 - cv2.extractChannel(patch, 3), cv2.COLOR_GRAY2BGR)
         below = cv2.multiply(region, rest, scale=1 / 255)
-        cv2.add(below, np.ascontiguousarray(patch[..., :3]), dst=region)
+        cv2.add(below, cv2.cvtColor(patch, cv2.COLOR_BGRA2BGR), dst=region)

@@ -37,8 +37,8 @@ def _surface(rng: np.random.Generator, width: float, height: float, base: np.nda
     shade = 1 + rough * noise_patch(rng, 'blotch', rows, columns)
     shade += 0.025 * noise_patch(rng, 'fine', rows, columns)
     up = (np.arange(rows)[::-1] / PIXELS_PER_METRE).astype(np.float32)
-    shade *= (1 - 0.25 * np.exp(-up / 0.7))[:, None]
-    return (shade[..., None] * base).astype(np.float32)
+    shade *= (1 - np.float32(0.25) * np.exp(-up / np.float32(0.7)))[:, None]
+    return shade[..., None] * base.astype(np.float32)
 
 
 def _bricks(picture: np.ndarray, course: float) -> None:

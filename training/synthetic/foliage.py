@@ -33,20 +33,21 @@ def _crown(rng: np.random.Generator, shape: np.ndarray, green: np.ndarray, lit_l
     side = -across if lit_left else across
     tone = 0.92 + 0.30 * (0.5 - down) + 0.16 * side + 0.16 * clump + 0.17 * leaf
     tone -= 0.25 * np.clip(0.25 - shape, 0, 1) * (down > 0.5)
-    colour = np.clip(tone, 0.3, 1.8)[..., None] * green
+    colour = np.clip(tone, 0.3, 1.8)[..., None] * green.astype(np.float32)
     colour[..., 2] += np.clip(tone - 1, 0, 1) * 22
-    return colour.astype(np.float32), cover.astype(np.float32)
+    return colour, cover
 
 
 def _blobs(rng: np.random.Generator, rows: int, columns: int, places: list[tuple[float, ...]]
            ) -> np.ndarray:
     """Union of soft ellipses (x, y, radius x, radius y as shares); float32 [rows, columns]."""
-    y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
-    x, y = x / columns, y / rows
-    shape = np.full((rows, columns), -1.0, np.float32)
+    step = 4  # soft enough to be computed coarsely
+    x = np.arange(0, columns, step, dtype=np.float32)[None, :] / columns
+    y = np.arange(0, rows, step, dtype=np.float32)[:, None] / rows
+    away = np.full((rows // step, columns // step), 2.0, np.float32)
     for cx, cy, rx, ry in places:
-        np.maximum(shape, 1 - np.hypot((x - cx) / rx, (y - cy) / ry), out=shape)
-    return shape
+        np.minimum(away, np.hypot((x - cx) / rx, (y - cy) / ry, dtype=np.float32), out=away)
+    return cv2.resize(1 - away, (columns, rows), interpolation=cv2.INTER_CUBIC)
 
 
 def tree(rng: np.random.Generator, *, lit_left: bool) -> Texture:
@@ -62,10 +63,9 @@ def tree(rng: np.random.Generator, *, lit_left: bool) -> Texture:
         places.append((0.5 + 0.8 * reach * np.cos(angle), 0.36 + 0.24 * np.sin(angle),
                        rng.uniform(0.12, 0.2), rng.uniform(0.10, 0.16)))
     colour, cover = _crown(rng, _blobs(rng, rows, columns, places), green, lit_left)
-    edge = np.minimum.reduce([np.arange(columns)[None, :] * np.ones((rows, 1)),
-                              np.arange(columns)[None, ::-1] * np.ones((rows, 1)),
-                              np.arange(rows)[:, None] * np.ones((1, columns))]) / 10
-    cover *= np.clip(edge, 0, 1).astype(np.float32)
+    across = np.minimum(np.arange(columns), np.arange(columns)[::-1]) / 10
+    down = np.arange(rows) / 10
+    cover *= np.clip(np.minimum(across[None, :], down[:, None]), 0, 1).astype(np.float32)
     bark = BARK[rng.integers(len(BARK))]
     trunk = np.zeros((rows, columns), np.float32)
     lean = rng.uniform(-6, 6)
@@ -75,8 +75,8 @@ def tree(rng: np.random.Generator, *, lit_left: bool) -> Texture:
     cv2.fillPoly(trunk, [np.round(outline * 16).astype(np.int32)], 1.0, cv2.LINE_8, 4)
     shade = 1 + 0.15 * noise_patch(rng, 'leaf', rows, columns)
     shade *= (1 + 0.3 * np.clip((np.arange(columns) - mid) / 9, -1, 1)
-              * (-1 if lit_left else 1))[None, :]
-    full = colour * cover[..., None] + (bark * shade[..., None]) * ((1 - cover) * trunk)[..., None]
+              * (-1 if lit_left else 1)).astype(np.float32)[None, :]
+    full = colour * cover[..., None] + (bark.astype(np.float32) * shade[..., None]) * ((1 - cover) * trunk)[..., None]
     total = cover + (1 - cover) * trunk
     return Texture.make(full / np.maximum(total, 1e-3)[..., None], total)
 

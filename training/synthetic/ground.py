@@ -3,11 +3,12 @@
 """The ground: carriageway, markings, rails, kerbs, pavements and grass, pixel by pixel."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
 
-from .camera import Camera, clip_near
+from .camera import NEAR, Camera, clip_near
 from .canvas import SHIFT, fixed_point, share_blocks
 from .classes import ROAD, SIDEWALK, TERRAIN, label_value
 from .light import Light, rgb
@@ -19,6 +20,7 @@ KERB_HEIGHT = 0.13
 LINES_END = 100.0  # markings further away than this are too thin to see [m]
 PAINT = rgb(226, 226, 220)
 KERB = rgb(168, 166, 162)
+GROOVE, STEEL = rgb(40, 40, 42), rgb(196, 196, 200)
 
 
 @dataclass(frozen=True)
@@ -35,21 +37,37 @@ class Material:
     def make(cls, picture: np.ndarray) -> 'Material':
         """Builds the smoother levels of a float BGR picture [512, 512, 3]."""
         full = np.clip(picture, 0, 255).astype(np.uint8)
-        wrapped = np.tile(full, (3, 3, 1))
+        rim = 8
+        wrapped = np.pad(full, ((rim, rim), (rim, rim), (0, 0)), mode='wrap')
         levels = [full]
         for blur in (5, 15):
             smooth = cv2.blur(wrapped, (blur, blur))
-            levels.append(np.ascontiguousarray(smooth[TILE:2 * TILE, TILE:2 * TILE]))
+            levels.append(np.ascontiguousarray(smooth[rim:-rim, rim:-rim]))
         return cls(tuple(levels))
+
+
+@lru_cache(maxsize=None)
+def _asphalt_shade() -> np.ndarray:
+    """Grain, repairs and a few cracks as brightness around 1; float32 [512, 512]."""
+    shade = 1 + 0.055 * noise_tile('fine') + 0.05 * np.roll(noise_tile('blotch'), 77, 1)
+    crack = np.abs(np.roll(noise_tile('cloud'), 130, 0)) < 0.012
+    return shade - 0.16 * cv2.GaussianBlur(crack.astype(np.float32), (3, 3), 0)
+
+
+@lru_cache(maxsize=None)
+def _grass_shares() -> np.ndarray:
+    """How much of each place is green, dry and bare, times its brightness; [512, 512, 3]."""
+    blotch = np.clip(0.32 + 0.3 * np.roll(noise_tile('blotch'), 200, 0), 0, 1)
+    bare = np.clip(np.roll(noise_tile('cloud'), 60, 1) - 1.5, 0, 1)
+    grain = 1 + 0.15 * noise_tile('leaf') + 0.1 * noise_tile('fine')
+    grown = (1 - bare) * grain
+    return np.dstack([(1 - blotch) * grown, blotch * grown, bare * grain]).astype(np.float32)
 
 
 def asphalt(rng: np.random.Generator) -> Material:
     """Dark grain with repairs and a few cracks."""
     base = rgb(1.0, 1.0, 1.02) * rng.uniform(94, 128)
-    shade = 1 + 0.055 * noise_tile('fine') + 0.05 * np.roll(noise_tile('blotch'), 77, 1)
-    crack = np.abs(np.roll(noise_tile('cloud'), 130, 0)) < 0.012
-    shade = shade - 0.16 * cv2.GaussianBlur(crack.astype(np.float32), (3, 3), 0)
-    return Material.make(shade[..., None] * base)
+    return Material.make(cv2.transform(_asphalt_shade(), base[:, None]))
 
 
 def paving(rng: np.random.Generator) -> Material:
@@ -60,25 +78,18 @@ def paving(rng: np.random.Generator) -> Material:
     slab = TILE // count
     tint = 1 + 0.05 * rng.standard_normal((count, count)).astype(np.float32)
     shade = cv2.resize(tint, (TILE, TILE), interpolation=cv2.INTER_NEAREST)
-    if rng.random() < 0.5:
-        shade[::2 * slab] *= 1.0
     shade = shade * (1 + 0.035 * noise_tile('fine') + 0.03 * noise_tile('blotch'))
     for offset in range(0, TILE, slab):
         shade[offset:offset + 2] *= 0.72
         shade[:, offset:offset + 2] *= 0.72
-    return Material.make(shade[..., None] * base)
+    return Material.make(shade[..., None] * base.astype(np.float32))
 
 
 def grass(rng: np.random.Generator) -> Material:
     """Grass with drier patches and bare soil."""
-    green, dry = rgb(92, 128, 48) * rng.uniform(0.85, 1.1), rgb(150, 142, 74)
-    soil = rgb(118, 96, 70)
-    blotch = np.clip(0.32 + 0.3 * np.roll(noise_tile('blotch'), 200, 0), 0, 1)[..., None]
-    bare = np.clip(np.roll(noise_tile('cloud'), 60, 1) - 1.5, 0, 1)[..., None]
-    picture = green * (1 - blotch) + dry * blotch
-    picture = picture * (1 - bare) + soil * bare
-    return Material.make(picture * (1 + 0.15 * noise_tile('leaf') + 0.1 * noise_tile('fine')
-                                    )[..., None])
+    green = rgb(92, 128, 48) * rng.uniform(0.85, 1.1)
+    colours = np.column_stack([green, rgb(150, 142, 74), rgb(118, 96, 70)])
+    return Material.make(cv2.transform(_grass_shares(), colours))
 
 
 @dataclass(frozen=True)
@@ -117,10 +128,10 @@ class Ground:
         pavement = self._sample(self.pavement, x_high, s_high, z)
         lawn = self._sample(self.lawn, x_high, s_high, z)
         self._lines(colour, camera, first)
-        np.copyto(colour, lawn, where=lawn_low[..., None])
+        cv2.copyTo(lawn, lawn_low.view(np.uint8), colour)
         self._rails(colour, camera, first)
-        np.copyto(colour, pavement, where=raised[..., None])
-        np.copyto(colour, lawn, where=lawn_high[..., None])
+        cv2.copyTo(pavement, raised.view(np.uint8), colour)
+        cv2.copyTo(lawn, lawn_high.view(np.uint8), colour)
         colour[kerb] = KERB * 0.68
         edge = np.minimum(np.abs(x_high - left), np.abs(x_high - right))
         colour[raised & (edge < np.float32(0.16))] = KERB * 1.1
@@ -159,46 +170,56 @@ class Ground:
 
     def _lines(self, colour: np.ndarray, camera: Camera, first: int) -> None:
         """Blends lane lines, crossings and stop lines into the carriageway."""
-        mask = np.zeros(colour.shape[:2], np.uint8)
         start, end = camera.s, camera.s + LINES_END
+        strips = []
         for line in self.street.lines:
             period = line.dash + line.gap if line.dash else 3.0
             dash = line.dash or 3.0
             for place in np.arange(np.floor(start / period) * period, end, period):
-                _strip(mask, camera, first, line.x, line.width, place, place + dash)
+                strips.append((line.x, line.width, place, place + dash))
         left, right = self.street.road_left, self.street.road_right
         for crossing in self.street.crossings:
             if not start - 3 < crossing < end:
                 continue
             for x in np.arange(np.ceil(left) + 0.3, right - 0.3, 1.0):
-                _strip(mask, camera, first, x, 0.52, crossing - 1.7, crossing + 1.7)
-            stop = crossing - 3.4
-            inner = self.street.reserve_half
-            _strip(mask, camera, first, (inner + right) / 2, right - inner, stop, stop + 0.45)
-        _lay(colour, mask, PAINT, 0.82)
+                strips.append((x, 0.52, crossing - 1.7, crossing + 1.7))
+            stop, inner = crossing - 3.4, self.street.reserve_half
+            strips.append(((inner + right) / 2, right - inner, stop, stop + 0.45))
+        _lay(colour, _strip_mask(colour, camera, first, strips), PAINT, 0.82)
 
     def _rails(self, colour: np.ndarray, camera: Camera, first: int) -> None:
         """Steel rails with a dark groove."""
-        for width, paint, strength in ((0.26, rgb(40, 40, 42), 0.6), (0.08, rgb(196, 196, 200),
-                                                                      0.85)):
-            mask = np.zeros(colour.shape[:2], np.uint8)
-            for centre in self.street.tracks:
-                for side in (-0.72, 0.72):
-                    for ahead in np.arange(0, LINES_END, 4.0):
-                        place = camera.s + ahead
-                        _strip(mask, camera, first, centre + side, width, place, place + 4.0)
-            _lay(colour, mask, paint, strength)
+        if not self.street.tracks:
+            return
+        for width, paint, strength in ((0.26, GROOVE, 0.6), (0.08, STEEL, 0.85)):
+            strips = [(centre + side, width, camera.s + ahead, camera.s + ahead + 4.0)
+                      for centre in self.street.tracks for side in (-0.72, 0.72)
+                      for ahead in np.arange(0, LINES_END, 4.0)]
+            _lay(colour, _strip_mask(colour, camera, first, strips), paint, strength)
 
 
-def _strip(mask: np.ndarray, camera: Camera, first: int, x: float, width: float, start: float,
-           end: float) -> None:
-    """Fills a rectangle on the ground into a mask that begins at image row \`\`first\`\`."""
-    low, high = x - width / 2, x + width / 2
-    corners = np.array([(low, 0, start), (high, 0, start), (high, 0, end), (low, 0, end)])
-    points = clip_near(camera.to_camera(corners))
-    if len(points) >= 3:
-        cv2.fillConvexPoly(mask, fixed_point(camera.to_image(points) - (0, first)), 255,
-                           cv2.LINE_AA, SHIFT)
+def _strip_mask(colour: np.ndarray, camera: Camera, first: int,
+                strips: list[tuple[float, float, float, float]]) -> np.ndarray:
+    """Rectangles on the ground as coverage, uint8 [R, W], beginning at image row ``first``.
+
+    Args:
+        strips: (middle x, width, start s, end s) each [m].
+    """
+    mask = np.zeros(colour.shape[:2], np.uint8)
+    x, width, start, end = np.array(strips).T
+    corners = np.zeros((len(strips), 4, 3))
+    corners[:, :, 0] = x[:, None] + width[:, None] * np.array([-0.5, 0.5, 0.5, -0.5])
+    corners[:, :2, 2], corners[:, 2:, 2] = start[:, None], end[:, None]
+    seen = camera.to_camera(corners)
+    whole = seen[..., 2].min(1) >= NEAR
+    polygons = list(fixed_point(camera.to_image(seen[whole]) - (0, first)))
+    for polygon in seen[~whole]:
+        clipped = clip_near(polygon)
+        if len(clipped) >= 3:
+            polygons.append(fixed_point(camera.to_image(clipped) - (0, first)))
+    for polygon in polygons:
+        cv2.fillConvexPoly(mask, polygon, 255, cv2.LINE_AA, SHIFT)
+    return mask
 
 
 def _lay(colour: np.ndarray, mask: np.ndarray, paint: np.ndarray, strength: float) -> None:

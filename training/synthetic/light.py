@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sun, sky light and haze of one world."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,8 +55,9 @@ class Light:
 
     def seen(self, colour: np.ndarray, factor: np.ndarray, depth: float) -> tuple[float, ...]:
         """BGR value of a lit surface seen through the haze."""
-        share = self.own_share(depth)
-        return tuple(np.clip(colour * factor * share + self.haze * (1 - share), 0, 255).tolist())
+        share = math.exp(-max(depth, 0.0) / self.haze_distance)
+        mixed = (colour * factor * share + self.haze * (1 - share)).tolist()
+        return tuple([min(max(value, 0.0), 255.0) for value in mixed])
 
 
 def make_light(rng: np.random.Generator) -> Light:

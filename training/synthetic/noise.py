@@ -58,9 +58,13 @@ def noise_tile(kind: str) -> np.ndarray:
     return tile
 
 
+@lru_cache(maxsize=None)
+def wide_noise(kind: str) -> np.ndarray:
+    """A shared tile repeated until it is large enough to cut any patch; float32 [2048, 4608]."""
+    return np.tile(noise_tile(kind), (4, 9))
+
+
 def noise_patch(rng: np.random.Generator, kind: str, height: int, width: int) -> np.ndarray:
-    """A random window of a shared tile; float32 [height, width]."""
-    tile = noise_tile(kind)
-    rows = (np.arange(height) + rng.integers(TILE)) % TILE
-    columns = (np.arange(width) + rng.integers(TILE)) % TILE
-    return tile[rows[:, None], columns[None, :]]
+    """A random window of a shared tile; float32 [height, width], at most 1536 x 4096."""
+    row, column = rng.integers(TILE, size=2)
+    return wide_noise(kind)[row:row + height, column:column + width]

@@ -11,12 +11,16 @@ from .actors import Actor
 from .camera import Camera
 from .canvas import Canvas, Part, fixed_point
 from .classes import FIRST_THING, VEGETATION, label_value
-from .noise import noise_tile
+from .noise import wide_noise
+from .painting_order import Extent, paint_far_to_near
 from .sensor import expose
 from .shadows import cast_shadows
 from .world import World
 
-MIN_PIXELS = 170  # a thing that shows less than this at 1024 columns is left out
+# A thing that shows less than this is left out [px at 1024 columns]. Its hull is a first, quick
+# judgement; the labels painted in the end are the last one, and seldom need a second painting.
+MIN_HULL_PIXELS = 400
+MIN_PIXELS = 130
 MIN_VISIBLE = 0.18  # and so is one that shows less than this share of itself
 
 
@@ -50,7 +54,7 @@ def render_frame(world: World, time: float, *, size: tuple[int, int]) -> Frame:
     width, height = size
     camera = world.ego.camera(time, width, height)
     smallest = MIN_PIXELS * (width / 1024) ** 2
-    chosen = _worth_showing(world, camera, time, smallest)
+    chosen = _worth_showing(world, camera, time)
     while True:
         canvas = _paint(world, camera, time, chosen)
         shown = np.bincount(canvas.label.ravel(), minlength=1 << 13)
@@ -65,8 +69,7 @@ def render_frame(world: World, time: float, *, size: tuple[int, int]) -> Frame:
     return Frame(image, canvas.label, time, camera)
 
 
-def _worth_showing(world: World, camera: Camera, time: float, smallest: float
-                   ) -> list[tuple[Actor, list[Part]]]:
+def _worth_showing(world: World, camera: Camera, time: float) -> list[tuple[Actor, list[Part]]]:
     """Actors that show enough of themselves, far to near, with their polygons."""
     found = []
     for actor in world.actors:
@@ -74,8 +77,10 @@ def _worth_showing(world: World, camera: Camera, time: float, smallest: float
             parts = actor.parts(camera, world.light, time)
             if parts:
                 found.append((actor, parts))
-    found.sort(key=lambda item: -item[0].pose(time).s)
+    order = paint_far_to_near([actor.extent(time) for actor, _ in found], camera.x)
+    found = [found[index] for index in order]
     step = 4
+    smallest = MIN_HULL_PIXELS * (camera.width / 1024) ** 2
     shape = (-(-camera.height // step), -(-camera.width // step))
     owner = np.zeros(shape, np.uint16)
     full = []
@@ -88,7 +93,7 @@ def _worth_showing(world: World, camera: Camera, time: float, smallest: float
         full.append(cv2.countNonZero(alone))
     seen = np.bincount(owner.ravel(), minlength=len(found) + 1)[1:]
     return [item for item, visible, whole in zip(found, seen, full, strict=True)
-            if visible * step * step >= 1.3 * smallest and visible >= MIN_VISIBLE * whole]
+            if visible * step * step >= smallest and visible >= MIN_VISIBLE * whole]
 
 
 def _paint(world: World, camera: Camera, time: float, chosen: list[tuple[Actor, list[Part]]]
@@ -103,13 +108,14 @@ def _paint(world: World, camera: Camera, time: float, chosen: list[tuple[Actor, 
         if end > camera.s + 2 and start < camera.s + 150:
             for item in items:
                 item.draw(canvas)
-    standing = [(actor.pose(time).s, (actor, parts)) for actor, parts in chosen]
-    standing += [(plant.base[2], plant) for plant in world.plants
-                 if camera.s + 2 < plant.base[2] < camera.s + 110]
-    standing += [(post.pose.s, post) for post in world.posts
-                 if camera.s + 3 < post.pose.s < camera.s + post.limit]
-    grain = noise_tile('fine')
-    for _, item in sorted(standing, key=lambda pair: -pair[0]):
+    standing = [(actor.extent(time), (actor, parts)) for actor, parts in chosen]
+    standing += [(Extent(plant.base[2], plant.base[2], plant.base[0]), plant)
+                 for plant in world.plants if camera.s + 2 < plant.base[2] < camera.s + 110]
+    standing += [(Extent(post.pose.s, post.pose.s, post.pose.x), post)
+                 for post in world.posts if camera.s + 3 < post.pose.s < camera.s + post.limit]
+    grain = wide_noise('fine')
+    for index in paint_far_to_near([extent for extent, _ in standing], camera.x):
+        item = standing[index][1]
         if isinstance(item, tuple):
             _draw_actor(canvas, *item, grain)
         elif hasattr(item, 'draw'):
@@ -135,10 +141,11 @@ def _backdrop(canvas: Canvas, world: World) -> None:
     camera = canvas.camera
     far = 160.0
     x = camera.x - 0.5 * camera.curvature * far * far
-    canvas.draw_plane(world.backdrop, np.array([x - 130, -0.5, camera.s + far]),
-                      np.array([260.0, 0, 0]), np.array([0, 15.0, 0]),
-                      label=label_value(VEGETATION),
-                      factor=world.light.ambient + world.light.sun * 0.5, solid_label=False)
+    view = canvas.outline_plane(np.array([x - 130, -0.5, camera.s + far]),
+                                np.array([260.0, 0, 0]), np.array([0, 15.0, 0]))
+    if view is not None:
+        canvas.draw_plane(world.backdrop, view, label=label_value(VEGETATION),
+                          factor=world.light.ambient + world.light.sun * 0.5, solid_label=False)
 
 
 def thing_labels(label: np.ndarray) -> np.ndarray:

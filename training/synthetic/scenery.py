@@ -48,8 +48,10 @@ class Plane:
         """Draws it unless the camera has passed it."""
         if max(self.origin[2], self.origin[2] + self.along[2]) < canvas.camera.s + 1:
             return
-        canvas.draw_plane(self.texture, self.origin, self.along, self.up,
-                          label=label_value(self.class_id),
+        view = canvas.outline_plane(self.origin, self.along, self.up)
+        if view is None:
+            return
+        canvas.draw_plane(self.texture, view, label=label_value(self.class_id),
                           factor=canvas.light.factor(self.normal), solid_label=self.solid_label)
 
 

@@ -12,6 +12,8 @@ from .classes import SKY, label_value
 from .light import Light, rgb
 from .noise import noise_tile
 
+STEP = 4  # the sky is smooth: it is computed for every fourth pixel and enlarged
+
 
 @dataclass(frozen=True)
 class Sky:
@@ -22,31 +24,29 @@ class Sky:
 
     def paint(self, image: np.ndarray, label: np.ndarray, camera: Camera, light: Light) -> None:
         """Fills the picture down to below the horizon; label SKY."""
-        height, width = image.shape[:2]
-        last = min(int(camera.horizon) + 12, height)
-        up = np.clip((camera.horizon - np.arange(last)) / camera.horizon, 0, 1) ** 0.75
-        up = up.astype(np.float32)[:, None, None]
-        colour = light.sky_bottom.astype(np.float32) * (1 - up) \
-            + light.sky_top.astype(np.float32) * up
-        cloud = cv2.resize(self._clouds(camera, last, light), (width, last))[..., None]
-        white = light.sky_bottom.astype(np.float32) * 0.45 + np.float32(0.55 * 246)
-        under = white * 0.86
-        colour = colour * (1 - cloud) + (white * (1 - 0.35 * cloud) + under * 0.35 * cloud) * cloud
-        colour += self._glow(camera, last, light)
-        image[:last] = np.clip(colour, 0, 255).astype(np.uint8)
-        image[last:] = np.clip(light.haze, 0, 255).astype(np.uint8)
+        last = min(int(camera.horizon) + 12, camera.height)
+        v = camera.horizon - np.arange(0, last, STEP, dtype=np.float32)
+        u = np.arange(0, camera.width, STEP, dtype=np.float32) - np.float32(camera.centre_u)
+        up = (np.clip(v / camera.horizon, 0, 1) ** 0.75)[:, None, None]
+        bottom, top = light.sky_bottom.astype(np.float32), light.sky_top.astype(np.float32)
+        colour = bottom * (1 - up) + top * up
+        cloud = self._clouds(camera, u, v, light)[..., None]
+        white = bottom * 0.45 + np.float32(0.55 * 246)
+        colour = colour * (1 - cloud) + white * (1 - 0.05 * cloud) * cloud
+        colour += self._glow(camera, u, v, light)
+        small = np.clip(colour, 0, 255).astype(np.uint8)
+        image[:last] = cv2.resize(small, (camera.width, last))
+        image[last:] = light.haze
         label[:] = label_value(SKY)
 
-    def _clouds(self, camera: Camera, rows: int, light: Light) -> np.ndarray:
-        """Cloud density 0..1 at a quarter of the size; flattened towards the horizon."""
+    def _clouds(self, camera: Camera, u: np.ndarray, v: np.ndarray, light: Light) -> np.ndarray:
+        """Cloud density 0..1, flattened towards the horizon; float32 [len(v), len(u)]."""
         tile = noise_tile('cloud')
         size = tile.shape[0]
-        rows_seen = np.arange(0, rows, 4)
-        v = np.maximum((camera.horizon - rows_seen) / camera.height, 0.02).astype(np.float32)
+        v = np.maximum(v / camera.height, 0.02)
         far = 0.30 / (v + 0.12)
-        u = (np.arange(0, camera.width, 4) - camera.centre_u) / camera.focal + camera.yaw
-        bend = 25 * camera.curvature
-        map_x = (far[:, None] * (u[None, :] + bend) * 0.20 + self.offset_u) * size
+        turn = camera.yaw + 25 * camera.curvature
+        map_x = (far[:, None] * (u[None, :] / camera.focal + turn) * 0.20 + self.offset_u) * size
         map_y = np.broadcast_to(((far * 0.5 + self.offset_v) * size)[:, None], map_x.shape)
         noise = cv2.remap(tile, map_x.astype(np.float32), map_y.astype(np.float32),
                           cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
@@ -54,14 +54,13 @@ class Sky:
         return density * np.clip(v * 9, 0.25, 0.85)[:, None]
 
     @staticmethod
-    def _glow(camera: Camera, rows: int, light: Light) -> np.ndarray:
-        """Brightness around the sun, if it stands in front."""
+    def _glow(camera: Camera, u: np.ndarray, v: np.ndarray, light: Light) -> np.ndarray:
+        """Brightness around the sun, if it stands in front; float32 [len(v), len(u), 3]."""
         if light.to_sun[2] <= 0.1:
-            return np.zeros((1, 1, 1), np.float32)
-        u = camera.centre_u + camera.focal * (light.to_sun[0] / light.to_sun[2] - camera.yaw)
-        v = camera.horizon - camera.focal * light.to_sun[1] / light.to_sun[2]
-        away_u = ((np.arange(camera.width) - u) / camera.width) ** 2
-        away_v = ((np.arange(rows) - v) / camera.width) ** 2
-        glow = np.exp(-(away_u[None, :] + away_v[:, None]) * 9)
+            return np.zeros((1, 1, 3), np.float32)
+        right, above = light.to_sun[:2] / light.to_sun[2]
+        across = np.exp(-9 * ((u - camera.focal * (right - camera.yaw)) / camera.width) ** 2)
+        upward = np.exp(-9 * ((v - camera.focal * above) / camera.width) ** 2)
         strength = {'clear': 34, 'overcast': 6, 'hazy': 30, 'evening': 46}[light.weather]
-        return (glow[..., None] * rgb(1.0, 0.92, 0.76) * strength).astype(np.float32)
+        colour = rgb(1.0, 0.92, 0.76) * strength
+        return np.outer(upward, across)[..., None].astype(np.float32) * colour.astype(np.float32)

@@ -2,13 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Things made of flat faces (vehicles, boxes) and of round limbs (people, two-wheelers)."""
 
+import math
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from .camera import NEAR, Camera, clip_near
 from .canvas import Part
 from .light import Light
+
+
+_CIRCLE = np.stack([np.cos(np.arange(16) * np.pi / 8), np.sin(np.arange(16) * np.pi / 8)])
 
 
 @dataclass(frozen=True)
@@ -31,9 +36,13 @@ class Pose:
 
     def turn(self, vectors: np.ndarray) -> np.ndarray:
         """Own directions [..., 3] to street directions [..., 3]."""
-        cos, sin = np.cos(self.heading), np.sin(self.heading)
+        cos, sin = math.cos(self.heading), math.sin(self.heading)
         right, up, forward = vectors[..., 0], vectors[..., 1], vectors[..., 2]
-        return np.stack([right * cos + forward * sin, up, forward * cos - right * sin], -1)
+        turned = np.empty(vectors.shape)
+        turned[..., 0] = right * cos + forward * sin
+        turned[..., 1] = up
+        turned[..., 2] = forward * cos - right * sin
+        return turned
 
 
 @dataclass
@@ -61,12 +70,10 @@ class Face:
         cross = np.cross(self.points[2] - self.points[0], self.points[1] - self.points[0])
         return cross / np.linalg.norm(cross)
 
-    def at(self, u: np.ndarray | float, v: np.ndarray | float) -> np.ndarray:
+    def at(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
         """Points of a four-cornered face: (0, 0) lower left, (1, 1) upper right, from outside."""
-        u, v = np.asarray(u, float)[..., None], np.asarray(v, float)[..., None]
-        low = self.points[0] + (self.points[1] - self.points[0]) * u
-        high = self.points[3] + (self.points[2] - self.points[3]) * u
-        return low + (high - low) * v
+        weights = np.array([(1 - u) * (1 - v), u * (1 - v), u * v, (1 - u) * v])
+        return weights.T @ self.points
 
     def rectangle(self, u0: float, v0: float, u1: float, v1: float, colour: np.ndarray, *,
                   shine: float = 0.0) -> None:
@@ -77,8 +84,7 @@ class Face:
     def disc(self, u: float, v: float, radius_u: float, radius_v: float, colour: np.ndarray, *,
              shine: float = 0.0) -> None:
         """Paints an ellipse on the face."""
-        angle = np.arange(16) * (2 * np.pi / 16)
-        points = self.at(u + radius_u * np.cos(angle), v + radius_v * np.sin(angle))
+        points = self.at(u + radius_u * _CIRCLE[0], v + radius_v * _CIRCLE[1])
         self.details.append((points, colour, shine))
 
     @property
@@ -97,50 +103,56 @@ class Solid:
     width: float
     height: float
 
+    @cached_property
+    def _normals(self) -> np.ndarray:
+        """Normals of the faces, float [F, 3]."""
+        return np.array([face.normal for face in self.faces])
+
+    @cached_property
+    def _vertices(self) -> tuple[np.ndarray, list[int]]:
+        """All polygons (each face, then its details) in one array, and where each begins."""
+        polygons = [polygon for face in self.faces
+                    for polygon in (face.points, *(detail[0] for detail in face.details))]
+        starts = np.cumsum([0] + [len(polygon) for polygon in polygons]).tolist()
+        return np.concatenate(polygons), starts
+
     def parts(self, pose: Pose, camera: Camera, light: Light, label: int) -> list[Part]:
         """Everything of the solid that the camera sees, far to near."""
-        eye = np.array([camera.x, camera.y, camera.s])
+        vertices, starts = self._vertices
+        street = pose.to_street(vertices)
+        points = camera.to_camera(street)
+        image = camera.to_image(np.maximum(points, [-np.inf, -np.inf, NEAR]))
+        cut = points[:, 2].min() < NEAR
+        normals = pose.turn(self._normals)
         seen = []
-        for face in self.faces:
-            normal = pose.turn(face.normal)
-            corners = pose.to_street(face.points)
-            towards = float(np.dot(normal, eye - self._unbent(corners[0], camera)))
-            if towards <= 0:
-                if not face.double:
-                    continue
-                normal = -normal
-            points = camera.to_camera(corners)
-            seen.append((face.layer, -float(points[:, 2].mean()), len(seen), face, normal, points))
+        index = 0
+        for face, normal in zip(self.faces, normals, strict=True):
+            start, end = starts[index], starts[index + 1]
+            towards = _facing(normal, street[start], camera)
+            if towards > 0 or face.double:
+                depth = float(points[start:end, 2].sum()) / (end - start)
+                seen.append((face.layer, -depth, index, face, normal if towards > 0 else -normal))
+            index += 1 + len(face.details)
         seen.sort(key=lambda item: item[:3])
-        return [part for _, depth, _, face, normal, points in seen
-                for part in _face_parts(face, normal, points, -depth, pose, camera, light, label)]
-
-    @staticmethod
-    def _unbent(point: np.ndarray, camera: Camera) -> np.ndarray:
-        """A street point where the bend of the road puts it, in straight coordinates."""
-        ahead = point[2] - camera.s
-        return point + np.array([0.5 * camera.curvature * ahead * ahead, 0, 0])
-
-
-def _face_parts(face: Face, normal: np.ndarray, points: np.ndarray, depth: float, pose: Pose,
-                camera: Camera, light: Light, label: int) -> list[Part]:
-    """A face and what is painted on it, projected and coloured."""
-    factor = light.factor(normal)
-    polygon = clip_near(points)
-    if len(polygon) < 3:
-        return []
-    parts = [Part(camera.to_image(polygon), light.seen(face.colour, factor, depth), label)]
-    if not face.details:
+        parts = []
+        for _, depth, index, face, normal in seen:
+            factor = light.factor(normal)
+            paints = [(face.colour, 0.0), *(detail[1:] for detail in face.details)]
+            for offset, (colour, shine) in enumerate(paints):
+                span = slice(starts[index + offset], starts[index + offset + 1])
+                polygon = camera.to_image(clip_near(points[span])) if cut else image[span]
+                if len(polygon) >= 3:
+                    lit = light.seen(colour, factor * (1 - shine) + shine, -depth)
+                    parts.append(Part(polygon, lit, None if offset else label))
         return parts
-    stacked = camera.to_camera(pose.to_street(np.concatenate([d[0] for d in face.details])))
-    start = 0
-    for own, colour, shine in face.details:
-        polygon = clip_near(stacked[start:start + len(own)])
-        start += len(own)
-        if len(polygon) >= 3:
-            lit = light.seen(colour, factor * (1 - shine) + shine, depth)
-            parts.append(Part(camera.to_image(polygon), lit, None))
-    return parts
+
+
+def _facing(normal: np.ndarray, point: np.ndarray, camera: Camera) -> float:
+    """Positive where a surface at a street point turns its outside to the camera."""
+    ahead = point[2] - camera.s
+    bent = point[0] + 0.5 * camera.curvature * ahead * ahead
+    return float(normal[0] * (camera.x - bent) + normal[1] * (camera.y - point[1])
+                 - normal[2] * ahead)
 
 
 def quad(lower_left: tuple[float, ...], lower_right: tuple[float, ...],
@@ -208,26 +220,27 @@ def limb_parts(limbs: list[Limb], pose: Pose, camera: Camera, light: Light, labe
     delta = image[:, 1] - image[:, 0]
     angle = np.arctan2(delta[:, 1], delta[:, 0])
     forward = angle[:, None] + _ARC[None, :]
-    tip = image[:, 1, None] + thick[:, 1, None, None] * np.stack([np.cos(forward),
-                                                                 np.sin(forward)], -1)
-    tail = image[:, 0, None] - thick[:, 0, None, None] * np.stack([np.cos(forward),
-                                                                  np.sin(forward)], -1)
+    arc = np.stack([np.cos(forward), np.sin(forward)], -1)
+    tip = image[:, 1, None] + thick[:, 1, None, None] * arc
+    tail = image[:, 0, None] - thick[:, 0, None, None] * arc
     outline = np.concatenate([tip, tail], 1)
+    depths = points[..., 2].mean(1).tolist()
+    slim, mean_thick = thick.min(1).tolist(), thick.mean(1)
+    middle = image.mean(1)[:, None]
+    inner = middle + (outline - middle) * np.array([0.62, 0.9])
     parts = []
     side = np.array([1.0, -0.5])  # towards the upper right or upper left of the picture
     side[0] *= np.sign(sun_side(light, camera)) or 1.0
+    inner += side * (0.28 * mean_thick)[:, None, None]
     base = light.ambient + light.sun * 0.35
     bright = light.ambient * 1.04 + light.sun * 0.75
     for index, limb in enumerate(limbs):
-        depth = float(points[index, :, 2].mean()) - limb.bias
+        depth = depths[index] - limb.bias
         colour = light.seen(limb.colour, base * (1 - limb.shine) + limb.shine, depth)
         parts.append((depth, Part(outline[index], colour, label)))
-        if thick[index].min() > 2.2 and not limb.shine:
-            middle = image[index].mean(0)
-            inner = middle + (outline[index] - middle) * np.array([0.62, 0.9])
-            inner = inner + side * thick[index].mean() * 0.28
+        if slim[index] > 2.2 and not limb.shine:
             lit = light.seen(limb.colour, bright, depth)
-            parts.append((depth - 1e-4, Part(inner, lit, None)))
+            parts.append((depth - 1e-4, Part(inner[index], lit, None)))
     return parts
 
 
