@@ -6,7 +6,7 @@ Two implementations of the operator with one meaning:
 
 * ``torchvision.ops.deform_conv2d``: the reference, used on GPUs and in the exported graph;
 * a gather formulation for CPUs: bilinear sampling is a weighted sum of rows of a table, which
-  is exactly ``embedding_bag``; forward and backward together are several times faster than
+  is :mod:`training.models.weighted_bag`; forward and backward together are several times faster than
   torchvision's CPU kernels (``benchmarks/deform_conv.py`` measures both).
 
 Source: Dai et al. 2017; conventions of the published models: offset channels interleaved per
@@ -18,8 +18,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import deform_conv2d
 
+from training.models.weighted_bag import weighted_bag
+
 KERNEL = 3
 TAPS = KERNEL * KERNEL
+MARGIN = 2  # cells of zeros before the map; two more after it
 
 
 def deform_conv2d_gather(x: Tensor, offset: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -36,50 +39,47 @@ def deform_conv2d_gather(x: Tensor, offset: Tensor, weight: Tensor, bias: Tensor
         bias: ``[O]`` or None.
 
     Returns:
-        ``[B, O, H, W]`` in the dtype of the matrix product (the autocast dtype, if any).
+        float32 ``[B, O, H, W]``.
     """
     batch, channels, height, width = x.shape
     out_channels, cells = weight.shape[0], batch * height * width
+    padded = F.pad(x, (MARGIN, MARGIN + 2) * 2).permute(0, 2, 3, 1)  # samples outside read zeros
     taps = weight.permute(2, 3, 0, 1).reshape(TAPS * out_channels, channels)
-    table = F.linear(x.permute(0, 2, 3, 1).reshape(cells, channels), taps)
-    table = table.view(cells * TAPS, out_channels)
+    table = F.linear(padded.reshape(-1, channels), taps).view(-1, out_channels)
     rows, weights = _bilinear_corners(offset.float(), height, width)
-    rows = rows * TAPS + torch.arange(TAPS, device=x.device).repeat(cells)[:, None]
-    out = F.embedding_bag(
-        rows.view(cells, 4 * TAPS),
-        table,
-        mode='sum',
-        per_sample_weights=weights.view(cells, 4 * TAPS).to(table.dtype),
-    )
+    out = weighted_bag(table, rows.view(cells, 4 * TAPS), weights.view(cells, 4 * TAPS))
     if bias is not None:
-        out = out + bias.to(out.dtype)
+        out = out + bias
     return out.view(batch, height, width, out_channels).permute(0, 3, 1, 2)
 
 
 def _bilinear_corners(offset: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Table rows and weights of the four corners around every sample: both ``[B*H*W*9, 4]``."""
-    batch = offset.shape[0]
-    device = offset.device
-    taps = offset.view(batch, TAPS, 2, height, width).permute(0, 3, 4, 1, 2)  # [B, H, W, 9, 2]
-    steps = torch.arange(-1, 2, device=device, dtype=offset.dtype)
+    """Table rows (int32) and weights of the four corners around every sample: ``[B, H, W, 9, 4]``.
+
+    The map is padded with zeros, so wide that clamped samples outside read nothing else.
+    """
+    batch, device = offset.shape[0], offset.device
+    taps = offset.permute(0, 2, 3, 1).reshape(batch, height, width, TAPS, 2)
+    taps = taps.contiguous()
+    steps = torch.arange(KERNEL, device=device, dtype=offset.dtype) + (MARGIN - 1)  # padded map
     tap_y, tap_x = steps.repeat_interleave(KERNEL), steps.repeat(KERNEL)
-    base_y = torch.arange(height, device=device, dtype=offset.dtype)[:, None, None]
-    base_x = torch.arange(width, device=device, dtype=offset.dtype)[None, :, None]
-    y = taps[..., 0] + (base_y + tap_y)  # [B, H, W, 9]
-    x = taps[..., 1] + (base_x + tap_x)
+    base_y = torch.arange(height, device=device, dtype=offset.dtype)[:, None, None] + tap_y
+    base_x = torch.arange(width, device=device, dtype=offset.dtype)[None, :, None] + tap_x
+    y = (taps[..., 0] + base_y).clamp(0, height + MARGIN + 1)
+    x = (taps[..., 1] + base_x).clamp(0, width + MARGIN + 1)
     y_low, x_low = y.detach().floor(), x.detach().floor()
     y_share, x_share = y - y_low, x - x_low
-    start = torch.arange(batch, device=device)[:, None, None, None] * (height * width)
-    rows, weights = [], []
-    for step_y, share_y in ((0, 1 - y_share), (1, y_share)):
-        corner_y = y_low + step_y
-        for step_x, share_x in ((0, 1 - x_share), (1, x_share)):
-            corner_x = x_low + step_x
-            inside = (corner_y >= 0) & (corner_y < height) & (corner_x >= 0) & (corner_x < width)
-            row = corner_y.clamp(0, height - 1) * width + corner_x.clamp(0, width - 1)
-            rows.append(row.long() + start)
-            weights.append(share_y * share_x * inside)
-    return torch.stack(rows, -1).view(-1, 4), torch.stack(weights, -1).view(-1, 4)
+    row_length = width + 2 * MARGIN + 2
+    image_cells = (height + 2 * MARGIN + 2) * row_length
+    image = torch.arange(batch, device=device, dtype=torch.int32) * image_cells
+    cell = y_low.int() * row_length + x_low.int() + image[:, None, None, None]
+    first = cell * TAPS + torch.arange(TAPS, device=device, dtype=torch.int32)
+    corners = [0, TAPS, row_length * TAPS, (row_length + 1) * TAPS]
+    rows = first[..., None] + torch.tensor(corners, device=device, dtype=torch.int32)
+    y_weights = torch.stack((1 - y_share, y_share), dim=-1)
+    x_weights = torch.stack((1 - x_share, x_share), dim=-1)
+    weights = y_weights[..., :, None] * x_weights[..., None, :]  # [B, H, W, 9, 2, 2]
+    return rows, weights
 
 
 class OffsetDeformConv2d(nn.Module):

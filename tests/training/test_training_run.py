@@ -1,0 +1,134 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The loop: learning, resuming exactly, guarding against bad numbers and bad files."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from training.checkpoint import load_checkpoint
+from training.config import Recipe
+from training.train import Trainer, TrainingDiverged, main, run
+from upsnet_ros.core.errors import ModelError, UpsnetError
+
+LOSSES = {
+    'rpn_objectness',
+    'rpn_box',
+    'box_class',
+    'box_regression',
+    'mask',
+    'semantic',
+    'semantic_roi',
+    'panoptic',
+}
+
+
+def train(recipe: Recipe, data: Path, output: Path) -> Trainer:
+    output.mkdir(exist_ok=True)
+    trainer = Trainer(recipe, output)
+    if (output / 'last.pt').exists():
+        trainer.restore(load_checkpoint(output / 'last.pt'))
+    run(trainer, data, workers=0)
+    return trainer
+
+
+def with_iterations(recipe: Recipe, count: int) -> Recipe:
+    return replace(recipe, optimisation=replace(recipe.optimisation, iterations=count))
+
+
+def read_losses(output: Path) -> list[dict[str, float]]:
+    with (output / 'losses.csv').open() as file:
+        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+def test_all_eight_losses_are_logged_and_fall(recipe: Recipe, town: Path, tmp_path: Path) -> None:
+    train(with_iterations(recipe, 25), town, tmp_path / 'run')
+    rows = read_losses(tmp_path / 'run')
+    assert set(rows[0]) == LOSSES | {'iteration', 'total', 'rate'}
+    assert len(rows) == 25
+    first = sum(row['total'] for row in rows[:3]) / 3
+    last = sum(row['total'] for row in rows[-3:]) / 3
+    assert last < 0.8 * first
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    recipe: Recipe, town: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('training.train.SAVE_EVERY', 2)
+    whole = train(recipe, town, tmp_path / 'whole')
+    original = Trainer.step
+
+    def stop_after_two(self: Trainer, batch: list) -> dict[str, float]:
+        if self.iteration == 2:
+            raise KeyboardInterrupt
+        return original(self, batch)
+
+    monkeypatch.setattr(Trainer, 'step', stop_after_two)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, town, tmp_path / 'parts')
+    monkeypatch.setattr(Trainer, 'step', original)
+    resumed = train(recipe, town, tmp_path / 'parts')
+    for key, value in whole.model.state_dict().items():
+        torch.testing.assert_close(resumed.model.state_dict()[key], value, rtol=0, atol=0)
+    assert read_losses(tmp_path / 'parts')[2:] == read_losses(tmp_path / 'whole')[2:]
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(
+    recipe: Recipe, town: Path, tmp_path: Path
+) -> None:
+    train(with_iterations(recipe, 2), town, tmp_path / 'run')
+    with pytest.raises(UpsnetError, match='another recipe'):
+        train(recipe, town, tmp_path / 'run')
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_by_name(
+    recipe: Recipe, town: Path, tmp_path: Path
+) -> None:
+    trainer = Trainer(recipe, tmp_path)
+    with torch.no_grad():
+        trainer.model.semantic_head.score.bias.fill_(float('nan'))
+    with pytest.raises(TrainingDiverged, match=r'loss semantic is nan .*town_00000'):
+        run(trainer, town, workers=0)
+
+
+def test_damaged_checkpoints_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match='no checkpoint'):
+        load_checkpoint(tmp_path / 'absent.pt')
+    damaged = tmp_path / 'damaged.pt'
+    damaged.write_bytes(b'not a checkpoint')
+    with pytest.raises(ModelError, match='not a readable checkpoint'):
+        load_checkpoint(damaged)
+    torch.save({'version': 99}, damaged)
+    with pytest.raises(ModelError, match='version 99'):
+        load_checkpoint(damaged)
+
+
+class Payload:
+    """Pickles to a call, as a malicious file would."""
+
+    def __reduce__(self) -> tuple:
+        return (print, ('executed',))
+
+
+def test_a_checkpoint_never_executes_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / 'evil.pt'
+    torch.save({'version': 1, 'model': Payload()}, path)
+    with pytest.raises(ModelError):
+        load_checkpoint(path)
+    assert 'executed' not in capsys.readouterr().out
+
+
+def test_command_reports_what_is_wrong(
+    recipe: Recipe, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / 'recipe.yaml'
+    path.write_text(yaml.safe_dump(recipe.to_dict()))
+    arguments = ['--config', str(path), '--data', str(tmp_path), '--output', str(tmp_path / 'o')]
+    assert main(arguments) == 1
+    assert 'no images' in caplog.text
