@@ -90,9 +90,9 @@ def semantic_map_of(box, channel):
     result = np.zeros_like(channel)
     top, bottom = math.trunc(box[1]), int(np.rint(box[3])) + 1
     left, right = math.trunc(box[0]), int(np.rint(box[2])) + 1
-    for y in range(max(top, 0), min(bottom, height)):
-        for x in range(max(left, 0), min(right, width)):
-            result[y, x] = channel[y, x]
+    rows = [y for y in range(height) if top <= y < bottom]
+    columns = [x for x in range(width) if left <= x < right]
+    result[np.ix_(rows, columns)] = channel[np.ix_(rows, columns)]
     return result
 
 

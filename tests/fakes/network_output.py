@@ -108,3 +108,35 @@ def random_output(
     content = (geometry.content_height, geometry.content_width)
     boxes = random_boxes(rng, count, content, outside=outside) if count else []
     return make_output(semantic, boxes, classes, scores, masks if count else 1.0)
+
+
+def street_output(
+    rng: np.random.Generator, label_set: LabelSet, geometry: InputGeometry, *, count: int
+) -> NetworkOutput:
+    """Return an orderly answer: patches of stuff, and objects whose logits agree with their masks.
+
+    Args:
+        rng: source of randomness.
+        label_set: classes of the answer.
+        geometry: geometry of the image.
+        count: number of instances; they lie on a grid and do not hide each other.
+    """
+    height, width = geometry.content_height, geometry.content_width
+    quarter = (geometry.input_height // 4, geometry.input_width // 4)
+    semantic = 1.0 + smooth_noise(rng, (label_set.num_classes, *quarter), quarter[0] // 5)
+    semantic[label_set.num_stuff :] -= 3.0
+    columns = max(int(np.ceil(np.sqrt(2 * count))), 1)
+    rows = max(int(np.ceil(count / columns)), 1)
+    cell = np.array([width / columns, height / rows])
+    boxes, classes = [], []
+    for index in range(count):
+        corner = np.array([index % columns, index // columns]) * cell
+        box = np.concatenate([corner + 0.1 * cell, corner + 0.8 * cell])
+        class_id = int(rng.choice(label_set.thing_ids))
+        left, top, right, bottom = (box / 4).astype(int)
+        semantic[class_id, top : bottom + 1, left : right + 1] += 9.0
+        boxes.append(box)
+        classes.append(class_id)
+    y, x = np.mgrid[-1:1:28j, -1:1:28j]
+    ellipse = (6.0 * (1.0 - x**2 - y**2)).astype(np.float32)
+    return make_output(semantic, boxes, classes, mask_logits=ellipse)

@@ -11,7 +11,7 @@ import numpy as np
 
 from upsnet_ros.core.labels import INSTANCE_BITS, UNKNOWN_LABEL
 
-_LANES = 8
+_LANES = 4
 _PIXELS_AT_A_TIME = 1 << 14
 
 
@@ -60,8 +60,10 @@ def assign_labels(
     Source: UPSNet section 3.2, with the conventions of the published models.
     """
     classes = np.asarray(instance_classes, dtype=np.int64)
-    channel_areas = _channel_areas(winner, pixel_counts, num_stuff + len(classes) + 1)
-    votes = _class_votes(winner, best_class, pixel_counts, num_stuff, len(classes), num_classes)
+    histogram = _joint_histogram(
+        winner, best_class, pixel_counts, (num_stuff + len(classes) + 1, num_classes)
+    )
+    channel_areas, votes = histogram.sum(axis=1), histogram[num_stuff:-1]  # [N + k + 1], [k, S]
     areas = channel_areas[num_stuff:-1]
     favourite = votes.argmax(axis=1)  # [k], the lowest of equals
     # 2 * votes >= area, so that an area of zero needs no division.
@@ -82,38 +84,26 @@ def assign_labels(
     return LabelAssignment(table, thing_areas, int(pixel_counts.sum()) - known)
 
 
-def _channel_areas(winner: np.ndarray, pixel_counts: np.ndarray, channels: int) -> np.ndarray:
-    """Return the image pixels of each channel: int64 [channels]."""
-    # Neighbours mostly share a channel, and adding to one bin again and again waits for the last
-    # addition each time; neighbouring columns get bins of their own. A few rows at a time keep
-    # the 64-bit copies that bincount makes in the cache.
-    lane = np.arange(winner.shape[1], dtype=np.uint16) % _LANES
-    rows = max(_PIXELS_AT_A_TIME // winner.shape[1], 1)
-    areas = np.zeros(channels * _LANES)
-    for top in range(0, len(winner), rows):
-        bins = winner[top : top + rows] * np.uint16(_LANES) + lane
-        counts = pixel_counts[top : top + rows]
-        areas += np.bincount(bins.ravel(), weights=counts.ravel(), minlength=len(areas))
-    return areas.reshape(channels, _LANES).sum(axis=1).astype(np.int64)
-
-
-def _class_votes(
-    winner: np.ndarray,
-    best_class: np.ndarray,
-    pixel_counts: np.ndarray,
-    num_stuff: int,
-    num_instances: int,
-    num_classes: int,
+def _joint_histogram(
+    winner: np.ndarray, best_class: np.ndarray, pixel_counts: np.ndarray, size: tuple[int, int]
 ) -> np.ndarray:
-    """Return the image pixels of each semantic class in each instance: int64 [k, S]."""
-    # Unsigned wrap-around puts stuff channels behind the instances: one comparison finds them.
-    instance = (winner - np.uint16(num_stuff)).ravel()
-    pixels = np.flatnonzero(instance < num_instances)
-    cell = instance[pixels].astype(np.int64) * num_classes + best_class.ravel()[pixels]
-    votes = np.bincount(
-        cell, weights=pixel_counts.ravel()[pixels], minlength=num_instances * num_classes
-    )
-    return votes.astype(np.int64).reshape(num_instances, num_classes)
+    """Return the image pixels of each pair of channel and semantic class: int64 [channels, S]."""
+    # Neighbours mostly share a pair, and adding to one bin again and again waits for the last
+    # addition each time; neighbouring columns get bins of their own. A few rows at a time keep
+    # the 64-bit copies in the cache.
+    height, width = winner.shape
+    lane = np.arange(width, dtype=np.int64) % _LANES
+    rows = max(_PIXELS_AT_A_TIME // width, 1)
+    counts = np.zeros(size[0] * size[1] * _LANES)
+    for top in range(0, height, rows):
+        bins = winner[top : top + rows].astype(np.int64)
+        bins *= size[1]
+        bins += best_class[top : top + rows]
+        bins *= _LANES
+        bins += lane
+        weights = pixel_counts[top : top + rows].ravel()
+        counts += np.bincount(bins.ravel(), weights=weights, minlength=len(counts))
+    return counts.reshape(*size, _LANES).sum(axis=2).astype(np.int64)
 
 
 def _number_instances(classes: np.ndarray, areas: np.ndarray) -> np.ndarray:

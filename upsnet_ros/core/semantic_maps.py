@@ -84,10 +84,33 @@ def semantic_maps(
     return SemanticMaps(stuff_class, stuff_logit, thing_class, thing_logit, channels)
 
 
-class _Strip:
-    """A strip of label rows, with the memory that the work on all its channels shares."""
+class _Scratch:
+    """Memory that the strips of a call use one after another; fresh pages cost more than work."""
 
-    def __init__(self, rows: slice, source: Window, *, width: int, factor: float) -> None:
+    def __init__(self) -> None:
+        """Start with no memory; the first strip is the largest or nearly so."""
+        self._bytes = np.empty(0, dtype=np.uint8)
+
+    def arrays(
+        self, *requests: tuple[tuple[int, int], type[np.generic]]
+    ) -> tuple[np.ndarray, ...]:
+        """Return uninitialised arrays of the given shapes and types, until the next call."""
+        sizes = [math.prod(shape) * np.dtype(dtype).itemsize for shape, dtype in requests]
+        starts = [sum(-(-size // 64) * 64 for size in sizes[:i]) for i in range(len(sizes))]
+        if self._bytes.size < starts[-1] + sizes[-1]:
+            self._bytes = np.empty(starts[-1] + sizes[-1], dtype=np.uint8)
+        return tuple(
+            self._bytes[start : start + size].view(dtype).reshape(shape)
+            for start, size, (shape, dtype) in zip(starts, sizes, requests, strict=True)
+        )
+
+
+class _Strip:
+    """A strip of label rows."""
+
+    def __init__(
+        self, rows: slice, source: Window, *, width: int, factor: float, scratch: _Scratch
+    ) -> None:
         """Prepare a strip.
 
         Args:
@@ -96,18 +119,19 @@ class _Strip:
                 of the label grid.
             width: its columns.
             factor: label pixels per logit pixel.
+            scratch: memory to work in; the strip made before is not used any more.
         """
         self.rows = rows
         self._source = source.slices
         self._factor = factor
         first_row = rows.start - round(source.top * factor)
-        height = rows.stop - rows.start
-        self._wanted = Window(first_row, 0, first_row + height, width).slices
+        size = (rows.stop - rows.start, width)
+        self._wanted = Window(first_row, 0, first_row + size[0], width).slices
         # OpenCV derives this size from the factor by the same rounding.
         enlarged = (round(source.height * factor), round(source.width * factor))
-        self._enlarged = np.empty(enlarged, dtype=np.float32)
-        self._larger = np.empty((height, width), dtype=bool)
-        self._candidate = np.empty((height, width), dtype=np.uint8)
+        self._enlarged, self._larger, self._candidate = scratch.arrays(
+            (enlarged, np.float32), (size, np.bool_), (size, np.uint8)
+        )
 
     def interpolate(self, channel: np.ndarray) -> np.ndarray:
         """Return the strip of a channel: float32 [rows, width], valid until the next call."""
@@ -141,6 +165,7 @@ def _strips(
     source_height = min(math.ceil(height / factor) + 1, source_size[0])
     source_width = min(math.ceil(width / factor) + 1, source_size[1])
     step = _strip_step(source_height, width, factor)
+    scratch = _Scratch()
     for top in range(0, source_height, step):
         is_last = top + step >= source_height
         rows = slice(round(top * factor), height if is_last else round((top + step) * factor))
@@ -151,7 +176,7 @@ def _strips(
         source_top = max(top - _period(factor), 0)
         source = Window(source_top, 0, min(top + step + 1, source_height), source_width)
         rows = slice(rows.start, min(rows.stop, height))
-        yield _Strip(rows, source, width=width, factor=factor)
+        yield _Strip(rows, source, width=width, factor=factor, scratch=scratch)
 
 
 def _period(factor: float) -> int:
