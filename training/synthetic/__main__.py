@@ -14,8 +14,8 @@ from .dataset import plan_jobs, write_dataset
 from .drive import render_drive
 
 DESCRIPTION = """\
-Makes synthetic drives: a procedural street seen by a moving camera, with exact panoptic ground truth
-for the 19 Cityscapes classes. The same arguments give the same bytes.
+Makes synthetic drives: a procedural street seen by a moving camera, with exact panoptic ground
+truth for the 19 Cityscapes classes. The same arguments give the same bytes.
 
 A data set (--output) has the Cityscapes layout and encodings, so its tools read it as it is:
   DIR/leftImg8bit/{train,val}/upstreet/upstreet_SSSSSS_FFFFFF_leftImg8bit.png
@@ -84,7 +84,8 @@ def make_parser() -> argparse.ArgumentParser:
     add('--seed', type=count, default=0, metavar='S', help='decides every world (default: 0)')
     add('--size', type=image_size, default=(1024, 512), metavar='WxH',
         help='image size in pixels (default: 1024x512)')
-    add('--bag', type=Path, metavar='FILE', help='write one drive as a rosbag2 folder of this name')
+    add('--bag', type=Path, metavar='FILE',
+        help='write one drive as a rosbag2 folder of this name')
     add('--frames', type=positive, default=100, metavar='N',
         help='frames of the drive (default: 100)')
     add('--rate', type=frequency, default=10.0, metavar='HZ',

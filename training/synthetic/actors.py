@@ -7,9 +7,11 @@ from typing import Protocol
 
 import numpy as np
 
+from upsnet_ros.core.labels import encode_label
+
 from .camera import Camera
 from .canvas import Part
-from .classes import (BICYCLE, BUS, CAR, MOTORCYCLE, PERSON, RIDER, TRAIN, TRUCK, label_value)
+from .classes import BICYCLE, BUS, CAR, MOTORCYCLE, PERSON, RIDER, TRAIN, TRUCK
 from .light import Light
 from .painting_order import Extent
 from .people import Outfit, walker_limbs
@@ -140,7 +142,7 @@ class Actor:
     @property
     def labels(self) -> tuple[int, ...]:
         """Label image values, one per class of the body."""
-        return tuple(label_value(class_id, instance) for class_id, instance
+        return tuple(encode_label(class_id, instance) for class_id, instance
                      in zip(self.body.class_ids, self.instances, strict=True))
 
     def pose(self, time: float) -> Pose:

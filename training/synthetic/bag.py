@@ -91,7 +91,8 @@ def write_bag(path: Path, frames: Iterable[Frame], *, raw: bool) -> int:
             picture = messages.image(frame.image, 'bgr8', stamp) if raw \
                 else messages.compressed(frame.image, stamp)
             truth = messages.image(frame.label.astype('<u2'), '16UC1', stamp)
-            for topic, message in ((image_topic, picture), (INFO_TOPIC, messages.info(frame, stamp)),
+            info = messages.info(frame, stamp)
+            for topic, message in ((image_topic, picture), (INFO_TOPIC, info),
                                    (TRUTH_TOPIC, truth)):
                 data = messages.store.serialize_cdr(message, topics[topic])
                 writer.write(links[topic], stamp, data)

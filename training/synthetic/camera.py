@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pinhole camera and the coordinates of the street.
 
-Street coordinates: x to the right of the road's centre line, y up from the road, s along the road [m].
-Camera coordinates: x right, y up, z forward [m]. Image coordinates: u right, v down [px], the centre
-of the first pixel at (0, 0).
+Street coordinates: x to the right of the road's centre line, y up from the road, s along it [m].
+Camera coordinates: x right, y up, z forward [m]. Image coordinates: u right, v down [px], the
+centre of the first pixel at (0, 0).
 """
 
 import math

@@ -130,7 +130,7 @@ class Canvas:
             cv2.fillPoly(self.label, points, part.label, cv2.LINE_8, SHIFT)
 
     def window(self, points: np.ndarray) -> tuple[int, int, int, int] | None:
-        """Pixels a polygon can touch: left, top, right, bottom (ends excluded), None if outside."""
+        """Pixels a polygon can touch: left, top, right, bottom (ends excluded); None if none."""
         left, top = np.floor(points.min(0)).astype(int) - 1
         right, bottom = np.ceil(points.max(0)).astype(int) + 2
         left, top = max(left, 0), max(top, 0)
@@ -143,7 +143,8 @@ class Canvas:
 
         Args:
             origin: street coordinates of the lower left corner [m].
-            along, up: edge vectors from there [m].
+            along: vector along the lower edge [m].
+            up: vector along the left edge [m].
         """
         corners = self.camera.to_camera(np.array([origin, origin + along, origin + along + up,
                                                   origin + up]))
@@ -187,8 +188,10 @@ class Canvas:
         """Draws a picture that always faces the camera (a tree, a bush).
 
         Args:
+            texture: its picture.
             base: street coordinates of its foot's centre [m].
-            width, height: its size [m].
+            width: [m].
+            height: [m].
             label: label image value, painted where the texture covers more than half.
             factor: BGR light factor.
         """

@@ -10,21 +10,25 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .classes import COLOURS, DATASET_IDS, FIRST_THING
+from upsnet_ros.core.labels import INSTANCE_BITS, class_image
+
+from .classes import FIRST_THING, LABEL_SET
 from .render import Frame
 
 CITY = 'upstreet'
 _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+_DATASET_IDS = np.zeros(256, np.uint8)  # by train id; 0 is unlabelled
+_DATASET_IDS[:LABEL_SET.num_classes] = [entry.dataset_id for entry in LABEL_SET.classes]
 
 
 def encode_label_ids(label: np.ndarray) -> np.ndarray:
     """Label image (uint16) to Cityscapes label ids, uint8 [H, W]."""
-    return _table(DATASET_IDS, np.uint8)[label >> 8]
+    return _DATASET_IDS[class_image(label)]
 
 
 def encode_train_ids(label: np.ndarray) -> np.ndarray:
     """Label image (uint16) to train ids, uint8 [H, W]."""
-    return (label >> 8).astype(np.uint8)
+    return class_image(label)
 
 
 def encode_instance_ids(label: np.ndarray) -> np.ndarray:
@@ -36,8 +40,8 @@ def encode_instance_ids(label: np.ndarray) -> np.ndarray:
     table = np.zeros(1 << 16, np.uint16)
     counts: dict[int, int] = {}
     for value in np.unique(label).tolist():
-        class_id = value >> 8
-        dataset_id = DATASET_IDS[class_id]
+        class_id = value >> INSTANCE_BITS
+        dataset_id = int(_DATASET_IDS[class_id])
         if class_id < FIRST_THING:
             table[value] = dataset_id
             continue
@@ -48,10 +52,9 @@ def encode_instance_ids(label: np.ndarray) -> np.ndarray:
 
 def encode_colour(label: np.ndarray) -> np.ndarray:
     """Label image (uint16) to the class colours, uint8 [H, W, 4] in BGRA order for OpenCV."""
-    table = np.zeros((256, 4), np.uint8)
-    for class_id, (red, green, blue) in enumerate(COLOURS):
-        table[class_id] = (blue, green, red, 255)
-    return table[label >> 8]
+    colours = LABEL_SET.colour_table()[:, ::-1]
+    opaque = np.full((len(colours), 1), 255, np.uint8)
+    return np.hstack([colours, opaque])[class_image(label)]
 
 
 def write_frame(output: Path, split: str, frame: Frame, *, sequence: int, number: int) -> None:
@@ -60,7 +63,9 @@ def write_frame(output: Path, split: str, frame: Frame, *, sequence: int, number
     Args:
         output: root of the data set; leftImg8bit/ and gtFine/ are made below it.
         split: 'train' or 'val'.
-        sequence, number: make the file name.
+        frame: what to write.
+        sequence: first number in the file name, the world.
+        number: second number in the file name, the moment.
 
     Raises:
         OSError: a file cannot be written.
@@ -75,13 +80,6 @@ def write_frame(output: Path, split: str, frame: Frame, *, sequence: int, number
     _write(truths / f'{stem}_gtFine_instanceIds.png', encode_instance_ids(frame.label))
     _write(truths / f'{stem}_gtFine_labelTrainIds.png', encode_train_ids(frame.label))
     _write(truths / f'{stem}_gtFine_color.png', encode_colour(frame.label))
-
-
-def _table(values: tuple[int, ...], dtype: type) -> np.ndarray:
-    """Look-up table over train ids, 0 elsewhere; [256]."""
-    table = np.zeros(256, dtype)
-    table[:len(values)] = values
-    return table
 
 
 def _write(path: Path, picture: np.ndarray) -> None:

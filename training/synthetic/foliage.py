@@ -19,7 +19,10 @@ def _crown(rng: np.random.Generator, shape: np.ndarray, green: np.ndarray, lit_l
     """Leaves over a soft shape.
 
     Args:
+        rng: source of randomness.
         shape: float32 [h, w], positive inside, about 1 deep inside.
+        green: BGR colour of the leaves.
+        lit_left: the sun stands to the left.
 
     Returns:
         BGR float32 [h, w, 3] and coverage float32 [h, w].
@@ -76,8 +79,9 @@ def tree(rng: np.random.Generator, *, lit_left: bool) -> Texture:
     shade = 1 + 0.15 * noise_patch(rng, 'leaf', rows, columns)
     shade *= (1 + 0.3 * np.clip((np.arange(columns) - mid) / 9, -1, 1)
               * (-1 if lit_left else 1)).astype(np.float32)[None, :]
-    full = colour * cover[..., None] + (bark.astype(np.float32) * shade[..., None]) * ((1 - cover) * trunk)[..., None]
-    total = cover + (1 - cover) * trunk
+    wood = (1 - cover) * trunk
+    full = colour * cover[..., None] + bark.astype(np.float32) * (shade * wood)[..., None]
+    total = cover + wood
     return Texture.make(full / np.maximum(total, 1e-3)[..., None], total)
 
 

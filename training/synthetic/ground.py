@@ -3,14 +3,16 @@
 """The ground: carriageway, markings, rails, kerbs, pavements and grass, pixel by pixel."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import cv2
 import numpy as np
 
+from upsnet_ros.core.labels import encode_label
+
 from .camera import NEAR, Camera, clip_near
 from .canvas import SHIFT, fixed_point, share_blocks
-from .classes import ROAD, SIDEWALK, TERRAIN, label_value
+from .classes import ROAD, SIDEWALK, TERRAIN
 from .light import Light, rgb
 from .noise import TILE, noise_tile
 from .street import Street
@@ -46,7 +48,7 @@ class Material:
         return cls(tuple(levels))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _asphalt_shade() -> np.ndarray:
     """Grain, repairs and a few cracks as brightness around 1; float32 [512, 512]."""
     shade = 1 + 0.055 * noise_tile('fine') + 0.05 * np.roll(noise_tile('blotch'), 77, 1)
@@ -54,7 +56,7 @@ def _asphalt_shade() -> np.ndarray:
     return shade - 0.16 * cv2.GaussianBlur(crack.astype(np.float32), (3, 3), 0)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _grass_shares() -> np.ndarray:
     """How much of each place is green, dry and bare, times its brightness; [512, 512, 3]."""
     blotch = np.clip(0.32 + 0.3 * np.roll(noise_tile('blotch'), 200, 0), 0, 1)
@@ -136,10 +138,10 @@ class Ground:
         edge = np.minimum(np.abs(x_high - left), np.abs(x_high - right))
         colour[raised & (edge < np.float32(0.16))] = KERB * 1.1
         region = label[first:]
-        region[:] = label_value(ROAD)
-        region[lawn_low] = label_value(TERRAIN)
-        region[raised | kerb] = label_value(SIDEWALK)
-        region[lawn_high] = label_value(TERRAIN)
+        region[:] = encode_label(ROAD, 0)
+        region[lawn_low] = encode_label(TERRAIN, 0)
+        region[raised | kerb] = encode_label(SIDEWALK, 0)
+        region[lawn_high] = encode_label(TERRAIN, 0)
         factor = light.factor(np.array([0.0, 1.0, 0.0]))
         for start, end, share in share_blocks(light.own_share(z)):
             mix = np.column_stack([np.diag(factor * share), light.haze * (1 - share)])
@@ -203,6 +205,9 @@ def _strip_mask(colour: np.ndarray, camera: Camera, first: int,
     """Rectangles on the ground as coverage, uint8 [R, W], beginning at image row ``first``.
 
     Args:
+        colour: the ground's picture, [R, W, 3]; only its size is used.
+        camera: what sees it.
+        first: image row of the picture's first row.
         strips: (middle x, width, start s, end s) each [m].
     """
     mask = np.zeros(colour.shape[:2], np.uint8)

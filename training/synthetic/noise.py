@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tileable value noise, the source of every texture."""
 
-from functools import lru_cache
+from functools import cache
 
 import cv2
 import numpy as np
@@ -36,7 +36,7 @@ def fractal_noise(rng: np.random.Generator, size: int, cells: tuple[int, ...],
     return (total - total.mean()) / total.std()
 
 
-@lru_cache(maxsize=None)
+@cache
 def noise_tile(kind: str) -> np.ndarray:
     """One of the shared tiles, made once per process from a fixed seed.
 
@@ -58,7 +58,7 @@ def noise_tile(kind: str) -> np.ndarray:
     return tile
 
 
-@lru_cache(maxsize=None)
+@cache
 def wide_noise(kind: str) -> np.ndarray:
     """A shared tile repeated until it is large enough to cut any patch; float32 [2048, 4608]."""
     return np.tile(noise_tile(kind), (4, 9))

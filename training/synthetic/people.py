@@ -60,6 +60,7 @@ def walker_limbs(outfit: Outfit, phase: float, stride: float) -> list[Limb]:
     """Somebody walking or standing; forward is +z, feet on y = 0.
 
     Args:
+        outfit: size and clothes.
         phase: of the step [rad].
         stride: 0 stands still, 1 walks.
     """

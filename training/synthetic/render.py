@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from upsnet_ros.core.labels import encode_label
+
 from .actors import Actor
 from .camera import Camera
 from .canvas import Canvas, Part, fixed_point
-from .classes import FIRST_THING, VEGETATION, label_value
+from .classes import FIRST_THING, VEGETATION
 from .noise import wide_noise
 from .painting_order import Extent, paint_far_to_near
 from .sensor import expose
@@ -45,6 +47,7 @@ def render_frame(world: World, time: float, *, size: tuple[int, int]) -> Frame:
     """Renders a world at a time.
 
     Args:
+        world: what to render.
         time: since the drive's start [s], at most the world's duration.
         size: (width, height) [px].
 
@@ -144,7 +147,7 @@ def _backdrop(canvas: Canvas, world: World) -> None:
     view = canvas.outline_plane(np.array([x - 130, -0.5, camera.s + far]),
                                 np.array([260.0, 0, 0]), np.array([0, 15.0, 0]))
     if view is not None:
-        canvas.draw_plane(world.backdrop, view, label=label_value(VEGETATION),
+        canvas.draw_plane(world.backdrop, view, label=encode_label(VEGETATION, 0),
                           factor=world.light.ambient + world.light.sun * 0.5, solid_label=False)
 
 

@@ -8,9 +8,11 @@ from functools import cached_property
 
 import numpy as np
 
+from upsnet_ros.core.labels import encode_label
+
 from . import facades, foliage
 from .canvas import Canvas, Part, Texture
-from .classes import BUILDING, FENCE, VEGETATION, WALL, label_value
+from .classes import BUILDING, FENCE, VEGETATION, WALL
 from .light import Light
 from .solids import Pose
 from .street import Lot, Street
@@ -51,7 +53,7 @@ class Plane:
         view = canvas.outline_plane(self.origin, self.along, self.up)
         if view is None:
             return
-        canvas.draw_plane(self.texture, view, label=label_value(self.class_id),
+        canvas.draw_plane(self.texture, view, label=encode_label(self.class_id, 0),
                           factor=canvas.light.factor(self.normal), solid_label=self.solid_label)
 
 
@@ -75,7 +77,7 @@ class Plant:
         light = canvas.light
         factor = light.ambient * 1.0 + light.sun * 0.62
         canvas.draw_sprite(self.texture, self.base, self.width, self.height,
-                           label=label_value(VEGETATION), factor=factor)
+                           label=encode_label(VEGETATION, 0), factor=factor)
 
 
 @dataclass
@@ -92,7 +94,7 @@ class Gable:
             return
         factor = canvas.light.factor(np.array([0.0, 0.0, -1.0]))
         colour = canvas.light.seen(self.colour, factor, float(points[:, 2].mean()))
-        canvas.draw(Part(canvas.camera.to_image(points), colour, label_value(BUILDING)))
+        canvas.draw(Part(canvas.camera.to_image(points), colour, encode_label(BUILDING, 0)))
 
 
 @dataclass(frozen=True)
@@ -226,7 +228,8 @@ def street_posts(rng: np.random.Generator, street: Street, *, start: float, end:
         step = rng.uniform(17, 24)
         for place in np.arange(start + rng.uniform(0, step), end, step):
             pose = Pose(kerb + sign * 0.55, ground, float(place))
-            posts.append(LampPost(pose, -sign * rng.uniform(1.2, 2.0), rng.uniform(5.6, 7.2), grey))
+            reach, height = -sign * rng.uniform(1.2, 2.0), rng.uniform(5.6, 7.2)
+            posts.append(LampPost(pose, reach, height, grey))
         for crossing in street.crossings:
             pose = Pose(kerb + sign * 0.6, ground, crossing - 2.4)
             arm = -sign * rng.uniform(2.2, 3.6) if rng.random() < 0.45 else 0.0

@@ -10,7 +10,6 @@ import numpy as np
 from .camera import Camera
 from .light import Light
 
-
 _GRAIN_SCALE = 24  # levels of the stored noise per standard deviation
 _SPARE = 256  # the stored noise is this much larger than a picture, to start anywhere in it [px]
 
@@ -39,6 +38,9 @@ def expose(image: np.ndarray, camera: Camera, light: Light, rng: np.random.Gener
 
     Args:
         image: uint8 [H, W, 3] BGR, not altered.
+        camera: where it heads.
+        light: its exposure.
+        rng: decides the noise.
         speed: of the camera [m/s]; blur grows outwards from where it is heading.
         gain: sensor gain, the standard deviation of the noise [levels].
 

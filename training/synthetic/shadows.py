@@ -23,7 +23,10 @@ def cast_shadows(canvas: Canvas, world: World, actors: list[Actor], time: float,
     """Darkens the painted ground.
 
     Args:
+        canvas: with its ground painted.
+        world: its light and what stands still.
         actors: that are shown.
+        time: since the drive's start [s].
         first: first row of the ground.
     """
     height, width = canvas.label.shape
@@ -78,9 +81,8 @@ def _plant_shadow(canvas: Canvas, mask: np.ndarray, base: np.ndarray, width: flo
     angle = np.arange(14) * (2 * np.pi / 14)
     wobble = 1 + 0.15 * np.sin(3 * angle + base[2])
     radius = 0.36 * width
-    ring = np.stack([np.cos(angle) * radius * wobble, np.zeros(14), np.sin(angle) * radius * wobble],
-                    -1)
-    ring += np.array([base[0], 0.0, base[2]])
+    ring = radius * wobble * np.stack([np.cos(angle), np.zeros(14), np.sin(angle)])
+    ring = ring.T + np.array([base[0], 0.0, base[2]])
     low, high = shift * height * 0.4, shift * height * 0.85
     start = ring + np.array([low[0], 0, low[1]])
     _fill(canvas, mask, _swept(start, high - low), first, 220)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from upsnet_ros.core.labels import encode_label
+
 from .camera import Camera
-from .classes import SKY, label_value
+from .classes import SKY
 from .light import Light, rgb
 from .noise import noise_tile
 
@@ -37,7 +39,7 @@ class Sky:
         small = np.clip(colour, 0, 255).astype(np.uint8)
         image[:last] = cv2.resize(small, (camera.width, last))
         image[last:] = light.haze
-        label[:] = label_value(SKY)
+        label[:] = encode_label(SKY, 0)
 
     def _clouds(self, camera: Camera, u: np.ndarray, v: np.ndarray, light: Light) -> np.ndarray:
         """Cloud density 0..1, flattened towards the horizon; float32 [len(v), len(u)]."""

@@ -12,7 +12,6 @@ from .camera import NEAR, Camera, clip_near
 from .canvas import Part
 from .light import Light
 
-
 _CIRCLE = np.stack([np.cos(np.arange(16) * np.pi / 8), np.sin(np.arange(16) * np.pi / 8)])
 
 
@@ -169,7 +168,13 @@ def box_faces(width: float, y0: float, y1: float, z0: float, z1: float, colour: 
 
     Args:
         width: full width [m].
-        y0, y1: lower and upper edge [m]; z0, z1: rear and front end [m].
+        y0: lower edge [m].
+        y1: upper edge [m].
+        z0: rear end [m].
+        z1: front end [m].
+        colour: BGR.
+        layer: of the faces.
+        top_colour: BGR of the top, if it differs.
         inset: how much narrower each side is at the top [m].
     """
     a, b = width / 2, width / 2 - inset
@@ -254,6 +259,8 @@ def disc_outline(centre: tuple[float, float, float], radius: float, axis: tuple[
     """A circle standing upright; float [20, 3] own coordinates.
 
     Args:
+        centre: own coordinates [m].
+        radius: [m].
         axis: horizontal direction (right, forward) lying in the circle's plane.
     """
     angle = np.arange(20) * (2 * np.pi / 20)

@@ -13,7 +13,7 @@ LOT_KINDS = ('building', 'walled', 'fenced', 'park')
 
 @dataclass(frozen=True)
 class Line:
-    """A painted line along the road: its middle, width, dash and gap lengths [m]; dash 0: solid."""
+    """A painted line: its middle x, its width, its dashes and gaps [m]; dash 0 is solid."""
 
     x: float
     width: float
@@ -105,11 +105,11 @@ class Street:
         return self.sides[0 if sign < 0 else 1]
 
     def kerb(self, sign: int) -> float:
-        """x of a side's kerb [m]."""
+        """X of a side's kerb [m]."""
         return self.road_left if sign < 0 else self.road_right
 
     def property_line(self, sign: int) -> float:
-        """x of a side's property line [m]."""
+        """X of a side's property line [m]."""
         return self.kerb(sign) + sign * self.side(sign).depth
 
     def ground_kinds(self, x: np.ndarray, s: np.ndarray) -> np.ndarray:

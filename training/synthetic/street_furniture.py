@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from upsnet_ros.core.labels import encode_label
+
 from .camera import Camera
 from .canvas import Part
-from .classes import POLE, TRAFFIC_LIGHT, TRAFFIC_SIGN, label_value
+from .classes import POLE, TRAFFIC_LIGHT, TRAFFIC_SIGN
 from .light import Light, rgb
 from .solids import Face, Limb, Pose, limb_parts, quad
 from .two_wheelers import far_to_near
@@ -48,7 +50,7 @@ class LampPost:
                  Limb((0, top, 0), (self.reach, top + 0.35, 0), 0.10, 0.085, self.colour, 0.01),
                  Limb((self.reach * 0.86, top + 0.27, 0), (self.reach * 1.25, top + 0.37, 0), 0.15,
                       0.12, self.colour * 0.75, 0.02)]
-        return far_to_near(limb_parts(limbs, self.pose, camera, light, label_value(POLE)))
+        return far_to_near(limb_parts(limbs, self.pose, camera, light, encode_label(POLE, 0)))
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class TrafficLight:
         if self.arm:
             limbs.append(Limb((0, height, 0), (self.arm, height + 0.2, 0), 0.11, 0.09,
                               self.colour))
-        parts = far_to_near(limb_parts(limbs, self.pose, camera, light, label_value(POLE)))
+        parts = far_to_near(limb_parts(limbs, self.pose, camera, light, encode_label(POLE, 0)))
         heads = [(0.0, 2.5)] + ([(self.arm, height - 0.75)] if self.arm else [])
         for x, y in heads:
             parts += self._head(x, y, camera, light, self.state(time))
@@ -98,7 +100,7 @@ class TrafficLight:
                 face.disc(0.5, v, 0.30, 0.12, LAMP_ON[name], shine=1.0)
             else:
                 face.disc(0.5, v, 0.30, 0.12, LAMP_OFF[name])
-        return board_parts(face, self.pose, camera, light, label_value(TRAFFIC_LIGHT))
+        return board_parts(face, self.pose, camera, light, encode_label(TRAFFIC_LIGHT, 0))
 
 
 @dataclass(frozen=True)
@@ -122,10 +124,10 @@ class Sign:
         """Post first, then the plates in front of it."""
         y = 2.25 + self.radius + (2.1 * self.radius if len(self.kinds) > 1 else 0)
         limbs = [Limb((0, 0, 0), (0, y + 0.2, 0), 0.10, 0.10, self.colour)]
-        parts = far_to_near(limb_parts(limbs, self.pose, camera, light, label_value(POLE)))
+        parts = far_to_near(limb_parts(limbs, self.pose, camera, light, encode_label(POLE, 0)))
         for kind in self.kinds:
             for face in plate(kind, y, self.radius):
-                parts += board_parts(face, self.pose, camera, light, label_value(TRAFFIC_SIGN))
+                parts += board_parts(face, self.pose, camera, light, encode_label(TRAFFIC_SIGN, 0))
             y -= 2.1 * self.radius
         return parts
 
@@ -151,9 +153,8 @@ def board_parts(face: Face, pose: Pose, camera: Camera, light: Light, label: int
 def _polygon(y: float, radius: float, corners: int, turn: float, colour: np.ndarray) -> Face:
     """A regular plate that looks backwards (towards -z), with ratio coordinates around it."""
     angle = turn + np.arange(corners) * (2 * np.pi / corners)
-    z = -0.14
-    points = np.stack([radius * np.cos(angle), y + radius * np.sin(angle), np.full(corners, z)], -1)
-    return Face(points, colour)
+    around = np.stack([np.cos(angle), np.sin(angle), np.zeros(corners)], -1)
+    return Face(radius * around + np.array([0.0, y, -0.14]), colour)
 
 
 def _painted(face: Face, y: float, radius: float, corners: int, turn: float, colour: np.ndarray

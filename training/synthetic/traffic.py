@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from upsnet_ros.core.labels import MAX_INSTANCE
+
 from .actors import Actor, Body, ParkedTwoWheelerBody, RideBody, VehicleBody, WalkerBody
 from .cars import build_car
-from .classes import BUS, CAR, MAX_INSTANCES, TRAIN, TRUCK
+from .classes import BUS, CAR, TRAIN, TRUCK
 from .ground import KERB_HEIGHT
 from .heavy_vehicles import build_bus, build_tram, build_truck
 from .people import make_outfit
@@ -30,7 +32,7 @@ class Cast:
         for class_id in body.class_ids:
             count = self.counts.get(class_id, 0)
             self.counts[class_id] = count + 1
-            numbers.append(count % MAX_INSTANCES + 1)
+            numbers.append(count % MAX_INSTANCE + 1)
         self.actors.append(Actor(body, pose, velocity, tuple(numbers)))
 
 
@@ -39,6 +41,8 @@ def make_cast(rng: np.random.Generator, street: Street, *, duration: float, spee
     """All actors of a drive.
 
     Args:
+        rng: source of randomness.
+        street: its plan.
         duration: of the drive [s].
         speed: mean speed of the camera [m/s].
         end: how far along the road anything stands [m].

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from upsnet_ros.core.errors import ParameterError
+
 from . import foliage
 from .actors import Actor
 from .camera import Camera
@@ -72,9 +74,13 @@ def make_world(seed: int, *, duration: float) -> World:
 
     Returns:
         The world; the same seed and duration give the same world.
+
+    Raises:
+        ParameterError: the seed or the duration is negative.
     """
     if seed < 0 or duration < 0:
-        raise ValueError(f'a world needs a seed >= 0 and a duration >= 0, not {seed}, {duration}')
+        raise ParameterError(f'a world of seed {seed} and {duration} s, expected a seed and a '
+                             'duration of at least 0')
     plan, looks, people = (np.random.default_rng([seed, stream]) for stream in range(3))
     light = make_light(looks)
     speed = float(plan.uniform(5.5, 9.5))
