@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -384,3 +386,31 @@ def test_inputs_are_not_changed_and_calls_do_not_remember() -> None:
     assert first.instances == second.instances
     for name, copy in zip(('semantic_logits', 'boxes', 'mask_logits'), copies, strict=True):
         np.testing.assert_array_equal(getattr(output, name), copy)
+
+
+def test_threads_share_a_head_without_disturbing_each_other() -> None:
+    label_set = make_label_set(4, 3)
+    geometry = InputGeometry.fit(image_size=(120, 200), input_size=(96, 160))
+    head = PanopticHead(label_set, stuff_area_limit=0)
+    outputs = [
+        random_output(np.random.default_rng(seed), label_set, geometry, count=5 + seed)
+        for seed in range(6)
+    ]
+    alone = [head(output, geometry).label_image for output in outputs]
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        together = list(pool.map(lambda output: head(output, geometry), outputs * 10))
+    for index, result in enumerate(together):
+        np.testing.assert_array_equal(result.label_image, alone[index % 6])
+
+
+def test_results_stay_as_they_are_when_the_next_image_comes() -> None:
+    label_set = make_label_set(4, 3)
+    head = PanopticHead(label_set, stuff_area_limit=0, label_resolution='image')
+    outputs = [
+        random_output(np.random.default_rng(seed), label_set, GEOMETRY, count=5)
+        for seed in range(2)
+    ]
+    first = head(outputs[0], GEOMETRY).label_image
+    before = first.copy()
+    assert not np.array_equal(head(outputs[1], GEOMETRY).label_image, before)
+    np.testing.assert_array_equal(first, before)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from upsnet_ros.core.labels import INSTANCE_BITS, UNKNOWN_LABEL
+from upsnet_ros.core.window import row_bands
 
 _LANES = 4
-_PIXELS_AT_A_TIME = 1 << 14
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,19 +89,16 @@ def _joint_histogram(
 ) -> np.ndarray:
     """Return the image pixels of each pair of channel and semantic class: int64 [channels, S]."""
     # Neighbours mostly share a pair, and adding to one bin again and again waits for the last
-    # addition each time; neighbouring columns get bins of their own. A few rows at a time keep
-    # the 64-bit copies in the cache.
-    height, width = winner.shape
-    lane = np.arange(width, dtype=np.int64) % _LANES
-    rows = max(_PIXELS_AT_A_TIME // width, 1)
+    # addition each time; neighbouring columns get bins of their own.
+    lane = np.arange(winner.shape[1], dtype=np.int64) % _LANES
     counts = np.zeros(size[0] * size[1] * _LANES)
-    for top in range(0, height, rows):
-        bins = winner[top : top + rows].astype(np.int64)
+    for rows in row_bands(winner.shape):
+        bins = winner[rows].astype(np.int64)
         bins *= size[1]
-        bins += best_class[top : top + rows]
+        bins += best_class[rows]
         bins *= _LANES
         bins += lane
-        weights = pixel_counts[top : top + rows].ravel()
+        weights = pixel_counts[rows].ravel()
         counts += np.bincount(bins.ravel(), weights=weights, minlength=len(counts))
     return counts.reshape(*size, _LANES).sum(axis=2).astype(np.int64)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from upsnet_ros.core.mask_pruning import PlacedInstance
 from upsnet_ros.core.semantic_maps import SemanticMaps
-from upsnet_ros.core.window import EMPTY, Window
+from upsnet_ros.core.window import EMPTY, Window, row_bands
 
 
 def panoptic_argmax(
@@ -57,9 +57,11 @@ def panoptic_argmax(
     if predict_unknown:
         unknown = maps.thing_logit
         _subtract_largest_semantic_logit(unknown, instances, maps.channels)
-        # The unknown channel is the last, so a maximum selects it.
-        is_unknown = (unknown > best).astype(np.uint16)
-        np.maximum(winner, is_unknown * np.uint16(num_stuff + len(instances)), out=winner)
+        channel = np.uint16(num_stuff + len(instances))
+        for rows in row_bands(best.shape):
+            # It is the last channel, so a maximum selects it.
+            chosen = (unknown[rows] > best[rows]) * channel
+            np.maximum(winner[rows], chosen, out=winner[rows])
     return winner
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+import threading
 
 import numpy as np
 
@@ -17,12 +18,13 @@ from upsnet_ros.core.mask_pruning import PlacedInstance, prune_masks
 from upsnet_ros.core.panoptic_argmax import panoptic_argmax
 from upsnet_ros.core.semantic_maps import semantic_maps
 from upsnet_ros.core.structures import SEMANTIC_STRIDE, Instance, NetworkOutput, PanopticResult
+from upsnet_ros.core.work_memory import WorkMemory
 
 
 class PanopticHead:
     """Turns network outputs into panoptic label images.
 
-    Immutable once made and free of shared work memory: any number of threads may call one.
+    Immutable once made, with work memory per thread: any number of threads may call one.
 
     The inference is that of the published models: mask pruning, the argmax over stuff logits,
     instance logits (semantic plus mask) and the unknown logit, the majority rule for the class of
@@ -82,6 +84,7 @@ class PanopticHead:
         self._stuff_area_limit = int(stuff_area_limit)
         self._predict_unknown = bool(predict_unknown)
         self._label_resolution = label_resolution
+        self._thread = threading.local()
 
     @property
     def label_set(self) -> LabelSet:
@@ -127,6 +130,7 @@ class PanopticHead:
             upsampling=SEMANTIC_STRIDE / frame.scale,
             num_stuff=num_stuff,
             kept_classes=(instance.class_id for instance in instances),
+            memory=self._memory(),
         )
         best_class = maps.best_class()
         winner = panoptic_argmax(
@@ -147,6 +151,12 @@ class PanopticHead:
             instances=self._describe(output, instances, assignment, geometry),
             unknown_share=assignment.unknown_area / (geometry.image_height * geometry.image_width),
         )
+
+    def _memory(self) -> WorkMemory:
+        """Return the calling thread's work memory."""
+        if not hasattr(self._thread, 'memory'):
+            self._thread.memory = WorkMemory()
+        return self._thread.memory
 
     def _describe(
         self,

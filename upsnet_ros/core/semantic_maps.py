@@ -16,7 +16,8 @@ from fractions import Fraction
 import cv2
 import numpy as np
 
-from upsnet_ros.core.window import Window
+from upsnet_ros.core.window import Window, row_bands
+from upsnet_ros.core.work_memory import WorkMemory
 
 # Label pixels worked on at a time: logits, maxima and masks of a strip stay in a core's cache.
 _STRIP_PIXELS = 1 << 17
@@ -44,9 +45,13 @@ class SemanticMaps:
 
     def best_class(self) -> np.ndarray:
         """Return the class with the largest logit of all, the lowest of equals: uint8 [h, w]."""
-        is_thing = self.thing_logit > self.stuff_logit
-        # Thing ids are above all stuff ids, so a maximum selects; it is faster than np.where.
-        return np.maximum(self.stuff_class, self.thing_class * is_thing.view(np.uint8))
+        best = self.stuff_class.copy()
+        for rows in row_bands(best.shape):
+            is_thing = self.thing_logit[rows] > self.stuff_logit[rows]
+            # Thing ids are above all stuff ids, so a maximum selects.
+            chosen = self.thing_class[rows] * is_thing.view(np.uint8)
+            np.maximum(best[rows], chosen, out=best[rows])
+        return best
 
 
 def semantic_maps(
@@ -56,6 +61,7 @@ def semantic_maps(
     upsampling: float,
     num_stuff: int,
     kept_classes: Iterable[int],
+    memory: WorkMemory,
 ) -> SemanticMaps:
     """Interpolate semantic logits and reduce them.
 
@@ -66,12 +72,20 @@ def semantic_maps(
             borders (align_corners False).
         num_stuff: number of stuff channels.
         kept_classes: classes whose interpolated channel is wanted.
+        memory: where the maps are; they are valid until it is used for the next image.
     """
-    channels = {index: np.empty(size, dtype=np.float32) for index in set(kept_classes)}
-    stuff_class, thing_class = np.zeros(size, dtype=np.uint8), np.zeros(size, dtype=np.uint8)
-    stuff_logit = np.full(size, -np.inf, dtype=np.float32)
-    thing_logit = np.full(size, -np.inf, dtype=np.float32)
-    for strip in _strips(logits.shape[1:], size, upsampling):
+    channels = {
+        class_id: memory.array(f'channel {number}', size, np.float32)
+        for number, class_id in enumerate(sorted(set(kept_classes)))
+    }
+    stuff_class = memory.array('stuff class', size, np.uint8)
+    thing_class = memory.array('thing class', size, np.uint8)
+    stuff_logit = memory.array('stuff logit', size, np.float32)
+    thing_logit = memory.array('thing logit', size, np.float32)
+    for index, logit in ((stuff_class, stuff_logit), (thing_class, thing_logit)):
+        index.fill(0)
+        logit.fill(-np.inf)
+    for strip in _strips(logits.shape[1:], size, upsampling, memory):
         rows = strip.rows
         for index, channel in enumerate(logits):
             values = strip.interpolate(channel)
@@ -84,32 +98,11 @@ def semantic_maps(
     return SemanticMaps(stuff_class, stuff_logit, thing_class, thing_logit, channels)
 
 
-class _Scratch:
-    """Memory that the strips of a call use one after another; fresh pages cost more than work."""
-
-    def __init__(self) -> None:
-        """Start with no memory; the first strip is the largest or nearly so."""
-        self._bytes = np.empty(0, dtype=np.uint8)
-
-    def arrays(
-        self, *requests: tuple[tuple[int, int], type[np.generic]]
-    ) -> tuple[np.ndarray, ...]:
-        """Return uninitialised arrays of the given shapes and types, until the next call."""
-        sizes = [math.prod(shape) * np.dtype(dtype).itemsize for shape, dtype in requests]
-        starts = [sum(-(-size // 64) * 64 for size in sizes[:i]) for i in range(len(sizes))]
-        if self._bytes.size < starts[-1] + sizes[-1]:
-            self._bytes = np.empty(starts[-1] + sizes[-1], dtype=np.uint8)
-        return tuple(
-            self._bytes[start : start + size].view(dtype).reshape(shape)
-            for start, size, (shape, dtype) in zip(starts, sizes, requests, strict=True)
-        )
-
-
 class _Strip:
     """A strip of label rows."""
 
     def __init__(
-        self, rows: slice, source: Window, *, width: int, factor: float, scratch: _Scratch
+        self, rows: slice, source: Window, *, width: int, factor: float, memory: WorkMemory
     ) -> None:
         """Prepare a strip.
 
@@ -119,7 +112,7 @@ class _Strip:
                 of the label grid.
             width: its columns.
             factor: label pixels per logit pixel.
-            scratch: memory to work in; the strip made before is not used any more.
+            memory: what to work in; the strip made before cannot be used any more.
         """
         self.rows = rows
         self._source = source.slices
@@ -129,9 +122,9 @@ class _Strip:
         self._wanted = Window(first_row, 0, first_row + size[0], width).slices
         # OpenCV derives this size from the factor by the same rounding.
         enlarged = (round(source.height * factor), round(source.width * factor))
-        self._enlarged, self._larger, self._candidate = scratch.arrays(
-            (enlarged, np.float32), (size, np.bool_), (size, np.uint8)
-        )
+        self._enlarged = memory.array('enlarged', enlarged, np.float32)
+        self._larger = memory.array('larger', size, np.bool_)
+        self._candidate = memory.array('candidate', size, np.uint8)
 
     def interpolate(self, channel: np.ndarray) -> np.ndarray:
         """Return the strip of a channel: float32 [rows, width], valid until the next call."""
@@ -158,14 +151,13 @@ class _Strip:
 
 
 def _strips(
-    source_size: tuple[int, int], size: tuple[int, int], factor: float
+    source_size: tuple[int, int], size: tuple[int, int], factor: float, memory: WorkMemory
 ) -> Iterator[_Strip]:
     """Yield the strips that make up the label grid, from the top."""
     height, width = size
     source_height = min(math.ceil(height / factor) + 1, source_size[0])
     source_width = min(math.ceil(width / factor) + 1, source_size[1])
     step = _strip_step(source_height, width, factor)
-    scratch = _Scratch()
     for top in range(0, source_height, step):
         is_last = top + step >= source_height
         rows = slice(round(top * factor), height if is_last else round((top + step) * factor))
@@ -176,7 +168,7 @@ def _strips(
         source_top = max(top - _period(factor), 0)
         source = Window(source_top, 0, min(top + step + 1, source_height), source_width)
         rows = slice(rows.start, min(rows.stop, height))
-        yield _Strip(rows, source, width=width, factor=factor, scratch=scratch)
+        yield _Strip(rows, source, width=width, factor=factor, memory=memory)
 
 
 def _period(factor: float) -> int:
