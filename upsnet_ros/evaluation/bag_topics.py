@@ -35,10 +35,11 @@ class Bag:
         self.path = path
         if not path.exists():
             raise BagError(f'there is no bag at {path}. Give the folder of a rosbag2.')
-        self._reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY))
 
     def __enter__(self) -> Bag:
+        store = get_typestore(Stores.ROS2_JAZZY)
         try:
+            self._reader = AnyReader([self.path], default_typestore=store)
             self._reader.open()
         except (AnyReaderError, OSError) as error:
             raise BagError(

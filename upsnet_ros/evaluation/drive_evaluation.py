@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from upsnet_ros.core.errors import ImageError
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.panoptic_quality import PanopticQuality
 from upsnet_ros.evaluation.bag_topics import (
@@ -41,6 +43,10 @@ JPEG_QUALITY = 88
 PNG_FLAGS = [cv2.IMWRITE_PNG_COMPRESSION, 3, cv2.IMWRITE_PNG_STRATEGY, 3]
 # Rate of the film where too few frames were sent to tell the camera's.
 DEFAULT_RATE_HZ = 10.0
+# Height and width of a picture that can neither be read nor told from its labels [px].
+BLANK_SIZE = (512, 1024)
+
+logger = logging.getLogger(__name__)
 
 Shown = tuple[FrameMaterial, FrameScore]
 
@@ -167,12 +173,11 @@ class FrameWork:
 
     def __call__(self, messages: _Messages) -> _Finished:
         """Decode, score and write one frame."""
-        material = FrameMaterial(
-            outcome=self._joined.outcomes[messages.position],
-            image=camera_image(*messages.image),
-            predicted=None if messages.predicted is None else label_image(messages.predicted),
-            truth=None if messages.truth is None else label_image(messages.truth),
-        )
+        predicted = None if messages.predicted is None else label_image(messages.predicted)
+        truth = None if messages.truth is None else label_image(messages.truth)
+        labels = predicted if predicted is not None else truth
+        image = _image_or_blank(messages.image, None if labels is None else labels.shape)
+        material = FrameMaterial(self._joined.outcomes[messages.position], image, predicted, truth)
         overlay = labels_panel(material, self._label_set)
         name = f'{material.index:06d}'
         if material.predicted is not None:
@@ -193,6 +198,15 @@ class FrameWork:
             caption=caption,
         )
         return _Finished(material, score_frame(material, self._label_set), sweep)
+
+
+def _image_or_blank(message: tuple[object, str], size: tuple[int, int] | None) -> np.ndarray:
+    """The picture, or a black one where the recording is damaged: the drive goes on."""
+    try:
+        return camera_image(*message)
+    except ImageError as error:
+        logger.warning('an image of the drive is shown black: %s', error)
+        return np.zeros((*(size or BLANK_SIZE), 3), np.uint8)
 
 
 def _write(path: Path, picture: np.ndarray, flags: list[int]) -> None:

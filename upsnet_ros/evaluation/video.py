@@ -25,6 +25,8 @@ CODECS = (('VP80', '.webm'), ('mp4v', '.mp4'))
 # The line between camera and labels wanders over this part of the width in this time.
 SWEEP_SECONDS = 6.0
 SWEEP_REACH = 0.42
+# Wide enough to see edges; encoding a film of 1024 px takes twice the time.
+FILM_WIDTH = 768
 ANIMATION_WIDTH = 640
 ANIMATION_FRAMES = 60
 ANIMATION_QUALITY = 62
@@ -60,6 +62,7 @@ class DriveVideo:
         self._stem = stem
         self._rate = frames_per_second
         self._writer: cv2.VideoWriter | None = None
+        self._size = (0, 0)
         self.path: Path | None = None
 
     def _open(self, width: int, height: int) -> cv2.VideoWriter:
@@ -78,11 +81,15 @@ class DriveVideo:
         )
 
     def add(self, picture: np.ndarray) -> None:
-        """Append a picture, BGR uint8 [H, W, 3]; codecs want even sizes, an odd edge is cut."""
-        height, width = (side - side % 2 for side in picture.shape[:2])
+        """Append a picture, BGR uint8 [H, W, 3].
+
+        All take the size of the first, made even as codecs want it.
+        """
         if self._writer is None:
-            self._writer = self._open(width, height)
-        self._writer.write(np.ascontiguousarray(picture[:height, :width]))
+            shown = fit_width(picture, min(FILM_WIDTH, picture.shape[1]))
+            self._size = (shown.shape[1] // 2 * 2, shown.shape[0] // 2 * 2)
+            self._writer = self._open(*self._size)
+        self._writer.write(cv2.resize(picture, self._size, interpolation=cv2.INTER_AREA))
 
     def close(self) -> None:
         """Finish the file; harmless when nothing was added."""
@@ -108,6 +115,9 @@ class MovingPicture:
         """Append a picture, BGR uint8 [H, W, 3], while there is room."""
         if len(self._kept) < ANIMATION_FRAMES:
             small = fit_width(picture, min(ANIMATION_WIDTH, picture.shape[1]))
+            if self._kept:
+                height, width = self._kept[0].picture.shape[:2]
+                small = cv2.resize(small, (width, height))
             self._kept.append(_Kept(small, self._milliseconds))
 
     def encode(self) -> bytes:

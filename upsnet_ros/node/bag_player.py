@@ -113,8 +113,8 @@ class BagMessages:
     """The chosen topics of a bag in the order of recording, read ahead in a thread."""
 
     def __init__(self, bag: Path, *, topics: list[str], start_offset: float = 0.0) -> None:
-        self._reader = AnyReader([bag], default_typestore=get_typestore(Stores.ROS2_JAZZY))
         try:
+            self._reader = AnyReader([bag], default_typestore=get_typestore(Stores.ROS2_JAZZY))
             self._reader.open()
         except (AnyReaderError, OSError) as error:
             raise BagPlayError(f'{bag} cannot be read as a rosbag2: {error}') from error

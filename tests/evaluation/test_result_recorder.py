@@ -1,0 +1,99 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import Image
+
+from tests.evaluation.small_drive import truth_of
+from upsnet_ros.evaluation.bag_topics import Bag
+from upsnet_ros.evaluation.image_messages import label_image
+from upsnet_ros.msg import (
+    PanopticClass,
+    PanopticClassInfo,
+    PanopticInstance,
+    PanopticInstanceArray,
+)
+from upsnet_ros.node.result_recorder import (
+    Arrival,
+    BagWriting,
+    RecordingError,
+    diagnostics_topic,
+    main,
+    message_folder,
+    topics_of_camera,
+)
+
+
+def label_bytes(index: int, stamp_ns: int) -> bytes:
+    label = truth_of(index)
+    message = Image(height=96, width=192, encoding='16UC1', step=384, data=label.tobytes())
+    message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 10**9)
+    return bytes(serialize_message(message))
+
+
+def test_topics_of_a_camera_follow_its_name() -> None:
+    assert [topic.name for topic in topics_of_camera('/rear/left/')] == [
+        '/rear/left/panoptic/image',
+        '/rear/left/panoptic/instances',
+        '/rear/left/panoptic/class_info',
+    ]
+
+
+def test_what_arrives_is_written_byte_for_byte_with_its_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    label, instances, info = topics_of_camera('camera')
+    found = PanopticInstance(label=3329, class_id=13, class_name='car', score=0.5, area=7)
+    classes = [PanopticClass(class_id=0, name='road', colour=[128, 64, 128])]
+    writing = BagWriting(tmp_path / 'bag', [label, instances, info, diagnostics_topic()])
+    sent = [label_bytes(index, 5_000 + index) for index in range(30)]
+    for index, data in enumerate(sent):
+        writing.arrivals.put(Arrival(label, 1000 + index, data))
+    array = PanopticInstanceArray(instances=[found], unknown_share=0.25)
+    writing.arrivals.put(Arrival(instances, 2000, bytes(serialize_message(array))))
+    table = PanopticClassInfo(label_set='cityscapes', classes=classes)
+    writing.arrivals.put(Arrival(info, 3000, bytes(serialize_message(table))))
+    assert writing.close() == 32
+
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event['event'] for event in events] == ['label'] * 30 + ['class_info']
+    assert events[7]['stamp_ns'] == 5_007
+    assert events[7]['received_ns'] == 1007
+    with Bag(tmp_path / 'bag') as bag:
+        assert bag.stamps(label.name) == [(5_000 + i, 1000 + i) for i in range(30)]
+        for index, (_, data, kind) in enumerate(bag.messages(label.name)):
+            assert bytes(data) == sent[index]
+            np.testing.assert_array_equal(label_image(bag.decode(data, kind)), truth_of(index))
+        ((_, data, kind),) = bag.messages(instances.name)
+        read = bag.decode(data, kind)
+        assert read.unknown_share == 0.25
+        assert (read.instances[0].class_name, read.instances[0].area) == ('car', 7)
+        ((_, data, kind),) = bag.messages(info.name)
+        assert list(bag.decode(data, kind).classes[0].colour) == [128, 64, 128]
+
+
+def test_a_recording_of_nothing_is_a_readable_bag(tmp_path: Path) -> None:
+    writing = BagWriting(tmp_path / 'bag', topics_of_camera('camera'))
+    assert writing.close() == 0
+    with Bag(tmp_path / 'bag') as bag:
+        assert bag.stamps('/camera/panoptic/image') == []
+
+
+def test_an_existing_recording_is_not_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(RecordingError, match='exists already'):
+        BagWriting(tmp_path, [])
+    assert main(['--cameras', 'camera', '--output', str(tmp_path)]) == 1
+    assert 'exists already' in json.loads(capsys.readouterr().out)['message']
+
+
+def test_the_definitions_of_all_our_messages_are_found() -> None:
+    names = {path.stem for path in message_folder().glob('*.msg')}
+    assert {'PanopticInstance', 'PanopticInstanceArray', 'PanopticClassInfo'} <= names
