@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from rclpy.impl.rcutils_logger import RcutilsLogger
@@ -34,24 +33,6 @@ class FramePipeline(Protocol):
     def process(self, image_bgr: np.ndarray) -> FrameResult:
         """The result for one image, BGR uint8 [H, W, 3]."""
 
-    def set_thresholds(
-        self, *, score_threshold: float, mask_overlap_threshold: float, stuff_area_limit: int
-    ) -> None:
-        """Uses other thresholds from the next image on."""
-
-
-@dataclass(frozen=True)
-class FrameSettings:
-    """What may change between two frames.
-
-    Attributes:
-        thresholds: keyword arguments of the pipeline's `set_thresholds`.
-        output: what is published.
-    """
-
-    thresholds: Mapping[str, Any]
-    output: OutputSettings
-
 
 class FrameProcessor:
     """Works on one frame at a time, in the worker's thread.
@@ -59,7 +40,7 @@ class FrameProcessor:
     Args:
         pipeline: from image to result.
         outputs: publishers by camera name.
-        settings: what holds from the first frame on.
+        settings: what is published of the first frames.
         timing: receives the durations of each frame.
         ros_time_s: the node's clock in seconds, which the stamps of images follow.
         logger: the node's logger.
@@ -70,7 +51,7 @@ class FrameProcessor:
         pipeline: FramePipeline,
         *,
         outputs: Mapping[str, CameraOutputs],
-        settings: FrameSettings,
+        settings: OutputSettings,
         timing: TimingWindow,
         ros_time_s: Callable[[], float],
         logger: RcutilsLogger,
@@ -80,7 +61,6 @@ class FrameProcessor:
         self._timing = timing
         self._ros_time_s = ros_time_s
         self._logger = logger
-        self._thresholds: Mapping[str, Any] | None = None
         self.camera_infos: dict[str, CameraInfo] = {}
         # Replaced as a whole by the executor's thread and read once a frame by the worker's.
         self.settings = settings
@@ -99,11 +79,9 @@ class FrameProcessor:
 
     def _process(self, camera: CameraState, frame: Frame) -> None:
         """Processes and publishes one frame."""
-        settings = self.settings
         taken = time.monotonic()
         image = image_to_bgr(frame.message)
         decoded = time.monotonic()
-        self._apply_thresholds(settings.thresholds)
         result = self._pipeline.process(image)
         processed = time.monotonic()
         self._outputs[camera.name].publish_result(
@@ -111,7 +89,7 @@ class FrameProcessor:
             image,
             header=frame.message.header,
             camera_info=self.camera_infos.get(camera.name),
-            settings=settings.output,
+            settings=self.settings,
         )
         published = time.monotonic()
         camera.record_processed(
@@ -128,12 +106,6 @@ class FrameProcessor:
                 'age': self._age_ms(frame),
             }
         )
-
-    def _apply_thresholds(self, thresholds: Mapping[str, Any]) -> None:
-        """Hands changed thresholds to the pipeline, between two frames."""
-        if thresholds != self._thresholds:
-            self._pipeline.set_thresholds(**thresholds)
-            self._thresholds = thresholds
 
     def _age_ms(self, frame: Frame) -> float:
         """Milliseconds since the stamp of a frame, by the node's clock."""

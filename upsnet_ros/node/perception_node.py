@@ -21,7 +21,7 @@ from std_srvs.srv import SetBool
 from upsnet_ros.node.camera import CameraState
 from upsnet_ros.node.diagnostics import EngineState, camera_status, engine_status, timing_status
 from upsnet_ros.node.engine import Engine, PipelineLoader, load_engine, thresholds
-from upsnet_ros.node.frame_processor import FrameProcessor, FrameSettings
+from upsnet_ros.node.frame_processor import FrameProcessor
 from upsnet_ros.node.outputs import CameraOutputs, OutputSettings
 from upsnet_ros.node.parameter_server import ParameterServer
 from upsnet_ros.node.parameters import NodeParameters
@@ -30,7 +30,8 @@ from upsnet_ros.node.timing import TimingWindow
 from upsnet_ros.node.transitions import guarded
 from upsnet_ros.node.worker import FrameWorker
 
-WORKER_TIMEOUT_S = 1.5
+# With the wake-up of the executor and the end of the process: under two seconds after a signal.
+WORKER_TIMEOUT_S = 1.2
 SUCCESS = TransitionCallbackReturn.SUCCESS
 ERROR = TransitionCallbackReturn.ERROR
 STATE_AFTER = {
@@ -154,6 +155,7 @@ class PerceptionNode(LifecycleNode):
         self._engine = load_engine(parameters, load=self._load_pipeline)
         facts = ', '.join(f'{key} {value}' for key, value in self._engine.facts().items())
         self.get_logger().info(f"model '{self._engine.model}': {facts}")
+        self._engine.pipeline.set_thresholds(**thresholds(parameters, self._engine))
         self._timing.clear()
         for name in parameters.camera_names:
             self._cameras.append(CameraState(name))
@@ -166,7 +168,7 @@ class PerceptionNode(LifecycleNode):
         self._processor = FrameProcessor(
             self._engine.pipeline,
             outputs=self._outputs,
-            settings=self._frame_settings(),
+            settings=self._output_settings(),
             timing=self._timing,
             ros_time_s=lambda: self.get_clock().now().nanoseconds * 1e-9,
             logger=self.get_logger(),
@@ -227,22 +229,20 @@ class PerceptionNode(LifecycleNode):
 
     # --- parameters, service, diagnostics
 
-    def _frame_settings(self) -> FrameSettings:
-        """What the parameters say of each frame."""
+    def _output_settings(self) -> OutputSettings:
+        """What the parameters say of the outputs."""
         parameters = self.parameters
-        return FrameSettings(
-            thresholds=thresholds(parameters, self._engine),
-            output=OutputSettings(
-                publish_semantic=parameters.publish_semantic,
-                publish_instances=parameters.publish_instances,
-                overlay_alpha=parameters.overlay_alpha,
-            ),
+        return OutputSettings(
+            publish_semantic=parameters.publish_semantic,
+            publish_instances=parameters.publish_instances,
+            overlay_alpha=parameters.overlay_alpha,
         )
 
     def _apply_parameters(self, parameters: NodeParameters) -> None:
-        """Hands accepted changes to the worker, from its next frame on."""
-        if self._processor is not None:
-            self._processor.settings = self._frame_settings()
+        """Hands accepted changes on; the next frame heeds them."""
+        if self._engine is not None:
+            self._engine.pipeline.set_thresholds(**thresholds(parameters, self._engine))
+            self._processor.settings = self._output_settings()
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> Any:
         """Switches intake on or off without a change of state."""

@@ -1,0 +1,146 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from upsnet_ros.node.camera import WARNING_INTERVAL_S, CameraState
+from upsnet_ros.node.worker import FrameWorker
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Raw:
+    def __init__(self, stamp: int) -> None:
+        self.header = SimpleNamespace(stamp=SimpleNamespace(sec=stamp, nanosec=5))
+
+
+class Compressed(Raw):
+    pass
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def camera(clock) -> CameraState:
+    return CameraState('front', clock=clock)
+
+
+def test_an_empty_slot_gives_nothing(camera) -> None:
+    assert camera.take() is None
+    snapshot = camera.snapshot()
+    assert (snapshot.received, snapshot.last_age_s, snapshot.rate_hz) == (0, None, 0.0)
+
+
+def test_a_newer_frame_replaces_an_older_one(camera, clock) -> None:
+    for stamp in range(5):
+        assert camera.offer(Raw(stamp))
+        clock.now += 0.1
+    frame = camera.take()
+    assert frame.message.header.stamp.sec == 4
+    assert frame.received_at == pytest.approx(100.4)
+    assert camera.take() is None
+    assert (camera.snapshot().received, camera.snapshot().dropped) == (5, 4)
+
+
+def test_a_discarded_frame_is_not_counted_as_dropped(camera) -> None:
+    camera.offer(Raw(1))
+    camera.discard()
+    camera.offer(Raw(2))
+    assert camera.snapshot().dropped == 0
+
+
+def test_twins_on_the_other_transport_are_ignored_but_equal_stamps_of_one_are_not(camera) -> None:
+    assert camera.offer(Raw(1))
+    assert not camera.offer(Compressed(1))
+    assert camera.offer(Raw(1))  # a driver that never sets its stamp is served all the same
+    assert camera.offer(Compressed(2))
+    assert camera.snapshot().received == 3
+
+
+def test_rate_is_that_of_the_last_seconds(camera, clock) -> None:
+    for stamp in range(21):
+        camera.offer(Raw(stamp))
+        clock.now += 0.1
+    assert camera.snapshot().rate_hz == pytest.approx(10.0)
+    clock.now += 60
+    assert camera.snapshot().rate_hz == 0.0
+    assert camera.snapshot().last_age_s == pytest.approx(60.1)
+
+
+def test_warnings_are_due_at_once_and_then_seldom(camera, clock) -> None:
+    assert camera.record_rejected('first')
+    assert not camera.record_rejected('second')
+    clock.now += WARNING_INTERVAL_S
+    assert camera.record_failed('third')
+    snapshot = camera.snapshot()
+    assert (snapshot.rejected, snapshot.failed, snapshot.last_reason) == (2, 1, 'third')
+    assert snapshot.last_reason_is_failure
+    camera.record_processed(encoding='rgb8', image_size=(6, 8))
+    assert camera.snapshot().last_reason == ''
+
+
+def test_a_frame_clears_a_qos_problem(camera) -> None:
+    camera.record_qos_problem('RELIABILITY')
+    assert camera.snapshot().qos_problem == 'RELIABILITY'
+    camera.offer(Raw(1))
+    assert camera.snapshot().qos_problem == ''
+
+
+def test_the_worker_serves_cameras_in_turn() -> None:
+    cameras = [CameraState(name) for name in 'abc']
+    served, finished = [], threading.Event()
+
+    def handle(camera, frame) -> None:
+        served.append(camera.name)
+        if len(served) <= 4:
+            cameras[0].offer(Raw(len(served)))  # a fast camera always has another frame
+        if len(served) == 5:
+            finished.set()
+
+    for camera in cameras:
+        camera.offer(Raw(0))
+    worker = FrameWorker(cameras, handle)
+    worker.start()
+    worker.notify()
+    assert finished.wait(10)
+    assert worker.stop(timeout_s=5)
+    assert served == ['a', 'b', 'c', 'a', 'a']
+
+
+def test_the_worker_stops_after_its_frame_and_starts_again() -> None:
+    camera, begun, go_on = CameraState('a'), threading.Event(), threading.Event()
+    served = []
+
+    def handle(camera, frame) -> None:
+        begun.set()
+        go_on.wait(10)
+        served.append(frame.message.header.stamp.sec)
+
+    worker = FrameWorker([camera], handle)
+    assert worker.stop(timeout_s=0)  # never started
+    worker.start()
+    camera.offer(Raw(1))
+    worker.notify()
+    assert begun.wait(10)
+    assert not worker.stop(timeout_s=0.01)
+    go_on.set()
+    assert worker.stop(timeout_s=10)
+    assert worker.stop(timeout_s=0)
+    begun.clear()
+    camera.offer(Raw(2))
+    worker.start()
+    assert begun.wait(10)
+    assert worker.stop(timeout_s=10)
+    assert served == [1, 2]

@@ -1,0 +1,148 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+
+from dataclasses import replace
+
+import pytest
+from sensor_msgs.msg import Image
+
+from tests.node.node_harness import find_status, half_blue_image, image_message, status_values
+from upsnet_ros.node.camera import CameraSnapshot
+from upsnet_ros.node.diagnostics import EngineState, camera_status, engine_status, timing_status
+from upsnet_ros.node.timing import TimingWindow
+
+OK, WARN, ERROR = b'\x00', b'\x01', b'\x02'
+FINE = CameraSnapshot(
+    name='front',
+    received=9,
+    processed=6,
+    dropped=2,
+    rejected=1,
+    failed=0,
+    last_reason='',
+    last_reason_is_failure=False,
+    last_age_s=0.5,
+    rate_hz=10.04,
+    encoding='rgb8',
+    image_size=(512, 1024),
+    qos_problem='',
+)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'is_open', 'state', 'level', 'texts'),
+    [
+        ({}, True, 'ok', OK, ['10.0']),
+        ({}, False, 'closed', OK, []),
+        ({'last_age_s': None}, True, 'waiting', WARN, []),
+        ({'last_age_s': 2.5}, True, 'stale', ERROR, ['2.5', 'limit 2 s']),
+        ({'last_reason': 'bad step'}, True, 'rejected', ERROR, ['bad step']),
+        (
+            {'last_reason': 'broken', 'last_reason_is_failure': True},
+            True,
+            'failed',
+            ERROR,
+            ['broken'],
+        ),
+        ({'qos_problem': 'RELIABILITY'}, True, 'waiting', ERROR, ['RELIABILITY', 'input_qos']),
+    ],
+)
+def test_camera_states(changes, is_open, state, level, texts) -> None:
+    snapshot = replace(FINE, **changes)
+    status = camera_status('node', snapshot, is_open=is_open, stale_after_s=2.0)
+    assert status.name == 'node: camera front'
+    assert status.hardware_id == 'front'
+    assert status_values(status)['state'] == state
+    assert status.level == level
+    for text in texts:
+        assert text in status.message
+
+
+def test_camera_values() -> None:
+    values = status_values(camera_status('node', FINE, is_open=True, stale_after_s=2.0))
+    assert values == {
+        'state': 'ok',
+        'received': '9',
+        'processed': '6',
+        'dropped': '2',
+        'rejected': '1',
+        'failed': '0',
+        'rate_hz': '10.0',
+        'last_image_age_s': '0.50',
+        'encoding': 'rgb8',
+        'image_size': '1024x512',
+        'last_reason': 'none',
+    }
+
+
+def test_engine_levels() -> None:
+    running = EngineState('active', True, 'tiny', {'backend': 'onnxruntime'}, '')
+    status = engine_status('node', running)
+    assert (status.level, status.message) == (OK, 'tiny: active')
+    assert status_values(status)['backend'] == 'onnxruntime'
+    empty = EngineState('unconfigured', True, '', {}, '')
+    assert engine_status('node', empty).level == WARN
+    failed = replace(empty, failure='configure failed: no file')
+    status = engine_status('node', failed)
+    assert (status.level, status.message) == (ERROR, 'configure failed: no file')
+    assert status.hardware_id
+
+
+def test_timing_percentiles_and_limit() -> None:
+    timing = TimingWindow(frames=101)
+    status = timing_status('node', timing, hardware_id='', limit_ms=5)
+    assert (status.level, status_values(status)['total_ms_p50']) == (OK, 'n/a')
+    timing.add({'total': 1e6})  # leaves the window
+    for duration in range(101):
+        timing.add({'total': float(duration), 'decode': 2.0})
+    status = timing_status('node', timing, hardware_id='tiny', limit_ms=95)
+    values = status_values(status)
+    assert (values['total_ms_p50'], values['total_ms_p95']) == ('50.0', '95.0')
+    assert values['decode_ms_p95'] == '2.0'
+    assert status.level == OK
+    late = timing_status('node', timing, hardware_id='tiny', limit_ms=94.9)
+    assert late.level == WARN
+    assert '95.0 ms' in late.message and '94.9 ms' in late.message
+
+
+def test_a_node_reports_from_its_start_and_sees_a_camera_go_stale(start_node) -> None:
+    harness = start_node(diagnostics_period=0.05, stale_after=0.2)
+    diagnostics = harness.diagnostics()
+    seen = diagnostics.wait()
+    assert find_status(seen, 'engine').message == 'not configured'
+    harness.activate()
+    raw = harness.publisher(Image, 'camera/image_raw')
+    seen = diagnostics.wait_for(
+        lambda seen: status_values(find_status(seen, 'camera camera'))['state'] == 'waiting',
+        'waiting',
+    )
+    engine = find_status(seen, 'engine')
+    assert engine.level == OK
+    assert status_values(engine)['sha256'] == '0' * 64
+    assert status_values(engine)['backend'] == 'fake'
+    raw.publish(image_message(half_blue_image()))
+    seen = diagnostics.wait_for(
+        lambda seen: status_values(find_status(seen, 'camera camera'))['processed'] == '1', 'one'
+    )
+    camera = status_values(find_status(seen, 'camera camera'))
+    assert (camera['encoding'], camera['image_size']) == ('bgr8', '8x6')
+    times = status_values(find_status(seen, 'processing time'))
+    assert times['inference_ms_p50'] == '2.0'
+    assert {'wait_ms_p95', 'decode_ms_p50', 'publish_ms_p50', 'age_ms_p95'} <= set(times)
+    seen = diagnostics.wait_for(
+        lambda seen: status_values(find_status(seen, 'camera camera'))['state'] == 'stale',
+        'stale',
+    )
+    assert find_status(seen, 'camera camera').level == ERROR
+
+
+def test_diagnostics_and_services_answer_while_a_frame_is_in_work(start_node) -> None:
+    harness = start_node(diagnostics_period=0.05).activate()
+    diagnostics = harness.diagnostics()
+    pipeline = harness.loader.pipeline
+    pipeline.gate.clear()
+    harness.publisher(Image, 'camera/image_raw').publish(image_message(half_blue_image()))
+    assert pipeline.started.acquire(timeout=10)
+    count = len(diagnostics.messages)
+    diagnostics.wait(count + 3)
+    assert harness.state() == 'active'

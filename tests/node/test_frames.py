@@ -1,0 +1,271 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Frames through the node over DDS: what comes out, and what becomes of bad ones."""
+
+import cv2
+import numpy as np
+import pytest
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from tests.node.fake_pipeline import CAR_LABEL, expected_labels
+from tests.node.node_harness import (
+    find_status,
+    half_blue_image,
+    image_message,
+    status_values,
+    wait_until,
+)
+from upsnet_ros.msg import PanopticInstanceArray
+from upsnet_ros.node.image_messages import message_data
+
+BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+def labels_of(message: Image) -> np.ndarray:
+    return np.frombuffer(message.data, '<u2').reshape(message.height, message.width)
+
+
+def compressed_message(image: np.ndarray, stamp: int) -> CompressedImage:
+    message = CompressedImage(
+        header=image_message(image, stamp=stamp).header,
+        format='png',
+        data=message_data(cv2.imencode('.png', image)[1]),
+    )
+    return message
+
+
+def test_every_output_carries_the_header_of_the_input_unchanged(start_node) -> None:
+    harness = start_node().activate()
+    outputs = {
+        topic: harness.subscribe(kind, f'camera/{topic}')
+        for topic, kind in {
+            'panoptic/image': Image,
+            'panoptic/instances': PanopticInstanceArray,
+            'panoptic/camera_info': CameraInfo,
+            'semantic/image': Image,
+            'overlay/image': Image,
+        }.items()
+    }
+    info = CameraInfo(width=8, height=6, distortion_model='plumb_bob')
+    info.k[0] = 500.0
+    info.header.frame_id = 'another_frame'
+    harness.publisher(CameraInfo, 'camera/camera_info').publish(info)
+    wait_until(lambda: harness.node._processor.camera_infos, 'camera info')
+    image = half_blue_image(columns=3)
+    sent = image_message(image, stamp=77)
+    harness.publisher(Image, 'camera/image_raw').publish(sent)
+    received = {topic: collector.wait()[0] for topic, collector in outputs.items()}
+
+    for message in received.values():
+        assert message.header == sent.header
+    label_image = received['panoptic/image']
+    assert (label_image.encoding, label_image.step) == ('16UC1', 16)
+    np.testing.assert_array_equal(labels_of(label_image), expected_labels(image))
+    semantic = received['semantic/image']
+    assert semantic.encoding == 'mono8'
+    np.testing.assert_array_equal(
+        np.frombuffer(semantic.data, np.uint8).reshape(6, 8), expected_labels(image) >> 8
+    )
+    instances = received['panoptic/instances']
+    assert instances.unknown_share == 0.25
+    (car,) = instances.instances
+    assert (car.label, car.class_id, car.class_name, car.area) == (CAR_LABEL, 13, 'car', 18)
+    assert (car.x_min, car.y_min, car.x_max, car.y_max) == (1.0, 2.0, 3.0, 4.0)
+    assert car.score == np.float32(0.9)
+    assert (received['overlay/image'].encoding, received['overlay/image'].width) == ('rgb8', 8)
+    calibration = received['panoptic/camera_info']
+    assert (calibration.k[0], calibration.distortion_model) == (500.0, 'plumb_bob')
+
+
+def test_an_image_without_instances_gives_an_empty_list(start_node) -> None:
+    harness = start_node().activate()
+    instances = harness.subscribe(PanopticInstanceArray, 'camera/panoptic/instances')
+    publisher = harness.publisher(Image, 'camera/image_raw')
+    publisher.publish(image_message(half_blue_image(columns=0)))
+    assert instances.wait()[0].instances == []
+
+
+@pytest.mark.parametrize('transport', ['auto', 'raw', 'compressed'])
+def test_transport_decides_which_topics_are_read(start_node, transport: str) -> None:
+    harness = start_node(image_transport=transport).activate()
+    labels = harness.subscribe(Image, 'camera/panoptic/image')
+    image = half_blue_image()
+    if transport != 'compressed':
+        raw = harness.publisher(Image, 'camera/image_raw')
+        raw.publish(image_message(image, stamp=1))
+        assert labels.wait(1)[-1].header.stamp.sec == 1
+    if transport != 'raw':
+        packed = harness.publisher(CompressedImage, 'camera/image_raw/compressed')
+        packed.publish(compressed_message(image, stamp=2))
+        message = labels.wait_for(lambda seen: seen and seen[-1].header.stamp.sec == 2, 'frame 2')
+        np.testing.assert_array_equal(labels_of(message[-1]), expected_labels(image))
+    unread = {'raw': 'camera/image_raw/compressed', 'compressed': 'camera/image_raw'}
+    if transport in unread:
+        assert harness.node.count_subscribers(unread[transport]) == 0
+
+
+def test_the_same_frame_on_both_transports_is_processed_once(start_node) -> None:
+    harness = start_node().activate()
+    labels = harness.subscribe(Image, 'camera/panoptic/image')
+    raw = harness.publisher(Image, 'camera/image_raw')
+    packed = harness.publisher(CompressedImage, 'camera/image_raw/compressed')
+    image = half_blue_image()
+    raw.publish(image_message(image, stamp=1))
+    labels.wait(1)
+    packed.publish(compressed_message(image, stamp=1))
+    packed.publish(compressed_message(image, stamp=2))
+    assert [m.header.stamp.sec for m in labels.wait(2)] == [1, 2]
+
+
+def bad_messages() -> dict[str, Image | CompressedImage]:
+    image = half_blue_image()
+    bad_encoding = image_message(image, encoding='64FC9', stamp=100)
+    bad_step = image_message(image, stamp=101)
+    bad_step.step = 5
+    short = image_message(image, stamp=102)
+    short.data = short.data[:10]
+    empty = Image(encoding='bgr8')
+    empty.header.stamp.sec = 103
+    cut = compressed_message(image, stamp=104)
+    cut.data = message_data(cv2.imencode('.jpg', np.tile(image, (20, 20, 1)))[1][:-40])
+    cut.format = 'jpeg'
+    return {'encoding': bad_encoding, 'step': bad_step, 'data': short, 'size': empty, 'cut': cut}
+
+
+@pytest.mark.parametrize('field', ['encoding', 'step', 'data', 'size', 'cut'])
+def test_a_bad_frame_is_counted_and_the_next_good_one_served(
+    start_node, field: str, capfd
+) -> None:
+    message = bad_messages()[field]
+    harness = start_node(diagnostics_period=0.05).activate()
+    diagnostics = harness.diagnostics()
+    labels = harness.subscribe(Image, 'camera/panoptic/image')
+    raw = harness.publisher(Image, 'camera/image_raw')
+    packed = harness.publisher(CompressedImage, 'camera/image_raw/compressed')
+    (packed if isinstance(message, CompressedImage) else raw).publish(message)
+    seen = diagnostics.wait_for(
+        lambda seen: status_values(find_status(seen, 'camera camera'))['state'] == 'rejected',
+        'state rejected',
+    )
+    status = find_status(seen, 'camera camera')
+    assert status.level == b'\x02'
+    assert field in status.message
+    assert status_values(status)['rejected'] == '1'
+
+    raw.publish(image_message(half_blue_image(), stamp=200))
+    assert [m.header.stamp.sec for m in labels.wait()] == [200]
+    seen = diagnostics.wait_for(
+        lambda seen: status_values(find_status(seen, 'camera camera'))['state'] == 'ok', 'ok'
+    )
+    counts = status_values(find_status(seen, 'camera camera'))
+    assert (counts['received'], counts['processed'], counts['rejected']) == ('2', '1', '1')
+    assert capfd.readouterr().err.count('frame rejected') == 1
+
+
+def test_an_error_of_the_pipeline_costs_one_frame(start_node) -> None:
+    harness = start_node(diagnostics_period=0.05).activate()
+    diagnostics = harness.diagnostics()
+    labels = harness.subscribe(Image, 'camera/panoptic/image')
+    raw = harness.publisher(Image, 'camera/image_raw')
+    harness.loader.pipeline.error = ZeroDivisionError('by nought')
+    raw.publish(image_message(half_blue_image(), stamp=1))
+    seen = diagnostics.wait_for(
+        lambda seen: status_values(find_status(seen, 'camera camera'))['failed'] == '1', 'failed'
+    )
+    assert 'ZeroDivisionError: by nought' in find_status(seen, 'camera camera').message
+    harness.loader.pipeline.error = None
+    raw.publish(image_message(half_blue_image(), stamp=2))
+    assert [m.header.stamp.sec for m in labels.wait()] == [2]
+
+
+def test_the_newest_frame_is_taken_and_the_older_ones_counted_as_dropped(start_node) -> None:
+    harness = start_node(input_qos='reliable', diagnostics_period=0.05).activate()
+    diagnostics = harness.diagnostics()
+    labels = harness.subscribe(Image, 'camera/panoptic/image')
+    raw = harness.publisher(Image, 'camera/image_raw')
+    pipeline = harness.loader.pipeline
+    pipeline.gate.clear()
+    raw.publish(image_message(half_blue_image(), stamp=1))
+    assert pipeline.started.acquire(timeout=10)
+    for stamp in (2, 3, 4):
+        raw.publish(image_message(half_blue_image(), stamp=stamp))
+        wait_until(
+            lambda stamp=stamp: harness.node._cameras[0].snapshot().received == stamp, 'arrival'
+        )
+    pipeline.gate.set()
+    assert [m.header.stamp.sec for m in labels.wait(2)] == [1, 4]
+    seen = diagnostics.wait_for(
+        lambda seen: status_values(find_status(seen, 'camera camera'))['processed'] == '2', 'two'
+    )
+    assert status_values(find_status(seen, 'camera camera'))['dropped'] == '2'
+
+
+def test_several_cameras_keep_their_own_topics(start_node) -> None:
+    names = ['front', 'rig/left', 'rig/right']
+    harness = start_node(camera_names=names).activate()
+    collectors = {name: harness.subscribe(Image, f'{name}/panoptic/image') for name in names}
+    publishers = {name: harness.publisher(Image, f'{name}/image_raw') for name in names}
+    for columns, name in enumerate(names):
+        publishers[name].publish(image_message(half_blue_image(columns=columns), stamp=columns))
+    for columns, name in enumerate(names):
+        (message,) = collectors[name].wait()
+        assert message.header.stamp.sec == columns
+        np.testing.assert_array_equal(
+            labels_of(message), expected_labels(half_blue_image(columns=columns))
+        )
+
+
+def test_the_overlay_is_made_only_for_a_subscriber(start_node, monkeypatch) -> None:
+    drawn = []
+
+    def draw(image, labels, label_set, *, alpha):
+        drawn.append(alpha)
+        return image
+
+    monkeypatch.setattr('upsnet_ros.node.outputs.draw_overlay', draw)
+    harness = start_node(overlay_alpha=0.25).activate()
+    labels = harness.subscribe(Image, 'camera/panoptic/image')
+    raw = harness.publisher(Image, 'camera/image_raw')
+    raw.publish(image_message(half_blue_image(), stamp=1))
+    labels.wait(1)
+    assert drawn == []
+    overlay = harness.subscribe(Image, 'camera/overlay/image')
+    wait_until(
+        lambda: harness.node._outputs['camera']._overlay.get_subscription_count() == 1, 'match'
+    )
+    raw.publish(image_message(half_blue_image(), stamp=2))
+    assert overlay.wait()[0].header.stamp.sec == 2
+    assert drawn == [0.25]
+
+
+@pytest.mark.parametrize('offered', [BEST_EFFORT, QoSProfile(depth=1)], ids=['best', 'reliable'])
+@pytest.mark.parametrize('input_qos', ['auto', 'sensor_data'])
+def test_default_input_receives_from_every_publisher(start_node, offered, input_qos) -> None:
+    harness = start_node(input_qos=input_qos)
+    publisher = harness.client.create_publisher(Image, 'camera/image_raw', offered)
+    wait_until(lambda: harness.node.count_publishers('camera/image_raw') == 1, 'discovery')
+    harness.activate()
+    labels = harness.subscribe(Image, 'camera/panoptic/image')
+    wait_until(lambda: publisher.get_subscription_count() == 1, 'match')
+    publisher.publish(image_message(half_blue_image(), stamp=9))
+    assert labels.wait()[0].header.stamp.sec == 9
+    (subscription,) = [
+        info.qos_profile.reliability
+        for info in harness.client.get_subscriptions_info_by_topic('/camera/image_raw')
+    ]
+    takes_offer = input_qos == 'auto' and offered is not BEST_EFFORT
+    assert subscription == (
+        ReliabilityPolicy.RELIABLE if takes_offer else ReliabilityPolicy.BEST_EFFORT
+    )
+
+
+def test_an_incompatible_publisher_is_named_in_the_diagnostics(start_node) -> None:
+    harness = start_node(input_qos='reliable', diagnostics_period=0.05).activate()
+    diagnostics = harness.diagnostics()
+    harness.client.create_publisher(Image, 'camera/image_raw', BEST_EFFORT)
+    seen = diagnostics.wait_for(
+        lambda seen: 'RELIABILITY' in find_status(seen, 'camera camera').message, 'the policy'
+    )
+    status = find_status(seen, 'camera camera')
+    assert status.level == b'\x02' and 'input_qos' in status.message

@@ -1,0 +1,165 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import yaml
+from rcl_interfaces.srv import DescribeParameters
+from sensor_msgs.msg import Image
+
+from tests.node.fake_pipeline import OWN_THRESHOLDS
+from tests.node.node_harness import NodeHarness, half_blue_image, image_message
+from upsnet_ros.core.errors import ParameterError
+from upsnet_ros.msg import PanopticInstanceArray
+from upsnet_ros.node.parameters import NodeParameters, parameter_defaults, parameter_rules
+
+CONFIG = Path(__file__).parents[2] / 'config' / 'perception.yaml'
+
+
+def test_the_parameter_file_states_the_defaults_and_nothing_else() -> None:
+    values = yaml.safe_load(CONFIG.read_text())['/**']['ros__parameters']
+    assert values == parameter_defaults()
+    for name, default in parameter_defaults().items():
+        assert type(values[name]) is type(default), name
+
+
+def test_the_parameter_file_says_when_each_may_change() -> None:
+    words = {'live': '[live]', 'unconfigured': '[unconfigured]', 'never': '[start]'}
+    lines = CONFIG.read_text().splitlines()
+    for name, rule in parameter_rules().items():
+        row = next(i for i, line in enumerate(lines) if line.strip().startswith(f'{name}:'))
+        assert lines[row - 1].endswith(words[rule.change]), name
+
+
+@pytest.mark.parametrize(
+    ('values', 'texts'),
+    [
+        ({'score_threshold': 2.0}, ['score_threshold', '2.0', '0.0 to 1.0', "model's own"]),
+        ({'score_threshold': -0.5}, ['score_threshold', '-0.5']),
+        ({'score_threshold': float('nan')}, ['score_threshold', 'nan']),
+        ({'mask_overlap_threshold': 1.01}, ['mask_overlap_threshold', '1.01']),
+        ({'stuff_area_limit': -2}, ['stuff_area_limit', '-2']),
+        ({'overlay_alpha': -1.0}, ['overlay_alpha', '-1.0']),
+        ({'num_threads': -1}, ['num_threads', '-1']),
+        ({'backend': 'magic'}, ['backend', 'magic', 'onnxruntime']),
+        ({'image_transport': 'theora'}, ['image_transport', 'theora', 'compressed']),
+        ({'input_qos': ''}, ['input_qos', 'sensor_data']),
+        ({'camera_names': []}, ['camera_names', 'empty']),
+        ({'camera_names': ['a', 'b', 'a']}, ['camera_names', 'a', 'more than once']),
+        ({'camera_names': ['/front']}, ['camera_names', '/front']),
+        ({'camera_names': ['front left']}, ['camera_names', 'front left']),
+        ({'camera_names': ['2nd']}, ['camera_names', '2nd']),
+        ({'camera_names': ['']}, ['camera_names']),
+    ],
+)
+def test_impossible_values_are_refused_with_name_value_and_expectation(values, texts) -> None:
+    with pytest.raises(ParameterError) as caught:
+        NodeParameters(**values)
+    for text in texts:
+        assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    'values',
+    [
+        {'score_threshold': 0.0},
+        {'score_threshold': 1.0},
+        {'score_threshold': -1.0},
+        {'stuff_area_limit': 0},
+        {'camera_names': ['a']},
+        {'camera_names': ['front', 'rig_2/left']},
+    ],
+)
+def test_values_at_the_edge_are_accepted(values) -> None:
+    assert asdict(NodeParameters(**values)).items() >= values.items()
+
+
+@pytest.mark.parametrize(
+    ('values', 'texts'),
+    [
+        ({'score_threshold': 2.0}, ['score_threshold', '2.0', '0.0 to 1.0']),
+        ({'camera_names': 'front'}, ['camera_names', 'front', 'list']),
+        ({'camera_names': ['x', 'x']}, ['camera_names', 'more than once']),
+        ({'num_threads': 2.5}, ['num_threads', '2.5', 'int']),
+        ({'diagnostics_period': 0.0}, ['diagnostics_period', '0.0', '0.05']),
+    ],
+)
+def test_an_impossible_start_value_stops_the_node_with_a_reason(start_node, values, texts) -> None:
+    with pytest.raises(ParameterError) as caught:
+        start_node(**values)
+    for text in texts:
+        assert text in str(caught.value)
+
+
+def test_thresholds_come_from_the_model_until_set(start_node) -> None:
+    harness = start_node(score_threshold=0.25)
+    assert harness.change_state('configure')
+    pipeline = harness.loader.pipeline
+    assert pipeline.thresholds[-1] == {**OWN_THRESHOLDS, 'score_threshold': 0.25}
+    assert harness.set_parameters(score_threshold=-1.0, stuff_area_limit=7).successful
+    assert pipeline.thresholds[-1] == {**OWN_THRESHOLDS, 'stuff_area_limit': 7}
+
+
+def test_an_impossible_change_changes_nothing_at_all(start_node) -> None:
+    harness = start_node().activate()
+    before = harness.node.parameters
+    result = harness.set_parameters(overlay_alpha=0.9, score_threshold=0.4, stuff_area_limit=-7)
+    assert not result.successful
+    assert 'stuff_area_limit' in result.reason
+    assert harness.node.parameters == before
+    assert harness.node.get_parameter('overlay_alpha').value == before.overlay_alpha
+    assert harness.loader.pipeline.thresholds == [OWN_THRESHOLDS]
+
+
+def test_outputs_are_switched_while_the_node_runs(start_node) -> None:
+    harness = start_node(publish_instances=False).activate()
+    instances = harness.subscribe(PanopticInstanceArray, 'camera/panoptic/instances')
+    labels = harness.subscribe(Image, 'camera/panoptic/image')
+    raw = harness.publisher(Image, 'camera/image_raw')
+    raw.publish(image_message(half_blue_image(), stamp=1))
+    labels.wait(1)
+    assert harness.set_parameters(publish_instances=True).successful
+    raw.publish(image_message(half_blue_image(), stamp=2))
+    assert [m.header.stamp.sec for m in instances.wait(1)] == [2]
+
+
+def test_structural_parameters_change_only_while_unconfigured(start_node) -> None:
+    harness = start_node()
+    assert harness.set_parameters(camera_names=['front']).successful
+    assert harness.change_state('configure')
+    result = harness.set_parameters(camera_names=['back'])
+    assert not result.successful
+    assert 'camera_names' in result.reason and 'cleanup' in result.reason
+    assert harness.set_parameters(camera_names=['front']).successful  # no change
+    assert harness.change_state('cleanup')
+    assert harness.set_parameters(camera_names=['back', 'side']).successful
+    harness.activate()
+    harness.publisher(Image, 'back/image_raw')
+    harness.publisher(Image, 'side/image_raw')
+    assert harness.node.count_subscribers('front/image_raw') == 0
+
+
+def test_parameters_read_at_the_start_are_read_only(start_node) -> None:
+    harness = start_node()
+    assert not harness.set_parameters(autostart=False).successful
+    assert not harness.set_parameters(diagnostics_period=5.0).successful
+
+
+def describe(harness: NodeHarness, *names: str) -> dict:
+    service = 'perception_node/describe_parameters'
+    request = DescribeParameters.Request(names=names)
+    answer = harness.call(DescribeParameters, service, request)
+    return {descriptor.name: descriptor for descriptor in answer.descriptors}
+
+
+def test_every_parameter_is_described_with_its_range(start_node) -> None:
+    described = describe(start_node(), *parameter_rules())
+    assert all(descriptor.description for descriptor in described.values())
+    (score,) = described['score_threshold'].floating_point_range
+    assert (score.from_value, score.to_value) == (-1.0, 1.0)
+    (threads,) = described['num_threads'].integer_range
+    assert (threads.from_value, threads.to_value) == (0, 256)
+    assert 'tensorrt' in described['backend'].additional_constraints
+    assert described['autostart'].read_only and not described['model_path'].read_only

@@ -1,0 +1,179 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The node as a process: start, signals, exit status, and images between two processes."""
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rclpy
+from rclpy.context import Context
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image
+
+from tests.node.fake_pipeline import expected_labels
+from tests.node.node_harness import (
+    RELIABLE,
+    Collector,
+    SpinThread,
+    half_blue_image,
+    image_message,
+    wait_until,
+)
+
+ROOT = Path(__file__).parents[2]
+FAKE_NODE = [sys.executable, '-m', 'tests.node.fake_node']
+END_S = 2.0
+
+
+@pytest.fixture
+def run():
+    """Starts a process; kills what a failed test leaves behind."""
+    processes = []
+
+    def start(command: list[str], **parameters) -> subprocess.Popen:
+        arguments = ['--ros-args', '-p', 'model_path:=fake.onnx']
+        for name, value in parameters.items():
+            arguments += ['-p', f'{name}:={value}']
+        process = subprocess.Popen(
+            [*command, *arguments],
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def client():
+    """A node in this process with its own thread."""
+    context = Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('test_client', context=context)
+    thread = SpinThread(context)
+    thread.executor.add_node(node)
+    yield node
+    thread.close()
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+def wait_for_node(client) -> None:
+    wait_until(lambda: client.count_subscribers('camera/image_raw') == 1, 'the active node')
+
+
+def connect(publisher, labels: Collector) -> None:
+    """Publishes small images until one is answered and all that were read are: best effort loses
+    what is sent before both sides know each other.
+    """
+    sent = itertools.count(1)
+
+    def answered() -> bool:
+        publisher.publish(image_message(half_blue_image(), stamp=next(sent)))
+        return bool(labels.messages)
+
+    wait_until(answered, 'first answer')
+    last = next(sent)
+    publisher.publish(image_message(half_blue_image(), stamp=last))
+    labels.wait_for(lambda seen: seen[-1].header.stamp.sec == last, 'the last small image')
+
+
+def stop(process: subprocess.Popen, number: int) -> tuple[int, float]:
+    """Exit status and seconds after a signal."""
+    started = time.monotonic()
+    process.send_signal(number)
+    process.wait(20)
+    return process.returncode, time.monotonic() - started
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_node_cleanly(run, client, number) -> None:
+    process = run(FAKE_NODE)
+    wait_for_node(client)
+    status, seconds = stop(process, number)
+    assert (status, seconds < END_S) == (0, True), seconds
+    assert 'Traceback' not in process.stderr.read()
+
+
+def test_a_signal_ends_the_node_while_a_frame_is_in_work(run, client) -> None:
+    process = run([*FAKE_NODE, '--blocked'], diagnostics_period=0.05)
+    wait_for_node(client)
+    publisher = client.create_publisher(Image, 'camera/image_raw', RELIABLE)
+    wait_until(lambda: publisher.get_subscription_count() == 1, 'match')
+    for stamp in (1, 2):  # the second one proves, as dropped or waiting, that the first is taken
+        publisher.publish(image_message(half_blue_image(), stamp=stamp))
+    status, seconds = stop(process, signal.SIGTERM)
+    assert (status, seconds < END_S) == (0, True), seconds
+
+
+def test_without_autostart_the_node_waits_unconfigured(run, client) -> None:
+    process = run(FAKE_NODE, autostart='false')
+    wait_until(lambda: 'perception_node' in client.get_node_names(), 'the node', deadline_s=20)
+    assert client.count_subscribers('camera/image_raw') == 0
+    assert stop(process, signal.SIGTERM)[0] == 0
+    assert 'configure' not in process.stderr.read()
+
+
+@pytest.mark.parametrize(
+    ('parameters', 'status', 'texts'),
+    [
+        ({'score_threshold': 2.0}, 2, ['score_threshold', '2.0', '0.0 to 1.0']),
+        ({'camera_names': '[a, a]'}, 2, ['camera_names', 'more than once']),
+        ({'model_path': '/nowhere/model.onnx'}, 1, ['/nowhere/model.onnx', 'did not start']),
+    ],
+)
+def test_an_impossible_start_ends_with_a_reason(run, parameters, status, texts) -> None:
+    process = run([sys.executable, '-m', 'upsnet_ros.node.main'], **parameters)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == status
+    for text in texts:
+        assert text in errors
+    assert 'Traceback' not in errors
+
+
+def test_the_installed_executable_is_found_as_ros2_run_does(run) -> None:
+    places = [
+        Path(prefix) / 'lib' / 'upsnet_ros' / 'perception_node'
+        for prefix in os.environ['AMENT_PREFIX_PATH'].split(os.pathsep)
+    ]
+    (executable,) = [place for place in places if os.access(place, os.X_OK)]
+    process = run([str(executable)], score_threshold=3.0)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert 'score_threshold' in errors
+
+
+@pytest.mark.parametrize(
+    ('width', 'height'), [(1024, 512), (2048, 1024)], ids=['1.5 MB', '6.3 MB']
+)
+@pytest.mark.parametrize('reliability', ['BEST_EFFORT', 'RELIABLE'])
+def test_large_images_all_arrive_between_two_processes(
+    run, client, width, height, reliability
+) -> None:
+    """Each image is sent when the answer to the last has come, so none may be dropped."""
+    run(FAKE_NODE)
+    wait_for_node(client)
+    labels = Collector()
+    client.create_subscription(Image, 'camera/panoptic/image', labels, RELIABLE)
+    profile = QoSProfile(depth=1, reliability=getattr(ReliabilityPolicy, reliability))
+    publisher = client.create_publisher(Image, 'camera/image_raw', profile)
+    connect(publisher, labels)
+    image = half_blue_image(height, width, columns=width // 3)
+    before = len(labels.messages)
+    for count in range(1, 11):
+        publisher.publish(image_message(image, stamp=1000 + count))
+        assert labels.wait(before + count)[-1].header.stamp.sec == 1000 + count
+    received = np.frombuffer(labels.messages[-1].data, '<u2').reshape(height, width)
+    np.testing.assert_array_equal(received, expected_labels(image))
