@@ -10,6 +10,7 @@ import numpy as np
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
+from .camera import HORIZON
 from .render import Frame
 
 FRAME_ID = 'camera_optical_frame'
@@ -51,7 +52,7 @@ class _Messages:
     def info(self, frame: Frame, stamp_ns: int) -> object:
         """The pinhole calibration; no distortion."""
         camera = frame.camera
-        level = 0.45 * camera.height
+        level = HORIZON * camera.height
         matrix = np.array([camera.focal, 0, camera.centre_u, 0, camera.focal, level, 0, 0, 1.0])
         projection = np.array([camera.focal, 0, camera.centre_u, 0, 0, camera.focal, level, 0,
                                0, 0, 1.0, 0])

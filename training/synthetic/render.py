@@ -23,7 +23,10 @@ from .world import World
 # judgement; the labels painted in the end are the last one, and seldom need a second painting.
 MIN_HULL_PIXELS = 400
 MIN_PIXELS = 130
-MIN_VISIBLE = 0.18  # and so is one that shows less than this share of itself
+# So is one that shows less than this share of itself, unless what shows is a large piece, whose
+# sudden end would be seen in a drive.
+MIN_VISIBLE = 0.18
+LARGE_HULL_PIXELS = 1000
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def _worth_showing(world: World, camera: Camera, time: float) -> list[tuple[Acto
     order = paint_far_to_near([actor.extent(time) for actor, _ in found], camera.x)
     found = [found[index] for index in order]
     step = 4
-    smallest = MIN_HULL_PIXELS * (camera.width / 1024) ** 2
+    scale = (camera.width / 1024) ** 2
     shape = (-(-camera.height // step), -(-camera.width // step))
     owner = np.zeros(shape, np.uint16)
     full = []
@@ -93,10 +96,11 @@ def _worth_showing(world: World, camera: Camera, time: float) -> list[tuple[Acto
         alone = np.zeros(shape, np.uint8)
         cv2.fillConvexPoly(alone, own, 1, cv2.LINE_8, 4)
         cv2.fillConvexPoly(owner, own, index, cv2.LINE_8, 4)
-        full.append(cv2.countNonZero(alone))
-    seen = np.bincount(owner.ravel(), minlength=len(found) + 1)[1:]
+        full.append(cv2.countNonZero(alone) * step * step)
+    seen = np.bincount(owner.ravel(), minlength=len(found) + 1)[1:] * step * step
     return [item for item, visible, whole in zip(found, seen, full, strict=True)
-            if visible * step * step >= smallest and visible >= MIN_VISIBLE * whole]
+            if visible >= MIN_HULL_PIXELS * scale
+            and (visible >= MIN_VISIBLE * whole or visible >= LARGE_HULL_PIXELS * scale)]
 
 
 def _paint(world: World, camera: Camera, time: float, chosen: list[tuple[Actor, list[Part]]]
