@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -180,6 +179,6 @@ def test_failures_of_the_library_while_running_are_model_errors(tmp_path: Path) 
     model.graph.node.append(onnx.helper.make_node('Gather', ['plane', 'index'], ['lost'], axis=2))
     model.graph.output.append(onnx.helper.make_tensor_value_info('lost', 1, None))
     path = write_tiny_model(tmp_path, model)
-    assert hashlib.sha256(path.read_bytes()).hexdigest() == ModelManifest.load(path).sha256
-    with pytest.raises(ModelError, match='failed on an image|cannot load'):
-        OnnxBackend(path, ModelManifest.load(path)).infer(blue_image())
+    backend = OnnxBackend(path, ModelManifest.load(path), num_threads=1)
+    with pytest.raises(ModelError, match='failed on an image'):
+        backend.infer(blue_image())
