@@ -99,6 +99,8 @@ def test_a_second_run_replaces_the_first_and_half_pace_halves_the_rate(
     assert not (output / 'labels' / '000099.png').exists()
     report = json.loads((output / 'report.json').read_text())
     assert report['camera_rate_hz'] == pytest.approx(5.0, rel=0.2)
+    film = cv2.VideoCapture(str(output / 'drive.webm'))
+    assert film.get(cv2.CAP_PROP_FPS) == pytest.approx(10.0)
 
 
 def test_a_frame_that_cannot_be_read_is_dropped_and_the_next_one_labelled(

@@ -35,7 +35,7 @@ from upsnet_ros.evaluation.replay_environment import package_file
 from upsnet_ros.evaluation.report_html import write_report_html
 from upsnet_ros.evaluation.report_json import Report, build_report, rounded, write_report_json
 from upsnet_ros.evaluation.summary import summary_text
-from upsnet_ros.evaluation.timing import timing_of
+from upsnet_ros.evaluation.timing import rate_hz, timing_of
 from upsnet_ros.manifest import ModelManifest
 
 DEMO_MODEL = 'config/models/upsnet_tiny_synthetic/model.onnx'
@@ -167,6 +167,7 @@ def run_demo(options: argparse.Namespace, *, command: str) -> Report:
     joined = join_by_stamp(record.sent, record.labels)
     check_answers(record, joined, settings)
     timing = timing_of(joined)
+    recorded_rate_hz = rate_hz([frame.bag_stamp_ns for frame in record.sent])
     with tqdm(total=joined.sent, unit='frame', desc='Scoring', disable=None) as bar:
         evaluation = evaluate_drive(
             joined,
@@ -176,7 +177,7 @@ def run_demo(options: argparse.Namespace, *, command: str) -> Report:
             label_topic=settings.label_topic,
             label_set=manifest.label_set,
             folder=folder,
-            rate_hz=timing.camera_rate_hz,
+            rate_hz=recorded_rate_hz,
             progress=lambda done: bar.update(done - bar.n),
         )
     report = build_report(

@@ -236,7 +236,7 @@ def evaluate_drive(
         label_topic: Topic of the label images in the recording.
         label_set: What the labels mean.
         folder: Where to write; its `labels` and `overlays` must not exist.
-        rate_hz: Rate of the camera, for the film.
+        rate_hz: Rate at which the drive was recorded, for the film.
         progress: Called with the number of frames done.
 
     Raises:
