@@ -109,6 +109,9 @@ def test_no_world_is_shared_by_train_val_and_drives() -> None:
     (lambda: render_drive(0, size=SIZE, frames=0, rate=10.0), '0 frames'),
     (lambda: render_drive(0, size=SIZE, frames=1, rate=0.0), '0.0 Hz'),
     (lambda: make_world(1, duration=-1.0), '-1.0 s'),
+    (lambda: visit_world(0, 'val', 0, size=(1024, 2052), count=1), '1024 x 2052'),
+    (lambda: visit_world(0, 'val', 0, size=(124, 512), count=1), '124 x 512'),
+    (lambda: visit_world(0, 'val', 0, size=(1026, 512), count=1), '1026 x 512'),
 ])
 def test_impossible_arguments_are_refused(call: object, words: str) -> None:
     with pytest.raises(ParameterError, match=words):
@@ -116,7 +119,7 @@ def test_impossible_arguments_are_refused(call: object, words: str) -> None:
 
 
 def test_image_and_label_have_the_asked_size_and_type() -> None:
-    for size in ((128, 128), (640, 320), (200, 300)):
+    for size in ((128, 128), (640, 320), (200, 300), (2048, 1024)):
         frame = visit_world(0, 'train', 0, size=size, count=1)[0]
         assert frame.image.shape == (size[1], size[0], 3) and frame.image.dtype == np.uint8
         assert frame.label.shape == (size[1], size[0]) and frame.label.dtype == np.uint16

@@ -9,9 +9,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from upsnet_ros.core.errors import ParameterError
+
 from .bag import write_bag
 from .dataset import plan_jobs, write_dataset
 from .drive import render_drive
+from .render import check_size
 
 DESCRIPTION = """\
 Makes synthetic drives: a procedural street seen by a moving camera, with exact panoptic ground
@@ -35,14 +38,15 @@ examples:
 
 
 def image_size(text: str) -> tuple[int, int]:
-    """Parses WxH; both sides at least 128 and divisible by 4."""
+    """Parses WxH."""
     width, cross, height = text.lower().partition('x')
     if not (cross and width.isdigit() and height.isdigit()):
         raise argparse.ArgumentTypeError(f"'{text}' is not WIDTHxHEIGHT, for example 1024x512")
     size = int(width), int(height)
-    if min(size) < 128 or size[0] % 4 or size[1] % 4 or max(size) > 4096:
-        raise argparse.ArgumentTypeError(
-            f"'{text}': both sides must be 128..4096 and divisible by 4, for example 1024x512")
+    try:
+        check_size(size)
+    except ParameterError as error:
+        raise argparse.ArgumentTypeError(f"'{text}': {error}, for example 1024x512") from error
     return size
 
 

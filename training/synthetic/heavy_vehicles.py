@@ -241,10 +241,13 @@ def _tram_section(width: float, height: float, z0: float, z1: float, paint: np.n
         side.rectangle(0.505, 0.1, 0.57, 0.8, (GLASS + SKY_IN_GLASS) / 2)
         side.rectangle(0, 0.92, 1, 1, paint)
     kept = [faces['left'], faces['right'], faces['top']]
-    if first:
-        kept += _tram_end(width, height, z0, start, paint, -1)
-    if last:
-        kept += _tram_end(width, height, z1, end, paint, 1)
+    for name, outer, tip, body, sign in (('rear', first, z0, start, -1),
+                                         ('front', last, z1, end, 1)):
+        if outer:
+            kept += _tram_end(width, height, tip, body, paint, sign)
+        else:
+            faces[name].colour = TRIM
+            kept.append(faces[name])
     roof = box_faces(width - 0.8, height, height + 0.3, start + 1, end - 1, STEEL * 0.8, layer=1)
     return kept + list(roof.values())
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.core.labels import encode_label
 
 from .actors import Actor
@@ -46,6 +47,18 @@ class Frame:
     camera: Camera
 
 
+def check_size(size: tuple[int, int]) -> None:
+    """Refuses image sizes that cannot be rendered.
+
+    Raises:
+        ParameterError: smaller than 128 x 128, larger than 4096 x 2048, or not in steps of 4 px.
+    """
+    width, height = size
+    if not (128 <= width <= 4096 and 128 <= height <= 2048) or width % 4 or height % 4:
+        raise ParameterError(f'image size is {width} x {height}, expected a width of 128 to 4096 '
+                             'and a height of 128 to 2048, both divisible by 4')
+
+
 def render_frame(world: World, time: float, *, size: tuple[int, int]) -> Frame:
     """Renders a world at a time.
 
@@ -56,7 +69,11 @@ def render_frame(world: World, time: float, *, size: tuple[int, int]) -> Frame:
 
     Returns:
         The frame; equal arguments give equal bytes.
+
+    Raises:
+        ParameterError: an image size that cannot be rendered.
     """
+    check_size(size)
     width, height = size
     camera = world.ego.camera(time, width, height)
     smallest = MIN_PIXELS * (width / 1024) ** 2
