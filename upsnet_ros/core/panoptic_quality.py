@@ -17,6 +17,7 @@ from upsnet_ros.core.labels import (
     VOID_CLASS,
     LabelSet,
 )
+from upsnet_ros.core.window import row_bands
 
 _NUM_LABELS = 1 << 16
 
@@ -257,29 +258,30 @@ class PanopticQuality:
 def _overlaps(
     predicted: np.ndarray, truth: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return how many pixels each pair of labels shares: int64 [P, T], and the labels of each."""
-    predicted_index, predicted_labels = _index_labels(predicted)
-    true_index, true_labels = _index_labels(truth)
-    pairs = predicted_index * np.int32(len(true_labels)) + true_index
-    counts = np.bincount(pairs.ravel(), minlength=len(predicted_labels) * len(true_labels))
-    return (
-        counts.reshape(len(predicted_labels), len(true_labels)),
-        predicted_labels,
-        true_labels,
-    )
+    """Return how many pixels each pair of labels shares: int64 [P, T], and the labels of each.
 
-
-def _index_labels(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rank of each pixel's label, int32 [H, W], and the labels present, int64 [n].
-
-    Labels have 16 bits, so a table of all of them finds those present without sorting pixels.
+    Labels have 16 bits, so tables of all of them do what sorting the pixels would.
     """
+    predicted_labels, predicted_rank = _rank_labels(predicted)
+    true_labels, true_rank = _rank_labels(truth)
+    shape = (len(predicted_labels), len(true_labels))
+    counts = np.zeros(shape[0] * shape[1], dtype=np.int64)
+    predicted_rank *= shape[1]
+    for rows in row_bands(truth.shape):
+        pairs = np.take(predicted_rank, predicted[rows]) + np.take(true_rank, truth[rows])
+        counts += np.bincount(pairs.ravel(), minlength=len(counts))
+    return counts.reshape(shape), predicted_labels, true_labels
+
+
+def _rank_labels(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the labels present, int64 [n] ascending, and the rank of each, int64 [65536]."""
     present = np.zeros(_NUM_LABELS, dtype=bool)
-    present[image] = True
+    for rows in row_bands(image.shape):
+        present[image[rows]] = True
     labels = np.flatnonzero(present)
-    rank = np.zeros(_NUM_LABELS, dtype=np.int32)
+    rank = np.zeros(_NUM_LABELS, dtype=np.int64)
     rank[labels] = np.arange(len(labels))
-    return np.take(rank, image), labels
+    return labels, rank
 
 
 def _average(classes: tuple[ClassQuality, ...]) -> QualityGroup:
