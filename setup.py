@@ -49,9 +49,11 @@ EXTRAS_REQUIRE = {
         'pycocotools',
         'scipy',
         'matplotlib',
+        'numba',
         'tensorboard',
     ],
-    'dev': ['pytest', 'ruff'],
+    # onnx writes the tiny models of the tests.
+    'dev': ['pytest', 'ruff', 'onnx'],
 }
 ROOT = Path(__file__).parent
 

@@ -50,7 +50,7 @@ def perception_node(context: LaunchContext) -> list[LifecycleNode]:
     """The node with the parameter file and the arguments that were given."""
     given = {name: LaunchConfiguration(name).perform(context) for name, *_ in ARGUMENTS}
     overrides = {
-        parameter: ParameterValue(given[argument], value_type=kind)
+        parameter: ParameterValue(LaunchConfiguration(argument), value_type=kind)
         for argument, (parameter, kind) in OVERRIDES.items()
         if given[argument]
     }
