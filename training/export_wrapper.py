@@ -206,21 +206,29 @@ class ExportWrapper(nn.Module):
 
 
 def fuse_normalisation(model: UPSNet) -> UPSNet:
-    """A copy of the network in evaluation mode with batch normalisation folded away."""
+    """A copy of the network in evaluation mode with batch normalisation folded away.
+
+    Normalisation after a deformable convolution stays; a network fused before is just copied.
+    """
     fused = copy.deepcopy(model).eval()
     stem = fused.backbone.stem
-    stem[0], stem[1] = fuse_conv_bn_eval(stem[0], stem[1]), nn.Identity()
+    stem[0], stem[1] = _fuse(stem[0], stem[1])
     for block in fused.backbone.modules():
         if isinstance(block, Bottleneck):
             for index in (1, 2, 3):
-                conv, norm = getattr(block, f'conv{index}'), getattr(block, f'bn{index}')
-                if isinstance(conv, nn.Conv2d):
-                    setattr(block, f'conv{index}', fuse_conv_bn_eval(conv, norm))
-                    setattr(block, f'bn{index}', nn.Identity())
+                pair = getattr(block, f'conv{index}'), getattr(block, f'bn{index}')
+                conv, norm = _fuse(*pair)
+                setattr(block, f'conv{index}', conv)
+                setattr(block, f'bn{index}', norm)
             if isinstance(block.shortcut, nn.Sequential):
-                conv, norm = block.shortcut
-                block.shortcut = nn.Sequential(fuse_conv_bn_eval(conv, norm), nn.Identity())
+                block.shortcut = nn.Sequential(*_fuse(*block.shortcut))
     return fused
+
+
+def _fuse(conv: nn.Module, norm: nn.Module) -> tuple[nn.Module, nn.Module]:
+    if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+        return fuse_conv_bn_eval(conv, norm), nn.Identity()
+    return conv, norm
 
 
 def round_weights(model: UPSNet) -> UPSNet:

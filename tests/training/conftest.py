@@ -47,7 +47,8 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def small_recipe(**optimisation: object) -> Recipe:
+@pytest.fixture(scope='session')
+def small_recipe() -> Recipe:
     """The tiny recipe on a 160x96 input, with a few iterations in single precision."""
     assert load_recipe(TINY)
     values = yaml.safe_load(TINY.read_text())
@@ -64,11 +65,5 @@ def small_recipe(**optimisation: object) -> Recipe:
         'warmup_iterations': 1,
         'batch_size': 2,
         'precision': 'float32',
-    } | optimisation
+    }
     return recipe_from_dict(values)
-
-
-@pytest.fixture
-def recipe() -> Recipe:
-    """See :func:`small_recipe`."""
-    return small_recipe()

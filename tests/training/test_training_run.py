@@ -45,8 +45,8 @@ def read_losses(output: Path) -> list[dict[str, float]]:
         return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
 
 
-def test_all_eight_losses_are_logged_and_fall(recipe: Recipe, town: Path, tmp_path: Path) -> None:
-    train(with_iterations(recipe, 25), town, tmp_path / 'run')
+def test_all_eight_losses_are_logged_and_fall(small_recipe: Recipe, town: Path, tmp_path: Path) -> None:
+    train(with_iterations(small_recipe, 25), town, tmp_path / 'run')
     rows = read_losses(tmp_path / 'run')
     assert set(rows[0]) == LOSSES | {'iteration', 'total', 'rate'}
     assert len(rows) == 25
@@ -56,10 +56,10 @@ def test_all_eight_losses_are_logged_and_fall(recipe: Recipe, town: Path, tmp_pa
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(
-    recipe: Recipe, town: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small_recipe: Recipe, town: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr('training.train.SAVE_EVERY', 2)
-    whole = train(recipe, town, tmp_path / 'whole')
+    whole = train(small_recipe, town, tmp_path / 'whole')
     original = Trainer.step
 
     def stop_after_two(self: Trainer, batch: list) -> dict[str, float]:
@@ -69,26 +69,26 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
 
     monkeypatch.setattr(Trainer, 'step', stop_after_two)
     with pytest.raises(KeyboardInterrupt):
-        train(recipe, town, tmp_path / 'parts')
+        train(small_recipe, town, tmp_path / 'parts')
     monkeypatch.setattr(Trainer, 'step', original)
-    resumed = train(recipe, town, tmp_path / 'parts')
+    resumed = train(small_recipe, town, tmp_path / 'parts')
     for key, value in whole.model.state_dict().items():
         torch.testing.assert_close(resumed.model.state_dict()[key], value, rtol=0, atol=0)
     assert read_losses(tmp_path / 'parts')[2:] == read_losses(tmp_path / 'whole')[2:]
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(
-    recipe: Recipe, town: Path, tmp_path: Path
+    small_recipe: Recipe, town: Path, tmp_path: Path
 ) -> None:
-    train(with_iterations(recipe, 2), town, tmp_path / 'run')
+    train(with_iterations(small_recipe, 2), town, tmp_path / 'run')
     with pytest.raises(UpsnetError, match='another recipe'):
-        train(recipe, town, tmp_path / 'run')
+        train(small_recipe, town, tmp_path / 'run')
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_by_name(
-    recipe: Recipe, town: Path, tmp_path: Path
+    small_recipe: Recipe, town: Path, tmp_path: Path
 ) -> None:
-    trainer = Trainer(recipe, tmp_path)
+    trainer = Trainer(small_recipe, tmp_path)
     with torch.no_grad():
         trainer.model.semantic_head.score.bias.fill_(float('nan'))
     with pytest.raises(TrainingDiverged, match=r'loss semantic is nan .*town_00000'):
@@ -125,10 +125,10 @@ def test_a_checkpoint_never_executes_code(
 
 
 def test_command_reports_what_is_wrong(
-    recipe: Recipe, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    small_recipe: Recipe, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / 'recipe.yaml'
-    path.write_text(yaml.safe_dump(recipe.to_dict()))
+    path.write_text(yaml.safe_dump(small_recipe.to_dict()))
     arguments = ['--config', str(path), '--data', str(tmp_path), '--output', str(tmp_path / 'o')]
     assert main(arguments) == 1
     assert 'no images' in caplog.text

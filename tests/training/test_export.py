@@ -1,0 +1,233 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The exported graph: its contract, its agreement with PyTorch, and refusals."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from training.build import build_model
+from training.checkpoint import Checkpoint, save_checkpoint
+from training.config import Recipe
+from training.export import export, main
+from training.export_check import Agreement, compare
+from training.export_wrapper import ExportWrapper, LevelCanvas, round_weights, unrolled_nms
+from training.models.roi_features import pyramid_roi_align
+from training.models.rpn import nms_inclusive
+from training.models.upsnet import UPSNet
+from training.onnx_graph import data_dependent_shapes
+from training.torch_backend import TorchBackend
+from upsnet_ros.core.errors import ModelError
+from upsnet_ros.manifest import ModelManifest
+
+SIZE = (96, 160)
+
+
+def lively_model(recipe: Recipe, *, seed: int = 0) -> UPSNet:
+    """Random weights, scaled so that candidates are confident and varied but not saturated."""
+    torch.manual_seed(seed)
+    model = build_model(recipe).eval()
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.running_mean.normal_(std=0.1)
+                module.running_var.uniform_(0.5, 2.0)
+        for conv in model.semantic_head.convs:
+            conv.offset.weight.normal_(std=0.01)
+        image = torch.from_numpy(smooth_image(seed)).permute(2, 0, 1).float() - 110
+        output = model.pyramid_output(image[None])
+        scale_layer(model.rpn.objectness, torch.cat(output.rpn_logits, dim=1), spread=3.0)
+        logits, deltas = model.box_outputs(output.levels, model.proposals(output, [SIZE]))
+        scale_layer(model.box_head.class_logits, logits, spread=3.0)
+        scale_layer(model.box_head.box_deltas, deltas, spread=0.5)
+        scale_layer(model.semantic_head.score, model.semantic_head(output.levels[:4]), spread=3.0)
+    return model
+
+
+def scale_layer(layer: torch.nn.Module, values: torch.Tensor, *, spread: float) -> None:
+    layer.weight.mul_(spread / values.std())
+
+
+def smooth_image(seed: int) -> np.ndarray:
+    """Random colours that vary slowly, like an image; uint8 [96, 160, 3]."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 10, 3), dtype=np.uint8)
+    return cv2.resize(coarse, SIZE[::-1], interpolation=cv2.INTER_CUBIC)
+
+
+def make_checkpoint(recipe: Recipe, model: UPSNet) -> Checkpoint:
+    return Checkpoint(
+        recipe=recipe,
+        iteration=4,
+        model=model.state_dict(),
+        averaged=None,
+        optimiser={},
+        generator=torch.Generator().get_state(),
+        seconds=1.0,
+    )
+
+
+@pytest.fixture(scope='module')
+def exported(
+    tmp_path_factory: pytest.TempPathFactory, town: Path, small_recipe: Recipe
+) -> tuple[UPSNet, Path]:
+    """A small exported model with the PyTorch network it came from."""
+    model = lively_model(small_recipe)
+    folder = tmp_path_factory.mktemp('model')
+    images = sorted((town / 'leftImg8bit' / 'val').glob('*/*.png'))
+    export(make_checkpoint(small_recipe, model), images, folder)
+    return round_weights(model), folder / 'model.onnx'
+
+
+def test_graph_has_the_interface_of_the_model_artefact(exported: tuple[UPSNet, Path]) -> None:
+    session = onnxruntime.InferenceSession(exported[1], providers=['CPUExecutionProvider'])
+    (image,) = session.get_inputs()
+    assert (image.name, image.shape, image.type) == ('image', [1, 96, 160, 3], 'tensor(uint8)')
+    shapes = {value.name: (value.shape, value.type) for value in session.get_outputs()}
+    assert shapes == {
+        'semantic_logits': ([1, 19, 24, 40], 'tensor(float)'),
+        'boxes': ([1, 100, 4], 'tensor(float)'),
+        'scores': ([1, 100], 'tensor(float)'),
+        'classes': ([1, 100], 'tensor(int32)'),
+        'mask_logits': ([1, 100, 28, 28], 'tensor(float)'),
+        'count': ([1], 'tensor(int32)'),
+    }
+
+
+def test_no_shape_depends_on_the_data(exported: tuple[UPSNet, Path]) -> None:
+    model = onnx.load(exported[1])
+    assert data_dependent_shapes(model) == []
+    operators = {node.op_type for node in model.graph.node}
+    assert not operators & {'NonMaxSuppression', 'NonZero', 'Loop', 'If', 'Scan', 'Unique'}
+
+
+def test_deformable_convolution_is_our_operator_with_a_local_function(
+    exported: tuple[UPSNet, Path],
+) -> None:
+    model = onnx.load(exported[1])
+    own = [node for node in model.graph.node if node.op_type == 'DeformConv2d']
+    assert len(own) == 2 * 4  # two layers on four levels
+    assert all(node.domain == 'upsnet' and len(node.input) == 4 for node in own)
+    names = {attribute.name for attribute in own[0].attribute}
+    assert {'kernel_shape', 'strides', 'pads', 'dilations', 'plugin_namespace'} <= names
+    assert not [node for node in model.graph.node if node.op_type == 'DeformConv']
+    (function,) = model.functions
+    assert [node.op_type for node in function.node] == ['DeformConv']
+
+
+def test_runtime_finds_the_same_candidates_and_maps(
+    exported: tuple[UPSNet, Path],
+) -> None:
+    model, path = exported
+    images = [smooth_image(seed) for seed in range(20, 26)]
+    images.append(np.zeros((48, 50, 3), np.uint8))
+    images.append(cv2.resize(smooth_image(7), (130, 200)))
+    agreement = compare(model, path, images)
+    agreement.require()
+    assert agreement.candidates > 10
+
+
+def test_rounded_weights_survive_the_file(exported: tuple[UPSNet, Path]) -> None:
+    model = onnx.load(exported[1])
+    kinds = {tensor.data_type for tensor in model.graph.initializer if tensor.name.endswith('half')}
+    assert kinds == {onnx.TensorProto.FLOAT16}
+    stored = sum(
+        int(np.prod(t.dims)) for t in model.graph.initializer if t.name.endswith('_half')
+    )
+    weights = sum(p.numel() for p in exported[0].parameters())
+    assert stored > 0.95 * weights
+
+
+def test_manifest_states_agreement_and_recipe(exported: tuple[UPSNet, Path]) -> None:
+    manifest = ModelManifest.load(exported[1])
+    assert manifest.training['export_agreement']['equal_pixels'] >= 0.999
+    assert manifest.recipe['data']['input_width'] == 160
+
+
+def test_another_network_is_refused(
+    exported: tuple[UPSNet, Path], small_recipe: Recipe
+) -> None:
+    other = lively_model(small_recipe, seed=9)
+    images = [np.full((96, 160, 3), 80, np.uint8)]
+    with pytest.raises(ModelError, match='disagree'):
+        compare(other, exported[1], images).require()
+
+
+def test_nothing_is_written_when_the_runtimes_disagree(
+    small_recipe: Recipe, town: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = Agreement(1, 0.0, 1.0, 1.0, 1.0, 0)
+    monkeypatch.setattr(
+        'training.export.compare', lambda *_: replace(good, equal_pixels=0.998)
+    )
+    checkpoint = tmp_path / 'c.pt'
+    save_checkpoint(make_checkpoint(small_recipe, lively_model(small_recipe)), checkpoint)
+    output = tmp_path / 'model'
+    arguments = ['--checkpoint', str(checkpoint), '--data', str(town), '--output', str(output)]
+    assert main(arguments) == 1
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ('field', 'value'),
+    [('frames', 0), ('semantic_difference', 0.1), ('equal_pixels', 0.9), ('matched', 0.5)],
+)
+def test_each_tolerance_is_enforced_by_name(field: str, value: float) -> None:
+    good = Agreement(3, 1e-4, 1.0, 1.0, 1.0, 10)
+    good.require()
+    with pytest.raises(ModelError, match=field):
+        replace(good, **{field: value}).require()
+
+
+def test_unrolled_suppression_equals_greedy_suppression() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for count, spread in ((1, 10), (50, 60), (200, 100), (250, 400)):
+        for _ in range(5):
+            corner = torch.rand(count, 2, generator=generator) * spread
+            side = 10 + torch.rand(count, 2, generator=generator) * 40
+            boxes = torch.cat((corner, corner + side), dim=1)
+            scores = torch.rand(count, generator=generator).sort(descending=True).values
+            kept = unrolled_nms(boxes, torch.ones(count, dtype=torch.bool), 0.5)
+            expected = nms_inclusive(boxes, scores, 0.5)
+            assert torch.nonzero(kept).squeeze(1).tolist() == expected.tolist()
+
+
+def test_invalid_boxes_suppress_nothing() -> None:
+    boxes = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 10], [0, 0, 10, 11]])
+    kept = unrolled_nms(boxes, torch.tensor([False, True, True]), 0.5)
+    assert kept.tolist() == [False, True, False]
+
+
+def test_one_canvas_serves_all_levels() -> None:
+    generator = torch.Generator().manual_seed(1)
+    levels = [
+        torch.randn(1, 3, 96 // stride, 160 // stride, generator=generator)
+        for stride in (4, 8, 16, 32)
+    ]
+    corner = torch.rand(80, 2, generator=generator) * torch.tensor([120.0, 60.0])
+    side = 32 + torch.rand(80, 2, generator=generator) ** 3 * 128
+    limit = torch.tensor([159.0, 95.0])
+    boxes = torch.cat((corner, torch.minimum(corner + side, limit)), dim=1)
+    boxes[0] = torch.tensor([0.0, 0, 159, 95])
+    canvas = LevelCanvas(SIZE, canonical_size=60.0)
+    ours = canvas.align(canvas(levels), boxes, 7)
+    expected = pyramid_roi_align(levels, [boxes], output_size=7, canonical_size=60.0)
+    torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_too_few_proposals_are_refused(small_recipe: Recipe) -> None:
+    recipe = replace(small_recipe, model=replace(small_recipe.model, test_post_nms=50))
+    with pytest.raises(ValueError, match='test_post_nms is 50'):
+        ExportWrapper(build_model(recipe).eval(), input_size=SIZE)
+
+
+def test_torch_backend_pads_like_the_graph(small_recipe: Recipe) -> None:
+    backend = TorchBackend(lively_model(small_recipe), input_size=SIZE)
+    output = backend.infer(np.zeros((96, 160, 3), np.uint8))
+    assert output.boxes.shape == (100, 4)
+    assert (output.scores[output.count :] == 0).all()
