@@ -75,8 +75,9 @@ def wait_for_node(client) -> None:
 
 
 def connect(publisher, labels: Collector) -> None:
-    """Publishes small images until one is answered and all that were read are: best effort loses
-    what is sent before both sides know each other.
+    """Publishes small images until one is answered, and then the last one.
+
+    Best effort loses what is sent before both sides know each other.
     """
     sent = itertools.count(1)
 

@@ -1,0 +1,189 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / '.ci'))
+
+import environment  # noqa: E402
+import ros_variables  # noqa: E402
+from ros_wheels import mend_wheels  # noqa: E402
+from steps import SetupError, Step, fingerprint  # noqa: E402
+
+EXPORT = """set_target_properties(x PROPERTIES
+  INTERFACE_INCLUDE_DIRECTORIES "{folders}"
+  INTERFACE_LINK_LIBRARIES "y"
+)
+"""
+FOREIGN = [
+    '/opt/python/cp311-cp311/include/python3.11',
+    '/opt/python/cp311-cp311/lib/python3.11/site-packages/numpy/_core/include',
+]
+
+
+def write_export(prefix: Path, folders: list[str], package: str = 'std_msgs') -> Path:
+    path = prefix / 'share' / package / 'cmake' / 'export.cmake'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(EXPORT.format(folders=';'.join(folders)))
+    return path
+
+
+@pytest.fixture
+def local(tmp_path) -> dict[str, str]:
+    """Include folders that exist here."""
+    folders = {
+        'python_include': tmp_path / 'include' / 'python3.11',
+        'numpy_include': tmp_path / 'numpy' / '_core' / 'include',
+    }
+    for folder in folders.values():
+        folder.mkdir(parents=True)
+    return {name: str(folder) for name, folder in folders.items()}
+
+
+def test_foreign_include_folders_are_replaced_once(tmp_path, local) -> None:
+    relative = '${_IMPORT_PREFIX}/include/std_msgs'
+    paths = [
+        write_export(tmp_path, [relative, *FOREIGN]),
+        write_export(tmp_path, FOREIGN, 'sensor_msgs'),
+    ]
+    write_export(tmp_path, [relative], 'no_python')
+    assert mend_wheels(tmp_path, **local) == (2, [])
+    mended = [local['python_include'], local['numpy_include']]
+    assert paths[0].read_text() == EXPORT.format(folders=';'.join([relative, *mended]))
+    assert paths[1].read_text() == EXPORT.format(folders=';'.join(mended))
+    assert mend_wheels(tmp_path, **local) == (0, [])
+
+
+def test_another_interpreter_than_last_time_is_taken_over(tmp_path, local) -> None:
+    path = write_export(tmp_path, ['/gone/include/python3.12', '/gone/numpy/core/include'])
+    assert mend_wheels(tmp_path, **local)[0] == 1
+    assert '/gone/' not in path.read_text()
+
+
+def test_folders_that_cannot_be_mended_are_named(tmp_path, local) -> None:
+    write_export(tmp_path, ['/nowhere/include/other'])
+    changed, missing = mend_wheels(tmp_path, **local)
+    assert (changed, missing) == (0, ['export.cmake: /nowhere/include/other'])
+
+
+def make_step(folder: Path, inputs: str = 'a') -> Step:
+    return Step('a step', folder=folder, inputs=inputs, advice='look at it')
+
+
+def test_a_step_is_done_for_its_inputs_only_after_it_finished(tmp_path) -> None:
+    step = make_step(tmp_path)
+    assert not step.is_done()
+    step.begin()
+    assert not step.is_done()
+    step.finish()
+    assert make_step(tmp_path).is_done()
+    assert not make_step(tmp_path, 'b').is_done()
+    make_step(tmp_path).begin()  # interrupted
+    assert not make_step(tmp_path).is_done()
+
+
+def test_a_failed_command_names_step_reason_log_and_advice(tmp_path) -> None:
+    step = make_step(tmp_path)
+    step.begin()
+    code = 'import sys; [print("line", i) for i in range(50)]; sys.exit(3)'
+    with pytest.raises(SetupError) as caught:
+        step.run([sys.executable, '-c', code])
+    text = str(caught.value)
+    assert '"a step" failed' in text and 'status 3' in text
+    assert 'line 49' in text and 'line 20' not in text
+    assert str(step.log) in text and 'look at it' in text
+    assert not step.is_done()
+
+
+def test_a_missing_command_is_explained(tmp_path) -> None:
+    step = make_step(tmp_path)
+    step.begin()
+    with pytest.raises(SetupError, match='no_such_program cannot be started'):
+        step.run(['no_such_program'])
+
+
+def test_fingerprints_follow_contents_and_absence(tmp_path) -> None:
+    path = tmp_path / 'file'
+    absent = fingerprint(path)
+    path.write_text('one')
+    one = fingerprint(path)
+    path.write_text('two')
+    assert len({absent, one, fingerprint(path)}) == 3
+    path.write_text('one')
+    assert fingerprint(path) == one
+    assert fingerprint('ab', 'c') != fingerprint('a', 'bc')
+
+
+def pinned() -> dict[str, str]:
+    lines = (ROOT / 'config' / 'versions.txt').read_text().splitlines()
+    return dict(line.split('==') for line in lines if line and not line.startswith('#'))
+
+
+@pytest.mark.parametrize('extra', ['ros', 'training', 'dev'])
+def test_everything_that_setup_py_names_has_a_version(extra: str) -> None:
+    names = environment.requirements(extra)
+    assert {'numpy', 'onnxruntime'} <= set(names)
+    assert [name for name in names if name.lower() not in pinned()] == []
+
+
+def test_every_version_is_exact_and_stated_once() -> None:
+    lines = (ROOT / 'config' / 'versions.txt').read_text().splitlines()
+    names = [line.split('==')[0] for line in lines if line and not line.startswith('#')]
+    assert len(names) == len(set(names))
+    assert all(pinned().values())
+    for path in (ROOT / 'setup.py', ROOT / 'Makefile', ROOT / '.ci' / 'environment.py'):
+        assert '==' not in path.read_text().replace(' == ', '').replace("'=='", '')
+
+
+def test_without_python_3_11_the_wheels_are_refused_with_advice(monkeypatch) -> None:
+    monkeypatch.setattr(environment, 'python_version', lambda python: (3, 13))
+    monkeypatch.setattr(environment, 'ros_is_sourced', lambda: False)
+    with pytest.raises(SetupError, match='install Python 3.11'):
+        environment.find_python('runtime')
+
+
+def test_without_compiler_the_build_is_refused_with_advice(monkeypatch) -> None:
+    monkeypatch.setenv('PATH', '/nowhere')
+    monkeypatch.delenv('CXX', raising=False)
+    with pytest.raises(SetupError, match='build-essential'):
+        environment.find_compiler()
+
+
+def test_a_full_disk_is_noticed_before_the_download(monkeypatch) -> None:
+    monkeypatch.setitem(environment.FREE_GIB, 'training', 10**6)
+    with pytest.raises(SetupError, match='GiB are free'):
+        environment.check_disk('training')
+
+
+def test_a_sourced_ros_keeps_its_own_variables(monkeypatch) -> None:
+    monkeypatch.setenv('ROS_DISTRO', 'jazzy')
+    monkeypatch.delenv('UPSNET_ROS_ENVIRONMENT', raising=False)
+    monkeypatch.setenv('AMENT_PREFIX_PATH', '/opt/ros/jazzy')
+    variables = ros_variables.runtime_variables()
+    prefixes = variables['AMENT_PREFIX_PATH'].split(os.pathsep)
+    assert prefixes == [str(ROOT / '.ros' / 'install'), '/opt/ros/jazzy']
+    assert '_ROS_WHEELS_BOOTSTRAP_COMPLETE' not in variables
+    assert 'FASTRTPS_DEFAULT_PROFILES_FILE' in variables
+
+
+def test_the_wheels_are_found_without_a_sourced_ros(monkeypatch) -> None:
+    for name in ('ROS_DISTRO', 'AMENT_PREFIX_PATH'):
+        monkeypatch.delenv(name, raising=False)
+    variables = ros_variables.runtime_variables()
+    venv = str(ROOT / '.venv' / 'runtime')
+    assert variables['AMENT_PREFIX_PATH'].split(os.pathsep)[1] == venv
+    assert variables['LD_LIBRARY_PATH'].split(os.pathsep)[0] == str(ROOT / '.ros/install/lib')
+    assert variables['_ROS_WHEELS_BOOTSTRAP_COMPLETE'] == '1'
+    assert variables['FASTDDS_DEFAULT_PROFILES_FILE'] == str(ROOT / 'config' / 'fastdds.xml')
+
+
+def test_a_search_path_has_each_folder_once(monkeypatch) -> None:
+    monkeypatch.setenv('SOME_PATH', '/b:/a::/b')
+    assert ros_variables.prepended('SOME_PATH', Path('/a')) == '/a:/b'
+    monkeypatch.delenv('SOME_PATH')
+    assert ros_variables.prepended('SOME_PATH', Path('/a')) == '/a'
