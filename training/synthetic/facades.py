@@ -32,13 +32,18 @@ def _shape(width: float, height: float) -> tuple[int, int]:
 
 def _surface(rng: np.random.Generator, width: float, height: float, base: np.ndarray, *,
              rough: float = 0.045) -> np.ndarray:
-    """An uneven wall, darker near the ground; float32 [h, w, 3]."""
+    """An uneven wall, darker near the ground; uint8 [h, w, 3]."""
     rows, columns = _shape(width, height)
     shade = 1 + rough * noise_patch(rng, 'blotch', rows, columns)
     shade += 0.025 * noise_patch(rng, 'fine', rows, columns)
     up = (np.arange(rows)[::-1] / PIXELS_PER_METRE).astype(np.float32)
     shade *= (1 - np.float32(0.25) * np.exp(-up / np.float32(0.7)))[:, None]
-    return shade[..., None] * base.astype(np.float32)
+    return np.clip(cv2.transform(shade, base[:, None]), 0, 255).astype(np.uint8)
+
+
+def _darken(region: np.ndarray, factor: float) -> None:
+    """Scales a part of a picture in place; the result is cut at 255."""
+    np.copyto(region, np.minimum(region * np.float32(factor), 255), casting='unsafe')
 
 
 def _bricks(picture: np.ndarray, course: float) -> None:
@@ -46,8 +51,8 @@ def _bricks(picture: np.ndarray, course: float) -> None:
     step = max(round(course * PIXELS_PER_METRE), 3)
     length = step * 3
     for row, top in enumerate(range(0, picture.shape[0], step)):
-        picture[top] *= 0.78
-        picture[top:top + step, (row % 2) * length // 2::length] *= 0.8
+        _darken(picture[top], 0.78)
+        _darken(picture[top:top + step, (row % 2) * length // 2::length], 0.8)
 
 
 def facade(rng: np.random.Generator, *, width: float, floors: int, storey: float) -> Texture:
@@ -164,7 +169,7 @@ def roof(rng: np.random.Generator, *, width: float, height: float) -> Texture:
     picture = _surface(rng, width, height, base, rough=0.05)
     step = round(0.32 * PIXELS_PER_METRE)
     for top in range(0, picture.shape[0], step):
-        picture[top:top + 2] *= 0.72
+        _darken(picture[top:top + 2], 0.72)
     return Texture.make(picture)
 
 
@@ -178,15 +183,15 @@ def wall(rng: np.random.Generator, *, width: float, height: float) -> Texture:
         picture = _surface(rng, width, height, rgb(150, 142, 126), rough=0.07)
         step = round(0.36 * PIXELS_PER_METRE)
         for row, top in enumerate(range(0, picture.shape[0], step)):
-            picture[top:top + 2] *= 0.66
+            _darken(picture[top:top + 2], 0.66)
             for left in range((row * 7) % 13, picture.shape[1], step * 2):
-                picture[top:top + step, left:left + 2] *= 0.7
-                picture[top:top + step, left:left + 2 * step] *= rng.uniform(0.86, 1.1)
+                _darken(picture[top:top + step, left:left + 2], 0.7)
+                _darken(picture[top:top + step, left:left + 2 * step], rng.uniform(0.86, 1.1))
     else:
         picture = _surface(rng, width, height, rgb(164, 164, 160) * rng.uniform(.85, 1.05),
                            rough=0.07)
-        picture[:, ::round(2.4 * PIXELS_PER_METRE)] *= 0.6
-        picture[:, 1::round(2.4 * PIXELS_PER_METRE)] *= 0.7
+        _darken(picture[:, ::round(2.4 * PIXELS_PER_METRE)], 0.6)
+        _darken(picture[:, 1::round(2.4 * PIXELS_PER_METRE)], 0.7)
     _fill(picture, 0, height - 0.16, width, height, rgb(186, 182, 174))
     _fill(picture, 0, height - 0.22, width, height - 0.16, rgb(80, 76, 70))
     return Texture.make(picture)

@@ -65,9 +65,7 @@ class Face:
     @property
     def normal(self) -> np.ndarray:
         """Unit normal out of the visible side, own coordinates."""
-        # (right, up, forward) is left-handed, hence the swapped operands.
-        cross = np.cross(self.points[2] - self.points[0], self.points[1] - self.points[0])
-        return cross / np.linalg.norm(cross)
+        return _unit_normals(self.points[None, :3])[0]
 
     def at(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
         """Points of a four-cornered face: (0, 0) lower left, (1, 1) upper right, from outside."""
@@ -105,7 +103,8 @@ class Solid:
     @cached_property
     def _normals(self) -> np.ndarray:
         """Normals of the faces, float [F, 3]."""
-        return np.array([face.normal for face in self.faces])
+        corners = np.array([face.points[:3] for face in self.faces])
+        return _unit_normals(corners)
 
     @cached_property
     def _vertices(self) -> tuple[np.ndarray, list[int]]:
@@ -144,6 +143,13 @@ class Solid:
                     lit = light.seen(colour, factor * (1 - shine) + shine, -depth)
                     parts.append(Part(polygon, lit, None if offset else label))
         return parts
+
+
+def _unit_normals(corners: np.ndarray) -> np.ndarray:
+    """Outward unit normals of faces from their first three corners, [F, 3, 3] to [F, 3]."""
+    # (right, up, forward) is left-handed, hence the order of the operands.
+    cross = np.cross(corners[:, 2] - corners[:, 0], corners[:, 1] - corners[:, 0])
+    return cross / np.linalg.norm(cross, axis=1, keepdims=True)
 
 
 def _facing(normal: np.ndarray, point: np.ndarray, camera: Camera) -> float:
