@@ -1,6 +1,6 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measure a model on a data set: ``python -m training.evaluate --model M --data DIR --output OUT``.
+"""Measure a model: ``python -m training.evaluate --model M --data DIR --output OUT``.
 
 The model is a training checkpoint (``.pt``) or an exported model (``.onnx`` beside its
 ``.json``); both go through the same panoptic head, at the full size of the labels.

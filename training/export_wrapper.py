@@ -28,7 +28,7 @@ from training.models.box_coding import (
 from training.models.detections import MAX_CANDIDATES, NMS_THRESHOLD, SCORE_FLOOR
 from training.models.resnet import Bottleneck
 from training.models.roi_features import SAMPLING_RATIO, STRIDES
-from training.models.upsnet import UPSNet
+from training.models.upsnet import PyramidOutput, UPSNet
 
 RPN_NMS_THRESHOLD = 0.7
 NMS_ITERATIONS = 16  # depth of suppression chains that is resolved exactly
@@ -166,7 +166,7 @@ class ExportWrapper(nn.Module):
             kept.int().sum().int().view(1),
         )
 
-    def _proposals(self, output) -> tuple[Tensor, Tensor]:  # noqa: ANN001
+    def _proposals(self, output: PyramidOutput) -> tuple[Tensor, Tensor]:
         limits = self.model.test_proposals
         height, width = self.input_size
         all_boxes, all_scores = [], []

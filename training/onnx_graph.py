@@ -44,7 +44,7 @@ def trace(wrapper: ExportWrapper) -> onnx.ModelProto:
     return program.model_proto
 
 
-def _deform_conv(  # noqa: ANN202, PLR0913 - the signature of torchvision's operator
+def _deform_conv(
     x, weight, offset, mask, bias, sh, sw, ph, pw, dh, dw, groups, offset_groups, use_mask
 ):
     return opset20.DeformConv(
@@ -88,8 +88,7 @@ def use_own_operator(model: onnx.ModelProto) -> onnx.ModelProto:
 def _rewrite(node: onnx.NodeProto) -> None:
     present = {attribute.name: attribute for attribute in node.attribute}
     lists = {
-        name: list(present[name].ints)
-        for name in ('kernel_shape', 'strides', 'pads', 'dilations')
+        name: list(present[name].ints) for name in ('kernel_shape', 'strides', 'pads', 'dilations')
     }
     numbers = {name: [present[name].i] for name in ('group', 'offset_group') if name in present}
     values = {'group': [1], 'offset_group': [1]} | numbers | lists

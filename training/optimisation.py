@@ -48,7 +48,9 @@ def rate_factor(iteration: int, recipe: OptimisationRecipe) -> float:
     return 0.5 * (1 + math.cos(math.pi * (iteration - recipe.warmup_iterations) / span))
 
 
-def set_rate(optimiser: torch.optim.Optimizer, iteration: int, recipe: OptimisationRecipe) -> float:
+def set_rate(
+    optimiser: torch.optim.Optimizer, iteration: int, recipe: OptimisationRecipe
+) -> float:
     """Set the rates of all groups for an iteration and return that of the weights."""
     rate = base_rate(recipe) * rate_factor(iteration, recipe)
     for group in optimiser.param_groups:

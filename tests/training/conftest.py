@@ -7,11 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import yaml
 
-from training.config import Recipe, load_recipe, recipe_from_dict
+from tests.fakes.small_recipe import make_small_recipe
+from training.config import Recipe
 
-TINY = Path(__file__).parents[2] / 'config' / 'training' / 'upsnet_tiny_synthetic.yaml'
 THINGS = {24: (60, 20, 220), 26: (140, 0, 0), 33: (30, 120, 30)}  # label id: BGR
 
 
@@ -49,21 +48,5 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope='session')
 def small_recipe() -> Recipe:
-    """The tiny recipe on a 160x96 input, with a few iterations in single precision."""
-    assert load_recipe(TINY)
-    values = yaml.safe_load(TINY.read_text())
-    values['data'] |= {
-        'train_short_sides': [96],
-        'max_long_side': 160,
-        'input_height': 96,
-        'input_width': 160,
-    }
-    values['model'] |= {'blocks': [1, 1, 1, 1], 'width': 8, 'fpn_channels': 16, 'box_channels': 32}
-    values['losses'] |= {'rois_per_image': 16, 'foreground_rois': 8}
-    values['optimisation'] |= {
-        'iterations': 4,
-        'warmup_iterations': 1,
-        'batch_size': 2,
-        'precision': 'float32',
-    }
-    return recipe_from_dict(values)
+    """See :func:`tests.fakes.small_recipe.make_small_recipe`."""
+    return make_small_recipe()

@@ -12,8 +12,9 @@ import onnxruntime
 import pytest
 import torch
 
+from tests.fakes.lively_network import SIZE, lively_model, make_checkpoint, smooth_image
 from training.build import build_model
-from training.checkpoint import Checkpoint, save_checkpoint
+from training.checkpoint import save_checkpoint
 from training.config import Recipe
 from training.export import export, main
 from training.export_check import Agreement, compare
@@ -25,51 +26,6 @@ from training.onnx_graph import data_dependent_shapes
 from training.torch_backend import TorchBackend
 from upsnet_ros.core.errors import ModelError
 from upsnet_ros.manifest import ModelManifest
-
-SIZE = (96, 160)
-
-
-def lively_model(recipe: Recipe, *, seed: int = 0) -> UPSNet:
-    """Random weights, scaled so that candidates are confident and varied but not saturated."""
-    torch.manual_seed(seed)
-    model = build_model(recipe).eval()
-    with torch.no_grad():
-        for module in model.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
-                module.running_mean.normal_(std=0.1)
-                module.running_var.uniform_(0.5, 2.0)
-        for conv in model.semantic_head.convs:
-            conv.offset.weight.normal_(std=0.01)
-        image = torch.from_numpy(smooth_image(seed)).permute(2, 0, 1).float() - 110
-        output = model.pyramid_output(image[None])
-        scale_layer(model.rpn.objectness, torch.cat(output.rpn_logits, dim=1), spread=3.0)
-        logits, deltas = model.box_outputs(output.levels, model.proposals(output, [SIZE]))
-        scale_layer(model.box_head.class_logits, logits, spread=3.0)
-        scale_layer(model.box_head.box_deltas, deltas, spread=0.5)
-        scale_layer(model.semantic_head.score, model.semantic_head(output.levels[:4]), spread=3.0)
-    return model
-
-
-def scale_layer(layer: torch.nn.Module, values: torch.Tensor, *, spread: float) -> None:
-    layer.weight.mul_(spread / values.std())
-
-
-def smooth_image(seed: int) -> np.ndarray:
-    """Random colours that vary slowly, like an image; uint8 [96, 160, 3]."""
-    coarse = np.random.default_rng(seed).integers(0, 256, (6, 10, 3), dtype=np.uint8)
-    return cv2.resize(coarse, SIZE[::-1], interpolation=cv2.INTER_CUBIC)
-
-
-def make_checkpoint(recipe: Recipe, model: UPSNet) -> Checkpoint:
-    return Checkpoint(
-        recipe=recipe,
-        iteration=4,
-        model=model.state_dict(),
-        averaged=None,
-        optimiser={},
-        generator=torch.Generator().get_state(),
-        seconds=1.0,
-    )
 
 
 @pytest.fixture(scope='module')
@@ -134,11 +90,11 @@ def test_runtime_finds_the_same_candidates_and_maps(
 
 def test_rounded_weights_survive_the_file(exported: tuple[UPSNet, Path]) -> None:
     model = onnx.load(exported[1])
-    kinds = {tensor.data_type for tensor in model.graph.initializer if tensor.name.endswith('half')}
+    kinds = {
+        tensor.data_type for tensor in model.graph.initializer if tensor.name.endswith('half')
+    }
     assert kinds == {onnx.TensorProto.FLOAT16}
-    stored = sum(
-        int(np.prod(t.dims)) for t in model.graph.initializer if t.name.endswith('_half')
-    )
+    stored = sum(int(np.prod(t.dims)) for t in model.graph.initializer if t.name.endswith('_half'))
     weights = sum(p.numel() for p in exported[0].parameters())
     assert stored > 0.95 * weights
 
@@ -149,9 +105,7 @@ def test_manifest_states_agreement_and_recipe(exported: tuple[UPSNet, Path]) -> 
     assert manifest.recipe['data']['input_width'] == 160
 
 
-def test_another_network_is_refused(
-    exported: tuple[UPSNet, Path], small_recipe: Recipe
-) -> None:
+def test_another_network_is_refused(exported: tuple[UPSNet, Path], small_recipe: Recipe) -> None:
     other = lively_model(small_recipe, seed=9)
     images = [np.full((96, 160, 3), 80, np.uint8)]
     with pytest.raises(ModelError, match='disagree'):
@@ -162,9 +116,7 @@ def test_nothing_is_written_when_the_runtimes_disagree(
     small_recipe: Recipe, town: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = Agreement(1, 0.0, 1.0, 1.0, 1.0, 0)
-    monkeypatch.setattr(
-        'training.export.compare', lambda *_: replace(good, equal_pixels=0.998)
-    )
+    monkeypatch.setattr('training.export.compare', lambda *_: replace(good, equal_pixels=0.998))
     checkpoint = tmp_path / 'c.pt'
     save_checkpoint(make_checkpoint(small_recipe, lively_model(small_recipe)), checkpoint)
     output = tmp_path / 'model'

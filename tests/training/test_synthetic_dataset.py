@@ -55,8 +55,12 @@ def test_every_frame_has_its_five_files(data: Path) -> None:
 
 
 def test_files_have_the_types_of_cityscapes(data: Path) -> None:
-    expected = {'labelIds': (np.uint8, 2), 'instanceIds': (np.uint16, 2),
-                'labelTrainIds': (np.uint8, 2), 'color': (np.uint8, 3)}
+    expected = {
+        'labelIds': (np.uint8, 2),
+        'instanceIds': (np.uint16, 2),
+        'labelTrainIds': (np.uint8, 2),
+        'color': (np.uint8, 3),
+    }
     for kind, (dtype, dimensions) in expected.items():
         for path in truths(data, kind):
             picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
@@ -67,11 +71,11 @@ def test_files_have_the_types_of_cityscapes(data: Path) -> None:
 def test_encodings_agree_with_the_label_table_of_cityscapes(data: Path) -> None:
     for path in truths(data, 'labelIds'):
         label_ids = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        train_ids = cv2.imread(str(path).replace('labelIds', 'labelTrainIds'),
-                               cv2.IMREAD_UNCHANGED)
+        train_ids = cv2.imread(
+            str(path).replace('labelIds', 'labelTrainIds'), cv2.IMREAD_UNCHANGED
+        )
         colours = cv2.imread(str(path).replace('labelIds', 'color'), cv2.IMREAD_UNCHANGED)
-        instances = cv2.imread(str(path).replace('labelIds', 'instanceIds'),
-                               cv2.IMREAD_UNCHANGED)
+        instances = cv2.imread(str(path).replace('labelIds', 'instanceIds'), cv2.IMREAD_UNCHANGED)
         for value in np.unique(label_ids):
             label, region = id2label[int(value)], label_ids == value
             assert (train_ids[region] == label.trainId).all()
@@ -120,8 +124,9 @@ def test_cityscapes_tools_list_the_instances(data: Path) -> None:
 def test_cityscapes_evaluation_scores_the_truth_as_perfect(data: Path, capsys: object) -> None:
     paths = [str(path) for path in truths(data, 'labelIds')]
     args = pixel_level.args
-    options = argparse.Namespace(**{**vars(args), 'quiet': True, 'JSONOutput': False,
-                                    'evalInstLevelScore': False})
+    options = argparse.Namespace(
+        **{**vars(args), 'quiet': True, 'JSONOutput': False, 'evalInstLevelScore': False}
+    )
     scores = pixel_level.evaluateImgLists(paths, paths, options)
     assert scores['averageScoreClasses'] == pytest.approx(1.0)
 
@@ -140,10 +145,13 @@ def test_frames_of_the_splits_differ(data: Path) -> None:
     assert len(set(images)) == len(images) == 7
 
 
-@pytest.mark.parametrize(('train', 'val', 'worlds', 'counts'), [
-    (0, 0, 0, []), (1, 0, 1, [1]), (0, 2, 1, [2]), (5, 3, 5, [2, 2, 1, 2, 1])])
-def test_jobs_hold_exactly_the_asked_frames(tmp_path: Path, train: int, val: int, worlds: int,
-                                            counts: list[int]) -> None:
+@pytest.mark.parametrize(
+    ('train', 'val', 'worlds', 'counts'),
+    [(0, 0, 0, []), (1, 0, 1, [1]), (0, 2, 1, [2]), (5, 3, 5, [2, 2, 1, 2, 1])],
+)
+def test_jobs_hold_exactly_the_asked_frames(
+    tmp_path: Path, train: int, val: int, worlds: int, counts: list[int]
+) -> None:
     jobs = plan_jobs(tmp_path, train=train, val=val, seed=0, size=SIZE)
     assert len(jobs) == worlds and [job.count for job in jobs] == counts
     assert len({(job.split, job.index) for job in jobs}) == worlds

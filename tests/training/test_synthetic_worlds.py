@@ -29,8 +29,11 @@ LABELS = cityscapes_label_set()
 @pytest.fixture(scope='module')
 def visits() -> list[Frame]:
     """Two frames of each of ten training worlds."""
-    return [frame for index in range(10)
-            for frame in visit_world(3, 'train', index, size=SIZE, count=2)]
+    return [
+        frame
+        for index in range(10)
+        for frame in visit_world(3, 'train', index, size=SIZE, count=2)
+    ]
 
 
 @pytest.fixture(scope='module')
@@ -46,8 +49,9 @@ def test_all_classes_appear_in_twenty_frames(visits: list[Frame]) -> None:
 
 def test_a_frame_is_rich(visits: list[Frame]) -> None:
     classes = [len(np.unique(frame.label >> 8)) for frame in visits]
-    things = [len(np.unique(frame.label[frame.label >> 8 >= LABELS.num_stuff]))
-              for frame in visits]
+    things = [
+        len(np.unique(frame.label[frame.label >> 8 >= LABELS.num_stuff])) for frame in visits
+    ]
     assert min(classes) >= 9 and np.mean(classes) >= 13
     assert min(things) >= 2 and 6 <= np.mean(things) <= 25
 
@@ -84,11 +88,17 @@ def test_a_frame_does_not_depend_on_those_before_it() -> None:
 
 
 def test_other_seeds_and_splits_give_other_worlds() -> None:
-    images = [visit_world(seed, split, index, size=(256, 128), count=1)[0].image
-              for seed, split, index in ((0, 'train', 0), (0, 'train', 1), (0, 'val', 0),
-                                         (1, 'train', 0))]
+    images = [
+        visit_world(seed, split, index, size=(256, 128), count=1)[0].image
+        for seed, split, index in (
+            (0, 'train', 0),
+            (0, 'train', 1),
+            (0, 'val', 0),
+            (1, 'train', 0),
+        )
+    ]
     for index, image in enumerate(images):
-        for other in images[index + 1:]:
+        for other in images[index + 1 :]:
             assert not np.array_equal(image, other)
 
 
@@ -101,18 +111,21 @@ def test_no_world_is_shared_by_train_val_and_drives() -> None:
     assert not train & val and not train & drives and not val & drives
 
 
-@pytest.mark.parametrize(('call', 'words'), [
-    (lambda: split_world_seed(0, 'test', 0), "'test'"),
-    (lambda: split_world_seed(-1, 'val', 0), '-1'),
-    (lambda: split_world_seed(0, 'val', 900_000), '900000'),
-    (lambda: drive_world_seed(-3), '-3'),
-    (lambda: render_drive(0, size=SIZE, frames=0, rate=10.0), '0 frames'),
-    (lambda: render_drive(0, size=SIZE, frames=1, rate=0.0), '0.0 Hz'),
-    (lambda: make_world(1, duration=-1.0), '-1.0 s'),
-    (lambda: visit_world(0, 'val', 0, size=(1024, 2052), count=1), '1024 x 2052'),
-    (lambda: visit_world(0, 'val', 0, size=(124, 512), count=1), '124 x 512'),
-    (lambda: visit_world(0, 'val', 0, size=(1026, 512), count=1), '1026 x 512'),
-])
+@pytest.mark.parametrize(
+    ('call', 'words'),
+    [
+        (lambda: split_world_seed(0, 'test', 0), "'test'"),
+        (lambda: split_world_seed(-1, 'val', 0), '-1'),
+        (lambda: split_world_seed(0, 'val', 900_000), '900000'),
+        (lambda: drive_world_seed(-3), '-3'),
+        (lambda: render_drive(0, size=SIZE, frames=0, rate=10.0), '0 frames'),
+        (lambda: render_drive(0, size=SIZE, frames=1, rate=0.0), '0.0 Hz'),
+        (lambda: make_world(1, duration=-1.0), '-1.0 s'),
+        (lambda: visit_world(0, 'val', 0, size=(1024, 2052), count=1), '1024 x 2052'),
+        (lambda: visit_world(0, 'val', 0, size=(124, 512), count=1), '124 x 512'),
+        (lambda: visit_world(0, 'val', 0, size=(1026, 512), count=1), '1026 x 512'),
+    ],
+)
 def test_impossible_arguments_are_refused(call: object, words: str) -> None:
     with pytest.raises(ParameterError, match=words):
         call()
@@ -139,8 +152,12 @@ def test_a_drive_keeps_its_rate(drive: list[Frame]) -> None:
 def test_a_drive_moves_forward_smoothly(drive: list[Frame]) -> None:
     steps = np.diff([frame.camera.s for frame in drive])
     assert (steps > 0.3).all() and (steps < 1.2).all() and np.ptp(steps) < 0.2
-    near = np.mean([np.abs(one.image.astype(int) - two.image).mean()
-                    for one, two in zip(drive[:-1], drive[1:], strict=True)])
+    near = np.mean(
+        [
+            np.abs(one.image.astype(int) - two.image).mean()
+            for one, two in zip(drive[:-1], drive[1:], strict=True)
+        ]
+    )
     far = np.abs(drive[0].image.astype(int) - drive[-1].image).mean()
     assert 0 < near < 0.75 * far
 
@@ -157,8 +174,9 @@ def test_objects_keep_their_ids_and_move_little_in_a_drive(drive: list[Frame]) -
             next_rows, next_columns = np.nonzero(two.label == value)
             moved += 1
             if len(next_rows):
-                shift = np.hypot(next_rows.mean() - rows.mean(),
-                                 next_columns.mean() - columns.mean())
+                shift = np.hypot(
+                    next_rows.mean() - rows.mean(), next_columns.mean() - columns.mean()
+                )
                 kept += shift < 6 + 0.35 * np.sqrt(len(rows))
     assert moved > 30 and kept / moved > 0.97
 
@@ -216,16 +234,19 @@ def test_haze_blocks_cover_a_row_in_order() -> None:
     assert share_blocks(np.array([0.5])) == [(0, 1, 0.5)]
 
 
-@pytest.mark.parametrize(('extents', 'expected'), [
-    ([], []),
-    ([Extent(5, 6, 0)], [0]),
-    ([Extent(5, 6, 0), Extent(20, 22, 0), Extent(9, 12, 3)], [1, 2, 0]),
-    # A tram from 10 m to 40 m; beside it, further out, a car nearer than the tram's middle.
-    ([Extent(10, 40, -3), Extent(15, 19, -6)], [1, 0]),
-    # The same car between the camera's path and the tram.
-    ([Extent(10, 40, -6), Extent(28, 32, -3)], [0, 1]),
-    # Two things at one and the same place must not wait for each other.
-    ([Extent(8, 8, 2), Extent(8, 8, 2)], [0, 1]),
-])
+@pytest.mark.parametrize(
+    ('extents', 'expected'),
+    [
+        ([], []),
+        ([Extent(5, 6, 0)], [0]),
+        ([Extent(5, 6, 0), Extent(20, 22, 0), Extent(9, 12, 3)], [1, 2, 0]),
+        # A tram from 10 m to 40 m; beside it, further out, a car nearer than the tram's middle.
+        ([Extent(10, 40, -3), Extent(15, 19, -6)], [1, 0]),
+        # The same car between the camera's path and the tram.
+        ([Extent(10, 40, -6), Extent(28, 32, -3)], [0, 1]),
+        # Two things at one and the same place must not wait for each other.
+        ([Extent(8, 8, 2), Extent(8, 8, 2)], [0, 1]),
+    ],
+)
 def test_painting_order(extents: list[Extent], expected: list[int]) -> None:
     assert paint_far_to_near(extents, 0.0) == expected

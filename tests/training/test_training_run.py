@@ -45,7 +45,9 @@ def read_losses(output: Path) -> list[dict[str, float]]:
         return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
 
 
-def test_all_eight_losses_are_logged_and_fall(small_recipe: Recipe, town: Path, tmp_path: Path) -> None:
+def test_all_eight_losses_are_logged_and_fall(
+    small_recipe: Recipe, town: Path, tmp_path: Path
+) -> None:
     train(with_iterations(small_recipe, 25), town, tmp_path / 'run')
     rows = read_losses(tmp_path / 'run')
     assert set(rows[0]) == LOSSES | {'iteration', 'total', 'rate'}

@@ -77,9 +77,7 @@ class EndlessBatches(Sampler):
         count: Batches in the whole run.
     """
 
-    def __init__(
-        self, length: int, *, batch_size: int, seed: int, start: int, count: int
-    ) -> None:
+    def __init__(self, length: int, *, batch_size: int, seed: int, start: int, count: int) -> None:
         self.length = length
         self.batch_size = batch_size
         self.seed = seed

@@ -69,9 +69,7 @@ def sample_rois(
         torch.nonzero(iou < FOREGROUND_IOU).squeeze(1), per_image - len(chosen_fg), generator
     )
     boxes = candidates[torch.cat((chosen_fg, chosen_bg))]
-    classes = torch.cat(
-        (true_classes[matched[chosen_fg]], true_classes.new_zeros(len(chosen_bg)))
-    )
+    classes = torch.cat((true_classes[matched[chosen_fg]], true_classes.new_zeros(len(chosen_bg))))
     deltas = encode_boxes(
         candidates[chosen_fg], true_boxes[matched[chosen_fg]] / scale, weights=BOX_HEAD_WEIGHTS
     )

@@ -59,9 +59,7 @@ def pyramid_roi_align(
     return align(levels, all_boxes, image_indices(boxes), level_of, output_size)
 
 
-def quarter_roi_align(
-    features: Tensor, boxes: Sequence[Tensor], *, output_size: int
-) -> Tensor:
+def quarter_roi_align(features: Tensor, boxes: Sequence[Tensor], *, output_size: int) -> Tensor:
     """Crop a map at 1/4 of the input.
 
     Cropping the semantic logits (the paper's text) and cropping the features before the 1x1

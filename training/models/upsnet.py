@@ -108,9 +108,7 @@ class UPSNet(nn.Module):
         ]
         return PyramidOutput(levels, logits, deltas, anchors)
 
-    def proposals(
-        self, output: PyramidOutput, image_sizes: list[tuple[int, int]]
-    ) -> list[Tensor]:
+    def proposals(self, output: PyramidOutput, image_sizes: list[tuple[int, int]]) -> list[Tensor]:
         """Proposals per image, ``[P_i, 4]`` in input pixels, by descending objectness."""
         limits = self.train_proposals if self.training else self.test_proposals
         return [
