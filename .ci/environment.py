@@ -122,6 +122,15 @@ def constraints_file(name: str) -> Path:
     return path
 
 
+def venv_fits(name: str, python: str, *, sees_system: bool) -> bool:
+    """True when the virtual environment exists and was made as it is wanted now."""
+    configuration = VENVS[name] / 'pyvenv.cfg'
+    if python_version(str(venv_python(name))) != python_version(python):
+        return False
+    wanted = f'include-system-site-packages = {str(sees_system).lower()}'
+    return configuration.is_file() and wanted in configuration.read_text()
+
+
 def make_virtual_environment(name: str) -> None:
     """Makes `.venv/<name>` and installs the stated requirements at the stated versions."""
     venv = VENVS[name]
@@ -129,21 +138,27 @@ def make_virtual_environment(name: str) -> None:
     extras = EXTRAS[name] + (['ros'] if name == 'runtime' and not system_ros else [])
     step = Step(
         f'{name} environment',
-        folder=venv,
+        folder=venv.parent,
         inputs=fingerprint(VERSIONS, SETUP_PY, extras, venv, os.environ.get('ROS_DISTRO')),
         advice='check the network and the package index of pip, then run the same command again; '
         f'to begin anew remove {venv}.',
     )
-    if step.is_done():
+    if step.is_done() and venv_python(name).exists():
         return
     check_disk(name)
     python = find_python(name)
     step.begin()
-    if python_version(str(venv_python(name))) != python_version(python):
+    if not venv_fits(name, python, sees_system=system_ros):
         options = ['--clear'] + (['--system-site-packages'] if system_ros else [])
         step.run([python, '-m', 'venv', *options, str(venv)])
     pip = [str(venv_python(name)), '-m', 'pip', 'install', '--no-input', '--progress-bar=off']
-    step.run([*pip, '--constraint', str(constraints_file(name)), *requirements(*extras)])
+    variables = dict(os.environ)
+    if not system_ros:
+        variables.pop('PYTHONPATH', None)  # what is found there does not count as installed
+    step.run(
+        [*pip, '--constraint', str(constraints_file(name)), *requirements(*extras)],
+        environment=variables,
+    )
     if 'ros' in extras:
         mend_cmake_files(step)
     step.finish()

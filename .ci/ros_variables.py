@@ -24,8 +24,8 @@ SETUP_FILE = ROS_FOLDER / 'setup.sh'
 
 
 def ros_is_sourced() -> bool:
-    """True when a ROS 2 installation is sourced in this shell (not this project's own set-up)."""
-    return bool(os.environ.get('ROS_DISTRO')) and 'UPSNET_ROS_ENVIRONMENT' not in os.environ
+    """True when a ROS 2 installation is sourced in this shell; the wheels set no ROS_DISTRO."""
+    return bool(os.environ.get('ROS_DISTRO'))
 
 
 def venv_python(name: str) -> Path:
@@ -62,7 +62,7 @@ def runtime_variables() -> dict[str, str]:
     venv = VENVS['runtime']
     libraries = [INSTALL_FOLDER / 'lib']
     prefixes = [INSTALL_FOLDER]
-    variables = {'UPSNET_ROS_ENVIRONMENT': 'runtime'}
+    variables = {}
     if not ros_is_sourced():
         libraries += library_folders(venv)
         prefixes.append(venv)
@@ -83,7 +83,6 @@ def training_variables() -> dict[str, str]:
     """Variables to train and to run the training tests with; nothing of ROS is needed there."""
     venv = VENVS['training']
     return {
-        'UPSNET_ROS_ENVIRONMENT': 'training',
         'VIRTUAL_ENV': str(venv),
         'PATH': prepended('PATH', venv / 'bin'),
         'PYTHONPATH': str(ROOT),

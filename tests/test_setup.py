@@ -162,7 +162,6 @@ def test_a_full_disk_is_noticed_before_the_download(monkeypatch) -> None:
 
 def test_a_sourced_ros_keeps_its_own_variables(monkeypatch) -> None:
     monkeypatch.setenv('ROS_DISTRO', 'jazzy')
-    monkeypatch.delenv('UPSNET_ROS_ENVIRONMENT', raising=False)
     monkeypatch.setenv('AMENT_PREFIX_PATH', '/opt/ros/jazzy')
     variables = ros_variables.runtime_variables()
     prefixes = variables['AMENT_PREFIX_PATH'].split(os.pathsep)
