@@ -12,7 +12,7 @@ from upsnet_ros.core.labels import encode_label
 
 from .actors import Actor
 from .camera import Camera
-from .canvas import Canvas, Part, fixed_point
+from .canvas import SHIFT, Canvas, Part, fixed_point
 from .classes import FIRST_THING, VEGETATION
 from .noise import wide_noise
 from .painting_order import Extent, paint_far_to_near
@@ -20,14 +20,15 @@ from .sensor import expose
 from .shadows import cast_shadows
 from .world import World
 
-# A thing that shows less than this is left out [px at 1024 columns]. Its hull is a first, quick
-# judgement; the labels painted in the end are the last one, and seldom need a second painting.
-MIN_HULL_PIXELS = 400
+# A thing that shows less than this is left out [px at 1024 columns]. A coarse painting of the
+# things is the first judgement. The labels painted in the end, where trees and posts cover things
+# too, are the last one; they may need a second painting.
+MIN_COARSE_PIXELS = 360
 MIN_PIXELS = 130
 # So is one that shows less than this share of itself, unless what shows is a large piece, whose
 # sudden end would be seen in a drive.
 MIN_VISIBLE = 0.18
-LARGE_HULL_PIXELS = 1000
+LARGE_COARSE_PIXELS = 1000
 
 
 @dataclass(frozen=True)
@@ -102,22 +103,36 @@ def _worth_showing(world: World, camera: Camera, time: float) -> list[tuple[Acto
                 found.append((actor, parts))
     order = paint_far_to_near([actor.extent(time) for actor, _ in found], camera.x)
     found = [found[index] for index in order]
-    step = 4
     scale = (camera.width / 1024) ** 2
-    shape = (-(-camera.height // step), -(-camera.width // step))
-    owner = np.zeros(shape, np.uint16)
-    full = []
+    areas = _coarse_areas(found, camera)
+    return [item for item, (visible, whole) in zip(found, areas, strict=True)
+            if visible >= MIN_COARSE_PIXELS * scale
+            and (visible >= MIN_VISIBLE * whole or visible >= LARGE_COARSE_PIXELS * scale)]
+
+
+def _coarse_areas(found: list[tuple[Actor, list[Part]]], camera: Camera, *, step: int = 4
+                  ) -> np.ndarray:
+    """How much each of several things shows, at a fraction of the resolution.
+
+    Args:
+        found: things, far to near; later ones cover earlier ones.
+        camera: what sees them.
+        step: size of a coarse pixel [px].
+
+    Returns:
+        int [N, 2], visible area and area without the others, in pixels of the full image.
+    """
+    owner = np.zeros((-(-camera.height // step), -(-camera.width // step)), np.uint16)
+    whole = []
     for index, (_, parts) in enumerate(found, 1):
-        hull = cv2.convexHull(np.concatenate([part.points for part in parts]).astype(np.float32))
-        own = fixed_point(hull[:, 0] / step)
-        alone = np.zeros(shape, np.uint8)
-        cv2.fillConvexPoly(alone, own, 1, cv2.LINE_8, 4)
-        cv2.fillConvexPoly(owner, own, index, cv2.LINE_8, 4)
-        full.append(cv2.countNonZero(alone) * step * step)
-    seen = np.bincount(owner.ravel(), minlength=len(found) + 1)[1:] * step * step
-    return [item for item, visible, whole in zip(found, seen, full, strict=True)
-            if visible >= MIN_HULL_PIXELS * scale
-            and (visible >= MIN_VISIBLE * whole or visible >= LARGE_HULL_PIXELS * scale)]
+        alone = np.zeros(owner.shape, np.uint8)
+        for part in parts:
+            if part.label is not None:
+                cv2.fillPoly(alone, [fixed_point(part.points / step)], 1, cv2.LINE_8, SHIFT)
+        owner[alone > 0] = index
+        whole.append(cv2.countNonZero(alone))
+    visible = np.bincount(owner.ravel(), minlength=len(found) + 1)[1:]
+    return np.column_stack([visible, np.array(whole, int)]) * step * step
 
 
 def _paint(world: World, camera: Camera, time: float, chosen: list[tuple[Actor, list[Part]]]

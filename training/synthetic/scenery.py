@@ -233,7 +233,8 @@ def street_posts(rng: np.random.Generator, street: Street, *, start: float, end:
         for crossing in street.crossings:
             pose = Pose(kerb + sign * 0.6, ground, crossing - 2.4)
             arm = -sign * rng.uniform(2.2, 3.6) if rng.random() < 0.45 else 0.0
-            posts.append(TrafficLight(pose, arm, float(rng.uniform(0, 24)), grey))
+            # Both posts of a crossing show the same light.
+            posts.append(TrafficLight(pose, arm, 7.3 * crossing % TrafficLight.CYCLE, grey))
         step = rng.uniform(9, 15)
         for place in np.arange(start + rng.uniform(0, step), end, step):
             near = min((abs(place - crossing) for crossing in street.crossings), default=99.0)

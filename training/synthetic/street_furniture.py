@@ -3,6 +3,7 @@
 """Lamp posts, traffic lights and traffic signs."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -70,9 +71,11 @@ class TrafficLight:
     colour: np.ndarray
     limit: float = 38.0
 
+    CYCLE: ClassVar[float] = 24.0  # [s]
+
     def state(self, time: float) -> str:
         """Which lamp is on at a time [s]."""
-        second = (self.start + time) % 24
+        second = (self.start + time) % self.CYCLE
         return 'green' if second < 11 else 'amber' if second < 13 else 'red'
 
     def parts(self, camera: Camera, light: Light, time: float) -> list[Part]:
