@@ -20,7 +20,7 @@ def model(tmp_path):
 
 
 def picture() -> np.ndarray:
-    """Bands of the blue values that the model takes for class ids, at another size than its own."""
+    """Bands of the blue values that the model takes for class ids, not of its own size."""
     image = np.zeros((120, 170, 3), np.uint8)
     image[..., 0] = np.linspace(0, 10, 170).astype(np.uint8)
     return image

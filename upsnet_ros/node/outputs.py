@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
@@ -18,14 +17,9 @@ from upsnet_ros.core.overlay import draw_overlay
 from upsnet_ros.core.structures import PanopticResult
 from upsnet_ros.msg import PanopticClassInfo, PanopticInstanceArray
 from upsnet_ros.node.image_messages import label_message, overlay_message, semantic_message
+from upsnet_ros.node.publication_qos import LATCHED_QOS, OUTPUT_QOS
 from upsnet_ros.node.result_messages import class_info_message, instances_message
-
-OUTPUT_QOS = QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE)
-LATCHED_QOS = QoSProfile(
-    depth=1,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-)
+from upsnet_ros.node.vision_outputs import VisionOutputs, vision_msgs_is_installed
 
 
 @dataclass(frozen=True)
@@ -66,6 +60,7 @@ class CameraOutputs:
         self._camera_info = create(CameraInfo, f'{camera}/panoptic/camera_info', OUTPUT_QOS)
         self._semantic = create(Image, f'{camera}/semantic/image', OUTPUT_QOS)
         self._overlay = create(Image, f'{camera}/overlay/image', OUTPUT_QOS)
+        self._vision = VisionOutputs(node, camera) if vision_msgs_is_installed() else None
 
     def publish_class_info(self) -> None:
         """Publishes the class table once; late subscribers receive it on joining."""
@@ -73,6 +68,8 @@ class CameraOutputs:
         self._class_info.publish(
             class_info_message(self._label_set, model=self._model, header=header)
         )
+        if self._vision is not None:
+            self._vision.publish_label_info(self._label_set, header)
 
     def publish_result(
         self,
@@ -95,6 +92,8 @@ class CameraOutputs:
         self._panoptic.publish(label_message(result.label_image, header))
         if settings.publish_instances:
             self._instances.publish(instances_message(result, header))
+            if self._vision is not None:
+                self._vision.publish_detections(result, header)
         if camera_info is not None:
             stamped = copy(camera_info)
             stamped.header = header
@@ -116,5 +115,6 @@ class CameraOutputs:
             self._camera_info,
             self._semantic,
             self._overlay,
+            *(self._vision.publishers if self._vision is not None else ()),
         ):
             self._node.destroy_lifecycle_publisher(publisher)

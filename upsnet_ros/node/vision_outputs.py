@@ -1,0 +1,82 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The instances and the class table once more as vision_msgs, where that package is installed.
+
+Other nodes understand these types without knowing ours. `Detection2D.id` is the label value of the
+panoptic image, in decimal, so that boxes and pixels can be joined.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+from rclpy.lifecycle import LifecycleNode
+from std_msgs.msg import Header
+
+from upsnet_ros.core.labels import LabelSet
+from upsnet_ros.core.structures import Instance, PanopticResult
+from upsnet_ros.node.publication_qos import LATCHED_QOS, OUTPUT_QOS
+
+
+def vision_msgs_is_installed() -> bool:
+    """True where the types can be imported."""
+    return importlib.util.find_spec('vision_msgs') is not None
+
+
+def detection_message(instance: Instance, header: Header) -> Any:
+    """One instance as Detection2D; the box in pixels of the input image."""
+    from vision_msgs.msg import Detection2D, ObjectHypothesisWithPose
+
+    x_min, y_min, x_max, y_max = (float(value) for value in instance.box)
+    hypothesis = ObjectHypothesisWithPose()
+    hypothesis.hypothesis.class_id = str(instance.class_id)
+    hypothesis.hypothesis.score = float(instance.score)
+    detection = Detection2D(header=header, results=[hypothesis], id=str(instance.label))
+    detection.bbox.center.position.x = (x_min + x_max) / 2
+    detection.bbox.center.position.y = (y_min + y_max) / 2
+    detection.bbox.size_x = x_max - x_min
+    detection.bbox.size_y = y_max - y_min
+    return detection
+
+
+def label_info_message(label_set: LabelSet, header: Header) -> Any:
+    """The class names by the values of the semantic image."""
+    from vision_msgs.msg import LabelInfo, VisionClass
+
+    classes = [
+        VisionClass(class_id=entry.train_id, class_name=entry.name) for entry in label_set.classes
+    ]
+    return LabelInfo(header=header, class_map=classes)
+
+
+class VisionOutputs:
+    """The vision_msgs publishers of one camera.
+
+    Args:
+        node: the lifecycle node.
+        camera: prefix of the topics.
+    """
+
+    def __init__(self, node: LifecycleNode, camera: str) -> None:
+        from vision_msgs.msg import Detection2DArray, LabelInfo
+
+        self._array = Detection2DArray
+        create = node.create_lifecycle_publisher
+        self._detections = create(Detection2DArray, f'{camera}/panoptic/detections', OUTPUT_QOS)
+        self._label_info = create(LabelInfo, f'{camera}/semantic/label_info', LATCHED_QOS)
+
+    @property
+    def publishers(self) -> tuple[Any, ...]:
+        """All publishers, for their destruction."""
+        return self._detections, self._label_info
+
+    def publish_label_info(self, label_set: LabelSet, header: Header) -> None:
+        """Publishes the class names once."""
+        self._label_info.publish(label_info_message(label_set, header))
+
+    def publish_detections(self, result: PanopticResult, header: Header) -> None:
+        """Publishes the instances of one image, when anyone listens."""
+        if self._detections.get_subscription_count():
+            detections = [detection_message(instance, header) for instance in result.instances]
+            self._detections.publish(self._array(header=header, detections=detections))
