@@ -7,7 +7,7 @@ Two implementations of the operator with one meaning:
 * ``torchvision.ops.deform_conv2d``: the reference, used on GPUs and in the exported graph;
 * a gather formulation for CPUs: bilinear sampling is a weighted sum of rows of a table, which
   is :mod:`training.models.weighted_bag`; forward and backward together are several times faster
-  than torchvision's CPU kernels (``benchmarks/deform_conv.py`` measures both).
+  than torchvision's CPU kernels (``benchmarks/gpu.py`` measures both).
 
 Source: Dai et al. 2017; conventions of the published models: offset channels interleaved per
 kernel tap in row-major order (dy, dx), samples outside the map contribute zero.

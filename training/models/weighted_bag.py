@@ -3,7 +3,7 @@
 """Weighted sums of table rows: what bilinear sampling is, for deformable convolution and RoIAlign.
 
 Forward is PyTorch's ``embedding_bag``. Its backward sorts all indices first; a plain scatter
-compiled by Numba takes a sixth of the time on one core (``benchmarks/deform_conv.py``).
+compiled by Numba takes a sixth of the time on one core (``benchmarks/gpu.py``).
 """
 
 import numba
