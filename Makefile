@@ -7,7 +7,8 @@ SETUP := python3 .ci/environment.py
 RUNTIME := $(SETUP) exec runtime --
 
 # The sample drive of `make demo`; any of these may be given on the command line.
-DRIVE := out/demo/drive
+DEMO := out/demo
+DRIVE := $(DEMO)/drive
 FRAMES := 120
 SEED := 7
 SIZE := 1024x512
@@ -20,7 +21,7 @@ help: ## this list
 
 demo: setup ## replay a sample drive through the real node; the report comes to out/demo/
 	@$(RUNTIME) python .ci/sample_drive.py --output $(DRIVE) --frames $(FRAMES) --seed $(SEED) --size $(SIZE)
-	@$(RUNTIME) python -m upsnet_ros.evaluation.demo --bag $(DRIVE) --output out/demo
+	@$(RUNTIME) python -m upsnet_ros.evaluation.demo --bag $(DRIVE) --output $(DEMO)
 
 test: setup setup-training ## lint, then every test
 	@python3 .ci/run_tests.py

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import threading
 import time
 from collections import defaultdict
@@ -33,6 +35,7 @@ LATCHED = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
+_NUMBERS = itertools.count()
 TRANSITIONS = {
     'configure': Transition.TRANSITION_CONFIGURE,
     'activate': Transition.TRANSITION_ACTIVATE,
@@ -70,6 +73,11 @@ def half_blue_image(height: int = 6, width: int = 8, *, columns: int = 3) -> np.
     image = np.zeros((height, width, 3), np.uint8)
     image[:, :columns, 0] = 255
     return image
+
+
+def unique_namespace() -> str:
+    """A namespace that no other test uses, in this process or in another one."""
+    return f'test_{os.getpid()}_{next(_NUMBERS)}'
 
 
 class Collector:
@@ -123,14 +131,20 @@ class NodeHarness:
 
     def __init__(self, *, loader: Any = None, **parameters: Any) -> None:
         self.loader = loader or FakeLoader()
+        self.namespace = unique_namespace()
         self._context = Context()
         rclpy.init(context=self._context)
         parameters = {'model_path': 'fake.onnx', **parameters}
         overrides = [Parameter(name, value=value) for name, value in parameters.items()]
         self.node = PerceptionNode(
-            load_pipeline=self.loader, context=self._context, parameter_overrides=overrides
+            load_pipeline=self.loader,
+            context=self._context,
+            namespace=self.namespace,
+            parameter_overrides=overrides,
         )
-        self.client = rclpy.create_node('test_client', context=self._context)
+        self.client = rclpy.create_node(
+            'test_client', context=self._context, namespace=self.namespace
+        )
         self._threads = [SpinThread(self._context), SpinThread(self._context)]
         self._threads[0].executor.add_node(self.node)
         self._threads[1].executor.add_node(self.client)
@@ -198,8 +212,15 @@ class NodeHarness:
         return self.call(SetParametersAtomically, service, request).result
 
     def diagnostics(self) -> Collector:
-        """Collects /diagnostics."""
-        return self.subscribe(DiagnosticArray, '/diagnostics')
+        """Collects what this node says on /diagnostics, which all nodes of a domain share."""
+        own = Collector()
+
+        def keep_own(message: DiagnosticArray) -> None:
+            if message.status[0].name.startswith(f'{self.namespace}/'):
+                own(message)
+
+        self.client.create_subscription(DiagnosticArray, '/diagnostics', keep_own, RELIABLE)
+        return own
 
 
 def find_status(messages: list[DiagnosticArray], name: str) -> DiagnosticStatus:

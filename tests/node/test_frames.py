@@ -252,7 +252,7 @@ def test_default_input_receives_from_every_publisher(start_node, offered, input_
     assert labels.wait()[0].header.stamp.sec == 9
     (subscription,) = [
         info.qos_profile.reliability
-        for info in harness.client.get_subscriptions_info_by_topic('/camera/image_raw')
+        for info in harness.client.get_subscriptions_info_by_topic(publisher.topic_name)
     ]
     takes_offer = input_qos == 'auto' and offered is not BEST_EFFORT
     assert subscription == (

@@ -24,6 +24,7 @@ from tests.node.node_harness import (
     SpinThread,
     half_blue_image,
     image_message,
+    unique_namespace,
     wait_until,
 )
 
@@ -33,12 +34,17 @@ END_S = 2.0
 
 
 @pytest.fixture
-def run():
+def namespace() -> str:
+    return unique_namespace()
+
+
+@pytest.fixture
+def run(namespace):
     """Starts a process; kills what a failed test leaves behind."""
     processes = []
 
     def start(command: list[str], **parameters) -> subprocess.Popen:
-        arguments = ['--ros-args', '-p', 'model_path:=fake.onnx']
+        arguments = ['--ros-args', '-r', f'__ns:=/{namespace}', '-p', 'model_path:=fake.onnx']
         for name, value in parameters.items():
             arguments += ['-p', f'{name}:={value}']
         process = subprocess.Popen(
@@ -57,11 +63,11 @@ def run():
 
 
 @pytest.fixture
-def client():
+def client(namespace):
     """A node in this process with its own thread."""
     context = Context()
     rclpy.init(context=context)
-    node = rclpy.create_node('test_client', context=context)
+    node = rclpy.create_node('test_client', context=context, namespace=namespace)
     thread = SpinThread(context)
     thread.executor.add_node(node)
     yield node
@@ -121,7 +127,8 @@ def test_a_signal_ends_the_node_while_a_frame_is_in_work(run, client) -> None:
 
 def test_without_autostart_the_node_waits_unconfigured(run, client) -> None:
     process = run(FAKE_NODE, autostart='false')
-    wait_until(lambda: 'perception_node' in client.get_node_names(), 'the node', deadline_s=20)
+    name = ('perception_node', client.get_namespace())
+    wait_until(lambda: name in client.get_node_names_and_namespaces(), 'the node')
     assert client.count_subscribers('camera/image_raw') == 0
     assert stop(process, signal.SIGTERM)[0] == 0
     assert 'configure' not in process.stderr.read()

@@ -60,5 +60,5 @@ else:
     def test_without_the_package_its_topics_do_not_exist(start_node) -> None:
         harness = start_node().activate()
         topics = {name for name, _ in harness.node.get_topic_names_and_types()}
-        assert '/camera/panoptic/image' in topics
-        assert '/camera/panoptic/detections' not in topics
+        assert f'/{harness.namespace}/camera/panoptic/image' in topics
+        assert f'/{harness.namespace}/camera/panoptic/detections' not in topics

@@ -74,7 +74,7 @@ def camera_status(
     """One of the states closed, waiting, ok, stale, rejected, failed, with its reason.
 
     Args:
-        node: name of the node.
+        node: name of the node with its namespace.
         camera: the camera's counters.
         is_open: whether the node takes frames at all.
         stale_after_s: longest time without a frame that is fine.
@@ -129,7 +129,7 @@ def timing_status(
     """50th and 95th percentile of every stage; WARN when the total is over a limit.
 
     Args:
-        node: name of the node.
+        node: name of the node with its namespace.
         timing: durations of the last frames.
         hardware_id: name of the model.
         limit_ms: greatest 95th percentile of the total that is fine; 0 for no limit.

@@ -78,9 +78,9 @@ def main(
         arguments: command line with ROS arguments; None for that of the process.
         load_pipeline: makes the pipeline in place of the real one, for tests without a model.
     """
+    stop = StopSignal()
     # rclpy's own handlers would invalidate the context first, and with it every transition.
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
-    stop = StopSignal()
     try:
         node = PerceptionNode(load_pipeline=load_pipeline)
     except ParameterError as error:

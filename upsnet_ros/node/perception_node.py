@@ -255,7 +255,8 @@ class PerceptionNode(LifecycleNode):
 
     def _publish_diagnostics(self) -> None:
         """Publishes the state of engine, cameras and times, whether or not frames arrive."""
-        node, parameters, engine = self.get_name(), self.parameters, self._engine
+        node = self.get_fully_qualified_name().lstrip('/')
+        parameters, engine = self.parameters, self._engine
         model = engine.model if engine else ''
         state = EngineState(
             self._state_name,
