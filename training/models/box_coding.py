@@ -94,10 +94,11 @@ def pairwise_iou(first: Tensor, second: Tensor) -> Tensor:
     Returns:
         ``[N, M]`` in 0..1.
     """
-    top_left = torch.maximum(first[:, None, :2], second[None, :, :2])
-    bottom_right = torch.minimum(first[:, None, 2:], second[None, :, 2:])
-    sides = (bottom_right - top_left + 1).clamp(min=0)
-    overlap = sides[..., 0] * sides[..., 1]
+    left, top, right, bottom = first[:, :, None].unbind(dim=1)  # each [N, 1]
+    other_left, other_top, other_right, other_bottom = second.t()[:, None].unbind()  # each [1, M]
+    width = torch.minimum(right, other_right) - torch.maximum(left, other_left) + 1
+    height = torch.minimum(bottom, other_bottom) - torch.maximum(top, other_top) + 1
+    overlap = width.clamp(min=0) * height.clamp(min=0)
     return overlap / (box_area(first)[:, None] + box_area(second)[None, :] - overlap)
 
 
