@@ -79,24 +79,48 @@ def frequency(text: str) -> float:
 def make_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(
-        prog='python -m training.synthetic', description=DESCRIPTION, epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        prog='python -m training.synthetic',
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     add = parser.add_argument
     add('--output', type=Path, metavar='DIR', help='write a data set below this folder')
     add('--train', type=count, default=0, metavar='N', help='training frames (default: 0)')
     add('--val', type=count, default=0, metavar='N', help='validation frames (default: 0)')
     add('--seed', type=count, default=0, metavar='S', help='decides every world (default: 0)')
-    add('--size', type=image_size, default=(1024, 512), metavar='WxH',
-        help='image size in pixels (default: 1024x512)')
-    add('--bag', type=Path, metavar='FILE',
-        help='write one drive as a rosbag2 folder of this name')
-    add('--frames', type=positive, default=100, metavar='N',
-        help='frames of the drive (default: 100)')
-    add('--rate', type=frequency, default=10.0, metavar='HZ',
-        help='frames per second of the drive (default: 10)')
+    add(
+        '--size',
+        type=image_size,
+        default=(1024, 512),
+        metavar='WxH',
+        help='image size in pixels (default: 1024x512)',
+    )
+    add(
+        '--bag', type=Path, metavar='FILE', help='write one drive as a rosbag2 folder of this name'
+    )
+    add(
+        '--frames',
+        type=positive,
+        default=100,
+        metavar='N',
+        help='frames of the drive (default: 100)',
+    )
+    add(
+        '--rate',
+        type=frequency,
+        default=10.0,
+        metavar='HZ',
+        help='frames per second of the drive (default: 10)',
+    )
     add('--raw', action='store_true', help='uncompressed bgr8 images in the bag instead of JPEG')
-    add('--workers', type=positive, default=os.cpu_count() or 1, metavar='N',
-        help='processes for the data set (default: one per core)')
+    add(
+        '--workers',
+        type=positive,
+        default=os.cpu_count() or 1,
+        metavar='N',
+        help='processes for the data set (default: one per core)',
+    )
     return parser
 
 
@@ -120,16 +144,22 @@ def main(arguments: list[str] | None = None) -> int:
         if options.train + options.val == 0:
             parser.error('argument --output: give --train N or --val N with N of at least 1')
         check_folder(parser, '--output', options.output)
-        jobs = plan_jobs(options.output, train=options.train, val=options.val, seed=options.seed,
-                         size=options.size)
+        jobs = plan_jobs(
+            options.output,
+            train=options.train,
+            val=options.val,
+            seed=options.seed,
+            size=options.size,
+        )
         total = write_dataset(jobs, workers=options.workers)
         print(f'{total} frames of {len(jobs)} worlds in {options.output}')
     if options.bag is not None:
         if options.bag.exists():
             parser.error(f'argument --bag: {options.bag} exists already; choose another name')
         check_folder(parser, '--bag', options.bag.resolve().parent)
-        drive = render_drive(options.seed, size=options.size, frames=options.frames,
-                             rate=options.rate)
+        drive = render_drive(
+            options.seed, size=options.size, frames=options.frames, rate=options.rate
+        )
         drive = tqdm(drive, total=options.frames, unit='frame', desc='driving')
         total = write_bag(options.bag, drive, raw=options.raw)
         print(f'{total} frames at {options.rate:g} Hz in {options.bag}')

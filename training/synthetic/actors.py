@@ -19,8 +19,16 @@ from .solids import Pose, Solid, limb_parts
 from .two_wheelers import Bicycle, Motorcycle, far_to_near, ride_parts
 
 # Beyond this distance [m] a thing would be too small to be worth a label.
-REACH = {PERSON: 36.0, RIDER: 30.0, CAR: 56.0, TRUCK: 75.0, BUS: 75.0, TRAIN: 80.0,
-         MOTORCYCLE: 30.0, BICYCLE: 27.0}
+REACH = {
+    PERSON: 36.0,
+    RIDER: 30.0,
+    CAR: 56.0,
+    TRUCK: 75.0,
+    BUS: 75.0,
+    TRAIN: 80.0,
+    MOTORCYCLE: 30.0,
+    BICYCLE: 27.0,
+}
 
 
 class Body(Protocol):
@@ -29,8 +37,9 @@ class Body(Protocol):
     class_ids: tuple[int, ...]
     size: tuple[float, float, float]
 
-    def parts(self, pose: Pose, camera: Camera, light: Light, time: float,
-              labels: tuple[int, ...]) -> list[Part]:
+    def parts(
+        self, pose: Pose, camera: Camera, light: Light, time: float, labels: tuple[int, ...]
+    ) -> list[Part]:
         """What the camera sees of it, far to near; one label per class id."""
 
 
@@ -51,8 +60,9 @@ class VehicleBody:
         """Length, width, height [m]."""
         return self.solid.length, self.solid.width, self.solid.height
 
-    def parts(self, pose: Pose, camera: Camera, light: Light, time: float,
-              labels: tuple[int, ...]) -> list[Part]:
+    def parts(
+        self, pose: Pose, camera: Camera, light: Light, time: float, labels: tuple[int, ...]
+    ) -> list[Part]:
         """Faces turned towards the camera."""
         return self.solid.parts(pose, camera, light, labels[0])
 
@@ -73,8 +83,9 @@ class WalkerBody:
         """Length, width, height [m]."""
         return 0.4, 0.5, self.outfit.height
 
-    def parts(self, pose: Pose, camera: Camera, light: Light, time: float,
-              labels: tuple[int, ...]) -> list[Part]:
+    def parts(
+        self, pose: Pose, camera: Camera, light: Light, time: float, labels: tuple[int, ...]
+    ) -> list[Part]:
         """Limbs at this moment of the step."""
         limbs = walker_limbs(self.outfit, self.start + self.pace * time, self.stride)
         return far_to_near(limb_parts(limbs, pose, camera, light, labels[0]))
@@ -96,12 +107,14 @@ class RideBody:
 
     size = (1.8, 0.7, 1.75)
 
-    def parts(self, pose: Pose, camera: Camera, light: Light, time: float,
-              labels: tuple[int, ...]) -> list[Part]:
+    def parts(
+        self, pose: Pose, camera: Camera, light: Light, time: float, labels: tuple[int, ...]
+    ) -> list[Part]:
         """Two-wheeler and rider, mixed by depth."""
         phase = self.start + self.pace * time
-        return ride_parts(self.vehicle, self.outfit, phase, pose, camera, light,
-                          (labels[0], labels[1]))
+        return ride_parts(
+            self.vehicle, self.outfit, phase, pose, camera, light, (labels[0], labels[1])
+        )
 
 
 @dataclass(frozen=True)
@@ -117,8 +130,9 @@ class ParkedTwoWheelerBody:
         """One instance."""
         return (BICYCLE if isinstance(self.vehicle, Bicycle) else MOTORCYCLE,)
 
-    def parts(self, pose: Pose, camera: Camera, light: Light, time: float,
-              labels: tuple[int, ...]) -> list[Part]:
+    def parts(
+        self, pose: Pose, camera: Camera, light: Light, time: float, labels: tuple[int, ...]
+    ) -> list[Part]:
         """Its pieces."""
         return far_to_near(self.vehicle.parts(pose, camera, light, labels[0]))
 
@@ -142,13 +156,19 @@ class Actor:
     @property
     def labels(self) -> tuple[int, ...]:
         """Label image values, one per class of the body."""
-        return tuple(encode_label(class_id, instance) for class_id, instance
-                     in zip(self.body.class_ids, self.instances, strict=True))
+        return tuple(
+            encode_label(class_id, instance)
+            for class_id, instance in zip(self.body.class_ids, self.instances, strict=True)
+        )
 
     def pose(self, time: float) -> Pose:
         """Where it is at a time [s]."""
-        return Pose(self.start.x + self.velocity[0] * time, self.start.y,
-                    self.start.s + self.velocity[1] * time, self.start.heading)
+        return Pose(
+            self.start.x + self.velocity[0] * time,
+            self.start.y,
+            self.start.s + self.velocity[1] * time,
+            self.start.heading,
+        )
 
     def in_reach(self, camera: Camera, time: float) -> bool:
         """Whether it is in front of the camera and near enough to be labelled."""
@@ -170,6 +190,12 @@ class Actor:
     def footprint(self, time: float) -> np.ndarray:
         """Its outline on the ground, float [4, 3] street coordinates [m]."""
         length, width, _ = self.body.size
-        corners = np.array([(-width / 2, 0, -length / 2), (width / 2, 0, -length / 2),
-                            (width / 2, 0, length / 2), (-width / 2, 0, length / 2)])
+        corners = np.array(
+            [
+                (-width / 2, 0, -length / 2),
+                (width / 2, 0, -length / 2),
+                (width / 2, 0, length / 2),
+                (-width / 2, 0, length / 2),
+            ]
+        )
         return self.pose(time).to_street(corners)

@@ -107,8 +107,9 @@ def clip_near(polygon: np.ndarray) -> np.ndarray:
     if not inside.any():
         return polygon[:0]
     kept = []
-    for here, there, is_in, next_in in zip(polygon, np.roll(polygon, -1, 0), inside,
-                                           np.roll(inside, -1), strict=True):
+    for here, there, is_in, next_in in zip(
+        polygon, np.roll(polygon, -1, 0), inside, np.roll(inside, -1), strict=True
+    ):
         if is_in:
             kept.append(here)
         if is_in != next_in:

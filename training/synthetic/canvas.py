@@ -45,8 +45,10 @@ def share_blocks(shares: np.ndarray, *, step: float = 0.02) -> list[tuple[int, i
     bins = np.floor(shares / step).astype(np.int64)
     cuts = np.flatnonzero(np.diff(bins)) + 1
     edges = [0, *cuts.tolist(), len(shares)]
-    return [(start, end, float(shares[start:end].mean()))
-            for start, end in zip(edges[:-1], edges[1:], strict=True)]
+    return [
+        (start, end, float(shares[start:end].mean()))
+        for start, end in zip(edges[:-1], edges[1:], strict=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,9 @@ class Texture:
         levels = [cv2.merge([*cv2.split(solid), cv2.convertScaleAbs(coverage, alpha=255)])]
         while min(levels[-1].shape[:2]) >= 24:
             height, width = levels[-1].shape[:2]
-            levels.append(cv2.resize(levels[-1], (width // 2, height // 2),
-                                     interpolation=cv2.INTER_AREA))
+            levels.append(
+                cv2.resize(levels[-1], (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+            )
         return cls(tuple(levels))
 
     def level_for(self, height_px: float) -> np.ndarray:
@@ -118,11 +121,13 @@ class Canvas:
         points = [fixed_point(part.points)]
         if part.thickness:
             if part.colour is not None:
-                cv2.polylines(self.image, points, True, part.colour, part.thickness, cv2.LINE_AA,
-                              SHIFT)
+                cv2.polylines(
+                    self.image, points, True, part.colour, part.thickness, cv2.LINE_AA, SHIFT
+                )
             if part.label is not None:
-                cv2.polylines(self.label, points, True, part.label, part.thickness, cv2.LINE_8,
-                              SHIFT)
+                cv2.polylines(
+                    self.label, points, True, part.label, part.thickness, cv2.LINE_8, SHIFT
+                )
             return
         if part.colour is not None:
             cv2.fillPoly(self.image, points, part.colour, cv2.LINE_AA, SHIFT)
@@ -137,8 +142,9 @@ class Canvas:
         right, bottom = min(right, self.camera.width), min(bottom, self.camera.height)
         return (left, top, right, bottom) if left < right and top < bottom else None
 
-    def outline_plane(self, origin: np.ndarray, along: np.ndarray, up: np.ndarray
-                      ) -> 'PlaneView | None':
+    def outline_plane(
+        self, origin: np.ndarray, along: np.ndarray, up: np.ndarray
+    ) -> 'PlaneView | None':
         """Where a rectangle standing (or leaning) in the street appears; None if it does not.
 
         Args:
@@ -146,8 +152,9 @@ class Canvas:
             along: vector along the lower edge [m].
             up: vector along the left edge [m].
         """
-        corners = self.camera.to_camera(np.array([origin, origin + along, origin + along + up,
-                                                  origin + up]))
+        corners = self.camera.to_camera(
+            np.array([origin, origin + along, origin + along + up, origin + up])
+        )
         clipped = clip_near(corners)
         if len(clipped) < 3:
             return None
@@ -155,8 +162,15 @@ class Canvas:
         window = self.window(outline)
         return None if window is None else PlaneView(corners, outline, window)
 
-    def draw_plane(self, texture: Texture, view: 'PlaneView', *, label: int, factor: np.ndarray,
-                   solid_label: bool = True) -> None:
+    def draw_plane(
+        self,
+        texture: Texture,
+        view: 'PlaneView',
+        *,
+        label: int,
+        factor: np.ndarray,
+        solid_label: bool = True,
+    ) -> None:
         """Draws a textured rectangle.
 
         Args:
@@ -171,8 +185,9 @@ class Canvas:
         picture = self._lit_picture(texture, view.corners, view.outline, factor)
         warp = self._plane_to_image(view.corners, picture.shape, left, top)
         size = (right - left, bottom - top)
-        patch = cv2.warpPerspective(picture, warp, size, flags=cv2.INTER_LINEAR,
-                                    borderMode=cv2.BORDER_REPLICATE)
+        patch = cv2.warpPerspective(
+            picture, warp, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
         inside = [fixed_point(view.outline - (left, top))]
         mask = np.zeros(size[::-1], np.uint8)
         cv2.fillPoly(mask, inside, 255, cv2.LINE_AA, SHIFT)
@@ -183,8 +198,16 @@ class Canvas:
         else:
             region[(patch[..., 3] > 127) & (mask > 127)] = label
 
-    def draw_sprite(self, texture: Texture, base: np.ndarray, width: float, height: float, *,
-                    label: int, factor: np.ndarray) -> None:
+    def draw_sprite(
+        self,
+        texture: Texture,
+        base: np.ndarray,
+        width: float,
+        height: float,
+        *,
+        label: int,
+        factor: np.ndarray,
+    ) -> None:
         """Draws a picture that always faces the camera (a tree, a bush).
 
         Args:
@@ -208,8 +231,12 @@ class Canvas:
         level = texture.level_for(height * scale)
         picture = self._encode(level, factor, self.light.own_share(foot[2]))
         step_x, step_y = width * scale / level.shape[1], height * scale / level.shape[0]
-        warp = np.array([[step_x, 0, box[0, 0] - left + (step_x - 1) / 2],
-                         [0, step_y, box[0, 1] - top + (step_y - 1) / 2]])
+        warp = np.array(
+            [
+                [step_x, 0, box[0, 0] - left + (step_x - 1) / 2],
+                [0, step_y, box[0, 1] - top + (step_y - 1) / 2],
+            ]
+        )
         patch = cv2.warpAffine(picture, warp, (right - left, bottom - top), flags=cv2.INTER_LINEAR)
         self._blend(patch, None, window)
         self.label[top:bottom, left:right][patch[..., 3] > 127] = label
@@ -232,13 +259,14 @@ class Canvas:
         low, high = points[:, 1].min(), points[:, 1].max()
         rise = (np.arange(top, bottom, dtype=np.float32) - low) / max(high - low, 1)
         ramp = (1.07 - 0.22 * np.clip(rise, 0, 1) ** 1.5).astype(np.float32)[:, None]
-        noise = grain[:bottom - top, :right - left]
+        noise = grain[: bottom - top, : right - left]
         gain = np.where(mask, ramp * (1 + np.float32(0.022) * noise), np.float32(1))
         region = self.image[top:bottom, left:right]
         cv2.multiply(region, cv2.merge([gain] * 3), dst=region, dtype=cv2.CV_8U)
 
-    def _lit_picture(self, texture: Texture, corners: np.ndarray, outline: np.ndarray,
-                     factor: np.ndarray) -> np.ndarray:
+    def _lit_picture(
+        self, texture: Texture, corners: np.ndarray, outline: np.ndarray, factor: np.ndarray
+    ) -> np.ndarray:
         """Picks a level, squeezes it to the seen size, and applies light and haze by column."""
         depths = corners[:, 2]
         nearest = max(depths.min(), 1.0)
@@ -249,8 +277,9 @@ class Canvas:
         while level.shape[1] // (squeeze * 2) >= max(spread, 4):
             squeeze *= 2
         if squeeze > 1:
-            level = cv2.resize(level, (level.shape[1] // squeeze, level.shape[0]),
-                               interpolation=cv2.INTER_AREA)
+            level = cv2.resize(
+                level, (level.shape[1] // squeeze, level.shape[0]), interpolation=cv2.INTER_AREA
+            )
         places = (np.arange(level.shape[1]) + 0.5) / level.shape[1]
         shares = self.light.own_share(depths[0] + (depths[1] - depths[0]) * places)
         picture = np.empty_like(level)
@@ -266,20 +295,28 @@ class Canvas:
         mix[3, 3] = 1
         return cv2.transform(level, mix)
 
-    def _plane_to_image(self, corners: np.ndarray, shape: tuple[int, ...], left: int, top: int
-                        ) -> np.ndarray:
+    def _plane_to_image(
+        self, corners: np.ndarray, shape: tuple[int, ...], left: int, top: int
+    ) -> np.ndarray:
         """Homography from texture pixels to the window's pixels, 3x3."""
         height, width = shape[:2]
         camera = self.camera
-        lens = np.array([[camera.focal, 0, camera.centre_u - left],
-                         [0, -camera.focal, camera.horizon - top], [0, 0, 1]])
+        lens = np.array(
+            [
+                [camera.focal, 0, camera.centre_u - left],
+                [0, -camera.focal, camera.horizon - top],
+                [0, 0, 1],
+            ]
+        )
         edges = np.stack([corners[1] - corners[0], corners[3] - corners[0], corners[0]], 1)
-        pixels = np.array([[1 / width, 0, 0.5 / width], [0, -1 / height, 1 - 0.5 / height],
-                           [0, 0, 1]])
+        pixels = np.array(
+            [[1 / width, 0, 0.5 / width], [0, -1 / height, 1 - 0.5 / height], [0, 0, 1]]
+        )
         return lens @ edges @ pixels
 
-    def _blend(self, patch: np.ndarray, mask: np.ndarray | None,
-               window: tuple[int, int, int, int]) -> None:
+    def _blend(
+        self, patch: np.ndarray, mask: np.ndarray | None, window: tuple[int, int, int, int]
+    ) -> None:
         """Lays a patch (BGR times coverage, coverage) over the image, cut by a mask."""
         left, top, right, bottom = window
         if mask is not None and mask.min() < 255:

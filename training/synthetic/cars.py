@@ -7,10 +7,22 @@ import numpy as np
 from .light import rgb
 from .solids import Face, Solid, box_faces, quad
 
-PAINTS = (rgb(228, 230, 232), rgb(176, 180, 186), rgb(96, 100, 106), rgb(34, 36, 40),
-          rgb(150, 22, 26), rgb(26, 54, 116), rgb(44, 92, 152), rgb(58, 74, 60),
-          rgb(186, 156, 112), rgb(196, 78, 24), rgb(210, 210, 204), rgb(60, 64, 72),
-          rgb(18, 92, 96), rgb(120, 30, 50))
+PAINTS = (
+    rgb(228, 230, 232),
+    rgb(176, 180, 186),
+    rgb(96, 100, 106),
+    rgb(34, 36, 40),
+    rgb(150, 22, 26),
+    rgb(26, 54, 116),
+    rgb(44, 92, 152),
+    rgb(58, 74, 60),
+    rgb(186, 156, 112),
+    rgb(196, 78, 24),
+    rgb(210, 210, 204),
+    rgb(60, 64, 72),
+    rgb(18, 92, 96),
+    rgb(120, 30, 50),
+)
 GLASS = rgb(38, 46, 54)
 SKY_IN_GLASS = rgb(118, 136, 150)
 RUBBER = rgb(24, 24, 26)
@@ -42,8 +54,9 @@ def build_car(rng: np.random.Generator) -> Solid:
     return Solid(faces, length, width, height)
 
 
-def _body(length: float, width: float, height: float, paint: np.ndarray,
-          rng: np.random.Generator) -> list[Face]:
+def _body(
+    length: float, width: float, height: float, paint: np.ndarray, rng: np.random.Generator
+) -> list[Face]:
     """Everything below the windows."""
     half, waist = length / 2, 0.62 * height
     hood = waist * 0.82
@@ -52,18 +65,54 @@ def _body(length: float, width: float, height: float, paint: np.ndarray,
     mid = waist * 0.66
     split = half * 0.5
     upper = [
-        quad((-a, mid, -half), (a, mid, -half), (b, waist, -half + 0.08),
-             (-b, waist, -half + 0.08), paint),
-        quad((a, mid, half), (-a, mid, half), (-b, hood, half - 0.12), (b, hood, half - 0.12),
-             paint),
-        Face(np.array([(-a, mid, half), (-a, mid, -half), (-b, waist, -half + 0.08),
-                       (-b, waist, split), (-b, hood, half - 0.12)]), paint),
-        Face(np.array([(a, mid, -half), (a, mid, half), (b, hood, half - 0.12),
-                       (b, waist, split), (b, waist, -half + 0.08)]), paint),
-        quad((b, hood, half - 0.12), (-b, hood, half - 0.12), (-b, waist, split),
-             (b, waist, split), paint),
-        quad((-b, waist, -half + 0.08), (b, waist, -half + 0.08), (b, waist, split),
-             (-b, waist, split), paint),
+        quad(
+            (-a, mid, -half),
+            (a, mid, -half),
+            (b, waist, -half + 0.08),
+            (-b, waist, -half + 0.08),
+            paint,
+        ),
+        quad(
+            (a, mid, half), (-a, mid, half), (-b, hood, half - 0.12), (b, hood, half - 0.12), paint
+        ),
+        Face(
+            np.array(
+                [
+                    (-a, mid, half),
+                    (-a, mid, -half),
+                    (-b, waist, -half + 0.08),
+                    (-b, waist, split),
+                    (-b, hood, half - 0.12),
+                ]
+            ),
+            paint,
+        ),
+        Face(
+            np.array(
+                [
+                    (a, mid, -half),
+                    (a, mid, half),
+                    (b, hood, half - 0.12),
+                    (b, waist, split),
+                    (b, waist, -half + 0.08),
+                ]
+            ),
+            paint,
+        ),
+        quad(
+            (b, hood, half - 0.12),
+            (-b, hood, half - 0.12),
+            (-b, waist, split),
+            (b, waist, split),
+            paint,
+        ),
+        quad(
+            (-b, waist, -half + 0.08),
+            (b, waist, -half + 0.08),
+            (b, waist, split),
+            (-b, waist, split),
+            paint,
+        ),
     ]
     del lower['top']
     _paint_ends(lower['rear'], lower['front'], upper[0], upper[1], rng)
@@ -72,8 +121,9 @@ def _body(length: float, width: float, height: float, paint: np.ndarray,
     return list(lower.values()) + upper + _tyres(length, width)
 
 
-def _paint_ends(rear: Face, front: Face, rear_top: Face, front_top: Face,
-                rng: np.random.Generator) -> None:
+def _paint_ends(
+    rear: Face, front: Face, rear_top: Face, front_top: Face, rng: np.random.Generator
+) -> None:
     """Lights, plates, bumpers and the grille."""
     rear.rectangle(0.0, 0.0, 1.0, 0.34, TRIM)
     rear.rectangle(0.34, 0.52, 0.66, 0.86, PLATE)
@@ -120,8 +170,9 @@ def _tyres(length: float, width: float) -> list[Face]:
     return faces
 
 
-def _facing(x: float, half: float, y0: float, y1: float, z: float, sign: int,
-            colour: np.ndarray) -> Face:
+def _facing(
+    x: float, half: float, y0: float, y1: float, z: float, sign: int, colour: np.ndarray
+) -> Face:
     """A rectangle looking backwards (sign -1) or forwards (sign 1)."""
     a = -half * sign * -1
     return quad((x - a, y0, z), (x + a, y0, z), (x + a, y1, z), (x - a, y1, z), colour, layer=-1)
@@ -135,24 +186,55 @@ def _wheel_foot(x: float, centre: float, sign: int) -> Face:
     return Face(points[::1], RUBBER, -1)
 
 
-def _cabin(length: float, width: float, height: float, cabin: tuple[float, ...],
-           paint: np.ndarray) -> list[Face]:
+def _cabin(
+    length: float, width: float, height: float, cabin: tuple[float, ...], paint: np.ndarray
+) -> list[Face]:
     """Windows, pillars and the roof."""
     base_rear, roof_rear, roof_front, base_front = (share * length - length / 2 for share in cabin)
     low = 0.62 * height - 0.01
     a, b = width / 2 - 0.08, width / 2 - 0.24
     back, front = base_rear + 0.08, base_front
     faces = {
-        'rear': quad((-a, low, back), (a, low, back), (b, height, roof_rear),
-                     (-b, height, roof_rear), paint, layer=1),
-        'front': quad((a, low, front), (-a, low, front), (-b, height, roof_front),
-                      (b, height, roof_front), paint, layer=1),
-        'left': quad((-a, low, front), (-a, low, back), (-b, height, roof_rear),
-                     (-b, height, roof_front), paint, layer=1),
-        'right': quad((a, low, back), (a, low, front), (b, height, roof_front),
-                      (b, height, roof_rear), paint, layer=1),
-        'top': quad((-b, height, roof_rear), (b, height, roof_rear), (b, height, roof_front),
-                    (-b, height, roof_front), paint * 1.04, layer=1),
+        'rear': quad(
+            (-a, low, back),
+            (a, low, back),
+            (b, height, roof_rear),
+            (-b, height, roof_rear),
+            paint,
+            layer=1,
+        ),
+        'front': quad(
+            (a, low, front),
+            (-a, low, front),
+            (-b, height, roof_front),
+            (b, height, roof_front),
+            paint,
+            layer=1,
+        ),
+        'left': quad(
+            (-a, low, front),
+            (-a, low, back),
+            (-b, height, roof_rear),
+            (-b, height, roof_front),
+            paint,
+            layer=1,
+        ),
+        'right': quad(
+            (a, low, back),
+            (a, low, front),
+            (b, height, roof_front),
+            (b, height, roof_rear),
+            paint,
+            layer=1,
+        ),
+        'top': quad(
+            (-b, height, roof_rear),
+            (b, height, roof_rear),
+            (b, height, roof_front),
+            (-b, height, roof_front),
+            paint * 1.04,
+            layer=1,
+        ),
     }
     for name in ('rear', 'front'):
         faces[name].rectangle(0.07, 0.10, 0.93, 0.90, GLASS)

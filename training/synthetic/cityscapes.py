@@ -18,7 +18,7 @@ from .render import Frame
 CITY = 'upstreet'
 _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
 _DATASET_IDS = np.zeros(256, np.uint8)  # by train id; 0 is unlabelled
-_DATASET_IDS[:LABEL_SET.num_classes] = [entry.dataset_id for entry in LABEL_SET.classes]
+_DATASET_IDS[: LABEL_SET.num_classes] = [entry.dataset_id for entry in LABEL_SET.classes]
 
 
 def encode_label_ids(label: np.ndarray) -> np.ndarray:

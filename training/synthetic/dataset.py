@@ -26,8 +26,9 @@ class Job:
     size: tuple[int, int]
 
 
-def plan_jobs(output: Path, *, train: int, val: int, seed: int, size: tuple[int, int]
-              ) -> list[Job]:
+def plan_jobs(
+    output: Path, *, train: int, val: int, seed: int, size: tuple[int, int]
+) -> list[Job]:
     """Spreads the frames over worlds, two of each."""
     each = len(VISIT_TIMES)
     jobs = []
@@ -42,8 +43,9 @@ def run_job(job: Job) -> int:
     cv2.setNumThreads(1)  # the processes share the cores already
     frames = visit_world(job.seed, job.split, job.index, size=job.size, count=job.count)
     for frame in frames:
-        write_frame(job.output, job.split, frame, sequence=job.index,
-                    number=round(frame.time * 10))
+        write_frame(
+            job.output, job.split, frame, sequence=job.index, number=round(frame.time * 10)
+        )
     return len(frames)
 
 

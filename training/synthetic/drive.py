@@ -30,8 +30,10 @@ def split_world_seed(seed: int, split: str, index: int) -> int:
     if split not in SPLITS:
         raise ParameterError(f"split is '{split}', expected one of {', '.join(SPLITS)}")
     if not 0 <= index < _FIRST_DRIVE:
-        raise ParameterError(f'index of a world is {index}, expected 0 to {_FIRST_DRIVE - 1}; '
-                             'use another seed for more worlds')
+        raise ParameterError(
+            f'index of a world is {index}, expected 0 to {_FIRST_DRIVE - 1}; '
+            'use another seed for more worlds'
+        )
     return 2 * (_checked_seed(seed) * _WORLDS_PER_SEED + index) + SPLITS.index(split)
 
 
@@ -51,8 +53,9 @@ def _checked_seed(seed: int) -> int:
     return seed
 
 
-def visit_world(seed: int, split: str, index: int, *, size: tuple[int, int], count: int
-                ) -> list[Frame]:
+def visit_world(
+    seed: int, split: str, index: int, *, size: tuple[int, int], count: int
+) -> list[Frame]:
     """The data-set frames of one world: ``count`` (1 or 2) moments far apart."""
     world = make_world(split_world_seed(seed, split, index), duration=VISIT)
     return [render_frame(world, time, size=size) for time in VISIT_TIMES[:count]]
@@ -75,7 +78,9 @@ def render_drive(seed: int, *, size: tuple[int, int], frames: int, rate: float) 
         ParameterError: an argument is out of range.
     """
     if frames < 1 or not rate > 0:
-        raise ParameterError(f'a drive of {frames} frames at {rate} Hz, expected at least one '
-                             'frame and a rate above 0')
+        raise ParameterError(
+            f'a drive of {frames} frames at {rate} Hz, expected at least one '
+            'frame and a rate above 0'
+        )
     world = make_world(drive_world_seed(seed), duration=frames / rate)
     return (render_frame(world, index / rate, size=size) for index in range(frames))

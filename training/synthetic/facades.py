@@ -10,19 +10,36 @@ from .light import rgb
 from .noise import noise_patch
 
 PIXELS_PER_METRE = 30
-PLASTERS = (rgb(214, 196, 160), rgb(226, 216, 198), rgb(190, 146, 112), rgb(176, 110, 84),
-            rgb(206, 178, 128), rgb(172, 168, 160), rgb(196, 170, 160), rgb(150, 138, 124),
-            rgb(222, 196, 148), rgb(140, 92, 74), rgb(186, 190, 184), rgb(204, 160, 120))
+PLASTERS = (
+    rgb(214, 196, 160),
+    rgb(226, 216, 198),
+    rgb(190, 146, 112),
+    rgb(176, 110, 84),
+    rgb(206, 178, 128),
+    rgb(172, 168, 160),
+    rgb(196, 170, 160),
+    rgb(150, 138, 124),
+    rgb(222, 196, 148),
+    rgb(140, 92, 74),
+    rgb(186, 190, 184),
+    rgb(204, 160, 120),
+)
 SHOPS = (rgb(140, 30, 34), rgb(30, 70, 60), rgb(34, 50, 90), rgb(60, 46, 38), rgb(200, 150, 50))
 FRAME_COLOURS = (rgb(236, 234, 228), rgb(92, 70, 52), rgb(70, 76, 80), rgb(222, 214, 196))
 
 
-def _fill(picture: np.ndarray, x0: float, y0: float, x1: float, y1: float, colour: np.ndarray
-          ) -> None:
+def _fill(
+    picture: np.ndarray, x0: float, y0: float, x1: float, y1: float, colour: np.ndarray
+) -> None:
     """A rectangle in metres, y counted upwards from the lower edge."""
     scale, height = PIXELS_PER_METRE, picture.shape[0]
-    cv2.rectangle(picture, (round(x0 * scale), round(height - y1 * scale)),
-                  (round(x1 * scale) - 1, round(height - y0 * scale) - 1), colour.tolist(), -1)
+    cv2.rectangle(
+        picture,
+        (round(x0 * scale), round(height - y1 * scale)),
+        (round(x1 * scale) - 1, round(height - y0 * scale) - 1),
+        colour.tolist(),
+        -1,
+    )
 
 
 def _shape(width: float, height: float) -> tuple[int, int]:
@@ -30,8 +47,14 @@ def _shape(width: float, height: float) -> tuple[int, int]:
     return max(round(height * PIXELS_PER_METRE), 8), max(round(width * PIXELS_PER_METRE), 8)
 
 
-def _surface(rng: np.random.Generator, width: float, height: float, base: np.ndarray, *,
-             rough: float = 0.045) -> np.ndarray:
+def _surface(
+    rng: np.random.Generator,
+    width: float,
+    height: float,
+    base: np.ndarray,
+    *,
+    rough: float = 0.045,
+) -> np.ndarray:
     """An uneven wall, darker near the ground; uint8 [h, w, 3]."""
     rows, columns = _shape(width, height)
     shade = 1 + rough * noise_patch(rng, 'blotch', rows, columns)
@@ -52,7 +75,7 @@ def _bricks(picture: np.ndarray, course: float) -> None:
     length = step * 3
     for row, top in enumerate(range(0, picture.shape[0], step)):
         _darken(picture[top], 0.78)
-        _darken(picture[top:top + step, (row % 2) * length // 2::length], 0.8)
+        _darken(picture[top : top + step, (row % 2) * length // 2 :: length], 0.8)
 
 
 def facade(rng: np.random.Generator, *, width: float, floors: int, storey: float) -> Texture:
@@ -75,8 +98,17 @@ def facade(rng: np.random.Generator, *, width: float, floors: int, storey: float
             _band(picture, rng, width, low + 0.9, low + 2.4, frame)
             continue
         for column in range(columns):
-            _window(picture, rng, column * pitch + (pitch - window_w) / 2, low + 0.85, window_w,
-                    window_h, frame, base, shutters)
+            _window(
+                picture,
+                rng,
+                column * pitch + (pitch - window_w) / 2,
+                low + 0.85,
+                window_w,
+                window_h,
+                frame,
+                base,
+                shutters,
+            )
             if balcony and column % 2 and floor < floors:
                 x = column * pitch + (pitch - window_w) / 2
                 _fill(picture, x - 0.3, low + 0.45, x + window_w + 0.3, low + 1.25, base * 0.62)
@@ -100,8 +132,17 @@ def _glass(rng: np.random.Generator) -> np.ndarray:
     return rgb(178, 168, 146)
 
 
-def _window(picture: np.ndarray, rng: np.random.Generator, x: float, y: float, width: float,
-            height: float, frame: np.ndarray, base: np.ndarray, shutters: bool) -> None:
+def _window(
+    picture: np.ndarray,
+    rng: np.random.Generator,
+    x: float,
+    y: float,
+    width: float,
+    height: float,
+    frame: np.ndarray,
+    base: np.ndarray,
+    shutters: bool,
+) -> None:
     """Frame, two panes, sill, lintel shadow, and perhaps shutters."""
     _fill(picture, x - 0.1, y - 0.1, x + width + 0.1, y + height + 0.1, frame)
     glass = _glass(rng)
@@ -118,16 +159,30 @@ def _window(picture: np.ndarray, rng: np.random.Generator, x: float, y: float, w
             _fill(picture, x0, y - 0.05, x0 + width * 0.42, y + height + 0.05, colour)
 
 
-def _band(picture: np.ndarray, rng: np.random.Generator, width: float, low: float, high: float,
-          frame: np.ndarray) -> None:
+def _band(
+    picture: np.ndarray,
+    rng: np.random.Generator,
+    width: float,
+    low: float,
+    high: float,
+    frame: np.ndarray,
+) -> None:
     """A ribbon of windows of an office house."""
     _fill(picture, 0.4, low, width - 0.4, high, frame * 0.5)
     for x in np.arange(0.5, width - 1.2, 1.1):
         _fill(picture, x, low + 0.08, x + 1.0, high - 0.08, _glass(rng))
 
 
-def _ground_floor(picture: np.ndarray, rng: np.random.Generator, width: float, storey: float,
-                  columns: int, pitch: float, frame: np.ndarray, base: np.ndarray) -> None:
+def _ground_floor(
+    picture: np.ndarray,
+    rng: np.random.Generator,
+    width: float,
+    storey: float,
+    columns: int,
+    pitch: float,
+    frame: np.ndarray,
+    base: np.ndarray,
+) -> None:
     """Shops with a sign board, or windows and a front door."""
     if rng.random() < 0.45:
         colour = SHOPS[rng.integers(len(SHOPS))]
@@ -169,7 +224,7 @@ def roof(rng: np.random.Generator, *, width: float, height: float) -> Texture:
     picture = _surface(rng, width, height, base, rough=0.05)
     step = round(0.32 * PIXELS_PER_METRE)
     for top in range(0, picture.shape[0], step):
-        _darken(picture[top:top + 2], 0.72)
+        _darken(picture[top : top + 2], 0.72)
     return Texture.make(picture)
 
 
@@ -183,15 +238,16 @@ def wall(rng: np.random.Generator, *, width: float, height: float) -> Texture:
         picture = _surface(rng, width, height, rgb(150, 142, 126), rough=0.07)
         step = round(0.36 * PIXELS_PER_METRE)
         for row, top in enumerate(range(0, picture.shape[0], step)):
-            _darken(picture[top:top + 2], 0.66)
+            _darken(picture[top : top + 2], 0.66)
             for left in range((row * 7) % 13, picture.shape[1], step * 2):
-                _darken(picture[top:top + step, left:left + 2], 0.7)
-                _darken(picture[top:top + step, left:left + 2 * step], rng.uniform(0.86, 1.1))
+                _darken(picture[top : top + step, left : left + 2], 0.7)
+                _darken(picture[top : top + step, left : left + 2 * step], rng.uniform(0.86, 1.1))
     else:
-        picture = _surface(rng, width, height, rgb(164, 164, 160) * rng.uniform(.85, 1.05),
-                           rough=0.07)
-        _darken(picture[:, ::round(2.4 * PIXELS_PER_METRE)], 0.6)
-        _darken(picture[:, 1::round(2.4 * PIXELS_PER_METRE)], 0.7)
+        picture = _surface(
+            rng, width, height, rgb(164, 164, 160) * rng.uniform(0.85, 1.05), rough=0.07
+        )
+        _darken(picture[:, :: round(2.4 * PIXELS_PER_METRE)], 0.6)
+        _darken(picture[:, 1 :: round(2.4 * PIXELS_PER_METRE)], 0.7)
     _fill(picture, 0, height - 0.16, width, height, rgb(186, 182, 174))
     _fill(picture, 0, height - 0.22, width, height - 0.16, rgb(80, 76, 70))
     return Texture.make(picture)
@@ -208,14 +264,14 @@ def fence(rng: np.random.Generator, *, width: float, height: float) -> Texture:
         colour = (rgb(150, 108, 66), rgb(222, 218, 206), rgb(112, 84, 58))[rng.integers(3)]
         for left in range(0, columns, round(0.19 * scale)):
             width_px = round(0.15 * scale)
-            picture[:, left:left + width_px] = colour * rng.uniform(0.88, 1.1)
-            cover[round(0.04 * scale) * (left // 6 % 2):, left:left + width_px] = 1
+            picture[:, left : left + width_px] = colour * rng.uniform(0.88, 1.1)
+            cover[round(0.04 * scale) * (left // 6 % 2) :, left : left + width_px] = 1
         bars = colour * 0.7
     elif kind == 'iron':
         colour = (rgb(34, 36, 38), rgb(40, 70, 54), rgb(70, 74, 80))[rng.integers(3)]
         for left in range(0, columns, round(0.2 * scale)):
-            picture[:, left:left + 3] = colour
-            cover[:, left:left + 3] = 1
+            picture[:, left : left + 3] = colour
+            cover[:, left : left + 3] = 1
         bars = colour * 1.1
     else:
         colour = (rgb(60, 110, 74), rgb(130, 134, 138))[rng.integers(2)]
@@ -228,9 +284,9 @@ def fence(rng: np.random.Generator, *, width: float, height: float) -> Texture:
         bars = colour * 0.85
     for y in (0.12, height - 0.22):
         top = round(rows - (y + 0.09) * scale)
-        picture[top:top + round(0.09 * scale)] = bars
-        cover[top:top + round(0.09 * scale)] = 1
+        picture[top : top + round(0.09 * scale)] = bars
+        cover[top : top + round(0.09 * scale)] = 1
     for left in range(0, columns, round(2.4 * scale)):
-        picture[:, left:left + 5] = bars
-        cover[:, left:left + 5] = 1
+        picture[:, left : left + 5] = bars
+        cover[:, left : left + 5] = 1
     return Texture.make(picture, cover)

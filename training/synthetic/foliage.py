@@ -14,8 +14,9 @@ AUTUMN = (rgb(168, 128, 44), rgb(150, 84, 40))
 BARK = (rgb(92, 74, 58), rgb(112, 100, 84), rgb(70, 60, 52))
 
 
-def _crown(rng: np.random.Generator, shape: np.ndarray, green: np.ndarray, lit_left: bool
-           ) -> tuple[np.ndarray, np.ndarray]:
+def _crown(
+    rng: np.random.Generator, shape: np.ndarray, green: np.ndarray, lit_left: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Leaves over a soft shape.
 
     Args:
@@ -41,8 +42,9 @@ def _crown(rng: np.random.Generator, shape: np.ndarray, green: np.ndarray, lit_l
     return colour, cover
 
 
-def _blobs(rng: np.random.Generator, rows: int, columns: int, places: list[tuple[float, ...]]
-           ) -> np.ndarray:
+def _blobs(
+    rng: np.random.Generator, rows: int, columns: int, places: list[tuple[float, ...]]
+) -> np.ndarray:
     """Union of soft ellipses (x, y, radius x, radius y as shares); float32 [rows, columns]."""
     step = 4  # soft enough to be computed coarsely
     x = np.arange(0, columns, step, dtype=np.float32)[None, :] / columns
@@ -63,8 +65,14 @@ def tree(rng: np.random.Generator, *, lit_left: bool) -> Texture:
     places = [(0.5, 0.36, 0.24 if slender else 0.33, 0.3)]
     for _ in range(10):
         angle = rng.uniform(0, 2 * np.pi)
-        places.append((0.5 + 0.8 * reach * np.cos(angle), 0.36 + 0.24 * np.sin(angle),
-                       rng.uniform(0.12, 0.2), rng.uniform(0.10, 0.16)))
+        places.append(
+            (
+                0.5 + 0.8 * reach * np.cos(angle),
+                0.36 + 0.24 * np.sin(angle),
+                rng.uniform(0.12, 0.2),
+                rng.uniform(0.10, 0.16),
+            )
+        )
     colour, cover = _crown(rng, _blobs(rng, rows, columns, places), green, lit_left)
     across = np.minimum(np.arange(columns), np.arange(columns)[::-1]) / 10
     down = np.arange(rows) / 10
@@ -73,12 +81,19 @@ def tree(rng: np.random.Generator, *, lit_left: bool) -> Texture:
     trunk = np.zeros((rows, columns), np.float32)
     lean = rng.uniform(-6, 6)
     mid = columns / 2
-    outline = np.array([(mid - 9, rows), (mid + 9, rows), (mid + lean + 5, rows * 0.45),
-                        (mid + lean - 5, rows * 0.45)])
+    outline = np.array(
+        [
+            (mid - 9, rows),
+            (mid + 9, rows),
+            (mid + lean + 5, rows * 0.45),
+            (mid + lean - 5, rows * 0.45),
+        ]
+    )
     cv2.fillPoly(trunk, [np.round(outline * 16).astype(np.int32)], 1.0, cv2.LINE_8, 4)
     shade = 1 + 0.15 * noise_patch(rng, 'leaf', rows, columns)
-    shade *= (1 + 0.3 * np.clip((np.arange(columns) - mid) / 9, -1, 1)
-              * (-1 if lit_left else 1)).astype(np.float32)[None, :]
+    shade *= (
+        1 + 0.3 * np.clip((np.arange(columns) - mid) / 9, -1, 1) * (-1 if lit_left else 1)
+    ).astype(np.float32)[None, :]
     wood = (1 - cover) * trunk
     full = colour * cover[..., None] + bark.astype(np.float32) * (shade * wood)[..., None]
     total = cover + wood
@@ -90,8 +105,14 @@ def bush(rng: np.random.Generator, *, lit_left: bool) -> Texture:
     rows, columns = 112, 160
     places = [(0.5, 0.75, 0.4, 0.55)]
     for _ in range(6):
-        places.append((rng.uniform(0.25, 0.75), rng.uniform(0.45, 0.85), rng.uniform(0.18, 0.28),
-                       rng.uniform(0.25, 0.4)))
+        places.append(
+            (
+                rng.uniform(0.25, 0.75),
+                rng.uniform(0.45, 0.85),
+                rng.uniform(0.18, 0.28),
+                rng.uniform(0.25, 0.4),
+            )
+        )
     shape = _blobs(rng, rows, columns, places)
     colour, cover = _crown(rng, shape, GREENS[rng.integers(len(GREENS))] * 0.92, lit_left)
     edge = np.minimum(np.arange(columns), np.arange(columns)[::-1]) / 6
@@ -103,17 +124,22 @@ def hedge(rng: np.random.Generator, *, lit_left: bool) -> Texture:
     rows, columns = 96, 480
     top = 0.10 + 0.05 * noise_patch(rng, 'blotch', 1, columns)[0]
     y = np.linspace(0, 1, rows, dtype=np.float32)[:, None]
-    colour, cover = _crown(rng, (y - top[None, :]) * 4, GREENS[rng.integers(len(GREENS))] * 0.85,
-                           lit_left)
+    colour, cover = _crown(
+        rng, (y - top[None, :]) * 4, GREENS[rng.integers(len(GREENS))] * 0.85, lit_left
+    )
     return Texture.make(colour, np.clip(cover, 0, 1))
 
 
 def tree_line(rng: np.random.Generator, *, lit_left: bool) -> Texture:
     """Far woods, wider than high."""
     rows, columns = 96, 1024
-    top = 0.42 + 0.14 * noise_patch(rng, 'cloud', 1, columns)[0] \
+    top = (
+        0.42
+        + 0.14 * noise_patch(rng, 'cloud', 1, columns)[0]
         + 0.05 * noise_patch(rng, 'leaf', 1, columns)[0]
+    )
     y = np.linspace(0, 1, rows, dtype=np.float32)[:, None]
-    colour, cover = _crown(rng, (y - top[None, :]) * 3, GREENS[rng.integers(len(GREENS))],
-                           lit_left)
+    colour, cover = _crown(
+        rng, (y - top[None, :]) * 3, GREENS[rng.integers(len(GREENS))], lit_left
+    )
     return Texture.make(colour, cover)

@@ -82,8 +82,8 @@ def paving(rng: np.random.Generator) -> Material:
     shade = cv2.resize(tint, (TILE, TILE), interpolation=cv2.INTER_NEAREST)
     shade = shade * (1 + 0.035 * noise_tile('fine') + 0.03 * noise_tile('blotch'))
     for offset in range(0, TILE, slab):
-        shade[offset:offset + 2] *= 0.72
-        shade[:, offset:offset + 2] *= 0.72
+        shade[offset : offset + 2] *= 0.72
+        shade[:, offset : offset + 2] *= 0.72
     return Material.make(shade[..., None] * base.astype(np.float32))
 
 
@@ -145,7 +145,7 @@ class Ground:
         factor = light.factor(np.array([0.0, 1.0, 0.0]))
         for start, end, share in share_blocks(light.own_share(z)):
             mix = np.column_stack([np.diag(factor * share), light.haze * (1 - share)])
-            image[first + start:first + end] = cv2.transform(colour[start:end], mix)
+            image[first + start : first + end] = cv2.transform(colour[start:end], mix)
         return first
 
     @staticmethod
@@ -159,8 +159,13 @@ class Ground:
             rows = np.flatnonzero((z >= low) & (z < high))
             if len(rows):
                 band = slice(rows[0], rows[-1] + 1)
-                result[band] = cv2.remap(material.levels[level], map_x[band], map_y[band],
-                                         cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+                result[band] = cv2.remap(
+                    material.levels[level],
+                    map_x[band],
+                    map_y[band],
+                    cv2.INTER_LINEAR,
+                    borderMode=cv2.BORDER_WRAP,
+                )
         return result
 
     def _reserve(self, x: np.ndarray) -> np.ndarray:
@@ -194,14 +199,18 @@ class Ground:
         if not self.street.tracks:
             return
         for width, paint, strength in ((0.26, GROOVE, 0.6), (0.08, STEEL, 0.85)):
-            strips = [(centre + side, width, camera.s + ahead, camera.s + ahead + 4.0)
-                      for centre in self.street.tracks for side in (-0.72, 0.72)
-                      for ahead in np.arange(0, LINES_END, 4.0)]
+            strips = [
+                (centre + side, width, camera.s + ahead, camera.s + ahead + 4.0)
+                for centre in self.street.tracks
+                for side in (-0.72, 0.72)
+                for ahead in np.arange(0, LINES_END, 4.0)
+            ]
             _lay(colour, _strip_mask(colour, camera, first, strips), paint, strength)
 
 
-def _strip_mask(colour: np.ndarray, camera: Camera, first: int,
-                strips: list[tuple[float, float, float, float]]) -> np.ndarray:
+def _strip_mask(
+    colour: np.ndarray, camera: Camera, first: int, strips: list[tuple[float, float, float, float]]
+) -> np.ndarray:
     """Rectangles on the ground as coverage, uint8 [R, W], beginning at image row ``first``.
 
     Args:

@@ -8,22 +8,54 @@ from .cars import AMBER, GLASS, HEAD_LIGHT, PLATE, RIM, RUBBER, SKY_IN_GLASS, TA
 from .light import rgb
 from .solids import Face, Solid, box_faces, quad
 
-BUS_PAINTS = (rgb(226, 178, 24), rgb(196, 30, 34), rgb(28, 96, 176), rgb(36, 134, 80),
-              rgb(226, 110, 24), rgb(110, 40, 120))
-TRAM_PAINTS = (rgb(190, 24, 36), rgb(26, 120, 70), rgb(20, 80, 160), rgb(220, 170, 20),
-               rgb(90, 90, 100))
+BUS_PAINTS = (
+    rgb(226, 178, 24),
+    rgb(196, 30, 34),
+    rgb(28, 96, 176),
+    rgb(36, 134, 80),
+    rgb(226, 110, 24),
+    rgb(110, 40, 120),
+)
+TRAM_PAINTS = (
+    rgb(190, 24, 36),
+    rgb(26, 120, 70),
+    rgb(20, 80, 160),
+    rgb(220, 170, 20),
+    rgb(90, 90, 100),
+)
 CREAM = rgb(232, 228, 214)
-CARGO_PAINTS = (rgb(232, 232, 230), rgb(214, 216, 220), rgb(196, 200, 204), rgb(60, 92, 140),
-                rgb(150, 44, 40), rgb(70, 110, 80), rgb(190, 150, 90))
-CAB_PAINTS = (rgb(220, 222, 224), rgb(170, 30, 30), rgb(30, 66, 130), rgb(40, 44, 50),
-              rgb(214, 120, 30), rgb(40, 110, 70), rgb(120, 126, 134))
+CARGO_PAINTS = (
+    rgb(232, 232, 230),
+    rgb(214, 216, 220),
+    rgb(196, 200, 204),
+    rgb(60, 92, 140),
+    rgb(150, 44, 40),
+    rgb(70, 110, 80),
+    rgb(190, 150, 90),
+)
+CAB_PAINTS = (
+    rgb(220, 222, 224),
+    rgb(170, 30, 30),
+    rgb(30, 66, 130),
+    rgb(40, 44, 50),
+    rgb(214, 120, 30),
+    rgb(40, 110, 70),
+    rgb(120, 126, 134),
+)
 STEEL = rgb(128, 130, 134)
 WARNING_RED, WARNING_WHITE = rgb(206, 36, 34), rgb(238, 238, 234)
 DISPLAY, DISPLAY_TEXT = rgb(16, 16, 18), rgb(250, 168, 40)
 
 
-def _wheels(side: Face, length: float, tall: float, y0: float, places: tuple[float, ...],
-            radius: float, mirrored: bool) -> None:
+def _wheels(
+    side: Face,
+    length: float,
+    tall: float,
+    y0: float,
+    places: tuple[float, ...],
+    radius: float,
+    mirrored: bool,
+) -> None:
     """Wheel arches and wheels along a side; places are distances from the rear [m]."""
     for place in places:
         u = place / length
@@ -42,14 +74,28 @@ def _feet(width: float, length: float, places: tuple[float, ...], radius: float)
     for place in places:
         z = place - length / 2
         for x, sign in ((-width / 2 + 0.02, -1), (width / 2 - 0.02, 1)):
-            points = np.stack([np.full(9, x), radius + radius * np.sin(angle),
-                               z + sign * radius * np.cos(angle)], -1)
+            points = np.stack(
+                [
+                    np.full(9, x),
+                    radius + radius * np.sin(angle),
+                    z + sign * radius * np.cos(angle),
+                ],
+                -1,
+            )
             faces.append(Face(points, RUBBER, -1))
     for z, sign in ((places[0] - radius - length / 2, 1), (places[-1] + radius - length / 2, -1)):
         for x in (-width / 2 + 0.2, width / 2 - 0.2):
             a = 0.17 * sign
-            faces.append(quad((x - a, 0, z), (x + a, 0, z), (x + a, 0.5, z), (x - a, 0.5, z),
-                              RUBBER, layer=-1))
+            faces.append(
+                quad(
+                    (x - a, 0, z),
+                    (x + a, 0, z),
+                    (x + a, 0.5, z),
+                    (x - a, 0.5, z),
+                    RUBBER,
+                    layer=-1,
+                )
+            )
     return faces
 
 
@@ -59,8 +105,9 @@ def build_bus(rng: np.random.Generator) -> Solid:
     paint = BUS_PAINTS[rng.integers(len(BUS_PAINTS))]
     second = CREAM if rng.random() < 0.4 else paint * 0.75
     y0 = 0.32
-    faces = box_faces(width, y0, height, -length / 2, length / 2, paint, inset=0.06,
-                      top_colour=paint * 0.9)
+    faces = box_faces(
+        width, y0, height, -length / 2, length / 2, paint, inset=0.06, top_colour=paint * 0.9
+    )
     places = (length * 0.24, length * 0.78)
     for name in ('left', 'right'):
         _bus_side(faces[name], length, second, doors=name == 'right')
@@ -82,8 +129,13 @@ def _bus_side(side: Face, length: float, second: np.ndarray, *, doors: bool) -> 
         for u in (0.40, 0.88):
             side.rectangle(u, 0.06, u + 1.2 / length, 0.84, TRIM)
             for shift in (0.08, 0.64):
-                side.rectangle(u + shift / length, 0.12, u + (shift + 0.48) / length, 0.80,
-                               (GLASS + SKY_IN_GLASS) / 2)
+                side.rectangle(
+                    u + shift / length,
+                    0.12,
+                    u + (shift + 0.48) / length,
+                    0.80,
+                    (GLASS + SKY_IN_GLASS) / 2,
+                )
 
 
 def _bus_rear(rear: Face, second: np.ndarray) -> None:
@@ -127,13 +179,17 @@ def build_truck(rng: np.random.Generator) -> Solid:
     cargo_paint = CARGO_PAINTS[rng.integers(len(CARGO_PAINTS))]
     kind = ('box', 'tarpaulin', 'tipper')[rng.choice(3, p=(0.5, 0.3, 0.2))]
     if kind == 'tipper':
-        cargo_height, cargo_paint = rng.uniform(2.3, 2.6), rgb(206, 120, 26) * rng.uniform(.8, 1.1)
+        cargo_height, cargo_paint = (
+            rng.uniform(2.3, 2.6),
+            rgb(206, 120, 26) * rng.uniform(0.8, 1.1),
+        )
     rear, front = -length / 2, length / 2
     places = (1.1, 2.3, length - 1.3) if cargo_length > 5.8 else (1.5, length - 1.3)
     chassis = box_faces(width - 0.5, 0.42, 1.0, rear + 0.1, front - 0.3, TRIM)
     cargo = box_faces(width, 1.0, cargo_height, rear, front - 2.3, cargo_paint, layer=1)
-    cab = box_faces(width - 0.1, 0.45, cab_height, front - 2.0, front, cab_paint, layer=1,
-                    inset=0.08)
+    cab = box_faces(
+        width - 0.1, 0.45, cab_height, front - 2.0, front, cab_paint, layer=1, inset=0.08
+    )
     for name in ('left', 'right'):
         _truck_side(cargo[name], cargo_length, kind, cargo_paint, rng)
         _cab_side(cab[name], name == 'left')
@@ -142,12 +198,17 @@ def build_truck(rng: np.random.Generator) -> Solid:
     _truck_rear(cargo['rear'], chassis['rear'], kind, cargo_paint)
     _cab_front(cab['front'], cab_paint)
     faces = [*chassis.values(), *cargo.values(), *cab.values()]
-    return Solid(faces + _feet(width - 0.4, length, places, 0.5), length, width,
-                 max(cargo_height, cab_height))
+    return Solid(
+        faces + _feet(width - 0.4, length, places, 0.5),
+        length,
+        width,
+        max(cargo_height, cab_height),
+    )
 
 
-def _truck_side(side: Face, length: float, kind: str, paint: np.ndarray,
-                rng: np.random.Generator) -> None:
+def _truck_side(
+    side: Face, length: float, kind: str, paint: np.ndarray, rng: np.random.Generator
+) -> None:
     """Panels, folds or ribs, and a firm's stripe."""
     step = {'box': 1.2, 'tarpaulin': 0.45, 'tipper': 0.8}[kind]
     for place in np.arange(step, length, step):
@@ -214,16 +275,25 @@ def build_tram(rng: np.random.Generator) -> Solid:
     faces: list[Face] = []
     for index in range(sections):
         z0 = -length / 2 + index * (piece + joint)
-        faces += _tram_section(width, height, z0, z0 + piece, paint, first=index == 0,
-                               last=index == sections - 1)
+        faces += _tram_section(
+            width, height, z0, z0 + piece, paint, first=index == 0, last=index == sections - 1
+        )
         if index:
             bellows = box_faces(width - 0.3, 0.3, height - 0.1, z0 - joint, z0, TRIM)
             faces += [bellows['left'], bellows['right'], bellows['top']]
     return Solid(faces + _pantograph(height), length, width, height)
 
 
-def _tram_section(width: float, height: float, z0: float, z1: float, paint: np.ndarray, *,
-                  first: bool, last: bool) -> list[Face]:
+def _tram_section(
+    width: float,
+    height: float,
+    z0: float,
+    z1: float,
+    paint: np.ndarray,
+    *,
+    first: bool,
+    last: bool,
+) -> list[Face]:
     """One body section: coloured below, cream above, a dark window band between."""
     start, end = z0 + (0.5 if first else 0), z1 - (0.5 if last else 0)
     faces = box_faces(width, 0.14, height, start, end, CREAM, inset=0.1, top_colour=STEEL)
@@ -241,8 +311,10 @@ def _tram_section(width: float, height: float, z0: float, z1: float, paint: np.n
         side.rectangle(0.505, 0.1, 0.57, 0.8, (GLASS + SKY_IN_GLASS) / 2)
         side.rectangle(0, 0.92, 1, 1, paint)
     kept = [faces['left'], faces['right'], faces['top']]
-    for name, outer, tip, body, sign in (('rear', first, z0, start, -1),
-                                         ('front', last, z1, end, 1)):
+    for name, outer, tip, body, sign in (
+        ('rear', first, z0, start, -1),
+        ('front', last, z1, end, 1),
+    ):
         if outer:
             kept += _tram_end(width, height, tip, body, paint, sign)
         else:
@@ -252,26 +324,30 @@ def _tram_section(width: float, height: float, z0: float, z1: float, paint: np.n
     return kept + list(roof.values())
 
 
-def _tram_end(width: float, height: float, tip: float, body: float, paint: np.ndarray,
-              sign: int) -> list[Face]:
+def _tram_end(
+    width: float, height: float, tip: float, body: float, paint: np.ndarray, sign: int
+) -> list[Face]:
     """A tapered, leaning end with one wide screen, a destination and a single middle light."""
     a, b, c = width / 2, width / 2 - 0.35, width / 2 - 0.4
     y0, waist = 0.14, 1.25
     m = (tip - body) * 0.35 + body
 
     def flat(points: list[tuple[float, float, float]], colour: np.ndarray) -> Face:
-        return quad(*(points if sign < 0 else [points[1], points[0], points[3], points[2]]),
-                    colour)
+        return quad(
+            *(points if sign < 0 else [points[1], points[0], points[3], points[2]]), colour
+        )
 
     low = flat([(-b, y0, tip), (b, y0, tip), (b, waist, tip), (-b, waist, tip)], paint)
     high = flat([(-b, waist, tip), (b, waist, tip), (c, height, m), (-c, height, m)], CREAM)
     left = flat([(-a, y0, body), (-b, y0, tip), (-b, waist, tip), (-a, waist, body)], paint)
     right = flat([(b, y0, tip), (a, y0, body), (a, waist, body), (b, waist, tip)], paint)
     roof = a - 0.1
-    left_top = flat([(-a, waist, body), (-b, waist, tip), (-c, height, m), (-roof, height, body)],
-                    GLASS)
-    right_top = flat([(b, waist, tip), (a, waist, body), (roof, height, body), (c, height, m)],
-                     GLASS)
+    left_top = flat(
+        [(-a, waist, body), (-b, waist, tip), (-c, height, m), (-roof, height, body)], GLASS
+    )
+    right_top = flat(
+        [(b, waist, tip), (a, waist, body), (roof, height, body), (c, height, m)], GLASS
+    )
     low.rectangle(0, 0, 1, 0.16, TRIM)
     high.rectangle(0.02, 0.04, 0.98, 0.74, GLASS)
     high.rectangle(0.02, 0.42, 0.98, 0.74, (GLASS + SKY_IN_GLASS) / 2)
@@ -287,10 +363,24 @@ def _tram_end(width: float, height: float, tip: float, body: float, paint: np.nd
 def _pantograph(height: float) -> list[Face]:
     """The folding arm that reaches for the wire, as a thin flat frame."""
     base, top = height + 0.3, height + 1.3
-    arm = Face(np.array([(-0.5, base, -1.0), (-0.35, base, -1.0), (-0.5, top, 0.2),
-                         (-0.65, top, 0.2)]), TRIM, 2, double=True)
-    other = Face(np.array([(0.35, base, -1.0), (0.5, base, -1.0), (0.65, top, 0.2),
-                           (0.5, top, 0.2)]), TRIM, 2, double=True)
-    bar = Face(np.array([(-0.9, top, 0.2), (0.9, top, 0.2), (0.9, top + 0.14, 0.2),
-                         (-0.9, top + 0.14, 0.2)]), TRIM, 2, double=True)
+    arm = Face(
+        np.array([(-0.5, base, -1.0), (-0.35, base, -1.0), (-0.5, top, 0.2), (-0.65, top, 0.2)]),
+        TRIM,
+        2,
+        double=True,
+    )
+    other = Face(
+        np.array([(0.35, base, -1.0), (0.5, base, -1.0), (0.65, top, 0.2), (0.5, top, 0.2)]),
+        TRIM,
+        2,
+        double=True,
+    )
+    bar = Face(
+        np.array(
+            [(-0.9, top, 0.2), (0.9, top, 0.2), (0.9, top + 0.14, 0.2), (-0.9, top + 0.14, 0.2)]
+        ),
+        TRIM,
+        2,
+        double=True,
+    )
     return [arm, other, bar]

@@ -65,24 +65,69 @@ def make_light(rng: np.random.Generator) -> Light:
     weather = WEATHERS[rng.choice(4, p=(0.42, 0.28, 0.14, 0.16))]
     elevation = np.deg2rad(rng.uniform(10, 22) if weather == 'evening' else rng.uniform(28, 62))
     azimuth = rng.uniform(-np.pi, np.pi)
-    to_sun = np.array([np.cos(elevation) * np.sin(azimuth), np.sin(elevation),
-                       np.cos(elevation) * np.cos(azimuth)])
+    to_sun = np.array(
+        [
+            np.cos(elevation) * np.sin(azimuth),
+            np.sin(elevation),
+            np.cos(elevation) * np.cos(azimuth),
+        ]
+    )
     warm = rng.uniform(-0.03, 0.05)
     table = {
-        'clear': (0.62, rgb(1.06, 1.0, 0.92), rgb(0.64, 0.67, 0.74), rgb(196, 212, 228),
-                  rng.uniform(190, 420), rgb(104, 156, 214), rgb(196, 217, 236),
-                  rng.uniform(0, 0.5)),
-        'overcast': (0.08, rgb(1.0, 1.0, 1.0), rgb(0.86, 0.88, 0.90), rgb(198, 203, 208),
-                     rng.uniform(120, 260), rgb(168, 177, 188), rgb(214, 218, 222), 0.95),
-        'hazy': (0.28, rgb(1.04, 1.0, 0.94), rgb(0.74, 0.76, 0.78), rgb(206, 208, 206),
-                 rng.uniform(80, 140), rgb(160, 182, 205), rgb(220, 222, 220),
-                 rng.uniform(0.3, 0.7)),
-        'evening': (0.60, rgb(1.16, 0.92, 0.66), rgb(0.66, 0.65, 0.70), rgb(226, 200, 172),
-                    rng.uniform(130, 260), rgb(122, 152, 198), rgb(244, 208, 164),
-                    rng.uniform(0.1, 0.6)),
+        'clear': (
+            0.62,
+            rgb(1.06, 1.0, 0.92),
+            rgb(0.64, 0.67, 0.74),
+            rgb(196, 212, 228),
+            rng.uniform(190, 420),
+            rgb(104, 156, 214),
+            rgb(196, 217, 236),
+            rng.uniform(0, 0.5),
+        ),
+        'overcast': (
+            0.08,
+            rgb(1.0, 1.0, 1.0),
+            rgb(0.86, 0.88, 0.90),
+            rgb(198, 203, 208),
+            rng.uniform(120, 260),
+            rgb(168, 177, 188),
+            rgb(214, 218, 222),
+            0.95,
+        ),
+        'hazy': (
+            0.28,
+            rgb(1.04, 1.0, 0.94),
+            rgb(0.74, 0.76, 0.78),
+            rgb(206, 208, 206),
+            rng.uniform(80, 140),
+            rgb(160, 182, 205),
+            rgb(220, 222, 220),
+            rng.uniform(0.3, 0.7),
+        ),
+        'evening': (
+            0.60,
+            rgb(1.16, 0.92, 0.66),
+            rgb(0.66, 0.65, 0.70),
+            rgb(226, 200, 172),
+            rng.uniform(130, 260),
+            rgb(122, 152, 198),
+            rgb(244, 208, 164),
+            rng.uniform(0.1, 0.6),
+        ),
     }
     strength, sun, ambient, haze, distance, top, bottom, cover = table[weather]
     shadow = {'clear': 0.52, 'overcast': 0.0, 'hazy': 0.26, 'evening': 0.46}[weather]
     tint = rgb(1 + warm, 1.0, 1 - warm)
-    return Light(weather, to_sun, sun * strength * tint, ambient * tint, haze, distance, top,
-                 bottom, float(cover), shadow, float(rng.uniform(0.94, 1.16)))
+    return Light(
+        weather,
+        to_sun,
+        sun * strength * tint,
+        ambient * tint,
+        haze,
+        distance,
+        top,
+        bottom,
+        float(cover),
+        shadow,
+        float(rng.uniform(0.94, 1.16)),
+    )

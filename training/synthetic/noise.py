@@ -24,11 +24,12 @@ def value_noise(rng: np.random.Generator, size: int, cells: int) -> np.ndarray:
     grid = np.pad(rng.random((cells, cells), dtype=np.float32), 2, mode='wrap')
     step = size // cells
     large = cv2.resize(grid, None, fx=step, fy=step, interpolation=cv2.INTER_CUBIC)
-    return large[2 * step:2 * step + size, 2 * step:2 * step + size]
+    return large[2 * step : 2 * step + size, 2 * step : 2 * step + size]
 
 
-def fractal_noise(rng: np.random.Generator, size: int, cells: tuple[int, ...],
-                  weights: tuple[float, ...]) -> np.ndarray:
+def fractal_noise(
+    rng: np.random.Generator, size: int, cells: tuple[int, ...], weights: tuple[float, ...]
+) -> np.ndarray:
     """Weighted sum of value noise, mean 0 and standard deviation 1; float32 [size, size]."""
     total = np.zeros((size, size), np.float32)
     for count, weight in zip(cells, weights, strict=True):
@@ -67,4 +68,4 @@ def wide_noise(kind: str) -> np.ndarray:
 def noise_patch(rng: np.random.Generator, kind: str, height: int, width: int) -> np.ndarray:
     """A random window of a shared tile; float32 [height, width], at most 1536 x 4096."""
     row, column = rng.integers(TILE, size=2)
-    return wide_noise(kind)[row:row + height, column:column + width]
+    return wide_noise(kind)[row : row + height, column : column + width]

@@ -56,8 +56,10 @@ def check_size(size: tuple[int, int]) -> None:
     """
     width, height = size
     if not (128 <= width <= 4096 and 128 <= height <= 2048) or width % 4 or height % 4:
-        raise ParameterError(f'image size is {width} x {height}, expected a width of 128 to 4096 '
-                             'and a height of 128 to 2048, both divisible by 4')
+        raise ParameterError(
+            f'image size is {width} x {height}, expected a width of 128 to 4096 '
+            'and a height of 128 to 2048, both divisible by 4'
+        )
 
 
 def render_frame(world: World, time: float, *, size: tuple[int, int]) -> Frame:
@@ -82,8 +84,9 @@ def render_frame(world: World, time: float, *, size: tuple[int, int]) -> Frame:
     while True:
         canvas = _paint(world, camera, time, chosen)
         shown = np.bincount(canvas.label.ravel(), minlength=1 << 13)
-        kept = [item for item in chosen
-                if min(shown[label] for label in item[0].labels) >= smallest]
+        kept = [
+            item for item in chosen if min(shown[label] for label in item[0].labels) >= smallest
+        ]
         if len(kept) == len(chosen):
             break
         chosen = kept
@@ -105,13 +108,17 @@ def _worth_showing(world: World, camera: Camera, time: float) -> list[tuple[Acto
     found = [found[index] for index in order]
     scale = (camera.width / 1024) ** 2
     areas = _coarse_areas(found, camera)
-    return [item for item, (visible, whole) in zip(found, areas, strict=True)
-            if visible >= MIN_COARSE_PIXELS * scale
-            and (visible >= MIN_VISIBLE * whole or visible >= LARGE_COARSE_PIXELS * scale)]
+    return [
+        item
+        for item, (visible, whole) in zip(found, areas, strict=True)
+        if visible >= MIN_COARSE_PIXELS * scale
+        and (visible >= MIN_VISIBLE * whole or visible >= LARGE_COARSE_PIXELS * scale)
+    ]
 
 
-def _coarse_areas(found: list[tuple[Actor, list[Part]]], camera: Camera, *, step: int = 4
-                  ) -> np.ndarray:
+def _coarse_areas(
+    found: list[tuple[Actor, list[Part]]], camera: Camera, *, step: int = 4
+) -> np.ndarray:
     """How much each of several things shows, at a fraction of the resolution.
 
     Args:
@@ -135,8 +142,9 @@ def _coarse_areas(found: list[tuple[Actor, list[Part]]], camera: Camera, *, step
     return np.column_stack([visible, np.array(whole, int)]) * step * step
 
 
-def _paint(world: World, camera: Camera, time: float, chosen: list[tuple[Actor, list[Part]]]
-           ) -> Canvas:
+def _paint(
+    world: World, camera: Camera, time: float, chosen: list[tuple[Actor, list[Part]]]
+) -> Canvas:
     """Paints the world from far to near."""
     canvas = Canvas(camera, world.light)
     world.sky.paint(canvas.image, canvas.label, camera, world.light)
@@ -148,10 +156,16 @@ def _paint(world: World, camera: Camera, time: float, chosen: list[tuple[Actor, 
             for item in items:
                 item.draw(canvas)
     standing = [(actor.extent(time), (actor, parts)) for actor, parts in chosen]
-    standing += [(Extent(plant.base[2], plant.base[2], plant.base[0]), plant)
-                 for plant in world.plants if camera.s + 2 < plant.base[2] < camera.s + 110]
-    standing += [(Extent(post.pose.s, post.pose.s, post.pose.x), post)
-                 for post in world.posts if camera.s + 3 < post.pose.s < camera.s + post.limit]
+    standing += [
+        (Extent(plant.base[2], plant.base[2], plant.base[0]), plant)
+        for plant in world.plants
+        if camera.s + 2 < plant.base[2] < camera.s + 110
+    ]
+    standing += [
+        (Extent(post.pose.s, post.pose.s, post.pose.x), post)
+        for post in world.posts
+        if camera.s + 3 < post.pose.s < camera.s + post.limit
+    ]
     grain = wide_noise('fine')
     for index in paint_far_to_near([extent for extent, _ in standing], camera.x):
         item = standing[index][1]
@@ -180,11 +194,17 @@ def _backdrop(canvas: Canvas, world: World) -> None:
     camera = canvas.camera
     far = 160.0
     x = camera.x - 0.5 * camera.curvature * far * far
-    view = canvas.outline_plane(np.array([x - 130, -0.5, camera.s + far]),
-                                np.array([260.0, 0, 0]), np.array([0, 15.0, 0]))
+    view = canvas.outline_plane(
+        np.array([x - 130, -0.5, camera.s + far]), np.array([260.0, 0, 0]), np.array([0, 15.0, 0])
+    )
     if view is not None:
-        canvas.draw_plane(world.backdrop, view, label=encode_label(VEGETATION, 0),
-                          factor=world.light.ambient + world.light.sun * 0.5, solid_label=False)
+        canvas.draw_plane(
+            world.backdrop,
+            view,
+            label=encode_label(VEGETATION, 0),
+            factor=world.light.ambient + world.light.sun * 0.5,
+            solid_label=False,
+        )
 
 
 def thing_labels(label: np.ndarray) -> np.ndarray:

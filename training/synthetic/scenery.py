@@ -53,8 +53,13 @@ class Plane:
         view = canvas.outline_plane(self.origin, self.along, self.up)
         if view is None:
             return
-        canvas.draw_plane(self.texture, view, label=encode_label(self.class_id, 0),
-                          factor=canvas.light.factor(self.normal), solid_label=self.solid_label)
+        canvas.draw_plane(
+            self.texture,
+            view,
+            label=encode_label(self.class_id, 0),
+            factor=canvas.light.factor(self.normal),
+            solid_label=self.solid_label,
+        )
 
 
 @dataclass
@@ -76,8 +81,14 @@ class Plant:
         """Draws it, facing the camera."""
         light = canvas.light
         factor = light.ambient * 1.0 + light.sun * 0.62
-        canvas.draw_sprite(self.texture, self.base, self.width, self.height,
-                           label=encode_label(VEGETATION, 0), factor=factor)
+        canvas.draw_sprite(
+            self.texture,
+            self.base,
+            self.width,
+            self.height,
+            label=encode_label(VEGETATION, 0),
+            factor=factor,
+        )
 
 
 @dataclass
@@ -108,8 +119,10 @@ class PlantShop:
     def make(cls, rng: np.random.Generator, light: Light) -> 'PlantShop':
         """Grows four trees and two bushes."""
         lit_left = light.to_sun[0] < 0
-        return cls(tuple(foliage.tree(rng, lit_left=lit_left) for _ in range(4)),
-                   tuple(foliage.bush(rng, lit_left=lit_left) for _ in range(2)))
+        return cls(
+            tuple(foliage.tree(rng, lit_left=lit_left) for _ in range(4)),
+            tuple(foliage.bush(rng, lit_left=lit_left) for _ in range(2)),
+        )
 
     def tree(self, rng: np.random.Generator, x: float, s: float, y: float) -> Plant:
         """A tree at a place."""
@@ -124,8 +137,9 @@ class PlantShop:
         return Plant(texture, np.array([x, y, s]), height * rng.uniform(1.3, 1.7), height)
 
 
-def lot_scenery(rng: np.random.Generator, street: Street, lot: Lot, shop: PlantShop, *,
-                ground: float) -> list[Plane | Plant | Gable]:
+def lot_scenery(
+    rng: np.random.Generator, street: Street, lot: Lot, shop: PlantShop, *, ground: float
+) -> list[Plane | Plant | Gable]:
     """Everything on a lot, in drawing order (outer things first)."""
     line = street.property_line(lot.side)
     items: list[Plane | Plant | Gable] = []
@@ -142,14 +156,22 @@ def lot_scenery(rng: np.random.Generator, street: Street, lot: Lot, shop: PlantS
     height = rng.uniform(1.8, 2.8) if walled else rng.uniform(1.3, 1.9)
     seed = int(rng.integers(1 << 31))
     make = facades.wall if walled else facades.fence
-    items.append(Plane(lambda: make(np.random.default_rng(seed), width=length[2], height=height),
-                       np.array([line, ground, lot.start]), length, UP * height, normal,
-                       WALL if walled else FENCE))
+    items.append(
+        Plane(
+            lambda: make(np.random.default_rng(seed), width=length[2], height=height),
+            np.array([line, ground, lot.start]),
+            length,
+            UP * height,
+            normal,
+            WALL if walled else FENCE,
+        )
+    )
     return items
 
 
-def _house(rng: np.random.Generator, lot: Lot, front_x: float, ground: float, *, tall: bool
-           ) -> list[Plane | Plant | Gable]:
+def _house(
+    rng: np.random.Generator, lot: Lot, front_x: float, ground: float, *, tall: bool
+) -> list[Plane | Plant | Gable]:
     """Gable wall, front and roof of a house that fills the lot's length."""
     width = lot.end - lot.start
     storey = rng.uniform(2.9, 3.4)
@@ -161,30 +183,60 @@ def _house(rng: np.random.Generator, lot: Lot, front_x: float, ground: float, *,
     corner = np.array([front_x, ground, lot.start])
     facing, inward = np.array([0.0, 0.0, -1.0]), np.array([-side, 0.0, 0.0])
     items: list[Plane | Plant | Gable] = [
-        Plane(lambda: facades.gable(np.random.default_rng(other), width=deep, height=height,
-                                    base=base),
-              corner, np.array([side * deep, 0, 0]), UP * height, facing, BUILDING)]
+        Plane(
+            lambda: facades.gable(
+                np.random.default_rng(other), width=deep, height=height, base=base
+            ),
+            corner,
+            np.array([side * deep, 0, 0]),
+            UP * height,
+            facing,
+            BUILDING,
+        )
+    ]
     pitched = rng.random() < (0.45 if tall else 0.85)
     rise = rng.uniform(1.8, 3.2)
     eave = corner + UP * height
     if pitched:
-        items.append(Gable(np.array([eave, eave + [side * deep / 2, rise, 0],
-                                     eave + [side * deep, 0, 0]]), base))
-    items.append(Plane(lambda: facades.facade(np.random.default_rng(seed), width=width,
-                                              floors=floors, storey=storey),
-                       corner, np.array([0, 0, width]), UP * height, inward, BUILDING))
+        items.append(
+            Gable(
+                np.array([eave, eave + [side * deep / 2, rise, 0], eave + [side * deep, 0, 0]]),
+                base,
+            )
+        )
+    items.append(
+        Plane(
+            lambda: facades.facade(
+                np.random.default_rng(seed), width=width, floors=floors, storey=storey
+            ),
+            corner,
+            np.array([0, 0, width]),
+            UP * height,
+            inward,
+            BUILDING,
+        )
+    )
     if pitched:
         lean = np.array([side * deep / 2, rise, 0])
         tilted = np.array([-side * rise, deep / 2, 0]) / np.hypot(rise, deep / 2)
-        items.append(Plane(lambda: facades.roof(np.random.default_rng(other), width=width,
-                                                height=float(np.linalg.norm(lean))),
-                           eave + [-side * 0.3, -0.1, -0.2], np.array([0, 0, width + 0.4]), lean,
-                           tilted, BUILDING))
+        items.append(
+            Plane(
+                lambda: facades.roof(
+                    np.random.default_rng(other), width=width, height=float(np.linalg.norm(lean))
+                ),
+                eave + [-side * 0.3, -0.1, -0.2],
+                np.array([0, 0, width + 0.4]),
+                lean,
+                tilted,
+                BUILDING,
+            )
+        )
     return items
 
 
-def _garden(rng: np.random.Generator, lot: Lot, line: float, shop: PlantShop, ground: float
-            ) -> list[Plane | Plant | Gable]:
+def _garden(
+    rng: np.random.Generator, lot: Lot, line: float, shop: PlantShop, ground: float
+) -> list[Plane | Plant | Gable]:
     """Trees and bushes, far ones first."""
     plants = []
     park = lot.kind == 'park'
@@ -198,8 +250,15 @@ def _garden(rng: np.random.Generator, lot: Lot, line: float, shop: PlantShop, gr
     return sorted(plants, key=lambda plant: -plant.base[2])
 
 
-def street_plants(rng: np.random.Generator, street: Street, shop: PlantShop, *, start: float,
-                  end: float, ground: float) -> list[Plant]:
+def street_plants(
+    rng: np.random.Generator,
+    street: Street,
+    shop: PlantShop,
+    *,
+    start: float,
+    end: float,
+    ground: float,
+) -> list[Plant]:
     """Trees along the kerb and bushes on the grass behind the pavement."""
     plants = []
     for sign in (-1, 1):
@@ -208,18 +267,28 @@ def street_plants(rng: np.random.Generator, street: Street, shop: PlantShop, *, 
             away = side.verge / 2 if side.verge else 0.6
             for place in np.arange(start + rng.uniform(0, 9), end, rng.uniform(9, 17)):
                 if rng.random() < 0.8:
-                    plants.append(shop.tree(rng, street.kerb(sign) + sign * away,
-                                            place + rng.uniform(-1, 1), ground))
+                    plants.append(
+                        shop.tree(
+                            rng,
+                            street.kerb(sign) + sign * away,
+                            place + rng.uniform(-1, 1),
+                            ground,
+                        )
+                    )
         if side.back:
             away = side.depth - side.back / 2
             for place in np.arange(start + rng.uniform(0, 9), end, rng.uniform(4, 12)):
-                plants.append(shop.bush(rng, street.kerb(sign) + sign * away,
-                                        place + rng.uniform(-1, 1), ground))
+                plants.append(
+                    shop.bush(
+                        rng, street.kerb(sign) + sign * away, place + rng.uniform(-1, 1), ground
+                    )
+                )
     return plants
 
 
-def street_posts(rng: np.random.Generator, street: Street, *, start: float, end: float,
-                 ground: float) -> list[LampPost | TrafficLight | Sign]:
+def street_posts(
+    rng: np.random.Generator, street: Street, *, start: float, end: float, ground: float
+) -> list[LampPost | TrafficLight | Sign]:
     """Lamps, traffic lights and signs on both sides."""
     grey = POLE_GREYS[rng.integers(len(POLE_GREYS))]
     posts: list[LampPost | TrafficLight | Sign] = []
@@ -242,7 +311,11 @@ def street_posts(rng: np.random.Generator, street: Street, *, start: float, end:
                 continue
             count = 2 if rng.random() < 0.3 else 1
             kinds = tuple(str(name) for name in rng.choice(SIGNS, count, replace=False))
-            pose = Pose(kerb + sign * rng.uniform(0.6, 0.9), ground, float(place),
-                        float(rng.uniform(-0.12, 0.12)))
+            pose = Pose(
+                kerb + sign * rng.uniform(0.6, 0.9),
+                ground,
+                float(place),
+                float(rng.uniform(-0.12, 0.12)),
+            )
             posts.append(Sign(pose, kinds, float(rng.uniform(0.40, 0.52)), grey))
     return posts

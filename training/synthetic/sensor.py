@@ -32,8 +32,15 @@ def _vignette(height: int, width: int) -> np.ndarray:
     return np.repeat(fall[..., None], 3, 2).astype(np.float32)
 
 
-def expose(image: np.ndarray, camera: Camera, light: Light, rng: np.random.Generator, *,
-           speed: float, gain: float) -> np.ndarray:
+def expose(
+    image: np.ndarray,
+    camera: Camera,
+    light: Light,
+    rng: np.random.Generator,
+    *,
+    speed: float,
+    gain: float,
+) -> np.ndarray:
     """Motion blur, lens softness, vignette, exposure and noise.
 
     Args:
@@ -50,14 +57,15 @@ def expose(image: np.ndarray, camera: Camera, light: Light, rng: np.random.Gener
     height, width = image.shape[:2]
     blurred = image
     stretch = 1 + 0.0009 * speed
-    for zoom in (stretch, stretch ** 0.5):
+    for zoom in (stretch, stretch**0.5):
         centre = np.array([camera.centre_u, camera.horizon])
         warp = np.column_stack([np.eye(2) * zoom, centre * (1 - zoom)])
-        moved = cv2.warpAffine(blurred, warp, (width, height), flags=cv2.INTER_LINEAR,
-                               borderMode=cv2.BORDER_REPLICATE)
+        moved = cv2.warpAffine(
+            blurred, warp, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
         blurred = cv2.addWeighted(blurred, 0.5, moved, 0.5, 0)
     blurred = cv2.GaussianBlur(blurred, (3, 3), 0.45)
     lit = cv2.multiply(blurred, _vignette(height, width), scale=light.exposure, dtype=cv2.CV_8U)
     row, column = rng.integers(_SPARE, size=2)
-    grain = _grain(height, width)[row:row + height, column:column + width]
+    grain = _grain(height, width)[row : row + height, column : column + width]
     return cv2.addWeighted(lit, 1.0, grain, gain / _GRAIN_SCALE, -128 * gain / _GRAIN_SCALE)

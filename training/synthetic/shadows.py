@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from .world import World
 
 
-def cast_shadows(canvas: Canvas, world: World, actors: list[Actor], time: float, first: int
-                 ) -> None:
+def cast_shadows(
+    canvas: Canvas, world: World, actors: list[Actor], time: float, first: int
+) -> None:
     """Darkens the painted ground.
 
     Args:
@@ -50,8 +51,9 @@ def _grown(points: np.ndarray, factor: float) -> np.ndarray:
     return middle + (points - middle) * factor
 
 
-def _sun_shadows(canvas: Canvas, world: World, actors: list[Actor], time: float, first: int,
-                 mask: np.ndarray) -> None:
+def _sun_shadows(
+    canvas: Canvas, world: World, actors: list[Actor], time: float, first: int, mask: np.ndarray
+) -> None:
     """Fills the mask with the shadows of things, plants, posts and houses."""
     to_sun = world.light.to_sun
     shift = -to_sun[[0, 2]] / to_sun[1]
@@ -63,8 +65,12 @@ def _sun_shadows(canvas: Canvas, world: World, actors: list[Actor], time: float,
             _plant_shadow(canvas, mask, plant.base, plant.width, plant.height, shift, first)
     for post in world.posts:
         if -2 < post.pose.s - canvas.camera.s < 40:
-            base = np.array([(post.pose.x + x, 0.0, post.pose.s + s)
-                             for x, s in ((-.12, -.12), (.12, -.12), (.12, .12), (-.12, .12))])
+            base = np.array(
+                [
+                    (post.pose.x + x, 0.0, post.pose.s + s)
+                    for x, s in ((-0.12, -0.12), (0.12, -0.12), (0.12, 0.12), (-0.12, 0.12))
+                ]
+            )
             _fill(canvas, mask, _swept(base, shift * 5.5), first, 255)
     for start, end, items in world.lots:
         if end > canvas.camera.s - 20 and start < canvas.camera.s + 120:
@@ -75,8 +81,15 @@ def _sun_shadows(canvas: Canvas, world: World, actors: list[Actor], time: float,
                     _fill(canvas, mask, _swept(edge, shift * item.up[1]), first, 255)
 
 
-def _plant_shadow(canvas: Canvas, mask: np.ndarray, base: np.ndarray, width: float, height: float,
-                  shift: np.ndarray, first: int) -> None:
+def _plant_shadow(
+    canvas: Canvas,
+    mask: np.ndarray,
+    base: np.ndarray,
+    width: float,
+    height: float,
+    shift: np.ndarray,
+    first: int,
+) -> None:
     """A crown's shadow, an ellipse pulled away from the sun."""
     angle = np.arange(14) * (2 * np.pi / 14)
     wobble = 1 + 0.15 * np.sin(3 * angle + base[2])

@@ -50,8 +50,13 @@ class Sky:
         turn = camera.yaw + 25 * camera.curvature
         map_x = (far[:, None] * (u[None, :] / camera.focal + turn) * 0.20 + self.offset_u) * size
         map_y = np.broadcast_to(((far * 0.5 + self.offset_v) * size)[:, None], map_x.shape)
-        noise = cv2.remap(tile, map_x.astype(np.float32), map_y.astype(np.float32),
-                          cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+        noise = cv2.remap(
+            tile,
+            map_x.astype(np.float32),
+            map_y.astype(np.float32),
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_WRAP,
+        )
         density = np.clip((noise - 1.6 + 2.9 * light.cloud_cover) * 0.55, 0, 1)
         return density * np.clip(v * 9, 0.25, 0.85)[:, None]
 

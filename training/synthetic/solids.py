@@ -72,14 +72,23 @@ class Face:
         weights = np.array([(1 - u) * (1 - v), u * (1 - v), u * v, (1 - u) * v])
         return weights.T @ self.points
 
-    def rectangle(self, u0: float, v0: float, u1: float, v1: float, colour: np.ndarray, *,
-                  shine: float = 0.0) -> None:
+    def rectangle(
+        self, u0: float, v0: float, u1: float, v1: float, colour: np.ndarray, *, shine: float = 0.0
+    ) -> None:
         """Paints a rectangle on the face."""
         points = self.at(np.array([u0, u1, u1, u0]), np.array([v0, v0, v1, v1]))
         self.details.append((points, colour, shine))
 
-    def disc(self, u: float, v: float, radius_u: float, radius_v: float, colour: np.ndarray, *,
-             shine: float = 0.0) -> None:
+    def disc(
+        self,
+        u: float,
+        v: float,
+        radius_u: float,
+        radius_v: float,
+        colour: np.ndarray,
+        *,
+        shine: float = 0.0,
+    ) -> None:
         """Paints an ellipse on the face."""
         points = self.at(u + radius_u * _CIRCLE[0], v + radius_v * _CIRCLE[1])
         self.details.append((points, colour, shine))
@@ -87,8 +96,10 @@ class Face:
     @property
     def size(self) -> tuple[float, float]:
         """Length of the lower and of the left edge [m]."""
-        return (float(np.linalg.norm(self.points[1] - self.points[0])),
-                float(np.linalg.norm(self.points[3] - self.points[0])))
+        return (
+            float(np.linalg.norm(self.points[1] - self.points[0])),
+            float(np.linalg.norm(self.points[3] - self.points[0])),
+        )
 
 
 @dataclass
@@ -109,8 +120,11 @@ class Solid:
     @cached_property
     def _vertices(self) -> tuple[np.ndarray, list[int]]:
         """All polygons (each face, then its details) in one array, and where each begins."""
-        polygons = [polygon for face in self.faces
-                    for polygon in (face.points, *(detail[0] for detail in face.details))]
+        polygons = [
+            polygon
+            for face in self.faces
+            for polygon in (face.points, *(detail[0] for detail in face.details))
+        ]
         starts = np.cumsum([0] + [len(polygon) for polygon in polygons]).tolist()
         return np.concatenate(polygons), starts
 
@@ -156,20 +170,36 @@ def _facing(normal: np.ndarray, point: np.ndarray, camera: Camera) -> float:
     """Positive where a surface at a street point turns its outside to the camera."""
     ahead = point[2] - camera.s
     bent = point[0] + 0.5 * camera.curvature * ahead * ahead
-    return float(normal[0] * (camera.x - bent) + normal[1] * (camera.y - point[1])
-                 - normal[2] * ahead)
+    return float(
+        normal[0] * (camera.x - bent) + normal[1] * (camera.y - point[1]) - normal[2] * ahead
+    )
 
 
-def quad(lower_left: tuple[float, ...], lower_right: tuple[float, ...],
-         upper_right: tuple[float, ...], upper_left: tuple[float, ...], colour: np.ndarray, *,
-         layer: int = 0) -> Face:
+def quad(
+    lower_left: tuple[float, ...],
+    lower_right: tuple[float, ...],
+    upper_right: tuple[float, ...],
+    upper_left: tuple[float, ...],
+    colour: np.ndarray,
+    *,
+    layer: int = 0,
+) -> Face:
     """A four-cornered face; corners as seen from outside, own coordinates (right, up, forward)."""
     return Face(np.array([lower_left, lower_right, upper_right, upper_left], float), colour, layer)
 
 
-def box_faces(width: float, y0: float, y1: float, z0: float, z1: float, colour: np.ndarray, *,
-              layer: int = 0, top_colour: np.ndarray | None = None,
-              inset: float = 0.0) -> dict[str, Face]:
+def box_faces(
+    width: float,
+    y0: float,
+    y1: float,
+    z0: float,
+    z1: float,
+    colour: np.ndarray,
+    *,
+    layer: int = 0,
+    top_colour: np.ndarray | None = None,
+    inset: float = 0.0,
+) -> dict[str, Face]:
     """The rear, front, left, right and top faces of an upright box.
 
     Args:
@@ -189,8 +219,14 @@ def box_faces(width: float, y0: float, y1: float, z0: float, z1: float, colour: 
         'front': quad((a, y0, z1), (-a, y0, z1), (-b, y1, z1), (b, y1, z1), colour, layer=layer),
         'left': quad((-a, y0, z1), (-a, y0, z0), (-b, y1, z0), (-b, y1, z1), colour, layer=layer),
         'right': quad((a, y0, z0), (a, y0, z1), (b, y1, z1), (b, y1, z0), colour, layer=layer),
-        'top': quad((-b, y1, z0), (b, y1, z0), (b, y1, z1), (-b, y1, z1),
-                    colour if top_colour is None else top_colour, layer=layer),
+        'top': quad(
+            (-b, y1, z0),
+            (b, y1, z0),
+            (b, y1, z1),
+            (-b, y1, z1),
+            colour if top_colour is None else top_colour,
+            layer=layer,
+        ),
     }
 
 
@@ -218,8 +254,9 @@ class Limb:
 _ARC = np.linspace(-np.pi / 2, np.pi / 2, 7)
 
 
-def limb_parts(limbs: list[Limb], pose: Pose, camera: Camera, light: Light, label: int
-               ) -> list[tuple[float, Part]]:
+def limb_parts(
+    limbs: list[Limb], pose: Pose, camera: Camera, light: Light, label: int
+) -> list[tuple[float, Part]]:
     """Projects limbs to rounded polygons, each with its depth [m]; not yet sorted."""
     ends = np.array([[limb.start, limb.end] for limb in limbs], float)
     radii = np.array([[limb.start_radius, limb.end_radius] for limb in limbs])
@@ -260,8 +297,9 @@ def sun_side(light: Light, camera: Camera) -> float:
     return float(light.to_sun[0] * np.cos(camera.yaw) - light.to_sun[2] * np.sin(camera.yaw))
 
 
-def disc_outline(centre: tuple[float, float, float], radius: float, axis: tuple[float, float]
-                 ) -> np.ndarray:
+def disc_outline(
+    centre: tuple[float, float, float], radius: float, axis: tuple[float, float]
+) -> np.ndarray:
     """A circle standing upright; float [20, 3] own coordinates.
 
     Args:
@@ -271,5 +309,11 @@ def disc_outline(centre: tuple[float, float, float], radius: float, axis: tuple[
     """
     angle = np.arange(20) * (2 * np.pi / 20)
     along = radius * np.cos(angle)
-    return np.stack([centre[0] + along * axis[0], centre[1] + radius * np.sin(angle),
-                     centre[2] + along * axis[1]], -1)
+    return np.stack(
+        [
+            centre[0] + along * axis[0],
+            centre[1] + radius * np.sin(angle),
+            centre[2] + along * axis[1],
+        ],
+        -1,
+    )

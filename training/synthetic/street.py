@@ -141,25 +141,52 @@ def make_street(rng: np.random.Generator, *, start: float, end: float) -> Street
     driven = reserve + lanes_each * width
     edge = driven + bike
     left, right = edge + 2.2 * parking_left, edge + 2.2 * parking_right
-    lanes = tuple(Lane(sign * (reserve + width * (index + 0.5)), sign, shared and index == 0)
-                  for sign in (-1, 1) for index in range(lanes_each))
+    lanes = tuple(
+        Lane(sign * (reserve + width * (index + 0.5)), sign, shared and index == 0)
+        for sign in (-1, 1)
+        for index in range(lanes_each)
+    )
     tracks = (0.0,) if reserve else tuple(lane.x for lane in lanes if lane.rails)
-    parking = tuple(x for x, used in ((-(edge + 1.1), parking_left), (edge + 1.1, parking_right))
-                    if used)
+    parking = tuple(
+        x for x, used in ((-(edge + 1.1), parking_left), (edge + 1.1, parking_right)) if used
+    )
     crossings = tuple(np.arange(start + rng.uniform(10, 45), end, rng.uniform(38, 55)).tolist())
     sides = (_make_side(rng), _make_side(rng))
     lots = tuple(lot for sign in (-1, 1) for lot in _make_lots(rng, sign, start, end))
     yard_start = start - 20
     yards = tuple(_yard_table(lots, sign, yard_start, end + 400) for sign in (-1, 1))
-    ego_lane = max(lane.x for lane in lanes) if rng.random() < 0.5 else \
-        min(lane.x for lane in lanes if lane.direction > 0)
-    return Street(-left, right, reserve, bool(rng.random() < 0.6), tracks, lanes,
-                  _make_lines(reserve, lanes_each, width, driven, bike, left, right),
-                  parking, crossings, sides, lots, ego_lane, yards, yard_start)
+    ego_lane = (
+        max(lane.x for lane in lanes)
+        if rng.random() < 0.5
+        else min(lane.x for lane in lanes if lane.direction > 0)
+    )
+    return Street(
+        -left,
+        right,
+        reserve,
+        bool(rng.random() < 0.6),
+        tracks,
+        lanes,
+        _make_lines(reserve, lanes_each, width, driven, bike, left, right),
+        parking,
+        crossings,
+        sides,
+        lots,
+        ego_lane,
+        yards,
+        yard_start,
+    )
 
 
-def _make_lines(reserve: float, lanes_each: int, width: float, driven: float, bike: float,
-                left: float, right: float) -> tuple[Line, ...]:
+def _make_lines(
+    reserve: float,
+    lanes_each: int,
+    width: float,
+    driven: float,
+    bike: float,
+    left: float,
+    right: float,
+) -> tuple[Line, ...]:
     """Middle line, lane lines, edge lines."""
     lines = []
     if reserve:
@@ -206,5 +233,5 @@ def _yard_table(lots: tuple[Lot, ...], side: int, start: float, end: float) -> n
     for lot in lots:
         if lot.side == side and lot.kind == 'building':
             low, high = int(lot.start - start), int(np.ceil(lot.end - start))
-            table[max(low, 0):max(high, 0)] = SIDEWALK
+            table[max(low, 0) : max(high, 0)] = SIDEWALK
     return table

@@ -22,8 +22,18 @@ LAMP_ON = {'red': rgb(255, 46, 36), 'amber': rgb(255, 190, 40), 'green': rgb(60,
 HOUSING, BORDER = rgb(22, 24, 24), rgb(226, 224, 216)
 WHITE, RED, BLUE = rgb(240, 240, 238), rgb(204, 24, 32), rgb(20, 78, 170)
 YELLOW, BLACK, GREEN = rgb(244, 200, 30), rgb(20, 20, 22), rgb(16, 110, 66)
-SIGNS = ('limit', 'no_entry', 'warning', 'give_way', 'parking', 'crossing', 'stop', 'priority',
-         'direction', 'arrow')
+SIGNS = (
+    'limit',
+    'no_entry',
+    'warning',
+    'give_way',
+    'parking',
+    'crossing',
+    'stop',
+    'priority',
+    'direction',
+    'arrow',
+)
 
 
 @dataclass(frozen=True)
@@ -46,11 +56,19 @@ class LampPost:
     def parts(self, camera: Camera, light: Light, time: float) -> list[Part]:
         """Its pieces, far to near."""
         top = self.height
-        limbs = [Limb((0, 0, 0), (0, 1.0, 0), 0.19, 0.16, self.colour),
-                 Limb((0, 0.9, 0), (0, top, 0), 0.15, 0.12, self.colour),
-                 Limb((0, top, 0), (self.reach, top + 0.35, 0), 0.10, 0.085, self.colour, 0.01),
-                 Limb((self.reach * 0.86, top + 0.27, 0), (self.reach * 1.25, top + 0.37, 0), 0.15,
-                      0.12, self.colour * 0.75, 0.02)]
+        limbs = [
+            Limb((0, 0, 0), (0, 1.0, 0), 0.19, 0.16, self.colour),
+            Limb((0, 0.9, 0), (0, top, 0), 0.15, 0.12, self.colour),
+            Limb((0, top, 0), (self.reach, top + 0.35, 0), 0.10, 0.085, self.colour, 0.01),
+            Limb(
+                (self.reach * 0.86, top + 0.27, 0),
+                (self.reach * 1.25, top + 0.37, 0),
+                0.15,
+                0.12,
+                self.colour * 0.75,
+                0.02,
+            ),
+        ]
         return far_to_near(limb_parts(limbs, self.pose, camera, light, encode_label(POLE, 0)))
 
 
@@ -83,8 +101,9 @@ class TrafficLight:
         height = 5.6 if self.arm else 3.4
         limbs = [Limb((0, 0, 0), (0, height, 0), 0.15, 0.12, self.colour)]
         if self.arm:
-            limbs.append(Limb((0, height, 0), (self.arm, height + 0.2, 0), 0.11, 0.09,
-                              self.colour))
+            limbs.append(
+                Limb((0, height, 0), (self.arm, height + 0.2, 0), 0.11, 0.09, self.colour)
+            )
         parts = far_to_near(limb_parts(limbs, self.pose, camera, light, encode_label(POLE, 0)))
         heads = [(0.0, 2.5)] + ([(self.arm, height - 0.75)] if self.arm else [])
         for x, y in heads:
@@ -94,8 +113,13 @@ class TrafficLight:
     def _head(self, x: float, y: float, camera: Camera, light: Light, state: str) -> list[Part]:
         """A dark housing with a pale border and three lamps."""
         half, tall, z = 0.27, 1.35, -0.2
-        face = quad((x - half, y, z), (x + half, y, z), (x + half, y + tall, z),
-                    (x - half, y + tall, z), BORDER)
+        face = quad(
+            (x - half, y, z),
+            (x + half, y, z),
+            (x + half, y + tall, z),
+            (x - half, y + tall, z),
+            BORDER,
+        )
         face.rectangle(0.09, 0.035, 0.91, 0.965, HOUSING)
         for name, v in (('green', 0.19), ('amber', 0.5), ('red', 0.81)):
             if name == state:
@@ -160,17 +184,20 @@ def _polygon(y: float, radius: float, corners: int, turn: float, colour: np.ndar
     return Face(radius * around + np.array([0.0, y, -0.14]), colour)
 
 
-def _painted(face: Face, y: float, radius: float, corners: int, turn: float, colour: np.ndarray
-             ) -> None:
+def _painted(
+    face: Face, y: float, radius: float, corners: int, turn: float, colour: np.ndarray
+) -> None:
     """Paints a smaller regular polygon on a plate."""
     face.details.append((_polygon(y, radius, corners, turn, colour).points, colour, 0.0))
 
 
-def _bar(face: Face, y: float, x0: float, y0: float, x1: float, y1: float, colour: np.ndarray
-         ) -> None:
+def _bar(
+    face: Face, y: float, x0: float, y0: float, x1: float, y1: float, colour: np.ndarray
+) -> None:
     """Paints a rectangle on a plate, metres from its centre."""
-    points = np.array([(x0, y + y0, -0.14), (x1, y + y0, -0.14), (x1, y + y1, -0.14),
-                       (x0, y + y1, -0.14)])
+    points = np.array(
+        [(x0, y + y0, -0.14), (x1, y + y0, -0.14), (x1, y + y1, -0.14), (x0, y + y1, -0.14)]
+    )
     face.details.append((points, colour, 0.0))
 
 
@@ -208,10 +235,17 @@ def plate(kind: str, y: float, radius: float) -> list[Face]:
 
 def _board(kind: str, y: float, r: float) -> Face:
     """Rectangular signs."""
-    wide, colour = {'parking': (1.0, BLUE), 'crossing': (1.0, BLUE),
-                    'direction': (2.1, GREEN)}[kind]
-    points = np.array([(-wide * r, y - r, -0.14), (wide * r, y - r, -0.14),
-                       (wide * r, y + r, -0.14), (-wide * r, y + r, -0.14)])
+    wide, colour = {'parking': (1.0, BLUE), 'crossing': (1.0, BLUE), 'direction': (2.1, GREEN)}[
+        kind
+    ]
+    points = np.array(
+        [
+            (-wide * r, y - r, -0.14),
+            (wide * r, y - r, -0.14),
+            (wide * r, y + r, -0.14),
+            (-wide * r, y + r, -0.14),
+        ]
+    )
     face = Face(points, WHITE)
     _bar(face, y, -(wide - 0.1) * r, -0.9 * r, (wide - 0.1) * r, 0.9 * r, colour)
     if kind == 'parking':

@@ -36,8 +36,9 @@ class Cast:
         self.actors.append(Actor(body, pose, velocity, tuple(numbers)))
 
 
-def make_cast(rng: np.random.Generator, street: Street, *, duration: float, speed: float,
-              end: float) -> list[Actor]:
+def make_cast(
+    rng: np.random.Generator, street: Street, *, duration: float, speed: float, end: float
+) -> list[Actor]:
     """All actors of a drive.
 
     Args:
@@ -79,12 +80,21 @@ def _vehicle(rng: np.random.Generator, *, rails: bool) -> Body:
 def _ride(rng: np.random.Generator, *, motorcycle: bool) -> RideBody:
     """Somebody on a two-wheeler."""
     vehicle = make_motorcycle(rng) if motorcycle else make_bicycle(rng)
-    return RideBody(vehicle, make_outfit(rng), 0.0 if motorcycle else 7.0,
-                    float(rng.uniform(0, 6)))
+    return RideBody(
+        vehicle, make_outfit(rng), 0.0 if motorcycle else 7.0, float(rng.uniform(0, 6))
+    )
 
 
-def _lane_traffic(rng: np.random.Generator, cast: Cast, street: Street, lane: Lane, *,
-                  duration: float, speed: float, end: float) -> None:
+def _lane_traffic(
+    rng: np.random.Generator,
+    cast: Cast,
+    street: Street,
+    lane: Lane,
+    *,
+    duration: float,
+    speed: float,
+    end: float,
+) -> None:
     """A row of vehicles of one speed, so that none runs into the next."""
     pace = speed if lane.direction > 0 else -rng.uniform(0.7, 1.2) * speed
     is_ego = lane.x == street.ego_x
@@ -101,8 +111,15 @@ def _lane_traffic(rng: np.random.Generator, cast: Cast, street: Street, lane: La
         place += length + rng.uniform(5, 20)
 
 
-def _trams(rng: np.random.Generator, cast: Cast, street: Street, *, duration: float, speed: float,
-           end: float) -> None:
+def _trams(
+    rng: np.random.Generator,
+    cast: Cast,
+    street: Street,
+    *,
+    duration: float,
+    speed: float,
+    end: float,
+) -> None:
     """Trams on the reserve in the middle."""
     if not street.reserve_half:
         return
@@ -112,8 +129,11 @@ def _trams(rng: np.random.Generator, cast: Cast, street: Street, *, duration: fl
     last = end - min(pace, 0) * duration
     while place < last:
         body = VehicleBody(TRAIN, build_tram(rng))
-        cast.add(body, Pose(0.0, 0.0, place + body.size[0] / 2, 0.0 if direction > 0 else np.pi),
-                 (0.0, pace))
+        cast.add(
+            body,
+            Pose(0.0, 0.0, place + body.size[0] / 2, 0.0 if direction > 0 else np.pi),
+            (0.0, pace),
+        )
         place += body.size[0] + rng.uniform(14, 45)
 
 
@@ -127,8 +147,9 @@ def _parked_cars(rng: np.random.Generator, cast: Cast, street: Street, end: floa
             heading = 0.0 if x > 0 else np.pi
             if clear and rng.random() < fill:
                 choice = rng.random()
-                pose = Pose(x + rng.normal(0, 0.08), 0.0, place + 3.0,
-                            heading + rng.normal(0, 0.015))
+                pose = Pose(
+                    x + rng.normal(0, 0.08), 0.0, place + 3.0, heading + rng.normal(0, 0.015)
+                )
                 if choice < 0.78:
                     cast.add(VehicleBody(CAR, build_car(rng)), pose)
                 elif choice < 0.88:
@@ -140,8 +161,9 @@ def _parked_cars(rng: np.random.Generator, cast: Cast, street: Street, end: floa
             place += rng.uniform(5.6, 7.0)
 
 
-def _people(rng: np.random.Generator, cast: Cast, street: Street, sign: int, duration: float,
-            end: float) -> None:
+def _people(
+    rng: np.random.Generator, cast: Cast, street: Street, sign: int, duration: float, end: float
+) -> None:
     """People on one pavement, alone and in groups."""
     side = street.side(sign)
     place = rng.uniform(3, 10)
@@ -152,17 +174,33 @@ def _people(rng: np.random.Generator, cast: Cast, street: Street, sign: int, dur
             standing = rng.random() < 0.2
             way = 1 if rng.random() < 0.5 else -1
             walk = 0.0 if standing else rng.uniform(0.9, 1.6)
-            heading = rng.uniform(0, 2 * np.pi) if standing else \
-                (0.0 if way > 0 else np.pi) + rng.normal(0, 0.1)
-            body = WalkerBody(make_outfit(rng), 0.0 if standing else 1.0, 4.2 * max(walk, 0.1),
-                              float(rng.uniform(0, 6)))
-            cast.add(body, Pose(street.kerb(sign) + sign * away, KERB_HEIGHT,
-                                place + rng.uniform(-0.8, 0.8), heading), (0.0, way * walk))
+            heading = (
+                rng.uniform(0, 2 * np.pi)
+                if standing
+                else (0.0 if way > 0 else np.pi) + rng.normal(0, 0.1)
+            )
+            body = WalkerBody(
+                make_outfit(rng),
+                0.0 if standing else 1.0,
+                4.2 * max(walk, 0.1),
+                float(rng.uniform(0, 6)),
+            )
+            cast.add(
+                body,
+                Pose(
+                    street.kerb(sign) + sign * away,
+                    KERB_HEIGHT,
+                    place + rng.uniform(-0.8, 0.8),
+                    heading,
+                ),
+                (0.0, way * walk),
+            )
         place += rng.exponential(gap) + 1.2
 
 
-def _parked_two_wheelers(rng: np.random.Generator, cast: Cast, street: Street, sign: int,
-                         end: float) -> None:
+def _parked_two_wheelers(
+    rng: np.random.Generator, cast: Cast, street: Street, sign: int, end: float
+) -> None:
     """Bicycles and motorcycles on the pavement, mostly across it."""
     place = rng.uniform(4, 12)
     while place < end:
@@ -172,17 +210,31 @@ def _parked_two_wheelers(rng: np.random.Generator, cast: Cast, street: Street, s
         for _ in range(int(rng.choice([1, 2, 3]))):
             if not clear:
                 break
-            heading = sign * np.pi / 2 + rng.normal(0, 0.35) + (np.pi if rng.random() < .5 else 0)
+            heading = sign * np.pi / 2 + rng.normal(0, 0.35) + (np.pi if rng.random() < 0.5 else 0)
             vehicle = make_bicycle(rng) if bicycle else make_motorcycle(rng)
-            cast.add(ParkedTwoWheelerBody(vehicle),
-                     Pose(street.kerb(sign) + sign * rng.uniform(1.1, 1.5), KERB_HEIGHT,
-                          place + spread, heading))
+            cast.add(
+                ParkedTwoWheelerBody(vehicle),
+                Pose(
+                    street.kerb(sign) + sign * rng.uniform(1.1, 1.5),
+                    KERB_HEIGHT,
+                    place + spread,
+                    heading,
+                ),
+            )
             spread += rng.uniform(0.8, 1.5)
         place += rng.uniform(7, 20)
 
 
-def _cyclists(rng: np.random.Generator, cast: Cast, street: Street, sign: int, *,
-              duration: float, speed: float, end: float) -> None:
+def _cyclists(
+    rng: np.random.Generator,
+    cast: Cast,
+    street: Street,
+    sign: int,
+    *,
+    duration: float,
+    speed: float,
+    end: float,
+) -> None:
     """Riders along the edge of the carriageway."""
     outer = max(lane.x * sign for lane in street.lanes) * sign
     x = outer + sign * rng.uniform(1.9, 2.2)
@@ -190,14 +242,17 @@ def _cyclists(rng: np.random.Generator, cast: Cast, street: Street, sign: int, *
     place = rng.uniform(6, 20)
     while place < end + (duration * abs(pace) if sign < 0 else 0):
         motorcycle = rng.random() < 0.25
-        cast.add(_ride(rng, motorcycle=motorcycle),
-                 Pose(x, 0.0, place, (0.0 if sign > 0 else np.pi) + rng.normal(0, 0.12)),
-                 (0.0, pace))
+        cast.add(
+            _ride(rng, motorcycle=motorcycle),
+            Pose(x, 0.0, place, (0.0 if sign > 0 else np.pi) + rng.normal(0, 0.12)),
+            (0.0, pace),
+        )
         place += rng.uniform(9, 30)
 
 
-def _crossing_people(rng: np.random.Generator, cast: Cast, street: Street, duration: float
-                     ) -> None:
+def _crossing_people(
+    rng: np.random.Generator, cast: Cast, street: Street, duration: float
+) -> None:
     """Walkers and riders on the pedestrian crossings of a short visit.
 
     A long drive has none: its traffic does not stop for them.
@@ -205,9 +260,11 @@ def _crossing_people(rng: np.random.Generator, cast: Cast, street: Street, durat
     if duration > 8:
         return
     for crossing in street.crossings:
-        busy = any(abs(actor.pose(0.0).s - crossing) < actor.body.size[0] / 2 + 3
-                   and street.road_left < actor.start.x < street.road_right
-                   for actor in cast.actors)
+        busy = any(
+            abs(actor.pose(0.0).s - crossing) < actor.body.size[0] / 2 + 3
+            and street.road_left < actor.start.x < street.road_right
+            for actor in cast.actors
+        )
         if busy:
             continue
         for _ in range(int(rng.integers(0, 4))):

@@ -43,9 +43,16 @@ class EgoMotion:
         """The camera at a time [s]."""
         a, b, c = self.phases
         s = self.speed * time + 0.5 * np.sin(0.5 * time + a)
-        return Camera(width, height, self.x + 0.15 * np.sin(0.35 * time + b), self.y, float(s),
-                      yaw=0.012 * np.sin(0.4 * time + c), pitch=0.004 * np.sin(1.7 * time + a),
-                      curvature=self.bend * np.sin(0.012 * s + b))
+        return Camera(
+            width,
+            height,
+            self.x + 0.15 * np.sin(0.35 * time + b),
+            self.y,
+            float(s),
+            yaw=0.012 * np.sin(0.4 * time + c),
+            pitch=0.004 * np.sin(1.7 * time + a),
+            curvature=self.bend * np.sin(0.012 * s + b),
+        )
 
 
 @dataclass(frozen=True)
@@ -79,8 +86,10 @@ def make_world(seed: int, *, duration: float) -> World:
         ParameterError: the seed or the duration is negative.
     """
     if seed < 0 or duration < 0:
-        raise ParameterError(f'a world of seed {seed} and {duration} s, expected a seed and a '
-                             'duration of at least 0')
+        raise ParameterError(
+            f'a world of seed {seed} and {duration} s, expected a seed and a '
+            'duration of at least 0'
+        )
     plan, looks, people = (np.random.default_rng([seed, stream]) for stream in range(3))
     light = make_light(looks)
     speed = float(plan.uniform(5.5, 9.5))
@@ -88,16 +97,33 @@ def make_world(seed: int, *, duration: float) -> World:
     street = make_street(plan, start=-15.0, end=end)
     shop = PlantShop.make(looks, light)
     lots = sorted(street.lots, key=lambda lot: -lot.start)
-    scenery = tuple((lot.start, lot.end, tuple(lot_scenery(looks, street, lot, shop,
-                                                           ground=KERB_HEIGHT)))
-                    for lot in lots)
+    scenery = tuple(
+        (lot.start, lot.end, tuple(lot_scenery(looks, street, lot, shop, ground=KERB_HEIGHT)))
+        for lot in lots
+    )
     ground = Ground(street, asphalt(looks), paving(looks), grass(looks))
     plants = street_plants(looks, street, shop, start=-5.0, end=end, ground=KERB_HEIGHT)
     posts = street_posts(looks, street, start=-5.0, end=end, ground=KERB_HEIGHT)
-    ego = EgoMotion(street.ego_x, float(plan.uniform(1.3, 1.5)), speed,
-                    tuple(plan.uniform(0, 2 * np.pi, 3)), float(plan.uniform(0, 0.0035)))
+    ego = EgoMotion(
+        street.ego_x,
+        float(plan.uniform(1.3, 1.5)),
+        speed,
+        tuple(plan.uniform(0, 2 * np.pi, 3)),
+        float(plan.uniform(0, 0.0035)),
+    )
     sky = Sky(float(looks.random()), float(looks.random()))
     backdrop = foliage.tree_line(looks, lit_left=light.to_sun[0] < 0)
     actors = make_cast(people, street, duration=duration, speed=speed, end=end)
-    return World(seed, duration, light, sky, ground, backdrop, scenery, tuple(plants),
-                 tuple(posts), tuple(actors), ego)
+    return World(
+        seed,
+        duration,
+        light,
+        sky,
+        ground,
+        backdrop,
+        scenery,
+        tuple(plants),
+        tuple(posts),
+        tuple(actors),
+        ego,
+    )
