@@ -4,6 +4,7 @@
 
 import torch
 
+from training.checkpoint import Checkpoint, load_weights
 from training.config import Recipe
 from training.losses.criterion import Criterion, LossWeights
 from training.models.box_head import BoxHead
@@ -13,6 +14,7 @@ from training.models.resnet import ResNet
 from training.models.rpn import RegionProposalHead
 from training.models.semantic_head import SemanticHead
 from training.models.upsnet import ProposalLimits, UPSNet
+from training.optimisation import Schedule, build_optimiser
 from upsnet_ros.core.labels import LabelSet, cityscapes_label_set
 
 LABEL_SETS = {'cityscapes': cityscapes_label_set}
@@ -77,3 +79,38 @@ def build_criterion(recipe: Recipe, generator: torch.Generator) -> Criterion:
         full_resolution_semantic=values.full_resolution_semantic,
         generator=generator,
     )
+
+
+def build_schedule(recipe: Recipe) -> Schedule:
+    """The recipe's learning rates, scaled linearly with the images per step."""
+    values = recipe.optimisation
+    return Schedule(
+        rate=values.learning_rate * values.batch_size / values.reference_batch_size,
+        iterations=values.iterations,
+        warmup=values.warmup_iterations,
+        shape=values.schedule,
+        decay_at=values.decay_at,
+    )
+
+
+def build_recipe_optimiser(recipe: Recipe, model: UPSNet) -> torch.optim.Optimizer:
+    """The recipe's optimiser."""
+    values = recipe.optimisation
+    return build_optimiser(
+        model,
+        kind=values.optimiser,
+        momentum=values.momentum,
+        weight_decay=values.weight_decay,
+        bias_multiplier=values.bias_multiplier,
+    )
+
+
+def load_trained_model(checkpoint: Checkpoint) -> UPSNet:
+    """A checkpoint's network in evaluation mode, with its averaged weights if there are some.
+
+    Raises:
+        ModelError: If the weights do not fit the checkpoint's own recipe.
+    """
+    model = build_model(checkpoint.recipe)
+    load_weights(model, checkpoint.best_weights)
+    return model.eval()

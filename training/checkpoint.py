@@ -3,11 +3,12 @@
 """Checkpoints: everything needed to go on as if nothing had happened, written atomically."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from training.config import Recipe, recipe_from_dict
 from upsnet_ros.core.errors import ModelError
@@ -66,5 +67,25 @@ def load_checkpoint(path: Path) -> Checkpoint:
     version = values.pop('version', None) if isinstance(values, dict) else None
     if version != FORMAT_VERSION:
         raise ModelError(f'{path}: checkpoint version {version}, expected {FORMAT_VERSION}')
+    expected = {field.name for field in fields(Checkpoint)}
+    if set(values) != expected:
+        raise ModelError(
+            f'{path}: checkpoint holds {sorted(values)}, expected {sorted(expected)}; '
+            'the file is damaged or was not written by this project'
+        )
     values['recipe'] = recipe_from_dict(values['recipe'])
     return Checkpoint(**values)
+
+
+def load_weights(model: nn.Module, weights: dict[str, torch.Tensor]) -> None:
+    """Load weights that must fit the model exactly.
+
+    Raises:
+        ModelError: If a name or a shape does not fit.
+    """
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ModelError(
+            f'the weights belong to another network: {error}; give a checkpoint of this recipe'
+        ) from error

@@ -13,6 +13,9 @@ from typing import Any, get_args, get_origin, get_type_hints
 import yaml
 
 from upsnet_ros.core.errors import UpsnetError
+from upsnet_ros.core.label_frame import LABEL_RESOLUTIONS
+
+MAX_TOP_K = 3840  # TensorRT's limit
 
 
 class RecipeError(UpsnetError):
@@ -27,7 +30,7 @@ def require(condition: bool, key: str, received: Any, expected: str) -> None:
 
 @dataclass(frozen=True)
 class ModelRecipe:
-    """The network; the defaults of the paper are in ``config/training``."""
+    """The network."""
 
     blocks: tuple[int, ...]  # residual blocks of res2..res5
     width: int  # channels of the stem
@@ -67,6 +70,15 @@ class ModelRecipe:
             'a subset of 3, 4, 5',
         )
         require(len(self.semantic_channels) > 0, 'model.semantic_channels', (), 'a layer')
+        require(0 <= self.frozen_stages <= 5, 'model.frozen_stages', self.frozen_stages, '0 to 5')
+        for key, least in (('test_pre_nms', 1), ('test_post_nms', 100)):
+            value = getattr(self, key)
+            limits = f"{least} to {MAX_TOP_K} (the candidates of the graph, TensorRT's top-k)"
+            require(least <= value <= MAX_TOP_K, f'model.{key}', value, limits)
+        for key in ('width', 'fpn_channels', 'rpn_channels', 'box_channels', 'mask_channels'):
+            require(getattr(self, key) > 0, f'model.{key}', getattr(self, key), 'at least 1')
+        require(self.anchor_scale > 0, 'model.anchor_scale', self.anchor_scale, 'above 0')
+        require(self.canonical_size > 0, 'model.canonical_size', self.canonical_size, 'above 0')
 
 
 @dataclass(frozen=True)
@@ -81,7 +93,9 @@ class DataRecipe:
 
     def __post_init__(self) -> None:
         require(self.label_set == 'cityscapes', 'data.label_set', self.label_set, "'cityscapes'")
-        require(len(self.train_short_sides) > 0, 'data.train_short_sides', (), 'one or more')
+        sides = self.train_short_sides
+        require(sides and min(sides) >= 32, 'data.train_short_sides', sides, 'sides from 32 up')
+        require(self.max_long_side >= 32, 'data.max_long_side', self.max_long_side, '32 or more')
         for key in ('input_height', 'input_width'):
             value = getattr(self, key)
             require(value > 0 and value % 32 == 0, f'data.{key}', value, 'a multiple of 32')
@@ -109,6 +123,10 @@ class LossRecipe:
             self.foreground_rois,
             'at most losses.rois_per_image',
         )
+        for key in ('semantic', 'semantic_roi', 'panoptic'):
+            require(getattr(self, key) >= 0, f'losses.{key}', getattr(self, key), '0 or more')
+        for key in ('foreground_rois', 'train_pre_nms', 'train_post_nms'):
+            require(getattr(self, key) > 0, f'losses.{key}', getattr(self, key), 'at least 1')
 
 
 @dataclass(frozen=True)
@@ -121,7 +139,7 @@ class OptimisationRecipe:
     batch_size: int
     momentum: float  # of sgd
     weight_decay: float  # of weights; biases and normalisation have none
-    bias_multiplier: float  # learning rate of biases over that of weights; 2 published
+    bias_multiplier: float  # rate of biases and normalisation over that of weights; 2 published
     iterations: int
     warmup_iterations: int
     schedule: str  # 'step' (published) or 'cosine'
@@ -139,6 +157,14 @@ class OptimisationRecipe:
         ):
             value = getattr(self, key)
             require(value in allowed, f'optimisation.{key}', value, f'one of {allowed}')
+        for key in ('batch_size', 'reference_batch_size', 'iterations'):
+            require(getattr(self, key) > 0, f'optimisation.{key}', getattr(self, key), 'above 0')
+        require(
+            0 <= self.average_decay < 1,
+            'optimisation.average_decay',
+            self.average_decay,
+            '0 <= x < 1',
+        )
         require(
             self.warmup_iterations < self.iterations,
             'optimisation.warmup_iterations',
@@ -161,6 +187,19 @@ class PanopticHeadRecipe:
     mask_overlap_threshold: float
     stuff_area_limit: int  # pixels of the camera image
     label_resolution: str  # 'input_frame' (published) or 'image'
+
+    def __post_init__(self) -> None:
+        for key in ('score_threshold', 'mask_overlap_threshold'):
+            value = getattr(self, key)
+            require(0 <= value <= 1, f'panoptic_head.{key}', value, '0 to 1')
+        limit = self.stuff_area_limit
+        require(limit >= 0, 'panoptic_head.stuff_area_limit', limit, '0 or more pixels')
+        require(
+            self.label_resolution in LABEL_RESOLUTIONS,
+            'panoptic_head.label_resolution',
+            self.label_resolution,
+            f'one of {LABEL_RESOLUTIONS}',
+        )
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
-from training.build import build_label_set, build_model
+from training.build import build_label_set, load_trained_model
 from training.checkpoint import load_checkpoint
 from training.data.cityscapes import Frame, find_frames, read_image, read_label_image
 from training.torch_backend import TorchBackend
@@ -71,8 +71,7 @@ def load_model(path: Path) -> Evaluated:
         return Evaluated(backend, head, manifest.label_set)
     checkpoint = load_checkpoint(path)
     recipe = checkpoint.recipe
-    model = build_model(recipe)
-    model.load_state_dict(checkpoint.best_weights)
+    model = load_trained_model(checkpoint)
     labels = build_label_set(recipe)
     size = (recipe.data.input_height, recipe.data.input_width)
     head = PanopticHead(labels, **vars(recipe.panoptic_head))

@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Export a checkpoint: ``python -m training.export --checkpoint C --data DIR --output FOLDER``.
 
-Writes ``model.onnx`` and ``model.json``. Nothing is written when PyTorch and ONNX Runtime
-disagree on frames of the data set: neither file is ever half right.
+Writes ``model.onnx`` and ``model.json``. A model that lies there is replaced only when PyTorch and
+ONNX Runtime agree on frames of the data set.
 """
 
 import argparse
 import hashlib
 import json
 import logging
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -17,11 +18,9 @@ from typing import Any
 
 import onnx
 
-from training.build import build_label_set, build_model
+from training.build import build_label_set, load_trained_model
 from training.checkpoint import Checkpoint, load_checkpoint
-from training.config import Recipe
-from training.data.augmentation import PAD_VALUE
-from training.data.cityscapes import find_frames, read_image
+from training.data.cityscapes import DataError, find_frames, read_image
 from training.export_check import Agreement, compare
 from training.export_wrapper import ExportWrapper, round_weights
 from training.models.upsnet import UPSNet
@@ -32,6 +31,7 @@ from training.onnx_graph import (
     use_own_operator,
 )
 from upsnet_ros.core.errors import ModelError, UpsnetError
+from upsnet_ros.core.geometry import PAD_VALUE
 from upsnet_ros.manifest import ModelManifest
 
 LOGGER = logging.getLogger(__name__)
@@ -50,13 +50,20 @@ def build_graph(model: UPSNet, *, input_size: tuple[int, int]) -> onnx.ModelProt
             f'the graph has values without a fixed shape: {", ".join(loose[:5])}; a graph for '
             'CUDA graphs and TensorRT must not; see training/export_wrapper.py'
         )
-    return store_half_weights(graph)
+    graph = store_half_weights(graph)
+    onnx.checker.check_model(graph, full_check=True)
+    return graph
 
 
 def describe(
-    checkpoint: Checkpoint, graph: onnx.ModelProto, digest: str, agreement: Agreement
+    checkpoint: Checkpoint,
+    graph: onnx.ModelProto,
+    digest: str,
+    agreement: Agreement,
+    *,
+    metrics: dict[str, Any] | None = None,
 ) -> ModelManifest:
-    """The manifest of an exported model, without metrics."""
+    """The manifest of an exported model."""
     recipe = checkpoint.recipe
     return ModelManifest.from_dict(
         {
@@ -82,7 +89,7 @@ def describe(
                 'seed': recipe.optimisation.seed,
                 'export_agreement': agreement.to_dict(),
             },
-            'metrics': {},
+            'metrics': metrics or {},
         }
     )
 
@@ -100,40 +107,40 @@ def describe_outputs(graph: onnx.ModelProto) -> dict[str, Any]:
     return outputs
 
 
-def input_size_of(recipe: Recipe) -> tuple[int, int]:
-    """Height and width of the exported network's input in pixels."""
-    return recipe.data.input_height, recipe.data.input_width
-
-
-def export(checkpoint: Checkpoint, images: list[Path], output: Path) -> Agreement:
+def export(
+    checkpoint: Checkpoint,
+    images: list[Path],
+    output: Path,
+    *,
+    metrics: dict[str, Any] | None = None,
+) -> Agreement:
     """Export, compare, and write the model only if the comparison holds.
 
     Args:
         checkpoint: What to export; its averaged weights where there are some.
         images: Camera images to compare on; none of them is the traced input.
         output: Folder of ``model.onnx`` and ``model.json``.
+        metrics: Figures of an evaluation, kept in the manifest.
 
     Raises:
         ModelError: If the runtimes disagree or the graph is not fit.
     """
-    model = build_model(checkpoint.recipe)
-    model.load_state_dict(checkpoint.best_weights)
-    rounded = round_weights(model.eval())
-    size = input_size_of(checkpoint.recipe)
-    graph = build_graph(rounded, input_size=size)
+    data = checkpoint.recipe.data
+    rounded = round_weights(load_trained_model(checkpoint))
+    graph = build_graph(rounded, input_size=(data.input_height, data.input_width))
     content = graph.SerializeToString()
     digest = hashlib.sha256(content).hexdigest()
-    with tempfile.TemporaryDirectory() as folder:
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output, prefix='.partial-') as folder:
         trial = Path(folder) / 'model.onnx'
         trial.write_bytes(content)
-        unknown = Agreement.empty()
-        describe(checkpoint, graph, digest, unknown).write(trial.with_suffix('.json'))
+        describe(checkpoint, graph, digest, Agreement.empty()).write(trial.with_suffix('.json'))
         agreement = compare(rounded, trial, [read_image(path) for path in images])
-    agreement.require()
-    output.mkdir(parents=True, exist_ok=True)
-    path = output / 'model.onnx'
-    path.write_bytes(content)
-    describe(checkpoint, graph, digest, agreement).write(path.with_suffix('.json'))
+        agreement.require()
+        manifest = describe(checkpoint, graph, digest, agreement, metrics=metrics)
+        manifest.write(trial.with_suffix('.json'))
+        for name in ('model.onnx', 'model.json'):
+            os.replace(trial.with_name(name), output / name)
     return agreement
 
 
@@ -157,10 +164,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse_arguments(arguments)
     try:
         frames = find_frames(options.data, options.split)[: options.frames]
+        metrics = read_metrics(options.metrics) if options.metrics else None
         checkpoint = load_checkpoint(options.checkpoint)
-        agreement = export(checkpoint, [frame.image for frame in frames], options.output)
-        if options.metrics:
-            add_metrics(options.output / 'model.onnx', options.metrics)
+        images = [frame.image for frame in frames]
+        agreement = export(checkpoint, images, options.output, metrics=metrics)
     except UpsnetError as error:
         LOGGER.error('export refused: %s', error)
         return 1
@@ -169,11 +176,16 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def add_metrics(model: Path, metrics: Path) -> None:
-    """Put the figures of an evaluation into a model's manifest."""
-    manifest = ModelManifest.load(model)
-    values = manifest.to_dict() | {'metrics': json.loads(metrics.read_text())}
-    ModelManifest.from_dict(values).write(model.with_suffix('.json'))
+def read_metrics(path: Path) -> dict[str, Any]:
+    """Figures that ``training.evaluate`` wrote.
+
+    Raises:
+        DataError: If the file is missing or not JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        raise DataError(f'{path}: expected metrics.json of training.evaluate: {error}') from error
 
 
 if __name__ == '__main__':

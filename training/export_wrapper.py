@@ -9,7 +9,6 @@ is refused when the two disagree.
 """
 
 import copy
-import math
 
 import torch
 import torch.nn.functional as F
@@ -27,10 +26,11 @@ from training.models.box_coding import (
 )
 from training.models.detections import MAX_CANDIDATES, NMS_THRESHOLD, SCORE_FLOOR
 from training.models.resnet import Bottleneck
-from training.models.roi_features import SAMPLING_RATIO, STRIDES
+from training.models.roi_features import SAMPLING_RATIO, STRIDES, assign_levels
+from training.models.rpn import RPN_NMS_THRESHOLD
 from training.models.upsnet import PyramidOutput, UPSNet
+from upsnet_ros.core.errors import ModelError
 
-RPN_NMS_THRESHOLD = 0.7
 NMS_ITERATIONS = 16  # depth of suppression chains that is resolved exactly
 SUPPRESSED = -1.0e4  # below every logit of a real anchor
 
@@ -97,10 +97,7 @@ class LevelCanvas(nn.Module):
 
     def align(self, canvas: Tensor, boxes: Tensor, bins: int) -> Tensor:
         """Features ``[n, C, bins, bins]`` of ``[n, 4]`` boxes in input pixels."""
-        width = boxes[:, 2] - boxes[:, 0] + 1
-        height = boxes[:, 3] - boxes[:, 1] + 1
-        size = torch.sqrt(width * height) / self.canonical_size
-        level = torch.floor(4 + torch.log(size + 1e-6) / math.log(2.0)).clamp(2, 5).long() - 2
+        level = assign_levels(boxes, canonical_size=self.canonical_size)
         scale, offset = self.scales[level], self.offsets[level]
         zero = torch.zeros_like(offset)
         shift = torch.stack((zero, offset, zero, offset), dim=1)
@@ -119,13 +116,13 @@ class ExportWrapper(nn.Module):
         input_size: Height and width of the graph's input in pixels, multiples of 32.
 
     Raises:
-        ValueError: If the network keeps fewer proposals than the graph has candidates.
+        ModelError: If the network keeps fewer proposals than the graph has candidates.
     """
 
     def __init__(self, model: UPSNet, *, input_size: tuple[int, int]) -> None:
         super().__init__()
         if model.test_proposals.post_nms < MAX_CANDIDATES:
-            raise ValueError(
+            raise ModelError(
                 f'model.test_post_nms is {model.test_proposals.post_nms}, expected at least '
                 f'{MAX_CANDIDATES}, the number of candidates of the graph'
             )

@@ -3,66 +3,86 @@
 """Parameter groups, learning-rate schedule and weight averaging.
 
 Source: facts of the published models: weights decay, biases do not and learn twice as fast; the
-rate warms up linearly from a tenth.
+rate warms up linearly from a tenth. Momentum is PyTorch's: while the rate warms up it differs from
+the published Caffe form, which keeps the rate inside the buffer.
 """
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import nn
-
-from training.config import OptimisationRecipe
 
 WARMUP_START = 0.1
 STEP_FACTOR = 0.1
 
 
-def build_optimiser(model: nn.Module, recipe: OptimisationRecipe) -> torch.optim.Optimizer:
-    """SGD or AdamW over a group of decayed weights and a group of biases and scales."""
+@dataclass(frozen=True)
+class Schedule:
+    """Learning rate of the weights over a run.
+
+    Attributes:
+        rate: After warm-up.
+        iterations: Length of the run.
+        warmup: Iterations from a tenth to the full rate.
+        shape: ``'step'`` (published) or ``'cosine'``.
+        decay_at: Iterations at which ``'step'`` multiplies the rate by 0.1.
+    """
+
+    rate: float
+    iterations: int
+    warmup: int
+    shape: Literal['step', 'cosine']
+    decay_at: Sequence[int] = ()
+
+    def rate_at(self, iteration: int) -> float:
+        """Learning rate of the weights at an iteration."""
+        if iteration < self.warmup:
+            return self.rate * (WARMUP_START + (1 - WARMUP_START) * iteration / self.warmup)
+        if self.shape == 'step':
+            return self.rate * STEP_FACTOR ** sum(point <= iteration for point in self.decay_at)
+        share = (iteration - self.warmup) / (self.iterations - self.warmup)
+        return self.rate * 0.5 * (1 + math.cos(math.pi * share))
+
+
+def build_optimiser(
+    model: nn.Module,
+    *,
+    kind: Literal['sgd', 'adamw'],
+    momentum: float,
+    weight_decay: float,
+    bias_multiplier: float,
+) -> torch.optim.Optimizer:
+    """SGD or AdamW over two groups: decayed weights, and biases with normalisation parameters.
+
+    The rates are set by :func:`set_rate` before every step.
+    """
     weights, biases = [], []
     for parameter in model.parameters():
         if parameter.requires_grad:
             (weights if parameter.ndim > 1 else biases).append(parameter)
     groups = [
-        {'params': weights, 'weight_decay': recipe.weight_decay, 'multiplier': 1.0},
-        {'params': biases, 'weight_decay': 0.0, 'multiplier': recipe.bias_multiplier},
+        {'params': weights, 'weight_decay': weight_decay, 'multiplier': 1.0},
+        {'params': biases, 'weight_decay': 0.0, 'multiplier': bias_multiplier},
     ]
-    rate = base_rate(recipe)
-    if recipe.optimiser == 'sgd':
-        return torch.optim.SGD(groups, lr=rate, momentum=recipe.momentum)
-    return torch.optim.AdamW(groups, lr=rate)
+    if kind == 'sgd':
+        return torch.optim.SGD(groups, lr=0.0, momentum=momentum)
+    return torch.optim.AdamW(groups, lr=0.0)
 
 
-def base_rate(recipe: OptimisationRecipe) -> float:
-    """Learning rate after warm-up, scaled linearly with the images per step."""
-    return recipe.learning_rate * recipe.batch_size / recipe.reference_batch_size
-
-
-def rate_factor(iteration: int, recipe: OptimisationRecipe) -> float:
-    """Learning rate at an iteration over the base rate."""
-    if iteration < recipe.warmup_iterations:
-        return WARMUP_START + (1 - WARMUP_START) * iteration / recipe.warmup_iterations
-    if recipe.schedule == 'step':
-        return STEP_FACTOR ** sum(point <= iteration for point in recipe.decay_at)
-    span = recipe.iterations - recipe.warmup_iterations
-    return 0.5 * (1 + math.cos(math.pi * (iteration - recipe.warmup_iterations) / span))
-
-
-def set_rate(
-    optimiser: torch.optim.Optimizer, iteration: int, recipe: OptimisationRecipe
-) -> float:
-    """Set the rates of all groups for an iteration and return that of the weights."""
-    rate = base_rate(recipe) * rate_factor(iteration, recipe)
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Set the rate of every group: that of the weights times the group's multiplier."""
     for group in optimiser.param_groups:
         group['lr'] = rate * group['multiplier']
-    return rate
 
 
 class AveragedWeights:
     """Exponential moving average of a model's parameters and buffers.
 
     Args:
-        model: The model to follow.
+        model: The model to follow; its present values are the start.
         decay: Weight of the past per step; early steps use less of it.
     """
 

@@ -15,6 +15,9 @@ from upsnet_ros.core.structures import MASK_SIZE, NetworkOutput
 class TorchBackend:
     """Runs the clean network (not the export wrapper) on camera images.
 
+    Boxes are clipped to the padded input, like those of the exported graph, which is given nothing
+    but the padded image; the published models clip to the unpadded part.
+
     Args:
         model: A network in evaluation mode.
         input_size: Height and width of the images in pixels, multiples of 32.

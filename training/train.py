@@ -7,8 +7,8 @@ The output folder receives ``last.pt`` (everything to resume), ``losses.csv`` an
 """
 
 import argparse
-import csv
 import logging
+import math
 import sys
 import time
 from pathlib import Path
@@ -16,23 +16,27 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from training.build import build_criterion, build_label_set, build_model
-from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from training.build import (
+    build_criterion,
+    build_label_set,
+    build_model,
+    build_recipe_optimiser,
+    build_schedule,
+)
+from training.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
 from training.config import Recipe, load_recipe
 from training.data.cityscapes import find_frames
 from training.data.loader import EndlessBatches, TrainingSet, make_loader
 from training.data.sample import Sample
+from training.divergence import TrainingDiverged
+from training.loss_log import LossLog
 from training.losses.criterion import Criterion
 from training.models.upsnet import UPSNet
-from training.optimisation import AveragedWeights, build_optimiser, set_rate
+from training.optimisation import AveragedWeights, set_rate
 from upsnet_ros.core.errors import UpsnetError
 
 LOGGER = logging.getLogger(__name__)
 SAVE_EVERY = 200  # iterations between checkpoints
-
-
-class TrainingDiverged(UpsnetError):
-    """A loss is not a finite number any more."""
 
 
 class Trainer:
@@ -41,16 +45,22 @@ class Trainer:
     Args:
         recipe: What to train.
         output: Folder of checkpoints and logs.
+        initial: Weights to start from instead of random ones.
     """
 
-    def __init__(self, recipe: Recipe, output: Path) -> None:
+    def __init__(
+        self, recipe: Recipe, output: Path, *, initial: dict[str, torch.Tensor] | None = None
+    ) -> None:
         self.recipe = recipe
         self.output = output
         self.generator = torch.Generator().manual_seed(recipe.optimisation.seed)
         torch.manual_seed(recipe.optimisation.seed)
         self.model: UPSNet = build_model(recipe).to(memory_format=torch.channels_last).train()
+        if initial is not None:
+            load_weights(self.model, initial)
         self.criterion: Criterion = build_criterion(recipe, self.generator)
-        self.optimiser = build_optimiser(self.model, recipe.optimisation)
+        self.optimiser = build_recipe_optimiser(recipe, self.model)
+        self.schedule = build_schedule(recipe)
         decay = recipe.optimisation.average_decay
         self.averaged = AveragedWeights(self.model, decay=decay) if decay else None
         self.iteration = 0
@@ -67,7 +77,7 @@ class Trainer:
                 f'{self.output / "last.pt"} was written with another recipe; give the recipe it '
                 'was started with, or another --output folder'
             )
-        self.model.load_state_dict(checkpoint.model)
+        load_weights(self.model, checkpoint.model)
         self.optimiser.load_state_dict(checkpoint.optimiser)
         self.generator.set_state(checkpoint.generator)
         if self.averaged is not None:
@@ -91,24 +101,27 @@ class Trainer:
         """One update; returns the weighted losses.
 
         Raises:
-            TrainingDiverged: If a loss is not finite; names it and the images.
+            TrainingDiverged: If features, a loss or a gradient are not finite; the weights and
+                their average are then as they were.
         """
         values = self.recipe.optimisation
-        rate = set_rate(self.optimiser, self.iteration, values)
+        images = [sample.name for sample in batch]
+        rate = self.schedule.rate_at(self.iteration)
+        set_rate(self.optimiser, rate)
         with torch.autocast('cpu', torch.bfloat16, enabled=values.precision == 'bfloat16'):
             losses = self.criterion(self.model, batch)
         report = {name: loss.item() for name, loss in losses.items()}
         for name, value in report.items():
-            if value != value or abs(value) == float('inf'):
-                images = ', '.join(sample.name for sample in batch)
+            if not math.isfinite(value):
                 raise TrainingDiverged(
-                    f'loss {name} is {value} at iteration {self.iteration} (images {images}); '
-                    'lower optimisation.learning_rate or lengthen the warm-up'
+                    f'loss {name} is {value} at iteration {self.iteration}', images
                 )
         self.optimiser.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()
-        if values.clip_gradient_norm:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), values.clip_gradient_norm)
+        limit = values.clip_gradient_norm or math.inf
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit).item()
+        if not math.isfinite(norm):
+            raise TrainingDiverged(f'the gradient is {norm} at iteration {self.iteration}', images)
         self.optimiser.step()
         self.iteration += 1
         if self.averaged is not None:
@@ -141,8 +154,7 @@ def run(trainer: Trainer, data: Path, *, workers: int) -> None:
     )
     loader = make_loader(dataset, batches, workers=workers)
     bar = tqdm(total=values.iterations, initial=trainer.iteration, unit='it', dynamic_ncols=True)
-    with bar, (trainer.output / 'losses.csv').open('a', newline='') as log:
-        writer = csv.writer(log)
+    with bar, LossLog(trainer.output / 'losses.csv', start=trainer.iteration) as log:
         smooth: dict[str, float] = {}
         for batch in loader:
             started = time.monotonic()
@@ -150,9 +162,7 @@ def run(trainer: Trainer, data: Path, *, workers: int) -> None:
             trainer.seconds += time.monotonic() - started
             for name, value in report.items():
                 smooth[name] = 0.95 * smooth.get(name, value) + 0.05 * value
-            if trainer.iteration == 1:
-                writer.writerow(['iteration', *report])
-            writer.writerow([trainer.iteration, *(f'{v:.6g}' for v in report.values())])
+            log.write(trainer.iteration, report)
             bar.set_postfix({'loss': f'{smooth["total"]:.3f}', 'rate': f'{report["rate"]:.1e}'})
             bar.update()
             if trainer.iteration % SAVE_EVERY == 0:
@@ -181,18 +191,31 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse_arguments(arguments)
     try:
         options.output.mkdir(parents=True, exist_ok=True)
-        trainer = Trainer(load_recipe(options.config), options.output)
-        last = options.output / 'last.pt'
-        if last.exists():
-            trainer.restore(load_checkpoint(last))
-            LOGGER.info('resuming %s at iteration %d', last, trainer.iteration)
-        elif options.initial:
-            trainer.model.load_state_dict(load_checkpoint(options.initial).best_weights)
+        trainer = prepare(load_recipe(options.config), options.output, initial=options.initial)
         run(trainer, options.data, workers=options.workers)
     except UpsnetError as error:
         LOGGER.error('training stopped: %s', error)
         return 1
+    except KeyboardInterrupt:
+        LOGGER.info('interrupted; the same command goes on from %s/last.pt', options.output)
+        return 130
     return 0
+
+
+def prepare(recipe: Recipe, output: Path, *, initial: Path | None) -> Trainer:
+    """A trainer that goes on from the output folder's last checkpoint where there is one.
+
+    Raises:
+        UpsnetError: If a checkpoint is damaged or of another recipe or network.
+    """
+    last = output / 'last.pt'
+    if last.exists():
+        trainer = Trainer(recipe, output)
+        trainer.restore(load_checkpoint(last))
+        LOGGER.info('resuming %s at iteration %d', last, trainer.iteration)
+        return trainer
+    weights = load_checkpoint(initial).best_weights if initial else None
+    return Trainer(recipe, output, initial=weights)
 
 
 if __name__ == '__main__':

@@ -22,8 +22,11 @@ print('ready', flush=True)
 time.sleep(60)
 """
 
+# A background shell hands down an ignored SIGINT, which Python then leaves alone: listen anyway.
 LISTENING = """
+import signal
 import time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 try:
     print('ready', flush=True)
     time.sleep(60)

@@ -16,16 +16,18 @@ from tests.fakes.lively_network import SIZE, lively_model, make_checkpoint, smoo
 from training.build import build_model
 from training.checkpoint import save_checkpoint
 from training.config import Recipe
-from training.export import export, main
+from training.export import build_graph, export, main
 from training.export_check import Agreement, compare
 from training.export_wrapper import ExportWrapper, LevelCanvas, round_weights, unrolled_nms
-from training.models.roi_features import pyramid_roi_align
+from training.models.roi_features import assign_levels, pyramid_roi_align
 from training.models.rpn import nms_inclusive
-from training.models.upsnet import UPSNet
+from training.models.upsnet import ProposalLimits, UPSNet
 from training.onnx_graph import data_dependent_shapes
 from training.torch_backend import TorchBackend
 from upsnet_ros.core.errors import ModelError
 from upsnet_ros.manifest import ModelManifest
+
+GOOD = Agreement(frames=3, equal_pixels=1.0, worst_equal_pixels=1.0, candidates=10, matched=1.0)
 
 
 @pytest.fixture(scope='module')
@@ -115,25 +117,87 @@ def test_another_network_is_refused(exported: tuple[UPSNet, Path], small_recipe:
 def test_nothing_is_written_when_the_runtimes_disagree(
     small_recipe: Recipe, town: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good = Agreement(1, 0.0, 1.0, 1.0, 1.0, 0)
-    monkeypatch.setattr('training.export.compare', lambda *_: replace(good, equal_pixels=0.998))
+    bad = replace(GOOD, equal_pixels=0.998)
+    monkeypatch.setattr('training.export.compare', lambda *_: bad)
     checkpoint = tmp_path / 'c.pt'
     save_checkpoint(make_checkpoint(small_recipe, lively_model(small_recipe)), checkpoint)
     output = tmp_path / 'model'
     arguments = ['--checkpoint', str(checkpoint), '--data', str(town), '--output', str(output)]
     assert main(arguments) == 1
-    assert not output.exists()
+    assert list(output.iterdir()) == []
 
 
 @pytest.mark.parametrize(
     ('field', 'value'),
-    [('frames', 0), ('semantic_difference', 0.1), ('equal_pixels', 0.9), ('matched', 0.5)],
+    [
+        ('frames', 0),
+        ('candidates', 0),
+        ('equal_pixels', 0.9),
+        ('matched', 0.5),
+        ('semantic_difference', 0.1),
+        ('semantic_difference', float('nan')),
+        ('score_difference', 0.1),
+        ('mask_difference', 1.0),
+    ],
 )
 def test_each_tolerance_is_enforced_by_name(field: str, value: float) -> None:
-    good = Agreement(3, 1e-4, 1.0, 1.0, 1.0, 10)
-    good.require()
+    GOOD.require()
     with pytest.raises(ModelError, match=field):
-        replace(good, **{field: value}).require()
+        replace(GOOD, **{field: value}).require()
+
+
+def test_metrics_are_read_before_anything_is_written(
+    small_recipe: Recipe, town: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoint = tmp_path / 'c.pt'
+    save_checkpoint(make_checkpoint(small_recipe, lively_model(small_recipe)), checkpoint)
+    arguments = ['--checkpoint', str(checkpoint), '--data', str(town)]
+    arguments += ['--output', str(tmp_path / 'model'), '--metrics', str(tmp_path / 'absent.json')]
+    assert main(arguments) == 1
+    assert 'absent.json' in caplog.text
+    assert not (tmp_path / 'model').exists()
+
+
+def test_the_first_operator_is_a_cast_and_top_k_stays_within_limits(
+    exported: tuple[UPSNet, Path],
+) -> None:
+    model = onnx.load(exported[1])
+    consumers = [node.op_type for node in model.graph.node if 'image' in node.input]
+    assert consumers == ['Cast']
+    shapes = {
+        value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in onnx.shape_inference.infer_shapes(model, data_prop=True).graph.value_info
+    }
+    counts = [shapes[n.output[0]][-1] for n in model.graph.node if n.op_type == 'TopK']
+    assert counts
+    assert max(counts) <= 3840
+
+
+def test_shapes_that_depend_on_the_data_are_found() -> None:
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    value = helper.make_tensor_value_info('x', kind, [4])
+    answer = helper.make_tensor_value_info('y', onnx.TensorProto.INT64, None)
+    nodes = [helper.make_node('NonZero', ['x'], ['y'])]
+    graph = helper.make_graph(nodes, 'g', [value], [answer])
+    assert data_dependent_shapes(helper.make_model(graph)) == ['y']
+    nodes = [
+        helper.make_node('Foo', ['x'], ['z'], domain='odd'),
+        helper.make_node('Relu', ['z'], ['y']),
+    ]
+    graph = helper.make_graph(
+        nodes, 'g', [value], [helper.make_tensor_value_info('y', kind, None)]
+    )
+    imports = [helper.make_opsetid('', 20), helper.make_opsetid('odd', 1)]
+    model = helper.make_model(graph, opset_imports=imports)
+    assert data_dependent_shapes(model) == ['z', 'y']
+
+
+def test_a_deformable_backbone_is_exported_too(small_recipe: Recipe) -> None:
+    recipe = replace(small_recipe, model=replace(small_recipe.model, deformable_stages=(4, 5)))
+    graph = build_graph(round_weights(build_model(recipe).eval()), input_size=SIZE)
+    own = [node for node in graph.graph.node if node.op_type == 'DeformConv2d']
+    assert len(own) == 2 + 2 * 4
+    assert all(len(node.input) == 4 for node in own)
 
 
 def test_unrolled_suppression_equals_greedy_suppression() -> None:
@@ -172,10 +236,32 @@ def test_one_canvas_serves_all_levels() -> None:
     torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-4)
 
 
+def test_the_canvas_differs_only_below_one_cell_at_the_far_borders() -> None:
+    generator = torch.Generator().manual_seed(2)
+    levels = [
+        torch.randn(1, 3, 96 // stride, 160 // stride, generator=generator)
+        for stride in (4, 8, 16, 32)
+    ]
+    limit = torch.tensor([159.0, 95.0])
+    corner = torch.rand(600, 2, generator=generator) * limit
+    side = torch.rand(600, 2, generator=generator) ** 4 * 60
+    boxes = torch.cat((corner, torch.minimum(corner + side, limit)), dim=1)
+    canvas = LevelCanvas(SIZE, canonical_size=60.0)
+    ours = canvas.align(canvas(levels), boxes, 7)
+    expected = pyramid_roi_align(levels, [boxes], output_size=7, canonical_size=60.0)
+    odd = (ours - expected).abs().amax(dim=(1, 2, 3)) > 1e-3
+    cell = torch.tensor([4, 8, 16, 32])[assign_levels(boxes, canonical_size=60.0)]
+    narrow = (boxes[:, 2:] - boxes[:, :2] < cell[:, None]).any(dim=1)
+    near = (boxes[:, :2] > limit - 2 * cell[:, None]).any(dim=1)
+    assert not (odd & ~(narrow & near)).any()
+    assert odd.float().mean() < 0.1
+
+
 def test_too_few_proposals_are_refused(small_recipe: Recipe) -> None:
-    recipe = replace(small_recipe, model=replace(small_recipe.model, test_post_nms=50))
-    with pytest.raises(ValueError, match='test_post_nms is 50'):
-        ExportWrapper(build_model(recipe).eval(), input_size=SIZE)
+    model = build_model(small_recipe).eval()
+    model.test_proposals = ProposalLimits(pre_nms=250, post_nms=50)
+    with pytest.raises(ModelError, match='test_post_nms is 50'):
+        ExportWrapper(model, input_size=SIZE)
 
 
 def test_torch_backend_pads_like_the_graph(small_recipe: Recipe) -> None:

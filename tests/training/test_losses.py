@@ -95,7 +95,7 @@ def test_region_and_panoptic_losses_divide_by_all_pixels() -> None:
     assert semantic_roi_loss(torch.zeros(1, 4, 28, 28), labels).item() == pytest.approx(
         math.log(4) / 2
     )
-    target = torch.full((2, 6), 255)
+    target = torch.full((2, 6), -1)
     target[0] = 3
     assert panoptic_loss(torch.zeros(5, 2, 6), target).item() == pytest.approx(math.log(5) / 2)
 

@@ -10,6 +10,7 @@ from training.models.deform_conv import OffsetDeformConv2d, deform_conv2d_gather
 from training.models.roi_features import (
     STRIDES,
     align_with_gather,
+    align_with_torchvision,
     assign_levels,
     pyramid_roi_align,
 )
@@ -90,7 +91,7 @@ def test_roi_align_equals_torchvision(bins: int) -> None:
     images = torch.arange(len(boxes)) % 2
     level_of = assign_levels(boxes, canonical_size=60.0)
     assert set(level_of.tolist()) == {0, 1, 2, 3}
-    ours = align_with_gather(levels, boxes, images, level_of, bins)
+    ours = align_with_gather(levels, boxes, images, level_of, bins, strides=STRIDES)
     rois = torch.cat((images[:, None].float(), boxes), dim=1)
     theirs = torch.zeros_like(ours)
     for index, stride in enumerate(STRIDES):
@@ -99,6 +100,8 @@ def test_roi_align_equals_torchvision(bins: int) -> None:
             levels[index], rois[chosen], bins, 1 / stride, sampling_ratio=2, aligned=False
         )
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+    on_gpu = align_with_torchvision(levels, boxes, images, level_of, bins, strides=STRIDES)
+    torch.testing.assert_close(on_gpu, theirs)
     seed = torch.randn(ours.shape)
     for mine, other in zip(
         torch.autograd.grad(ours, levels, seed),

@@ -23,13 +23,13 @@ def test_panoptic_targets_equal_the_published_example() -> None:
     masks[0, 0, 2] = masks[1, 0, 3] = masks[1, 0, 4] = True
     masks[2, 0, 5] = masks[2, 0, 7] = True
     labels = panoptic_targets(semantic, masks[[2, 0]], num_stuff=11)
-    assert labels.tolist() == [[0, 10, 12, 13, 255, 11, 13, 11]]
+    assert labels.tolist() == [[0, 10, 12, 13, -1, 11, 13, 11]]  # -1: 255 as published
 
 
 def test_without_instances_every_thing_pixel_is_unknown() -> None:
     semantic = torch.tensor([[3, 12, 255]], dtype=torch.uint8)
     empty = torch.zeros(0, 1, 3, dtype=torch.bool)
-    assert panoptic_targets(semantic, empty, num_stuff=11).tolist() == [[3, 11, 255]]
+    assert panoptic_targets(semantic, empty, num_stuff=11).tolist() == [[3, 11, -1]]
 
 
 @pytest.mark.parametrize(('count', 'kept'), [(0, 0), (1, 1), (2, 1), (3, 2), (10, 7)])
@@ -79,6 +79,32 @@ def test_an_image_without_boxes_gives_only_negatives() -> None:
     )
     assert len(targets.positives) == 0
     assert len(targets.negatives) == 256
+
+
+def test_an_image_too_small_for_any_anchor_has_no_targets() -> None:
+    anchors = level_anchors(8, (4, 4))
+    box = torch.tensor([[2.0, 2, 20, 12]])
+    targets = match_anchors(anchors, box, image_size=(16, 30), generator=generator())
+    assert len(targets.positives) == len(targets.negatives) == 0
+
+
+def test_positives_are_capped_at_128_of_256() -> None:
+    anchors = level_anchors(4, (80, 80))
+    boxes = anchors[(anchors >= 0).all(dim=1) & (anchors < 320).all(dim=1)][::40][:200]
+    targets = match_anchors(anchors, boxes, image_size=(320, 320), generator=generator())
+    assert len(targets.positives) <= 128
+    assert len(targets.positives) + len(targets.negatives) == 256
+
+
+def test_overlaps_are_judged_at_the_size_of_the_image_on_disk() -> None:
+    # At half size the +1 convention lifts the overlap of these two from below 0.5 to above it.
+    box, proposal = torch.tensor([[0.0, 0, 3, 3]]), torch.tensor([[0.0, 0, 3, 1]])
+    classes = torch.tensor([1])
+    limits = {'per_image': 4, 'foreground': 4, 'generator': generator()}
+    at_input = sample_rois(proposal, box, classes, scale=1.0, **limits)
+    on_disk = sample_rois(proposal, box, classes, scale=0.25, **limits)
+    assert at_input.classes.tolist() == [1, 1]  # 8 of 16 pixels
+    assert on_disk.classes.tolist() == [1, 0]  # 65 of 169 pixels
 
 
 def draw_rois(proposals: torch.Tensor, boxes: torch.Tensor, classes: list[int], **limits: int):

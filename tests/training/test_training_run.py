@@ -3,6 +3,7 @@
 """The loop: learning, resuming exactly, guarding against bad numbers and bad files."""
 
 import csv
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import yaml
 
 from training.checkpoint import load_checkpoint
 from training.config import Recipe
-from training.train import Trainer, TrainingDiverged, main, run
+from training.divergence import TrainingDiverged
+from training.evaluate import main as evaluate
+from training.train import Trainer, main, prepare, run
 from upsnet_ros.core.errors import ModelError, UpsnetError
 
 LOSSES = {
@@ -65,7 +68,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     original = Trainer.step
 
     def stop_after_two(self: Trainer, batch: list) -> dict[str, float]:
-        if self.iteration == 2:
+        if self.iteration == 3:  # one step after the last checkpoint
             raise KeyboardInterrupt
         return original(self, batch)
 
@@ -76,7 +79,10 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     resumed = train(small_recipe, town, tmp_path / 'parts')
     for key, value in whole.model.state_dict().items():
         torch.testing.assert_close(resumed.model.state_dict()[key], value, rtol=0, atol=0)
-    assert read_losses(tmp_path / 'parts')[2:] == read_losses(tmp_path / 'whole')[2:]
+        torch.testing.assert_close(
+            resumed.averaged.state[key], whole.averaged.state[key], rtol=0, atol=0
+        )
+    assert read_losses(tmp_path / 'parts') == read_losses(tmp_path / 'whole')
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(
@@ -97,6 +103,41 @@ def test_a_loss_that_is_not_finite_stops_the_run_by_name(
         run(trainer, town, workers=0)
 
 
+def test_features_that_are_not_finite_stop_the_run(
+    small_recipe: Recipe, town: Path, tmp_path: Path
+) -> None:
+    trainer = Trainer(small_recipe, tmp_path)
+    with torch.no_grad():
+        trainer.model.backbone.stem[0].weight[0, 0, 0, 0] = float('nan')
+    with pytest.raises(TrainingDiverged, match=r'features are not finite .*town_00000'):
+        run(trainer, town, workers=0)
+
+
+def test_a_gradient_that_is_not_finite_leaves_the_weights_alone(
+    small_recipe: Recipe, town: Path, tmp_path: Path
+) -> None:
+    trainer = Trainer(small_recipe, tmp_path)
+    bias = trainer.model.rpn.conv.bias
+    bias.register_hook(lambda gradient: gradient * float('inf'))
+    with pytest.raises(TrainingDiverged, match='the gradient is'):
+        run(trainer, town, workers=0)
+    assert all(torch.isfinite(v).all() for v in trainer.model.state_dict().values())
+    assert all(torch.isfinite(v).all() for v in trainer.averaged.state.values())
+
+
+def test_a_run_may_start_from_the_weights_of_another(
+    small_recipe: Recipe, town: Path, tmp_path: Path
+) -> None:
+    first = train(with_iterations(small_recipe, 2), town, tmp_path / 'first')
+    second = prepare(small_recipe, tmp_path / 'second', initial=tmp_path / 'first' / 'final.pt')
+    for key, value in first.averaged.state.items():
+        assert torch.equal(second.model.state_dict()[key], value)
+        assert torch.equal(second.averaged.state[key], value)
+    other = replace(small_recipe, model=replace(small_recipe.model, width=4))
+    with pytest.raises(ModelError, match='another network'):
+        prepare(other, tmp_path / 'third', initial=tmp_path / 'first' / 'final.pt')
+
+
 def test_damaged_checkpoints_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match='no checkpoint'):
         load_checkpoint(tmp_path / 'absent.pt')
@@ -106,6 +147,9 @@ def test_damaged_checkpoints_are_refused(tmp_path: Path) -> None:
         load_checkpoint(damaged)
     torch.save({'version': 99}, damaged)
     with pytest.raises(ModelError, match='version 99'):
+        load_checkpoint(damaged)
+    torch.save({'version': 1, 'model': {}}, damaged)
+    with pytest.raises(ModelError, match='checkpoint holds'):
         load_checkpoint(damaged)
 
 
@@ -134,3 +178,22 @@ def test_command_reports_what_is_wrong(
     arguments = ['--config', str(path), '--data', str(tmp_path), '--output', str(tmp_path / 'o')]
     assert main(arguments) == 1
     assert 'no images' in caplog.text
+
+
+def test_command_trains_and_its_checkpoint_can_be_evaluated(
+    small_recipe: Recipe, town: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / 'recipe.yaml'
+    path.write_text(yaml.safe_dump(with_iterations(small_recipe, 2).to_dict()))
+    output = tmp_path / 'run'
+    arguments = ['--config', str(path), '--data', str(town), '--output', str(output)]
+    assert main([*arguments, '--workers', '1']) == 0
+    assert main(arguments) == 0  # nothing is left to do
+    assert len(read_losses(output)) == 2
+    report = tmp_path / 'evaluation'
+    model = str(output / 'final.pt')
+    assert evaluate(['--model', model, '--data', str(town), '--output', str(report)]) == 0
+    metrics = json.loads((report / 'metrics.json').read_text())
+    assert metrics['frames'] == 2
+    assert 0 <= metrics['pq']['all']['pq'] <= 100
+    assert len(metrics['pq']['per_class']) == 19

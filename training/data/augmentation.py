@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 import torch
 
-from training.data.sample import IGNORE, MEAN_BGR, PAD_MULTIPLE, Sample
-
-PAD_VALUE = tuple(round(mean) for mean in MEAN_BGR)
+from training.data.sample import IGNORE, PAD_MULTIPLE, Sample
+from upsnet_ros.core.geometry import PAD_VALUE
 
 
 def scale_factor(size: tuple[int, int], *, short_side: int, max_long_side: int) -> float:
@@ -45,7 +44,8 @@ def make_sample(
         num_stuff: Number of stuff classes.
 
     Returns:
-        The sample; boxes come from the masks at full size, times ``scale``.
+        The sample; boxes come from the masks at full size, times ``scale``. An object whose mask
+        vanishes when resized is left out altogether (published models keep its box).
     """
     if flip:
         image, labels = image[:, ::-1], labels[:, ::-1]
@@ -61,7 +61,7 @@ def make_sample(
     canvas[:height, :width] = resized
     padded = np.full((padded_h, padded_w), 65535, np.uint16)
     padded[:height, :width] = small
-    semantic = np.where(padded >> 8 == IGNORE, IGNORE, padded >> 8).astype(np.uint8)
+    semantic = (padded >> 8).astype(np.uint8)  # void is 65535, so it becomes 255
     masks = padded[None] == values[:, None, None]
     visible = masks.any(axis=(1, 2))
     return Sample(

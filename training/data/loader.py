@@ -4,13 +4,15 @@
 
 from collections.abc import Iterator
 
+import cv2
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from training.data.augmentation import make_sample, scale_factor
 from training.data.cityscapes import Frame, read_image, read_label_image
-from training.data.sample import Sample
+from training.data.sample import IGNORE, Sample
+from upsnet_ros.core.geometry import PAD_VALUE
 from upsnet_ros.core.labels import LabelSet
 
 
@@ -115,8 +117,6 @@ def make_loader(dataset: TrainingSet, batches: EndlessBatches, *, workers: int) 
 
 
 def _limit_threads(_: int) -> None:
-    import cv2
-
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
 
@@ -130,9 +130,6 @@ def _share_size(samples: list[Sample]) -> list[Sample]:
 
 def pad_sample(sample: Sample, *, height: int, width: int) -> Sample:
     """The sample on a larger canvas: mean colour, void, no mask outside."""
-    from training.data.augmentation import PAD_VALUE
-    from training.data.sample import IGNORE
-
     old_h, old_w = sample.image.shape[1:]
     if (old_h, old_w) == (height, width):
         return sample

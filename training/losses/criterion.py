@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from training.data.sample import MEAN_BGR, Sample
+from training.divergence import TrainingDiverged
 from training.losses.pixel_loss import panoptic_loss, semantic_loss, semantic_roi_loss
 from training.losses.proposal_loss import proposal_losses
 from training.losses.region_loss import box_losses, mask_loss
@@ -33,7 +34,7 @@ class Criterion:
     """Computes the losses of a batch.
 
     Args:
-        weights: Loss weights; a weight of 0 switches a loss off and saves its work.
+        weights: Loss weights; 0 for the RoI or the panoptic loss saves its work.
         rois_per_image: Regions drawn per image.
         foreground_rois: Most foreground regions per image.
         keep_share: Share of instances that stay known in the panoptic loss.
@@ -61,11 +62,19 @@ class Criterion:
     def __call__(self, model: UPSNet, batch: list[Sample]) -> dict[str, Tensor]:
         """Run the network on a batch of equally sized samples.
 
+        RPN and panoptic losses are averaged over the images, the others pooled over the batch;
+        with one image per device, as published, the two are the same.
+
         Returns:
             Weighted losses by name; their sum is what is minimised.
+
+        Raises:
+            TrainingDiverged: If the features are not finite.
         """
         images = normalise(torch.stack([sample.image for sample in batch]))
         output = model.pyramid_output(images)
+        if not torch.isfinite(output.levels[0]).all():  # P2 contains what is wrong above it
+            raise TrainingDiverged('the features are not finite', [s.name for s in batch])
         losses = self._proposal_losses(output, batch)
         proposals = model.proposals(output, [sample.size for sample in batch])
         rois = [

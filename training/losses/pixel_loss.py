@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from training.data.sample import IGNORE
+from training.matching.panoptic_targets import PANOPTIC_IGNORE
 
 
 def semantic_loss(logits: Tensor, labels: Tensor, *, full_resolution: bool) -> Tensor:
@@ -34,10 +35,8 @@ def semantic_roi_loss(logits: Tensor, labels: Tensor) -> Tensor:
         logits: ``[n, S, 28, 28]``.
         labels: uint8 ``[n, 28, 28]``.
     """
-    if len(labels) == 0:
-        return logits.sum() * 0.0
     total = F.cross_entropy(logits.float(), labels.long(), ignore_index=IGNORE, reduction='sum')
-    return total / labels.numel()
+    return total / max(labels.numel(), 1)
 
 
 def panoptic_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -45,9 +44,9 @@ def panoptic_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
     Args:
         logits: ``[N + k + 1, h, w]``.
-        labels: int64 ``[h, w]``, 255 = ignore.
+        labels: int64 ``[h, w]``, -1 = ignore.
     """
     total = F.cross_entropy(
-        logits[None].float(), labels[None], ignore_index=IGNORE, reduction='sum'
+        logits[None].float(), labels[None], ignore_index=PANOPTIC_IGNORE, reduction='sum'
     )
     return total / labels.numel()

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from training.data.sample import IGNORE
 
+PANOPTIC_IGNORE = -1
+
 
 def draw_kept(count: int, *, keep_share: float, generator: torch.Generator) -> Tensor:
     """Random instances that stay known, in random order: ``max(int(share * count), 1)`` of them.
@@ -28,9 +30,9 @@ def draw_kept(count: int, *, keep_share: float, generator: torch.Generator) -> T
 def panoptic_targets(semantic: Tensor, masks: Tensor, *, num_stuff: int) -> Tensor:
     """Label of every pixel in the order of the panoptic logits.
 
-    Stuff keeps its id; void stays 255; kept instance i becomes ``num_stuff + i`` and overrides
-    what is below it, later instances earlier ones; every other pixel of a thing class becomes
-    unknown, ``num_stuff + k``.
+    Stuff keeps its id; void becomes -1 (255 may be an instance here); kept instance i becomes
+    ``num_stuff + i`` and overrides what is below it, later instances earlier ones; every other
+    pixel of a thing class becomes unknown, ``num_stuff + k``.
 
     Args:
         semantic: uint8 ``[h, w]`` train ids at 1/4 of the input.
@@ -44,12 +46,15 @@ def panoptic_targets(semantic: Tensor, masks: Tensor, *, num_stuff: int) -> Tens
     unknown = num_stuff + len(masks)
     labels = torch.full_like(semantic, unknown)
     labels = torch.where(semantic < num_stuff, semantic, labels)
-    labels = torch.where(semantic >= IGNORE, torch.full_like(labels, IGNORE), labels)
+    labels = torch.where(semantic >= IGNORE, torch.full_like(labels, PANOPTIC_IGNORE), labels)
     for index, mask in enumerate(masks):
         labels[mask] = num_stuff + index
     return labels
 
 
 def quarter(labels: Tensor) -> Tensor:
-    """Pixels (4i, 4j) of a padded map ``[..., H, W]``: nearest resize by a factor of 1/4."""
+    """Pixels (4i, 4j) of a padded map ``[..., H, W]``: nearest resize by a factor of 1/4.
+
+    An unpadded width that is no multiple of 4 gives one cell more than the published rounding.
+    """
     return labels[..., ::4, ::4]

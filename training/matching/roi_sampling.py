@@ -44,7 +44,9 @@ def sample_rois(
     """Draw regions from the proposals and the true boxes.
 
     Overlaps and box targets are computed in the frame of the image on disk (boxes / scale), as in
-    the published models: with inclusive ends this is not the same as in the input frame.
+    the published models: with inclusive ends this is not the same as in the input frame. Where we
+    depart: crowd boxes take no part (published: they attract proposals as positives of their
+    class), and images without single objects train the background (published: left out).
 
     Args:
         proposals: ``[P, 4]`` in input pixels.

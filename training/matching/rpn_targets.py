@@ -53,7 +53,7 @@ def match_anchors(
         & (anchors[:, 2] < width)
         & (anchors[:, 3] < height)
     ).squeeze(1)
-    if len(boxes) == 0:
+    if len(boxes) == 0 or len(inside) == 0:
         best = torch.zeros(len(inside), device=anchors.device)
         positive = torch.zeros(len(inside), dtype=torch.bool, device=anchors.device)
         matched = torch.zeros(len(inside), dtype=torch.long, device=anchors.device)

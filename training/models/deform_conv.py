@@ -67,7 +67,8 @@ def _bilinear_corners(offset: Tensor, height: int, width: int) -> tuple[Tensor, 
     base_x = torch.arange(width, device=device, dtype=offset.dtype)[None, :, None] + tap_x
     y = (taps[..., 0] + base_y).clamp(0, height + MARGIN + 1)
     x = (taps[..., 1] + base_x).clamp(0, width + MARGIN + 1)
-    y_low, x_low = y.detach().floor(), x.detach().floor()
+    # An offset that is no number must not become an index; it still spoils the weights.
+    y_low, x_low = (axis.detach().nan_to_num().floor() for axis in (y, x))
     y_share, x_share = y - y_low, x - x_low
     row_length = width + 2 * MARGIN + 2
     image_cells = (height + 2 * MARGIN + 2) * row_length

@@ -114,7 +114,7 @@ class ResNet(nn.Module):
             self.stages.append(stage)
             in_channels = EXPANSION * planes
         self.out_channels = tuple(EXPANSION * width * 2**i for i in range(len(blocks)))
-        self.apply(_initialise)
+        _initialise(self)
         self._freeze()
 
     def _freeze(self) -> None:
@@ -171,6 +171,10 @@ def _make_stage(
     return nn.Sequential(*blocks)
 
 
-def _initialise(module: nn.Module) -> None:
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, mode='fan_out', nonlinearity='relu')
+def _initialise(backbone: nn.Module) -> None:
+    """Kaiming weights everywhere but in offset convolutions, which start at zero."""
+    layers = list(backbone.modules())
+    offsets = [layer.offset for layer in layers if isinstance(layer, OffsetDeformConv2d)]
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d) and not any(layer is offset for offset in offsets):
+            nn.init.kaiming_normal_(layer.weight, mode='fan_out', nonlinearity='relu')

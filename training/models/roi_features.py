@@ -55,8 +55,7 @@ def pyramid_roi_align(
     """
     all_boxes = torch.cat(list(boxes))
     level_of = assign_levels(all_boxes, canonical_size=canonical_size)
-    align = _align_with_torchvision if all_boxes.is_cuda else align_with_gather
-    return align(levels, all_boxes, image_indices(boxes), level_of, output_size)
+    return _align(levels, all_boxes, image_indices(boxes), level_of, output_size, STRIDES)
 
 
 def quarter_roi_align(features: Tensor, boxes: Sequence[Tensor], *, output_size: int) -> Tensor:
@@ -75,9 +74,8 @@ def quarter_roi_align(features: Tensor, boxes: Sequence[Tensor], *, output_size:
     """
     all_boxes = torch.cat(list(boxes))
     level_of = torch.zeros(len(all_boxes), dtype=torch.long, device=all_boxes.device)
-    levels = (features, *(features[:, :, :1, :1] for _ in STRIDES[1:]))
-    align = _align_with_torchvision if all_boxes.is_cuda else align_with_gather
-    return align(levels, all_boxes, image_indices(boxes), level_of, output_size)
+    images = image_indices(boxes)
+    return _align((features,), all_boxes, images, level_of, output_size, STRIDES[:1])
 
 
 def image_indices(boxes: Sequence[Tensor]) -> Tensor:
@@ -86,13 +84,32 @@ def image_indices(boxes: Sequence[Tensor]) -> Tensor:
     return torch.repeat_interleave(torch.arange(len(boxes), device=counts.device), counts)
 
 
-def _align_with_torchvision(
-    levels: Sequence[Tensor], boxes: Tensor, images: Tensor, level_of: Tensor, output_size: int
+def _align(
+    levels: Sequence[Tensor],
+    boxes: Tensor,
+    images: Tensor,
+    level_of: Tensor,
+    output_size: int,
+    strides: Sequence[int],
 ) -> Tensor:
+    align = align_with_torchvision if boxes.is_cuda else align_with_gather
+    return align(levels, boxes, images, level_of, output_size, strides=strides)
+
+
+def align_with_torchvision(
+    levels: Sequence[Tensor],
+    boxes: Tensor,
+    images: Tensor,
+    level_of: Tensor,
+    output_size: int,
+    *,
+    strides: Sequence[int],
+) -> Tensor:
+    """RoIAlign level by level with torchvision's operator; see :func:`align_with_gather`."""
     rois = torch.cat((images.to(boxes)[:, None], boxes), dim=1)
     shape = (len(rois), levels[0].shape[1], output_size, output_size)
     out = boxes.new_zeros(shape, dtype=torch.float32)
-    for index, (level, stride) in enumerate(zip(levels, STRIDES, strict=True)):
+    for index, (level, stride) in enumerate(zip(levels, strides, strict=True)):
         chosen = torch.nonzero(level_of == index).squeeze(1)
         features = roi_align(
             level.float(),
@@ -113,7 +130,7 @@ def align_with_gather(
     level_of: Tensor,
     output_size: int,
     *,
-    strides: Sequence[int] = STRIDES,
+    strides: Sequence[int],
 ) -> Tensor:
     """RoIAlign over all levels and images as one gather.
 

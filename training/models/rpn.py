@@ -11,6 +11,8 @@ from torchvision.ops import nms
 from training.models.anchors import RATIOS
 from training.models.box_coding import RPN_WEIGHTS, clip_boxes, decode_boxes
 
+RPN_NMS_THRESHOLD = 0.7
+
 
 class RegionProposalHead(nn.Module):
     """3x3 convolution, then objectness and box deltas per anchor; shared over P2..P6.
@@ -57,7 +59,7 @@ def select_proposals(
     image_size: tuple[int, int],
     pre_nms: int,
     post_nms: int,
-    iou_threshold: float = 0.7,
+    iou_threshold: float = RPN_NMS_THRESHOLD,
 ) -> Tensor:
     """Proposals of one image.
 

@@ -64,6 +64,8 @@ def weighted_bag(table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
         rows: int32 ``[n, k]`` in 0..R - 1.
         weights: ``[n, k]`` float.
 
+    All tensors are on the CPU.
+
     Returns:
         float32 ``[n, C]``: ``sum_k weights[n, k] * table[rows[n, k]]``, differentiable in the
         table and the weights.
