@@ -25,7 +25,7 @@ from training.build import build_model
 from training.config import load_recipe
 from training.models.deform_conv import deform_conv2d_gather
 from training.models.detections import predict
-from training.models.roi_features import STRIDES, align_with_gather, assign_levels
+from training.models.roi_features import STRIDES, align_with_gather
 
 ROOT = Path(__file__).parents[1]
 RECIPE = ROOT / 'config' / 'training' / 'upsnet_tiny_synthetic.yaml'
@@ -99,10 +99,10 @@ def bench_roi_align(size: tuple[int, int], *, repeat: int, device: str) -> dict[
     result = {'torchvision_train_ms': median_ms(theirs, repeat=repeat, device=device)}
     if device == 'cpu':
         images = torch.zeros(len(boxes), dtype=torch.long)
-        levels = assign_levels(boxes, canonical_size=1e9)  # all on the first level
+        levels = torch.zeros(len(boxes), dtype=torch.long)
 
         def ours() -> Any:
-            out = align_with_gather([level] * 4, boxes, images, levels, 14)
+            out = align_with_gather((level,), boxes, images, levels, 14, strides=STRIDES[:1])
             return out, torch.autograd.grad(out.sum(), level)
 
         result |= {
