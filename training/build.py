@@ -65,6 +65,7 @@ def build_model(recipe: Recipe) -> UPSNet:
         canonical_size=values.canonical_size,
         train_proposals=ProposalLimits(recipe.losses.train_pre_nms, recipe.losses.train_post_nms),
         test_proposals=ProposalLimits(values.test_pre_nms, values.test_post_nms),
+        test_candidates=values.test_candidates,
     )
 
 

@@ -14,6 +14,7 @@ import yaml
 
 from upsnet_ros.core.errors import UpsnetError
 from upsnet_ros.core.label_frame import LABEL_RESOLUTIONS
+from upsnet_ros.core.structures import CANDIDATE_SLOTS
 
 MAX_TOP_K = 3840  # TensorRT's limit
 
@@ -48,6 +49,7 @@ class ModelRecipe:
     semantic_channels: tuple[int, ...]  # widths of the deformable layers
     test_pre_nms: int
     test_post_nms: int
+    test_candidates: int  # most candidates of the panoptic head; 100 published and at most
 
     def __post_init__(self) -> None:
         require(len(self.blocks) == 4, 'model.blocks', self.blocks, 'four numbers, res2..res5')
@@ -71,10 +73,16 @@ class ModelRecipe:
         )
         require(len(self.semantic_channels) > 0, 'model.semantic_channels', (), 'a layer')
         require(0 <= self.frozen_stages <= 5, 'model.frozen_stages', self.frozen_stages, '0 to 5')
-        for key, least in (('test_pre_nms', 1), ('test_post_nms', 100)):
+        for key in ('test_pre_nms', 'test_post_nms'):
             value = getattr(self, key)
-            limits = f"{least} to {MAX_TOP_K} (the candidates of the graph, TensorRT's top-k)"
-            require(least <= value <= MAX_TOP_K, f'model.{key}', value, limits)
+            limits = f"1 to {MAX_TOP_K}, TensorRT's top-k"
+            require(1 <= value <= MAX_TOP_K, f'model.{key}', value, limits)
+        require(
+            1 <= self.test_candidates <= min(CANDIDATE_SLOTS, self.test_post_nms),
+            'model.test_candidates',
+            self.test_candidates,
+            f'1 to {CANDIDATE_SLOTS}, and at most model.test_post_nms ({self.test_post_nms})',
+        )
         for key in ('width', 'fpn_channels', 'rpn_channels', 'box_channels', 'mask_channels'):
             require(getattr(self, key) > 0, f'model.{key}', getattr(self, key), 'at least 1')
         require(self.anchor_scale > 0, 'model.anchor_scale', self.anchor_scale, 'above 0')

@@ -24,12 +24,13 @@ from training.models.box_coding import (
     decode_boxes,
     pairwise_iou,
 )
-from training.models.detections import MAX_CANDIDATES, NMS_THRESHOLD, SCORE_FLOOR
+from training.models.detections import NMS_THRESHOLD, SCORE_FLOOR
 from training.models.resnet import Bottleneck
 from training.models.roi_features import SAMPLING_RATIO, STRIDES, assign_levels
 from training.models.rpn import RPN_NMS_THRESHOLD
 from training.models.upsnet import PyramidOutput, UPSNet
 from upsnet_ros.core.errors import ModelError
+from upsnet_ros.core.structures import CANDIDATE_SLOTS
 
 NMS_ITERATIONS = 16  # depth of suppression chains that is resolved exactly
 SUPPRESSED = -1.0e4  # below every logit of a real anchor
@@ -44,21 +45,21 @@ def unrolled_nms(boxes: Tensor, valid: Tensor, threshold: float) -> Tensor:
     kept" reaches the greedy answer after as many rounds as the longest chain of suppressions.
 
     Args:
-        boxes: ``[n, 4]`` inclusive.
-        valid: bool ``[n]``; invalid boxes are never kept and suppress nothing.
+        boxes: ``[..., n, 4]`` inclusive; leading axes are independent lists.
+        valid: bool ``[..., n]``; invalid boxes are never kept and suppress nothing.
         threshold: Suppress when the IoU is greater.
 
     Returns:
-        bool ``[n]``.
+        bool ``[..., n]``.
     """
-    count = boxes.shape[0]
+    count = boxes.shape[-2]
     earlier = torch.ones(count, count, device=boxes.device).triu(1)
     overlaps = (pairwise_iou(boxes, boxes) > threshold).float() * earlier
-    alive = valid.float()[None]  # [1, n]
+    alive = valid.float().unsqueeze(-2)  # [..., 1, n]
     keep = alive
     for _ in range(NMS_ITERATIONS):
-        keep = alive * (torch.matmul(keep, overlaps) < 0.5).float()
-    return keep[0] > 0.5
+        keep = torch.relu(alive - torch.matmul(keep, overlaps))  # counts are whole: 0 or 1 again
+    return keep.squeeze(-2) > 0.5
 
 
 class LevelCanvas(nn.Module):
@@ -116,15 +117,16 @@ class ExportWrapper(nn.Module):
         input_size: Height and width of the graph's input in pixels, multiples of 32.
 
     Raises:
-        ModelError: If the network keeps fewer proposals than the graph has candidates.
+        ModelError: If the network has more candidates than proposals or than the graph has rows.
     """
 
     def __init__(self, model: UPSNet, *, input_size: tuple[int, int]) -> None:
         super().__init__()
-        if model.test_proposals.post_nms < MAX_CANDIDATES:
+        if not model.test_candidates <= min(model.test_proposals.post_nms, CANDIDATE_SLOTS):
             raise ModelError(
-                f'model.test_post_nms is {model.test_proposals.post_nms}, expected at least '
-                f'{MAX_CANDIDATES}, the number of candidates of the graph'
+                f'model.test_candidates is {model.test_candidates}, expected at most '
+                f'{CANDIDATE_SLOTS} and at most model.test_post_nms, which is '
+                f'{model.test_proposals.post_nms}'
             )
         self.model = fuse_normalisation(model)
         self.input_size = input_size
@@ -149,17 +151,18 @@ class ExportWrapper(nn.Module):
         boxes, scores, classes, kept = self._candidates(canvas, proposals, valid)
         masks = self.model.mask_head(
             self.canvas.align(canvas, boxes, self.model.mask_head.bins)
-        )  # [100, T + 1, 28, 28]
+        )  # [k, T + 1, 28, 28]
         index = classes.view(-1, 1, 1, 1).expand(-1, 1, *masks.shape[2:])
         own = masks.gather(1, index)[:, 0]
         shown = kept.float()
         train_ids = (classes + self.model.num_stuff - 1) * kept.long()
+        empty = CANDIDATE_SLOTS - self.model.test_candidates
         return (
             self.model.semantic_head(output.levels[:4]),
-            (boxes * shown[:, None])[None],
-            (scores * shown)[None],
-            train_ids.int()[None],
-            (own * shown[:, None, None])[None],
+            F.pad(boxes * shown[:, None], (0, 0, 0, empty))[None],
+            F.pad(scores * shown, (0, empty))[None],
+            F.pad(train_ids.int(), (0, empty))[None],
+            F.pad(own * shown[:, None, None], (0, 0, 0, 0, 0, empty))[None],
             kept.int().sum().int().view(1),
         )
 
@@ -173,13 +176,16 @@ class ExportWrapper(nn.Module):
             count = min(limits.pre_nms, anchors.shape[0])
             scores, order = logits[0].topk(count)
             boxes = decode_boxes(anchors[order], deltas[0][order], weights=RPN_WEIGHTS)
-            boxes = clip_boxes(boxes, height=height, width=width)
-            keep = unrolled_nms(boxes, scores > SUPPRESSED, RPN_NMS_THRESHOLD)
-            keep = keep & (keep.float().cumsum(0) <= limits.post_nms)
-            all_boxes.append(boxes)
-            all_scores.append(torch.where(keep, scores, torch.full_like(scores, SUPPRESSED)))
-        scores, order = torch.cat(all_scores).topk(limits.post_nms)
-        return torch.cat(all_boxes)[order], scores > SUPPRESSED
+            missing = limits.pre_nms - count  # small levels are filled up: one product for all
+            all_boxes.append(F.pad(boxes, (0, 0, 0, missing)))
+            all_scores.append(F.pad(scores, (0, missing), value=SUPPRESSED))
+        boxes = clip_boxes(torch.stack(all_boxes), height=height, width=width)  # [5, n, 4]
+        scores = torch.stack(all_scores)
+        keep = unrolled_nms(boxes, scores > SUPPRESSED, RPN_NMS_THRESHOLD)
+        keep = keep & (keep.float().cumsum(1) <= limits.post_nms)
+        scores = torch.where(keep, scores, torch.full_like(scores, SUPPRESSED))
+        scores, order = scores.flatten().topk(limits.post_nms)
+        return boxes.flatten(0, 1)[order], scores > SUPPRESSED
 
     def _candidates(
         self, canvas: Tensor, proposals: Tensor, valid: Tensor
@@ -198,7 +204,7 @@ class ExportWrapper(nn.Module):
         boxes, classes = boxes[order], classes[order]
         keep = unrolled_nms(boxes, scores > 0, NMS_THRESHOLD)
         ranked = torch.where(keep, scores, torch.full_like(scores, -1.0))
-        scores, order = ranked.topk(MAX_CANDIDATES)
+        scores, order = ranked.topk(self.model.test_candidates)
         return boxes[order], scores, classes[order], scores > 0
 
 

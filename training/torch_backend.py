@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 
 from training.data.sample import MEAN_BGR
-from training.models.detections import MAX_CANDIDATES, Prediction, predict
+from training.models.detections import Prediction, predict
 from training.models.upsnet import UPSNet
-from upsnet_ros.core.structures import MASK_SIZE, NetworkOutput
+from upsnet_ros.core.structures import CANDIDATE_SLOTS, MASK_SIZE, NetworkOutput
 
 
 class TorchBackend:
@@ -44,7 +44,7 @@ class TorchBackend:
 def to_network_output(prediction: Prediction, *, num_stuff: int) -> NetworkOutput:
     """Pad a prediction to 100 candidates with train ids, as the exported graph does."""
     count = len(prediction.boxes)
-    missing = MAX_CANDIDATES - count
+    missing = CANDIDATE_SLOTS - count
     classes = prediction.classes + num_stuff - 1
     masks = prediction.mask_logits.view(-1, MASK_SIZE, MASK_SIZE)
     return NetworkOutput(

@@ -259,8 +259,8 @@ def test_the_canvas_differs_only_below_one_cell_at_the_far_borders() -> None:
 
 def test_too_few_proposals_are_refused(small_recipe: Recipe) -> None:
     model = build_model(small_recipe).eval()
-    model.test_proposals = ProposalLimits(pre_nms=250, post_nms=50)
-    with pytest.raises(ModelError, match='test_post_nms is 50'):
+    model.test_proposals = ProposalLimits(pre_nms=250, post_nms=20)
+    with pytest.raises(ModelError, match='test_candidates is 50'):
         ExportWrapper(model, input_size=SIZE)
 
 

@@ -88,20 +88,23 @@ def pairwise_iou(first: Tensor, second: Tensor) -> Tensor:
     """Intersection over union of all pairs, inclusive convention.
 
     Args:
-        first: ``[N, 4]`` boxes in pixels.
-        second: ``[M, 4]`` boxes in pixels.
+        first: ``[..., N, 4]`` boxes in pixels.
+        second: ``[..., M, 4]`` boxes in pixels.
 
     Returns:
-        ``[N, M]`` in 0..1.
+        ``[..., N, M]`` in 0..1.
     """
-    left, top, right, bottom = first[:, :, None].unbind(dim=1)  # each [N, 1]
-    other_left, other_top, other_right, other_bottom = second.t()[:, None].unbind()  # each [1, M]
+    left, top, right, bottom = (first[..., i].unsqueeze(-1) for i in range(4))
+    other_left, other_top, other_right, other_bottom = (
+        second[..., i].unsqueeze(-2) for i in range(4)
+    )
     width = torch.minimum(right, other_right) - torch.maximum(left, other_left) + 1
     height = torch.minimum(bottom, other_bottom) - torch.maximum(top, other_top) + 1
     overlap = width.clamp(min=0) * height.clamp(min=0)
-    return overlap / (box_area(first)[:, None] + box_area(second)[None, :] - overlap)
+    areas = box_area(first).unsqueeze(-1) + box_area(second).unsqueeze(-2)
+    return overlap / (areas - overlap)
 
 
 def box_area(boxes: Tensor) -> Tensor:
-    """Area of ``[N, 4]`` boxes in pixels, inclusive convention."""
-    return (boxes[:, 2] - boxes[:, 0] + 1) * (boxes[:, 3] - boxes[:, 1] + 1)
+    """Area of ``[..., 4]`` boxes in pixels, inclusive convention."""
+    return (boxes[..., 2] - boxes[..., 0] + 1) * (boxes[..., 3] - boxes[..., 1] + 1)

@@ -15,7 +15,6 @@ from training.models.box_coding import BOX_HEAD_WEIGHTS, clip_boxes, decode_boxe
 from training.models.rpn import nms_inclusive
 from training.models.upsnet import UPSNet
 
-MAX_CANDIDATES = 100
 NMS_THRESHOLD = 0.5
 SCORE_FLOOR = 0.05  # the panoptic head applies its own, higher threshold
 
@@ -40,7 +39,12 @@ class Prediction:
 
 
 def select_candidates(
-    proposals: Tensor, class_logits: Tensor, deltas: Tensor, *, image_size: tuple[int, int]
+    proposals: Tensor,
+    class_logits: Tensor,
+    deltas: Tensor,
+    *,
+    image_size: tuple[int, int],
+    limit: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Best class of each proposal, suppressed over all classes together.
 
@@ -49,9 +53,10 @@ def select_candidates(
         class_logits: ``[P, T + 1]``, index 0 = background.
         deltas: ``[P, T + 1, 4]``.
         image_size: Height and width of the unpadded input in pixels.
+        limit: Most candidates.
 
     Returns:
-        Boxes ``[k, 4]``, scores ``[k]`` descending and classes int64 ``[k]`` in 1..T, k <= 100.
+        Boxes ``[k, 4]``, scores ``[k]`` descending and classes int64 ``[k]`` in 1..T, k <= limit.
     """
     height, width = image_size
     scores, best = class_logits.float().softmax(dim=1)[:, 1:].max(dim=1)
@@ -60,7 +65,7 @@ def select_candidates(
     boxes = decode_boxes(proposals, chosen, weights=BOX_HEAD_WEIGHTS)
     boxes = clip_boxes(boxes, height=height, width=width)
     above = torch.nonzero(scores > SCORE_FLOOR).squeeze(1)
-    keep = above[nms_inclusive(boxes[above], scores[above], NMS_THRESHOLD)][:MAX_CANDIDATES]
+    keep = above[nms_inclusive(boxes[above], scores[above], NMS_THRESHOLD)][:limit]
     return boxes[keep], scores[keep], classes[keep]
 
 
@@ -82,7 +87,11 @@ def predict(model: UPSNet, image: Tensor, *, image_size: tuple[int, int]) -> Pre
     proposals = model.proposals(output, [image_size])
     class_logits, deltas = model.box_outputs(output.levels, proposals)
     boxes, scores, classes = select_candidates(
-        proposals[0], class_logits, deltas, image_size=image_size
+        proposals[0],
+        class_logits,
+        deltas,
+        image_size=image_size,
+        limit=model.test_candidates,
     )
     masks = model.mask_outputs(output.levels, [boxes])
     own = masks[torch.arange(len(masks), device=masks.device), classes]

@@ -62,6 +62,7 @@ class UPSNet(nn.Module):
         canonical_size: Side in pixels of a box that belongs to P4.
         train_proposals: Proposal limits while training.
         test_proposals: Proposal limits at inference.
+        test_candidates: Most candidates of the panoptic head per image.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class UPSNet(nn.Module):
         canonical_size: float,
         train_proposals: ProposalLimits,
         test_proposals: ProposalLimits,
+        test_candidates: int,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -93,6 +95,7 @@ class UPSNet(nn.Module):
         self.canonical_size = canonical_size
         self.train_proposals = train_proposals
         self.test_proposals = test_proposals
+        self.test_candidates = test_candidates
 
     def pyramid_output(self, images: Tensor) -> PyramidOutput:
         """Features, proposal logits and anchors of a batch.

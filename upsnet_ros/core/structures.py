@@ -11,6 +11,8 @@ import numpy as np
 from upsnet_ros.core.errors import LabelError, ModelError
 
 MASK_SIZE = 28
+# Rows of an exported network's candidate outputs; a network may fill fewer.
+CANDIDATE_SLOTS = 100
 SEMANTIC_STRIDE = 4
 
 
