@@ -10,7 +10,7 @@ RUNTIME := $(SETUP) exec runtime --
 DEMO := out/demo
 DRIVE := $(DEMO)/drive
 FRAMES := 120
-SEED := 7
+SEED := 6
 SIZE := 1024x512
 
 .DEFAULT_GOAL := help
