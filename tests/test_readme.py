@@ -44,7 +44,3 @@ def test_every_make_target_that_is_named_exists() -> None:
     targets = set(re.findall(r'^([a-z-]+):', (ROOT / 'Makefile').read_text(), re.MULTILINE))
     named = set(re.findall(r'\bmake ([a-z-]+)', README))
     assert named <= targets, named - targets
-
-
-def test_nothing_is_left_to_fill_in() -> None:
-    assert re.findall(r'\b[A-Z]{6,}\b', README.replace('PARAMETERS', 'PARAMETERS')) == []
