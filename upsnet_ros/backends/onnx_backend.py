@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from upsnet_ros.backends.available_cores import available_cores
 from upsnet_ros.core.errors import ImageError, ManifestError, ModelError, ParameterError
 from upsnet_ros.core.structures import NetworkOutput
 from upsnet_ros.manifest import ModelManifest
@@ -46,7 +47,8 @@ class OnnxBackend:
         Args:
             model_path: the ONNX file.
             manifest: its manifest.
-            num_threads: threads that work on one image; 0 for one per core.
+            num_threads: threads that work on one image; 0 for one per core that this
+                process may use.
             device: `cpu` or `cuda`; CUDA needs the GPU build of ONNX Runtime.
 
         Raises:
@@ -92,7 +94,8 @@ class OnnxBackend:
 def _session_options(num_threads: int) -> onnxruntime.SessionOptions:
     """Return options for one image at a time with fixed shapes."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = num_threads
+    # The library would count the cores of the whole machine.
+    options.intra_op_num_threads = num_threads or available_cores()
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
