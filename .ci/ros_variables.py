@@ -21,6 +21,9 @@ ROS_FOLDER = ROOT / '.ros'
 INSTALL_FOLDER = ROS_FOLDER / 'install'
 FASTDDS_PROFILE = ROOT / 'config' / 'fastdds.xml'
 SETUP_FILE = ROS_FOLDER / 'setup.sh'
+LOG_FOLDER = ROS_FOLDER / 'log' / 'ros'
+BEFORE_THREE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
+SINCE_THREE = 'FASTDDS_DEFAULT_PROFILES_FILE'
 
 
 def ros_is_sourced() -> bool:
@@ -53,8 +56,19 @@ def python_folders(install: Path) -> list[Path]:
 
 def profile_variable() -> str:
     """Name of the variable that Fast DDS reads its profile from; since 3.0 the old one warns."""
-    before_three = os.environ.get('ROS_DISTRO') in ('humble', 'jazzy')
-    return 'FASTRTPS_DEFAULT_PROFILES_FILE' if before_three else 'FASTDDS_DEFAULT_PROFILES_FILE'
+    return BEFORE_THREE if os.environ.get('ROS_DISTRO') in ('humble', 'jazzy') else SINCE_THREE
+
+
+def user_defaults() -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Variables that a person may set instead: value of ours, and the names that replace it.
+
+    ROS makes its log folder below HOME, so without a usable HOME no node would start.
+    """
+    profile = profile_variable()
+    return {
+        profile: (str(FASTDDS_PROFILE), tuple(dict.fromkeys((profile, BEFORE_THREE)))),
+        'ROS_LOG_DIR': (str(LOG_FOLDER), ('ROS_LOG_DIR', 'ROS_HOME')),
+    }
 
 
 def runtime_variables() -> dict[str, str]:
@@ -75,7 +89,9 @@ def runtime_variables() -> dict[str, str]:
         CMAKE_PREFIX_PATH=prepended('CMAKE_PREFIX_PATH', *prefixes),
         LD_LIBRARY_PATH=prepended('LD_LIBRARY_PATH', *libraries),
     )
-    variables[profile_variable()] = str(FASTDDS_PROFILE)
+    for name, (value, names) in user_defaults().items():
+        if not any(os.environ.get(other) for other in names):
+            variables[name] = value
     return variables
 
 
@@ -98,10 +114,15 @@ def environment(name: str) -> dict[str, str]:
 def write_setup_file() -> Path:
     """Writes the file a person sources to get what make uses."""
     lines = ['# Written by .ci/environment.py. Use: source .ros/setup.sh']
+    defaults = user_defaults()
     lines += [
         f'export {name}={shlex.quote(value)}'
         for name, value in sorted(runtime_variables().items())
+        if name not in defaults
     ]
+    for name, (value, names) in defaults.items():
+        already = ''.join(f'${{{other}:-}}' for other in names)
+        lines.append(f'[ -n "{already}" ] || export {name}={shlex.quote(value)}')
     SETUP_FILE.parent.mkdir(parents=True, exist_ok=True)
     SETUP_FILE.write_text('\n'.join(lines) + '\n')
     return SETUP_FILE

@@ -24,6 +24,11 @@ PROFILE_VARIABLE = (
     if os.environ.get('ROS_DISTRO') in ('humble', 'jazzy')
     else 'FASTDDS_DEFAULT_PROFILES_FILE'
 )
+# A profile that the user has exported goes before ours, under the old name too.
+EXPORTED_PROFILE = os.environ.get(PROFILE_VARIABLE) or os.environ.get(
+    'FASTRTPS_DEFAULT_PROFILES_FILE'
+)
+DEFAULT_PROFILE = EXPORTED_PROFILE or str(CONFIG / 'fastdds.xml')
 UNCHANGED = '(empty: as in params_file)'
 # Launch argument: the node's parameter and its type.
 OVERRIDES = {
@@ -42,7 +47,7 @@ ARGUMENTS = (
     ('autostart', '', f'configure and activate at once {UNCHANGED}', ['', 'true', 'false']),
     ('use_sim_time', '', f'follow /clock {UNCHANGED}', ['', 'true', 'false']),
     ('log_level', 'info', 'log level', ['debug', 'info', 'warn', 'error', 'fatal']),
-    ('fastdds_profile', str(CONFIG / 'fastdds.xml'), 'Fast DDS profile; empty: none', None),
+    ('fastdds_profile', DEFAULT_PROFILE, 'Fast DDS profile; empty: add none', None),
 )
 
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -160,7 +161,61 @@ def test_a_full_disk_is_noticed_before_the_download(monkeypatch) -> None:
         environment.check_disk('training')
 
 
-def test_a_sourced_ros_keeps_its_own_variables(monkeypatch) -> None:
+USER_VARIABLES = (
+    'FASTRTPS_DEFAULT_PROFILES_FILE',
+    'FASTDDS_DEFAULT_PROFILES_FILE',
+    'ROS_LOG_DIR',
+    'ROS_HOME',
+)
+
+
+@pytest.fixture
+def nothing_exported(monkeypatch) -> None:
+    """A shell in which the user has exported nothing of ROS."""
+    for name in (*USER_VARIABLES, 'ROS_DISTRO', 'AMENT_PREFIX_PATH'):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_ros_logs_into_the_checkout_unless_the_user_says_where(
+    monkeypatch, nothing_exported
+) -> None:
+    assert ros_variables.runtime_variables()['ROS_LOG_DIR'] == str(ROOT / '.ros' / 'log' / 'ros')
+    for name in ('ROS_LOG_DIR', 'ROS_HOME'):
+        monkeypatch.setenv(name, '/mine')
+        assert ros_variables.environment('runtime')[name] == '/mine'
+        assert ros_variables.environment('runtime').get('ROS_LOG_DIR') in (None, '/mine')
+        monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize('name', USER_VARIABLES[:2])
+def test_an_exported_profile_goes_before_ours(monkeypatch, nothing_exported, name) -> None:
+    monkeypatch.setenv(name, '/mine.xml')
+    variables = ros_variables.environment('runtime')
+    assert {variables.get(other, '/mine.xml') for other in USER_VARIABLES[:2]} == {'/mine.xml'}
+
+
+@pytest.mark.parametrize(
+    ('exported', 'expected'),
+    [
+        ('', [str(ROOT / 'config' / 'fastdds.xml'), str(ROOT / '.ros/log/ros')]),
+        ('FASTDDS_DEFAULT_PROFILES_FILE=/mine.xml ROS_HOME=/mine', ['/mine.xml', 'none']),
+        ('ROS_LOG_DIR=/mine', [str(ROOT / 'config' / 'fastdds.xml'), '/mine']),
+    ],
+)
+def test_the_sourced_file_leaves_what_is_exported(
+    monkeypatch, tmp_path, nothing_exported, exported, expected
+) -> None:
+    monkeypatch.setattr(ros_variables, 'SETUP_FILE', tmp_path / 'setup.sh')
+    file = ros_variables.write_setup_file()
+    script = (
+        f'set -eu; {"export " + exported if exported else ":"}; . {file}; '
+        'echo "$FASTDDS_DEFAULT_PROFILES_FILE ${ROS_LOG_DIR:-none}"'
+    )
+    answer = subprocess.run(['sh', '-c', script], capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == expected
+
+
+def test_a_sourced_ros_keeps_its_own_variables(monkeypatch, nothing_exported) -> None:
     monkeypatch.setenv('ROS_DISTRO', 'jazzy')
     monkeypatch.setenv('AMENT_PREFIX_PATH', '/opt/ros/jazzy')
     variables = ros_variables.runtime_variables()
@@ -170,9 +225,7 @@ def test_a_sourced_ros_keeps_its_own_variables(monkeypatch) -> None:
     assert 'FASTRTPS_DEFAULT_PROFILES_FILE' in variables
 
 
-def test_the_wheels_are_found_without_a_sourced_ros(monkeypatch) -> None:
-    for name in ('ROS_DISTRO', 'AMENT_PREFIX_PATH'):
-        monkeypatch.delenv(name, raising=False)
+def test_the_wheels_are_found_without_a_sourced_ros(nothing_exported) -> None:
     variables = ros_variables.runtime_variables()
     venv = str(ROOT / '.venv' / 'runtime')
     assert variables['AMENT_PREFIX_PATH'].split(os.pathsep)[1] == venv

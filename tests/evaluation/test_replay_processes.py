@@ -134,15 +134,29 @@ def test_the_command_of_the_node_quotes_what_yaml_would_misread() -> None:
 
 def test_the_environment_keeps_what_the_user_set() -> None:
     given = {'ROS_DOMAIN_ID': '9', 'FASTRTPS_DEFAULT_PROFILES_FILE': '/mine.xml', 'OTHER': 'x'}
-    completed = replay_environment(given)
+    completed = replay_environment(given, log_folder=Path('logs'))
     assert {name: completed[name] for name in given} == given
     assert 'FASTDDS_DEFAULT_PROFILES_FILE' not in completed
 
 
 def test_the_environment_brings_the_profile_and_a_domain_of_its_own() -> None:
-    completed = replay_environment({})
+    completed = replay_environment({}, log_folder=Path('logs'))
     assert Path(completed['FASTDDS_DEFAULT_PROFILES_FILE']).name == 'fastdds.xml'
     assert 1 <= int(completed['ROS_DOMAIN_ID']) <= 101
+
+
+@pytest.mark.parametrize('home', [None, '', 'relative', '/proc/none/such', '/dev/null/home'])
+def test_without_a_usable_home_ros_logs_beside_the_report(tmp_path: Path, home: str) -> None:
+    given = {} if home is None else {'HOME': home}
+    assert replay_environment(given, log_folder=tmp_path)['ROS_LOG_DIR'] == str(tmp_path)
+
+
+@pytest.mark.parametrize('name', ['ROS_LOG_DIR', 'ROS_HOME', 'HOME'])
+def test_a_log_folder_of_the_user_is_kept(tmp_path: Path, name: str) -> None:
+    given = {name: str(tmp_path / 'mine')}
+    completed = replay_environment(given, log_folder=tmp_path / 'ours')
+    assert completed[name] == given[name]
+    assert completed.get('ROS_LOG_DIR') != str(tmp_path / 'ours')
 
 
 def test_a_missing_file_of_the_package_is_named() -> None:

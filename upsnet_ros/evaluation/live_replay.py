@@ -194,8 +194,8 @@ def run_live_replay(settings: ReplaySettings, *, progress: Progress) -> ReplayRe
         ReplayError: a process did not start, ended or hung; the message holds its last log lines.
     """
     topics = topics_to_play(settings.bag, settings.camera)
-    environment = replay_environment(os.environ)
     logs = settings.work_folder / 'logs'
+    environment = replay_environment(os.environ, log_folder=logs / 'ros')
     command = settings.command or node_command(settings.model_path, [settings.camera])
     tally = _Tally()
     with ExitStack() as stack:

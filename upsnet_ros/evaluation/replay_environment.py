@@ -39,8 +39,29 @@ def package_file(relative: str) -> Path:
     )
 
 
-def replay_environment(base: Mapping[str, str]) -> dict[str, str]:
+def can_make_folder(path: Path) -> bool:
+    """True when a folder can be written to; it is made when missing, as ROS would."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(path, os.W_OK | os.X_OK)
+
+
+def has_log_folder(variables: Mapping[str, str]) -> bool:
+    """True when ROS finds a folder for its logs; without one no node starts."""
+    if variables.get('ROS_LOG_DIR') or variables.get('ROS_HOME'):
+        return True  # the user's own choice, right or wrong
+    home = variables.get('HOME', '')
+    return Path(home).is_absolute() and can_make_folder(Path(home) / '.ros' / 'log')
+
+
+def replay_environment(base: Mapping[str, str], *, log_folder: Path) -> dict[str, str]:
     """The given variables, completed for large images and a DDS domain of its own.
+
+    Args:
+        base: Variables to start from.
+        log_folder: Where ROS writes its logs when it could make no folder below HOME.
 
     What the user has set stays. A domain of its own keeps other ROS programs on the machine or the
     network from feeding images to the node, and this replay's topics from reaching them.
@@ -48,6 +69,8 @@ def replay_environment(base: Mapping[str, str]) -> dict[str, str]:
     variables = dict(base)
     if PROFILE_VARIABLE not in variables and DEPRECATED_PROFILE_VARIABLE not in variables:
         variables[PROFILE_VARIABLE] = str(package_file('config/fastdds.xml'))
+    if not has_log_folder(variables):
+        variables['ROS_LOG_DIR'] = str(log_folder.absolute())
     variables.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % LARGEST_DOMAIN))
     variables['PYTHONUNBUFFERED'] = '1'
     return variables
