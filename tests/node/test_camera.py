@@ -102,7 +102,7 @@ def test_the_worker_serves_cameras_in_turn() -> None:
     cameras = [CameraState(name) for name in 'abc']
     served, finished = [], threading.Event()
 
-    def handle(camera, frame) -> None:
+    def handle(camera, frame, permit) -> None:
         served.append(camera.name)
         if len(served) <= 4:
             cameras[0].offer(Raw(len(served)))  # a fast camera always has another frame
@@ -123,7 +123,7 @@ def test_the_worker_stops_after_its_frame_and_starts_again() -> None:
     camera, begun, go_on = CameraState('a'), threading.Event(), threading.Event()
     served = []
 
-    def handle(camera, frame) -> None:
+    def handle(camera, frame, permit) -> None:
         begun.set()
         go_on.wait(10)
         served.append(frame.message.header.stamp.sec)
@@ -144,3 +144,43 @@ def test_the_worker_stops_after_its_frame_and_starts_again() -> None:
     assert begun.wait(10)
     assert worker.stop(timeout_s=10)
     assert served == [1, 2]
+
+
+def test_a_worker_started_during_a_frame_waits_for_it_and_forbids_its_result() -> None:
+    camera, begun, go_on, second = (
+        CameraState('a'),
+        threading.Semaphore(0),
+        threading.Event(),
+        threading.Event(),
+    )
+    in_work, most, published = [], [], []
+
+    def handle(camera, frame, permit) -> None:
+        in_work.append(frame)
+        most.append(len(in_work))
+        begun.release()
+        assert go_on.wait(20)
+        in_work.remove(frame)
+        with permit.held() as is_allowed:
+            if is_allowed:
+                published.append(frame.message.header.stamp.sec)
+                second.set()
+
+    first = FrameWorker([camera], handle)
+    first.start()
+    camera.offer(Raw(1))
+    first.notify()
+    assert begun.acquire(timeout=10)
+    assert not first.stop(timeout_s=0.01)
+    first.start()
+    assert not first.stop(timeout_s=0.01)  # also a thread that still waits for the one before it
+    worker = FrameWorker([camera], handle, after=first.unfinished)
+    worker.start()
+    camera.offer(Raw(2))
+    worker.notify()
+    assert not begun.acquire(timeout=0.2)
+    go_on.set()
+    assert second.wait(10)
+    assert worker.stop(timeout_s=10)
+    assert worker.unfinished is None
+    assert (most, published) == ([1, 1], [2])

@@ -1,6 +1,7 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
 
+import pytest
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
 
@@ -85,11 +86,47 @@ def test_an_unforeseen_error_in_configure_leaves_nothing_behind(start_node) -> N
 
 def test_deactivated_node_has_no_subscription_and_no_waiting_frame(start_node) -> None:
     harness = start_node().activate()
+    labels = harness.subscribe(Image, 'camera/panoptic/image')
     publisher = harness.publisher(Image, 'camera/image_raw')
     assert harness.change_state('deactivate')
     wait_until(lambda: publisher.get_subscription_count() == 0, 'end of the subscription')
+    publisher.publish(image_message(half_blue_image(), stamp=1))
     assert harness.change_state('activate')
-    assert harness.loader.pipeline.images == []
+    wait_until(lambda: publisher.get_subscription_count() == 1, 'the new subscription')
+    publisher.publish(image_message(half_blue_image(), stamp=2))
+    assert [message.header.stamp.sec for message in labels.wait()] == [2]
+    assert len(harness.loader.pipeline.images) == 1
+
+
+@pytest.mark.parametrize('steps', [[], ['cleanup', 'configure']], ids=['same', 'new pipeline'])
+def test_a_frame_that_outlives_its_activation_runs_alone_and_is_never_published(
+    start_node, monkeypatch, steps
+) -> None:
+    monkeypatch.setattr('upsnet_ros.node.perception_node.WORKER_TIMEOUT_S', 0.05)
+    harness = start_node().activate()
+    labels = harness.subscribe(Image, 'camera/panoptic/image')
+    publisher = harness.publisher(Image, 'camera/image_raw')
+    blocked = harness.loader.pipeline
+    blocked.gate.clear()
+    publisher.publish(image_message(half_blue_image(), stamp=1))
+    assert blocked.started.acquire(timeout=20)
+    for step in ('deactivate', *steps, 'activate'):
+        assert harness.change_state(step)
+    wait_until(lambda: publisher.get_subscription_count() == 1, 'the new subscription')
+    wait_until(lambda: len(harness.node._cameras) == 1, 'the camera')
+    camera, before = harness.node._cameras[0], harness.node._cameras[0].snapshot().received
+    publisher.publish(image_message(half_blue_image(), stamp=2))
+    wait_until(lambda: camera.snapshot().received == before + 1, 'arrival of the second image')
+    assert not harness.loader.pipeline.started.acquire(timeout=0.2)
+    wait_until(lambda: labels_publisher_count(harness) == 1, 'the publisher')
+    blocked.gate.set()
+    assert harness.loader.pipeline.started.acquire(timeout=20)
+    assert [message.header.stamp.sec for message in labels.wait()] == [2]
+
+
+def labels_publisher_count(harness) -> int:
+    """Publishers that the client knows of."""
+    return harness.client.count_publishers('camera/panoptic/image')
 
 
 def test_late_subscriber_receives_the_class_table(start_node) -> None:

@@ -18,6 +18,7 @@ from upsnet_ros.node.camera import CameraState, Frame
 from upsnet_ros.node.conversions import describe_encoding, image_to_bgr
 from upsnet_ros.node.outputs import CameraOutputs, OutputSettings
 from upsnet_ros.node.timing import TimingWindow
+from upsnet_ros.node.worker import PublishPermit
 
 
 class FrameResult(Protocol):
@@ -65,10 +66,10 @@ class FrameProcessor:
         # Replaced as a whole by the executor's thread and read once a frame by the worker's.
         self.settings = settings
 
-    def __call__(self, camera: CameraState, frame: Frame) -> None:
-        """Processes and publishes one frame; never raises."""
+    def __call__(self, camera: CameraState, frame: Frame, permit: PublishPermit) -> None:
+        """Processes one frame and publishes it if that is still allowed; never raises."""
         try:
-            self._process(camera, frame)
+            self._process(camera, frame, permit)
         except ImageError as error:
             if camera.record_rejected(str(error)):
                 self._logger.warning(f"camera '{camera.name}': frame rejected: {error}")
@@ -77,20 +78,17 @@ class FrameProcessor:
             if camera.record_failed(reason):
                 self._logger.error(f"camera '{camera.name}': frame lost: {reason}")
 
-    def _process(self, camera: CameraState, frame: Frame) -> None:
-        """Processes and publishes one frame."""
+    def _process(self, camera: CameraState, frame: Frame, permit: PublishPermit) -> None:
+        """Processes and publishes one frame; one whose loss was logged is forgotten."""
         taken = time.monotonic()
         image = image_to_bgr(frame.message)
         decoded = time.monotonic()
         result = self._pipeline.process(image)
         processed = time.monotonic()
-        self._outputs[camera.name].publish_result(
-            result.panoptic,
-            image,
-            header=frame.message.header,
-            camera_info=self.camera_infos.get(camera.name),
-            settings=self.settings,
-        )
+        with permit.held() as is_allowed:
+            if not is_allowed:
+                return
+            self._publish(camera, frame, image, result.panoptic)
         published = time.monotonic()
         camera.record_processed(
             encoding=describe_encoding(frame.message), image_size=image.shape[:2]
@@ -105,6 +103,18 @@ class FrameProcessor:
                 'total': (published - taken) * 1e3,
                 'age': self._age_ms(frame),
             }
+        )
+
+    def _publish(
+        self, camera: CameraState, frame: Frame, image: np.ndarray, result: PanopticResult
+    ) -> None:
+        """Publishes the result of an image, BGR uint8 [H, W, 3], as the settings say."""
+        self._outputs[camera.name].publish_result(
+            result,
+            image,
+            header=frame.message.header,
+            camera_info=self.camera_infos.get(camera.name),
+            settings=self.settings,
         )
 
     def _age_ms(self, frame: Frame) -> float:

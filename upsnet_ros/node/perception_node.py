@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -68,6 +69,7 @@ class PerceptionNode(LifecycleNode):
         self._intake: list[CameraSubscriptions] = []
         self._processor: FrameProcessor | None = None
         self._worker: FrameWorker | None = None
+        self._unfinished: threading.Thread | None = None
         self._parameter_server = ParameterServer(
             self, is_configured=lambda: self._engine is not None, apply=self._apply_parameters
         )
@@ -173,7 +175,7 @@ class PerceptionNode(LifecycleNode):
             ros_time_s=lambda: self.get_clock().now().nanoseconds * 1e-9,
             logger=self.get_logger(),
         )
-        self._worker = FrameWorker(self._cameras, self._processor)
+        self._worker = FrameWorker(self._cameras, self._processor, after=self._unfinished)
 
     def _open_intake(self) -> None:
         """Publishes the class tables, starts the worker and subscribes to the cameras."""
@@ -217,6 +219,8 @@ class PerceptionNode(LifecycleNode):
     def _release(self) -> None:
         """Undoes configure in reverse order; may be called in any state and again."""
         self._close_intake()
+        if self._worker is not None:
+            self._unfinished = self._worker.unfinished
         self._worker = None
         self._processor = None
         for outputs in self._outputs.values():
