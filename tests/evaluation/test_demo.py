@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 
 from tests.evaluation.small_drive import (
@@ -23,7 +25,7 @@ from tests.evaluation.small_drive import (
 )
 from upsnet_ros.evaluation import live_replay
 from upsnet_ros.evaluation.bag_topics import Bag
-from upsnet_ros.evaluation.demo import main
+from upsnet_ros.evaluation.demo import main, remove_old_outputs
 
 FRAMES = 12
 COLOUR_NODE = Path(__file__).with_name('colour_node.py')
@@ -50,14 +52,16 @@ def test_a_drive_is_played_labelled_and_reported(
 ) -> None:
     output = tmp_path / 'out'
     drive = write_drive(output / 'drive', frames=FRAMES)
-    assert run(drive, output, model_path) == 0
+    # A quarter of the pace: a busy machine keeps up with it, and a frame is lost only by a fault.
+    assert run(drive, output, model_path, '--rate-scale', '0.25') == 0
 
     report = json.loads((output / 'report.json').read_text())
     assert report['frames_sent'] == FRAMES
     assert report['frames_labelled'] + report['frames_dropped'] == FRAMES
-    assert report['frames_labelled'] >= FRAMES - 3
-    assert report['camera_rate_hz'] == pytest.approx(10.0, rel=0.2)
-    assert 0 < report['latency_ms']['p50'] < 1000
+    assert report['frames_labelled'] >= FRAMES - 2
+    assert report['camera_rate_hz'] == pytest.approx(2.5, rel=0.2)
+    # Milliseconds when idle; seconds would mean that frames queue up or that clocks differ.
+    assert 0 < report['latency_ms']['p50'] < 3000
     assert report['pq']['all'] > 95
     assert report['node_peak_memory_mb'] > 30
     assert report['environment']['model'] == 'fake'
@@ -93,6 +97,7 @@ def test_a_second_run_replaces_the_first_and_half_pace_halves_the_rate(
 ) -> None:
     output = tmp_path / 'out'
     drive = write_drive(output / 'drive', frames=4)
+    (output / '.upsnet_demo').write_text('')
     (output / 'labels').mkdir()
     (output / 'labels' / '000099.png').write_text('old')
     assert run(drive, output, model_path, '--rate-scale', '0.5') == 0
@@ -158,6 +163,66 @@ def test_a_node_that_never_gets_ready_is_given_up(
     settings = live_replay.ReplaySettings(drive, model_path, tmp_path / 'work', start_seconds=1.0)
     with pytest.raises(live_replay.ReplayError, match='(?s)not active within 1 s.*loading'):
         live_replay.run_live_replay(settings, progress=lambda *_: None)
+
+
+def test_sigterm_ends_the_node_too(
+    tmp_path: Path, model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / 'pid'
+    code = (
+        'import os, signal, sys, time; signal.signal(signal.SIGINT, signal.default_int_handler); '
+        'open(sys.argv[1], "w").write(str(os.getpid())); os.kill(os.getppid(), signal.SIGTERM); '
+        'time.sleep(60)'
+    )
+    command = [sys.executable, '-c', code, str(file)]
+    monkeypatch.setattr(live_replay, 'node_command', lambda *_: command)
+    drive = write_drive(tmp_path / 'drive', frames=1)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as caught:
+        run(drive, tmp_path / 'out', model_path)
+    assert caught.value.code == 143
+    assert not psutil.pid_exists(int(file.read_text()))
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_files_that_no_demo_wrote_are_kept(
+    tmp_path: Path, model_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / 'out'
+    (output / 'labels').mkdir(parents=True)
+    (output / 'labels' / 'mine.png').write_text('mine')
+    (output / 'report.json').write_text('{"title": "mine"}')
+    drive = write_drive(tmp_path / 'drive', frames=1)
+    assert run(drive, output, model_path) == 1
+    assert 'Give another --output' in capsys.readouterr().err
+    assert (output / 'labels' / 'mine.png').read_text() == 'mine'
+    assert (output / 'report.json').is_file()
+
+
+@pytest.mark.parametrize('mark', ['.upsnet_demo', 'report.json'])
+def test_outputs_of_a_demo_are_removed_and_other_files_stay(tmp_path: Path, mark: str) -> None:
+    (tmp_path / mark).write_text('{"frames_sent": 1, "replay": {}}')
+    (tmp_path / 'overlays').mkdir()
+    (tmp_path / 'notes.txt').write_text('mine')
+    for _ in range(2):
+        remove_old_outputs(tmp_path)
+        assert {path.name for path in tmp_path.iterdir()} == {'.upsnet_demo', 'notes.txt'}
+
+
+@pytest.mark.parametrize(
+    ('bag', 'camera'), [('nowhere', 'camera'), ('empty', 'camera'), ('drive', 'rear')]
+)
+def test_without_images_the_last_report_stays(
+    tmp_path: Path, model_path: Path, bag: str, camera: str
+) -> None:
+    output = tmp_path / 'out'
+    output.mkdir()
+    (tmp_path / 'empty').mkdir()
+    write_drive(tmp_path / 'drive', frames=1)
+    (output / '.upsnet_demo').write_text('')
+    (output / 'report.html').write_text('of the last run')
+    assert run(tmp_path / bag, output, model_path, '--camera', camera) == 1
+    assert (output / 'report.html').read_text() == 'of the last run'
 
 
 def test_a_bag_without_the_camera_is_refused(

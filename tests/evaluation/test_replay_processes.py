@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from upsnet_ros.evaluation.errors import ReplayError
@@ -67,6 +69,39 @@ def test_a_node_that_ignores_the_interrupt_is_ended_all_the_same(
     with NodeProcess(python(STUBBORN), environment=os.environ, log=tmp_path / 'log') as node:
         wait_for_log(node.log, 'ready')
         assert node.stop() == -15
+
+
+OUTLIVING = """
+import os, sys, time
+from pathlib import Path
+from upsnet_ros.evaluation.event_process import EventProcess
+from upsnet_ros.evaluation.node_process import NodeProcess
+code = 'import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)'
+command = [sys.executable, '-c', code]
+log = Path(sys.argv[1])
+with (
+    NodeProcess(command, environment=os.environ, log=log) as node,
+    EventProcess('player', command, environment=os.environ, log=log) as player,
+):
+    print(node.process.pid, player._process.pid, flush=True)
+    time.sleep(60)
+"""
+
+
+def is_running(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def test_a_killed_parent_takes_its_processes_along(tmp_path: Path) -> None:
+    command = [*python(OUTLIVING), str(tmp_path / 'log')]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        pids = [int(word) for word in parent.stdout.readline().split()]
+        assert len(pids) == 2 and all(map(is_running, pids))
+        parent.kill()
+    deadline = time.monotonic() + 20
+    while any(map(is_running, pids)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_the_peak_stays_after_the_memory_was_given_back(tmp_path: Path) -> None:

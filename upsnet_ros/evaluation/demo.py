@@ -8,11 +8,16 @@ python -m upsnet_ros.evaluation.demo --bag out/demo/drive --output out/demo
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 import shutil
+import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import cv2
 from tqdm import tqdm
@@ -27,7 +32,12 @@ from upsnet_ros.evaluation.drive_evaluation import (
 )
 from upsnet_ros.evaluation.errors import EvaluationError
 from upsnet_ros.evaluation.frames import JoinedFrames, join_by_stamp
-from upsnet_ros.evaluation.live_replay import ReplayRecord, ReplaySettings, run_live_replay
+from upsnet_ros.evaluation.live_replay import (
+    ReplayRecord,
+    ReplaySettings,
+    run_live_replay,
+    topics_to_play,
+)
 from upsnet_ros.evaluation.machine import describe_machine
 from upsnet_ros.evaluation.node_diagnostics import last_statuses
 from upsnet_ros.evaluation.node_process import last_lines
@@ -50,6 +60,7 @@ OLD_OUTPUTS = (
     'report.json',
     'report.html',
 )
+MARKER = '.upsnet_demo'
 # A system clock set by more than this while recording falsifies the latencies.
 CLOCK_STEP_MS = 2.0
 
@@ -70,8 +81,31 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def is_report(path: Path) -> bool:
+    """True for a report.json that a demo wrote."""
+    try:
+        report = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return False
+    return isinstance(report, dict) and {'frames_sent', 'replay'} <= report.keys()
+
+
 def remove_old_outputs(folder: Path) -> None:
-    """Remove what an earlier run wrote, and nothing else."""
+    """Remove what an earlier run wrote, and nothing else; mark the folder as one of the demo.
+
+    Raises:
+        EvaluationError: a file or folder of such a name lies there and no demo wrote it.
+    """
+    found = [name for name in OLD_OUTPUTS if (folder / name).exists()]
+    marker = folder / MARKER
+    # Demos before the marker left a report that names itself by its measures.
+    if found and not marker.is_file() and not is_report(folder / 'report.json'):
+        raise EvaluationError(
+            f'{folder} holds {", ".join(found)}, and no demo has written there before: they would '
+            'be replaced. Give another --output, or move them away.'
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    marker.write_text('The demo of upsnet_ros replaces its outputs in this folder.\n')
     for name in OLD_OUTPUTS:
         path = folder / name
         if path.is_dir():
@@ -155,6 +189,7 @@ def run_demo(options: argparse.Namespace, *, command: str) -> Report:
     model = options.model or package_file(DEMO_MODEL)
     manifest = ModelManifest.load(model)
     folder = OutputFolder(options.output)
+    topics_to_play(options.bag, options.camera)  # refuses a bag before anything is removed
     remove_old_outputs(folder.path)
     settings = ReplaySettings(
         bag=options.bag,
@@ -203,13 +238,34 @@ def run_demo(options: argparse.Namespace, *, command: str) -> Report:
     return report
 
 
+def leave_at_sigterm(number: int, frame: FrameType | None) -> None:
+    """Leave as by an exception, so that the node, the player and the recorder are ended.
+
+    Raises:
+        SystemExit: always, with the status a shell gives to a process ended by this signal.
+    """
+    signal.signal(number, signal.SIG_IGN)  # a second one must not break off the ending
+    raise SystemExit(128 + number)
+
+
+@contextmanager
+def ending_at_sigterm() -> Iterator[None]:
+    """Let SIGTERM unwind the block instead of ending the process on the spot."""
+    before = signal.signal(signal.SIGTERM, leave_at_sigterm)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the demo; the exit status is 0 only if a report was written."""
     options = parse_arguments(arguments)
     words = ['python', '-m', 'upsnet_ros.evaluation.demo', *(arguments or sys.argv[1:])]
     started = time.monotonic()
     try:
-        run_demo(options, command=shlex.join(words))
+        with ending_at_sigterm():
+            run_demo(options, command=shlex.join(words))
     except UpsnetError as error:
         print(f'The demo failed: {error}', file=sys.stderr)
         return 1

@@ -16,6 +16,7 @@ from typing import Any
 
 from upsnet_ros.evaluation.errors import ReplayError
 from upsnet_ros.evaluation.node_process import last_lines
+from upsnet_ros.evaluation.parent_death import die_with_parent
 
 STOP_SECONDS = 15.0
 
@@ -25,7 +26,8 @@ Event = dict[str, Any]
 class EventProcess:
     """Starts a process and collects its events. Use it as a context manager.
 
-    The process ends when its standard input closes, so it cannot outlive this one.
+    Closing its standard input asks the process to end once its work is done. One that has not
+    ended in time is killed; on Linux also when this process ends in whatever way.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class EventProcess:
                 stderr=errors,
                 env=dict(environment),
                 text=True,
+                preexec_fn=die_with_parent(),
             )
         self._events: Queue[Event] = Queue()
         self._reader = Thread(target=self._read, name=f'{name}_events', daemon=True)

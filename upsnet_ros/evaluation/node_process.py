@@ -15,6 +15,7 @@ from types import TracebackType
 import psutil
 
 from upsnet_ros.evaluation.errors import ReplayError
+from upsnet_ros.evaluation.parent_death import die_with_parent
 
 LOG_LINES_SHOWN = 25
 # How long a node may take to leave by itself before it is told more firmly.
@@ -54,7 +55,10 @@ def last_lines(path: Path, *, count: int = LOG_LINES_SHOWN) -> str:
 
 
 class NodeProcess:
-    """Runs a command with its output in a log file. Use it as a context manager."""
+    """Runs a command with its output in a log file. Use it as a context manager.
+
+    It is asked to end when the context is left; on Linux it is killed when this process is.
+    """
 
     def __init__(
         self, command: Sequence[str], *, environment: Mapping[str, str], log: Path
@@ -74,6 +78,7 @@ class NodeProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=self._environment,
+                preexec_fn=die_with_parent(),
             )
         return self
 
