@@ -3,7 +3,8 @@
 #
 # Every target sets up what it needs (.ci/environment.py) and may be run again at any time.
 
-SETUP := python3 .ci/environment.py
+PYTHON ?= python3
+SETUP := $(PYTHON) .ci/environment.py
 RUNTIME := $(SETUP) exec runtime --
 
 # The sample drive of `make demo`; any of these may be given on the command line.
@@ -24,18 +25,18 @@ demo: setup ## replay a sample drive through the real node; the report comes to 
 	@$(RUNTIME) python -m upsnet_ros.evaluation.demo --bag $(DRIVE) --output $(DEMO)
 
 test: setup setup-training ## lint, then every test
-	@python3 .ci/run_tests.py
+	@$(PYTHON) .ci/run_tests.py
 
 bench: setup ## benchmarks; the tables come to out/bench/
-	@python3 .ci/run_benchmarks.py
+	@$(PYTHON) .ci/run_benchmarks.py
 
 lint: setup ## ruff: rules and format
 	@$(RUNTIME) ruff check .
 	@$(RUNTIME) ruff format --check .
 
-clean: ## remove build tree and outputs; the virtual environments stay (remove .venv yourself)
-	rm -rf .ros out .pytest_cache .ruff_cache
-	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+clean: ## remove build tree, demo and benchmark outputs, caches; .venv, data and trained models stay
+	rm -rf .ros out/demo out/bench .pytest_cache .ruff_cache
+	find . \( -path ./.venv -o -path ./data -o -path ./out -o -path ./.git \) -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 setup: ## the runtime environment and the built ROS package, nothing else
 	@$(SETUP) runtime
