@@ -61,12 +61,47 @@ def test_a_discarded_frame_is_not_counted_as_dropped(camera) -> None:
     assert camera.snapshot().dropped == 0
 
 
-def test_twins_on_the_other_transport_are_ignored_but_equal_stamps_of_one_are_not(camera) -> None:
-    assert camera.offer(Raw(1))
-    assert not camera.offer(Compressed(1))
-    assert camera.offer(Raw(1))  # a driver that never sets its stamp is served all the same
-    assert camera.offer(Compressed(2))
-    assert camera.snapshot().received == 3
+def test_equal_stamps_and_stamps_that_start_anew_are_accepted_on_one_transport(camera) -> None:
+    assert [camera.offer(Raw(stamp)) for stamp in (1, 1, 7, 2)] == [True] * 4
+    assert camera.snapshot().received == 4
+
+
+@pytest.mark.parametrize(('used', 'other'), [(Raw, Compressed), (Compressed, Raw)])
+def test_the_first_transport_is_kept_however_late_the_other_one_is(camera, used, other) -> None:
+    order = [used(1), other(1), used(2), used(3), other(2), other(3), used(4), other(9)]
+    assert [camera.offer(message) for message in order] == [
+        type(message) is used for message in order
+    ]
+    assert camera.take().message is order[6]
+    assert camera.snapshot().received == 4
+
+
+def test_the_other_transport_is_taken_after_a_silence_and_then_kept(camera, clock) -> None:
+    assert camera.offer(Raw(1), switch_after_s=0.5)
+    clock.now += 0.5
+    assert not camera.offer(Compressed(2), switch_after_s=0.5)
+    clock.now += 0.1
+    assert camera.offer(Compressed(3), switch_after_s=0.5)
+    assert not camera.offer(Raw(3), switch_after_s=0.5)
+
+
+def test_a_transport_that_cannot_be_read_is_let_go(camera) -> None:
+    assert camera.offer(Compressed(1))
+    assert not camera.offer(Raw(1))
+    camera.record_rejected('cut off')
+    assert camera.offer(Raw(2))
+    assert not camera.offer(Compressed(2))
+
+
+def test_closed_intake_forgets_arrivals_and_transport_but_no_counter(camera, clock) -> None:
+    camera.offer(Raw(1))
+    clock.now += 0.1
+    camera.offer(Raw(2))
+    camera.discard()
+    clock.now += 60
+    snapshot = camera.snapshot()
+    assert (snapshot.last_age_s, snapshot.rate_hz, snapshot.received) == (None, 0.0, 2)
+    assert camera.offer(Compressed(3))
 
 
 def test_rate_is_that_of_the_last_seconds(camera, clock) -> None:

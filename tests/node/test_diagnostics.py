@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from sensor_msgs.msg import Image
+from std_srvs.srv import SetBool
 
 from tests.node.node_harness import find_status, half_blue_image, image_message, status_values
 from upsnet_ros.node.camera import CameraSnapshot
@@ -146,3 +147,34 @@ def test_diagnostics_and_services_answer_while_a_frame_is_in_work(start_node) ->
     count = len(diagnostics.messages)
     diagnostics.wait(count + 3)
     assert harness.state() == 'active'
+
+
+@pytest.mark.parametrize('way', ['enable', 'deactivate'])
+def test_a_camera_waits_and_is_not_stale_when_intake_opens_again(start_node, way: str) -> None:
+    harness = start_node(diagnostics_period=0.05, stale_after=0.05).activate()
+    diagnostics = harness.diagnostics()
+
+    def wait_for_state(state: str, first: int) -> list[str]:
+        seen = diagnostics.wait_for(lambda seen: state in states(seen[first:]), state)
+        return states(seen[first:])
+
+    def states(messages) -> list[str]:
+        found = [find_status([message], 'camera camera') for message in messages]
+        return [status_values(status)['state'] for status in found]
+
+    harness.publisher(Image, 'camera/image_raw').publish(image_message(half_blue_image()))
+    wait_for_state('stale', 0)
+    switch(harness, way, on=False)
+    wait_for_state('closed', len(diagnostics.messages))
+    first = len(diagnostics.messages)
+    switch(harness, way, on=True)
+    assert 'stale' not in wait_for_state('waiting', first)
+
+
+def switch(harness, way: str, *, on: bool) -> None:
+    """Closes or opens intake in one of the two ways."""
+    if way == 'enable':
+        request = SetBool.Request(data=on)
+        assert harness.call(SetBool, 'perception_node/enable', request).success
+    else:
+        assert harness.change_state('activate' if on else 'deactivate')

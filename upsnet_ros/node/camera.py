@@ -13,6 +13,7 @@ from typing import Any
 
 RATE_WINDOW_S = 5.0
 WARNING_INTERVAL_S = 5.0
+SWITCH_AFTER_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class CameraSnapshot:
         failed: frames whose processing broke down.
         last_reason: why the last frame gave no result; empty when it gave one.
         last_reason_is_failure: True when that frame failed, False when it was rejected.
-        last_age_s: seconds since the last message arrived, None before the first.
+        last_age_s: seconds since the last message arrived, None before the first since intake
+            opened.
         rate_hz: messages per second over the last seconds.
         encoding: of the last processed frame, empty before the first.
         image_size: height and width in pixels of the last processed frame.
@@ -78,7 +80,7 @@ class CameraState:
         self._slot: Frame | None = None
         self._arrivals: deque[float] = deque()
         self._last_arrival: float | None = None
-        self._last_message: tuple[type, int, int] | None = None
+        self._transport: type | None = None
         self._counts = dict.fromkeys(('received', 'processed', 'dropped', 'rejected', 'failed'), 0)
         self._last_reason = ''
         self._last_loss = ''
@@ -87,18 +89,24 @@ class CameraState:
         self._image_size: tuple[int, int] | None = None
         self._qos_problem = ''
 
-    def offer(self, message: Any) -> bool:
+    def offer(self, message: Any, *, switch_after_s: float = SWITCH_AFTER_S) -> bool:
         """Puts a message into the slot, in place of an older one that nobody took.
 
+        The first transport that delivers is kept: the other one brings the same frames, early or
+        late by any number of them. Stamps are not compared, so they may start anew at any time.
+
+        Args:
+            message: sensor_msgs Image or CompressedImage.
+            switch_after_s: seconds without a message after which the other transport is taken.
+
         Returns:
-            False when it is the twin of the last message: the same stamp on the other transport.
+            False when the message came over the transport that is not in use.
         """
         now = self._clock()
-        stamp = message.header.stamp
         with self._lock:
-            if self._is_twin(type(message), stamp.sec, stamp.nanosec):
+            if self._is_other_transport(type(message), now, switch_after_s):
                 return False
-            self._last_message = (type(message), stamp.sec, stamp.nanosec)
+            self._transport = type(message)
             self._counts['received'] += 1
             self._counts['dropped'] += self._slot is not None
             self._slot = Frame(message, now)
@@ -108,10 +116,11 @@ class CameraState:
             self._qos_problem = ''
         return True
 
-    def _is_twin(self, kind: type, sec: int, nanosec: int) -> bool:
-        """True for the stamp of the last message in another kind of message."""
-        last = self._last_message
-        return last is not None and last[0] is not kind and last[1:] == (sec, nanosec)
+    def _is_other_transport(self, kind: type, now: float, switch_after_s: float) -> bool:
+        """True for another kind of message while those of the one in use still arrive."""
+        if self._transport in (None, kind):
+            return False
+        return now - self._last_arrival <= switch_after_s
 
     def _forget_old_arrivals(self, now: float) -> None:
         """Keeps the arrivals of the rate window only."""
@@ -125,8 +134,15 @@ class CameraState:
         return frame
 
     def discard(self) -> None:
-        """Empties the slot without counting the frame as dropped, as when intake closes."""
-        self.take()
+        """Forgets the waiting frame, not counted as dropped, and when the last ones arrived.
+
+        Intake closes or opens: the time in between says nothing of the camera.
+        """
+        with self._lock:
+            self._slot = None
+            self._transport = None
+            self._last_arrival = None
+            self._arrivals.clear()
 
     def record_processed(self, *, encoding: str, image_size: tuple[int, int]) -> None:
         """Counts a frame whose results were published."""
@@ -137,7 +153,12 @@ class CameraState:
             self._image_size = image_size
 
     def record_rejected(self, reason: str) -> bool:
-        """Counts a frame that could not be read; returns whether a warning is due."""
+        """Counts a frame that could not be read; returns whether a warning is due.
+
+        Its transport is let go, so that a broken one does not shut out one that works.
+        """
+        with self._lock:
+            self._transport = None
         return self._record_loss('rejected', reason)
 
     def record_failed(self, reason: str) -> bool:

@@ -189,7 +189,9 @@ class PerceptionNode(LifecycleNode):
         """The subscriptions of one camera. Nothing is decoded in their callbacks."""
 
         def on_image(message: Any) -> None:
-            if self._enabled and camera.offer(message):
+            if not self._enabled:
+                return
+            if camera.offer(message, switch_after_s=self.parameters.stale_after):
                 self._worker.notify()
 
         def on_camera_info(message: Any) -> None:
