@@ -83,7 +83,7 @@ if __name__ == '__main__':
         version=package_version(),
         description='Panoptic segmentation of camera images: UPSNet as a ROS 2 node',
         license='Apache-2.0',
-        python_requires='>=3.10',
+        python_requires='>=3.11',
         packages=find_packages(include=['upsnet_ros', 'upsnet_ros.*']),
         data_files=shared_files(),
         install_requires=INSTALL_REQUIRES,

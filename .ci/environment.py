@@ -35,11 +35,20 @@ from steps import SetupError, Step, fingerprint
 VERSIONS = ROOT / 'config' / 'versions.txt'
 SETUP_PY = ROOT / 'setup.py'
 WHEEL_PYTHON = (3, 11)
-OLDEST_PYTHON = (3, 10)
+OLDEST_PYTHON = (3, 11)
 FREE_GIB = {'runtime': 2, 'training': 12, 'ros-build': 1}
 EXTRAS = {'runtime': ['dev'], 'training': ['training', 'dev']}
 # Installed by ROS itself and matched to its compiled messages, so never replaced beside it.
 KEPT_FROM_ROS = ('numpy', 'pyyaml', 'setuptools')
+OPENCV = 'opencv-python-headless'
+VENV_ADVICE = (
+    'if ensurepip or pip is missing, install the package python3.11-venv (python3-venv for the '
+    'python3 of a sourced ROS); else check the network and the package index of pip; then run the '
+    'same command again; to begin anew remove {venv}.'
+)
+ROS_ADVICE = (
+    ' If the versions of numpy conflict, install OpenCV beside ROS (package python3-opencv).'
+)
 PACKAGE_PARTS = ('CMakeLists.txt', 'package.xml', 'msg', 'upsnet_ros', 'launch', 'config')
 
 
@@ -91,7 +100,9 @@ def find_python(name: str) -> str:
         version = python_version(candidate)
         if version is not None and version >= OLDEST_PYTHON:
             return candidate
-    raise SetupError('Python 3.10 or newer is needed.\n  what to do: install python3.11.')
+    raise SetupError(
+        'Python 3.11 or newer is needed.\n  what to do: install python3.11 and python3.11-venv.'
+    )
 
 
 def check_disk(name: str) -> None:
@@ -108,8 +119,26 @@ def check_disk(name: str) -> None:
         )
 
 
-def constraints_file(name: str) -> Path:
-    """The versions to install: all of them, less what a sourced ROS installation brings itself."""
+def module_version(python: str, module: str) -> str | None:
+    """Version of a module that an interpreter can import, None when it cannot."""
+    code = f'import {module}; print({module}.__version__)'
+    try:
+        answer = subprocess.run([python, '-c', code], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return answer.stdout.strip()
+
+
+def wanted_requirements(extras: list[str], *, system_opencv: str | None) -> list[str]:
+    """What pip is to install; the wheel of OpenCV needs a newer NumPy than Ubuntu's ROS has."""
+    return [name for name in requirements(*extras) if not (system_opencv and name == OPENCV)]
+
+
+def constraints_file(name: str, *, system_numpy: str | None) -> Path:
+    """The versions to install: all of them, less what a sourced ROS installation brings itself.
+
+    Its NumPy is stated as it is, so that pip fails instead of putting another one in front.
+    """
     if name != 'runtime' or not ros_is_sourced():
         return VERSIONS
     kept = [
@@ -117,18 +146,37 @@ def constraints_file(name: str) -> Path:
         for line in VERSIONS.read_text().splitlines()
         if line.split('==')[0] not in KEPT_FROM_ROS
     ]
+    if system_numpy:
+        kept.append('=='.join(('numpy', system_numpy)))
     path = VENVS[name] / 'versions_beside_ros.txt'
     path.write_text('\n'.join(kept) + '\n')
     return path
 
 
+def has_pip(python: Path) -> bool:
+    """True when pip runs; Debian makes an environment without it if python3-venv is missing."""
+    command = [str(python), '-m', 'pip', '--version']
+    try:
+        return subprocess.run(command, capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
 def venv_fits(name: str, python: str, *, sees_system: bool) -> bool:
-    """True when the virtual environment exists and was made as it is wanted now."""
+    """True when the virtual environment exists, works and was made as it is wanted now."""
     configuration = VENVS[name] / 'pyvenv.cfg'
     if python_version(str(venv_python(name))) != python_version(python):
         return False
+    if not has_pip(venv_python(name)):
+        return False
     wanted = f'include-system-site-packages = {str(sees_system).lower()}'
     return configuration.is_file() and wanted in configuration.read_text()
+
+
+def system_modules() -> tuple[str | None, str | None]:
+    """Versions of NumPy and OpenCV beside a sourced ROS, None where they are missing."""
+    python = find_python('runtime')
+    return module_version(python, 'numpy'), module_version(python, 'cv2')
 
 
 def make_virtual_environment(name: str) -> None:
@@ -136,12 +184,13 @@ def make_virtual_environment(name: str) -> None:
     venv = VENVS[name]
     system_ros = name == 'runtime' and ros_is_sourced()
     extras = EXTRAS[name] + (['ros'] if name == 'runtime' and not system_ros else [])
+    numpy, opencv = system_modules() if system_ros else (None, None)
+    given = [os.environ.get('ROS_DISTRO')] + ([numpy, opencv] if system_ros else [])
     step = Step(
         f'{name} environment',
         folder=venv.parent,
-        inputs=fingerprint(VERSIONS, SETUP_PY, extras, venv, os.environ.get('ROS_DISTRO')),
-        advice='check the network and the package index of pip, then run the same command again; '
-        f'to begin anew remove {venv}.',
+        inputs=fingerprint(VERSIONS, SETUP_PY, extras, venv, *given),
+        advice=VENV_ADVICE.format(venv=venv) + (ROS_ADVICE if system_ros else ''),
     )
     if step.is_done() and venv_python(name).exists():
         return
@@ -156,7 +205,11 @@ def make_virtual_environment(name: str) -> None:
     if not system_ros:
         variables.pop('PYTHONPATH', None)  # what is found there does not count as installed
     step.run(
-        [*pip, '--constraint', str(constraints_file(name)), *requirements(*extras)],
+        [
+            *pip,
+            *('--constraint', str(constraints_file(name, system_numpy=numpy))),
+            *wanted_requirements(extras, system_opencv=opencv),
+        ],
         environment=variables,
     )
     if 'ros' in extras:

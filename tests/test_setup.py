@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -159,6 +160,60 @@ def test_a_full_disk_is_noticed_before_the_download(monkeypatch) -> None:
     monkeypatch.setitem(environment.FREE_GIB, 'training', 10**6)
     with pytest.raises(SetupError, match='GiB are free'):
         environment.check_disk('training')
+
+
+def test_beside_ros_its_numpy_and_opencv_are_kept(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv('ROS_DISTRO', 'jazzy')
+    monkeypatch.setitem(environment.VENVS, 'runtime', tmp_path)
+    lines = environment.constraints_file('runtime', system_numpy='1.26.4').read_text().split('\n')
+    assert [line for line in lines if line.startswith('numpy')] == ['numpy==1.26.4']
+    assert not [line for line in lines if line.startswith('pyyaml')]
+    with_opencv = environment.wanted_requirements(['dev'], system_opencv='4.6.0')
+    without = environment.wanted_requirements(['dev'], system_opencv=None)
+    assert set(without) - set(with_opencv) == {'opencv-python-headless'}
+
+
+def test_without_ros_all_versions_are_the_stated_ones(monkeypatch) -> None:
+    monkeypatch.delenv('ROS_DISTRO', raising=False)
+    path = environment.constraints_file('runtime', system_numpy='1.26.4')
+    assert path == ROOT / 'config' / 'versions.txt'
+
+
+def test_versions_of_modules_are_asked_of_the_interpreter() -> None:
+    assert environment.module_version(sys.executable, 'numpy') == np.__version__
+    assert environment.module_version(sys.executable, 'no_such_module') is None
+    assert environment.module_version('no_such_python', 'numpy') is None
+
+
+def test_an_environment_without_pip_is_made_again(monkeypatch, tmp_path) -> None:
+    monkeypatch.setitem(environment.VENVS, 'runtime', tmp_path / 'venv')
+    make = [sys.executable, '-m', 'venv', '--without-pip', str(tmp_path / 'venv')]
+    subprocess.run(make, check=True)
+    assert not environment.venv_fits('runtime', sys.executable, sees_system=False)
+    monkeypatch.setattr(environment, 'has_pip', lambda python: True)
+    assert environment.venv_fits('runtime', sys.executable, sees_system=False)
+    assert not environment.venv_fits('runtime', sys.executable, sees_system=True)
+
+
+def test_pip_is_found_where_it_is(tmp_path) -> None:
+    assert environment.has_pip(Path(sys.executable))
+    assert not environment.has_pip(tmp_path / 'python')
+
+
+@pytest.mark.parametrize('name', ['runtime', 'training'])
+def test_an_older_python_than_3_11_is_refused(monkeypatch, name: str) -> None:
+    monkeypatch.setenv('ROS_DISTRO', 'jazzy')
+    monkeypatch.setattr(environment, 'python_version', lambda python: (3, 10))
+    with pytest.raises(SetupError, match='Python 3.11 or newer'):
+        environment.find_python(name)
+
+
+def test_clean_keeps_data_and_trained_models() -> None:
+    answer = subprocess.run(
+        ['make', '-n', 'clean'], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    removed = answer.stdout.splitlines()[0].split()[2:]
+    assert set(removed) == {'.ros', 'out/demo', 'out/bench', '.pytest_cache', '.ruff_cache'}
 
 
 USER_VARIABLES = (
