@@ -275,3 +275,26 @@ def test_an_incompatible_publisher_is_named_in_the_diagnostics(start_node) -> No
     )
     status = find_status(seen, 'camera camera')
     assert status.level == b'\x02' and 'input_qos' in status.message
+
+
+def test_automatic_input_turns_to_best_effort_for_a_publisher_that_comes_later(start_node) -> None:
+    harness = start_node(diagnostics_period=0.05)
+    reliable = harness.client.create_publisher(Image, 'camera/image_raw', QoSProfile(depth=1))
+    wait_until(lambda: harness.node.count_publishers('camera/image_raw') == 1, 'discovery')
+    harness.activate()
+    labels = harness.subscribe(Image, 'camera/panoptic/image')
+    wait_until(lambda: reliable.get_subscription_count() == 1, 'match')
+    late = harness.client.create_publisher(Image, 'camera/image_raw', BEST_EFFORT)
+
+    def reliabilities() -> list[ReliabilityPolicy]:
+        found = harness.client.get_subscriptions_info_by_topic(late.topic_name)
+        return [info.qos_profile.reliability for info in found]
+
+    wait_until(lambda: reliabilities() == [ReliabilityPolicy.BEST_EFFORT], 'best effort')
+    for stamp, publisher in ((1, late), (2, reliable)):
+        wait_until(lambda publisher=publisher: publisher.get_subscription_count() == 1, 'match')
+        publisher.publish(image_message(half_blue_image(), stamp=stamp))
+        assert labels.wait(stamp)[-1].header.stamp.sec == stamp
+    assert harness.node._cameras[0].snapshot().qos_problem == ''
+    assert harness.change_state('deactivate')
+    wait_until(lambda: reliabilities() == [], 'end of the subscription')

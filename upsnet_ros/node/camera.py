@@ -178,7 +178,7 @@ class CameraState:
         return due
 
     def record_qos_problem(self, policy: str) -> None:
-        """Remembers that a publisher was refused for a quality of service; cleared by a frame."""
+        """Remembers that a publisher was refused for a policy; cleared by '' or a frame."""
         with self._lock:
             self._qos_problem = policy
 

@@ -110,7 +110,7 @@ def _camera_state(
             'waiting',
             DiagnosticStatus.ERROR,
             f'a publisher offers another {camera.qos_problem} than this node asks for; set the '
-            "parameter 'input_qos' to auto or sensor_data",
+            "parameter 'input_qos' to auto or sensor_data while the node is unconfigured",
         )
     if camera.last_age_s is None:
         return 'waiting', DiagnosticStatus.WARN, 'no image has arrived yet'

@@ -65,40 +65,63 @@ class CameraSubscriptions:
     ) -> None:
         self._node = node
         self._camera = camera
-        self._subscriptions: list[Subscription] = [
-            node.create_subscription(
-                kind,
-                topic,
-                on_image,
-                input_profile(node, topic, input_qos),
-                event_callbacks=self._event_callbacks(topic),
-            )
-            for kind, topic in image_topics(camera.name, transport)
-        ]
-        self._subscriptions.append(
-            node.create_subscription(
-                CameraInfo, f'{camera.name}/camera_info', on_camera_info, BEST_EFFORT_QOS
-            )
+        self._on_image = on_image
+        self._is_auto = input_qos == 'auto'
+        self._refusing: set[str] = set()
+        # An event's callback must not destroy the subscription that it belongs to.
+        self._relax_soon = node.create_guard_condition(self._relax)
+        self._kinds = {topic: kind for kind, topic in image_topics(camera.name, transport)}
+        camera.record_qos_problem('')
+        self._images: dict[str, Subscription] = {
+            topic: self._subscribe(topic, input_profile(node, topic, input_qos))
+            for topic in self._kinds
+        }
+        self._camera_info = node.create_subscription(
+            CameraInfo, f'{camera.name}/camera_info', on_camera_info, BEST_EFFORT_QOS
         )
 
-    def _event_callbacks(self, topic: str) -> SubscriptionEventCallbacks:
-        """Reports publishers that are refused for their quality of service."""
+    def _subscribe(self, topic: str, profile: QoSProfile) -> Subscription:
+        """A subscription to an image topic that reports the publishers it refuses."""
 
         def incompatible(event: Any) -> None:
-            policy = qos_policy_name_from_kind(event.last_policy_kind)
-            self._camera.record_qos_problem(policy)
-            self._node.get_logger().warning(
-                f"topic '{topic}': a publisher offers another {policy} than this node asks for, "
-                "so nothing is received from it; set the parameter 'input_qos' to auto or "
-                'sensor_data'
-            )
+            self._report(topic, qos_policy_name_from_kind(event.last_policy_kind))
 
-        return SubscriptionEventCallbacks(
-            incompatible_qos=incompatible, use_default_callbacks=False
+        def relax(event: Any) -> None:
+            self._refusing.add(topic)
+            self._relax_soon.trigger()
+
+        is_relaxed = profile.reliability == ReliabilityPolicy.BEST_EFFORT
+        callbacks = SubscriptionEventCallbacks(
+            incompatible_qos=relax if self._is_auto and not is_relaxed else incompatible,
+            use_default_callbacks=False,
         )
+        return self._node.create_subscription(
+            self._kinds[topic], topic, self._on_image, profile, event_callbacks=callbacks
+        )
+
+    def _report(self, topic: str, policy: str) -> None:
+        """Says that a publisher is refused for its quality of service."""
+        self._camera.record_qos_problem(policy)
+        self._node.get_logger().warning(
+            f"topic '{topic}': a publisher offers another {policy} than this node asks for, "
+            "so nothing is received from it; set the parameter 'input_qos' to auto or "
+            'sensor_data while the node is unconfigured'
+        )
+
+    def _relax(self) -> None:
+        """Subscribes again, best effort, where a publisher came that is not reliable."""
+        while self._refusing:
+            topic = self._refusing.pop()
+            self._node.destroy_subscription(self._images[topic])
+            self._images[topic] = self._subscribe(topic, BEST_EFFORT_QOS)
+            self._node.get_logger().info(
+                f"topic '{topic}': a best-effort publisher appeared; best effort from now on"
+            )
 
     def destroy(self) -> None:
         """Destroys the subscriptions; only from the executor's thread."""
-        for subscription in self._subscriptions:
+        self._refusing.clear()
+        self._node.destroy_guard_condition(self._relax_soon)
+        for subscription in (*self._images.values(), self._camera_info):
             self._node.destroy_subscription(subscription)
-        self._subscriptions.clear()
+        self._images.clear()
