@@ -79,8 +79,16 @@ def main(
         load_pipeline: makes the pipeline in place of the real one, for tests without a model.
     """
     stop = StopSignal()
-    # rclpy's own handlers would invalidate the context first, and with it every transition.
-    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        # rclpy's own handlers would invalidate the context first, and with it every transition.
+        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # all that rcl raises, for arguments and environment
+        reason = ' '.join(str(error).split())
+        print(
+            f'perception_node: ROS did not start: {reason}; mend the ROS arguments',
+            file=sys.stderr,
+        )
+        return BAD_PARAMETER
     try:
         node = PerceptionNode(load_pipeline=load_pipeline)
     except ParameterError as error:
