@@ -40,6 +40,8 @@ FREE_GIB = {'runtime': 2, 'training': 12, 'ros-build': 1}
 EXTRAS = {'runtime': ['dev'], 'training': ['training', 'dev']}
 # Installed by ROS itself and matched to its compiled messages, so never replaced beside it.
 KEPT_FROM_ROS = ('numpy', 'pyyaml', 'setuptools')
+# Their stated versions need NumPy 2; beside an older one pip chooses versions that fit it.
+NEED_NUMPY_2 = ('ml-dtypes',)
 OPENCV = 'opencv-python-headless'
 VENV_ADVICE = (
     'if ensurepip or pip is missing, install the package python3.11-venv (python3-venv for the '
@@ -141,10 +143,12 @@ def constraints_file(name: str, *, system_numpy: str | None) -> Path:
     """
     if name != 'runtime' or not ros_is_sourced():
         return VERSIONS
+    old_numpy = system_numpy is not None and system_numpy.startswith('1.')
+    left_out = KEPT_FROM_ROS + (NEED_NUMPY_2 if old_numpy else ())
     kept = [
         line
         for line in VERSIONS.read_text().splitlines()
-        if line.split('==')[0] not in KEPT_FROM_ROS
+        if line.split('==')[0].lower() not in left_out
     ]
     if system_numpy:
         kept.append('=='.join(('numpy', system_numpy)))
