@@ -27,6 +27,7 @@ from training.models.upsnet import UPSNet
 from training.onnx_graph import (
     data_dependent_shapes,
     store_half_weights,
+    strip_provenance,
     trace,
     use_own_operator,
 )
@@ -50,7 +51,7 @@ def build_graph(model: UPSNet, *, input_size: tuple[int, int]) -> onnx.ModelProt
             f'the graph has values without a fixed shape: {", ".join(loose[:5])}; a graph for '
             'CUDA graphs and TensorRT must not; see training/export_wrapper.py'
         )
-    graph = store_half_weights(graph)
+    graph = strip_provenance(store_half_weights(graph))
     onnx.checker.check_model(graph, full_check=True)
     return graph
 

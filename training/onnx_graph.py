@@ -154,6 +154,26 @@ def store_half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     return result
 
 
+def strip_provenance(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Remove what the exporter noted about itself: source files, stack traces, documentation.
+
+    Args:
+        model: Not modified.
+
+    Returns:
+        A new model without paths of the machine that exported it.
+    """
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    graph = result.graph
+    groups = [graph.node, graph.initializer, graph.value_info, graph.input, graph.output]
+    functions = [*result.functions, *(node for f in result.functions for node in f.node)]
+    for item in [result, graph, *functions, *(item for group in groups for item in group)]:
+        item.ClearField('metadata_props')
+        item.ClearField('doc_string')
+    return result
+
+
 def data_dependent_shapes(model: onnx.ModelProto) -> list[str]:
     """Names of node outputs whose shape is not known to be fixed (expected: none)."""
     inferred = onnx.shape_inference.infer_shapes(model, strict_mode=False, data_prop=True)

@@ -101,6 +101,13 @@ def test_rounded_weights_survive_the_file(exported: tuple[UPSNet, Path]) -> None
     assert stored > 0.95 * weights
 
 
+def test_the_file_holds_no_path_of_the_machine(exported: tuple[UPSNet, Path]) -> None:
+    content = exported[1].read_bytes()
+    assert b'stack_trace' not in content
+    assert str(Path(__file__).parents[2]).encode() not in content
+    assert b'site-packages' not in content
+
+
 def test_manifest_states_agreement_and_recipe(exported: tuple[UPSNet, Path]) -> None:
     manifest = ModelManifest.load(exported[1])
     assert manifest.training['export_agreement']['equal_pixels'] >= 0.999
