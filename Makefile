@@ -13,6 +13,7 @@ DRIVE := $(DEMO)/drive
 FRAMES := 120
 SEED := 6
 SIZE := 1024x512
+RATE := 9
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test bench lint clean setup setup-training
@@ -21,7 +22,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: setup ## replay a sample drive through the real node; the report comes to out/demo/
-	@$(RUNTIME) python .ci/sample_drive.py --output $(DRIVE) --frames $(FRAMES) --seed $(SEED) --size $(SIZE)
+	@$(RUNTIME) python .ci/sample_drive.py --output $(DRIVE) --frames $(FRAMES) --seed $(SEED) --size $(SIZE) --rate $(RATE)
 	@$(RUNTIME) python -m upsnet_ros.evaluation.demo --bag $(DRIVE) --output $(DEMO)
 
 test: setup setup-training ## lint, then every test
