@@ -85,6 +85,7 @@ if __name__ == '__main__':
         license='Apache-2.0',
         python_requires='>=3.11',
         packages=find_packages(include=['upsnet_ros', 'upsnet_ros.*']),
+        package_data={'upsnet_ros.evaluation': ['templates/*']},
         data_files=shared_files(),
         install_requires=INSTALL_REQUIRES,
         extras_require=EXTRAS_REQUIRE,

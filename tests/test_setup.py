@@ -298,3 +298,16 @@ def test_a_search_path_has_each_folder_once(monkeypatch) -> None:
     assert ros_variables.prepended('SOME_PATH', Path('/a')) == '/a:/b'
     monkeypatch.delenv('SOME_PATH')
     assert ros_variables.prepended('SOME_PATH', Path('/a')) == '/a'
+
+
+def test_a_plain_installation_has_every_file_that_the_code_reads() -> None:
+    folders = {
+        path.parent.relative_to(ROOT / 'upsnet_ros')
+        for path in (ROOT / 'upsnet_ros').rglob('*')
+        if path.is_file() and path.suffix in ('.html', '.css')
+    }
+    assert folders
+    stated = (ROOT / 'setup.py').read_text()
+    for folder in folders:
+        package = '.'.join(('upsnet_ros', *folder.parts[:-1]))
+        assert f"'{package}': ['{folder.name}/*']" in stated
