@@ -3,7 +3,7 @@
 """Weighted sums of table rows: what bilinear sampling is, for deformable convolution and RoIAlign.
 
 Forward is PyTorch's ``embedding_bag``. Its backward sorts all indices first; a plain scatter
-compiled by Numba takes a sixth of the time on one core (``benchmarks/gpu.py``).
+compiled by Numba does without. ``benchmarks/gpu.py`` times the operators built on this.
 """
 
 import numba

@@ -84,7 +84,7 @@ class NodeParameters:
     )
     num_threads: int = _parameter(
         0,
-        'threads of one inference on a CPU; 0: as many as there are cores',
+        'threads of one inference on a CPU; 0: one per core that the process may use',
         minimum=0,
         maximum=256,
         change='unconfigured',
@@ -103,14 +103,15 @@ class NodeParameters:
     )
     image_transport: str = _parameter(
         'auto',
-        'image topic to read: <camera>/image_raw, <camera>/image_raw/compressed, or auto: both',
+        'image topic to read: <camera>/image_raw, <camera>/image_raw/compressed, or auto: the '
+        'first of the two that delivers',
         choices=('auto', 'raw', 'compressed'),
         change='unconfigured',
     )
     input_qos: str = _parameter(
         'auto',
         'reliability asked of the image publisher; auto: what it offers when the node activates, '
-        'best effort where none is there',
+        'best effort where none is there or a best-effort publisher comes later',
         choices=('auto', 'sensor_data', 'reliable'),
         change='unconfigured',
     )
