@@ -22,7 +22,7 @@ import torchvision
 from torchvision.ops import deform_conv2d, roi_align
 
 from training.build import build_model
-from training.config import load_recipe
+from training.recipe.reading import load_recipe
 from training.models.deform_conv import deform_conv2d_gather
 from training.models.detections import predict
 from training.models.roi_features import STRIDES, align_with_gather

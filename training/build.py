@@ -5,7 +5,7 @@
 import torch
 
 from training.checkpoint import Checkpoint, load_weights
-from training.config import Recipe
+from training.recipe.recipe import Recipe
 from training.losses.criterion import Criterion, LossWeights
 from training.models.box_head import BoxHead
 from training.models.fpn import FeaturePyramid
@@ -15,20 +15,13 @@ from training.models.rpn import RegionProposalHead
 from training.models.semantic_head import SemanticHead
 from training.models.upsnet import ProposalLimits, UPSNet
 from training.optimisation import Schedule, build_optimiser
-from upsnet_ros.core.labels import LabelSet, cityscapes_label_set
 
-LABEL_SETS = {'cityscapes': cityscapes_label_set}
-
-
-def build_label_set(recipe: Recipe) -> LabelSet:
-    """The recipe's classes."""
-    return LABEL_SETS[recipe.data.label_set]()
 
 
 def build_model(recipe: Recipe) -> UPSNet:
     """The recipe's network with random weights."""
     values = recipe.model
-    labels = build_label_set(recipe)
+    labels = recipe.data.label_set
     backbone = ResNet(
         blocks=values.blocks,
         width=values.width,

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from training.config import Recipe, recipe_from_dict
+from training.recipe.reading import recipe_from_dict
+from training.recipe.recipe import Recipe
 from upsnet_ros.core.errors import ModelError
 
 FORMAT_VERSION = 1

@@ -24,7 +24,8 @@ from training.build import (
     build_schedule,
 )
 from training.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
-from training.config import Recipe, load_recipe
+from training.recipe.reading import load_recipe
+from training.recipe.recipe import Recipe
 from training.data.cityscapes import find_frames
 from training.data.loader import EndlessBatches, TrainingSet, make_loader
 from training.data.sample import Sample

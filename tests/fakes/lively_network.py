@@ -8,7 +8,7 @@ import torch
 
 from training.build import build_model
 from training.checkpoint import Checkpoint
-from training.config import Recipe
+from training.recipe.recipe import Recipe
 from training.models.upsnet import UPSNet
 
 SIZE = (96, 160)  # of small_recipe's input

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import yaml
 
-from training.config import Recipe, recipe_from_dict
+from training.recipe.reading import recipe_from_dict
+from training.recipe.recipe import Recipe
 
 TINY = Path(__file__).parents[2] / 'config' / 'training' / 'upsnet_tiny_synthetic.yaml'
 

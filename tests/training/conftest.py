@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.fakes.small_recipe import make_small_recipe
-from training.config import Recipe
+from training.recipe.recipe import Recipe
 
 THINGS = {24: (60, 20, 220), 26: (140, 0, 0), 33: (30, 120, 30)}  # label id: BGR
 

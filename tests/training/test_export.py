@@ -15,7 +15,7 @@ import torch
 from tests.fakes.lively_network import SIZE, lively_model, make_checkpoint, smooth_image
 from training.build import build_model
 from training.checkpoint import save_checkpoint
-from training.config import Recipe
+from training.recipe.recipe import Recipe
 from training.export import build_graph, export, main
 from training.export_check import Agreement, compare
 from training.export_wrapper import ExportWrapper, LevelCanvas, round_weights, unrolled_nms

@@ -9,7 +9,8 @@ import torch
 import yaml
 
 from training.build import build_model, build_recipe_optimiser, build_schedule
-from training.config import RecipeError, load_recipe, recipe_from_dict
+from training.recipe.errors import RecipeError
+from training.recipe.reading import load_recipe, recipe_from_dict
 from training.models.deform_conv import OffsetDeformConv2d
 
 RECIPES = Path(__file__).parents[2] / 'config' / 'training'

@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from training.checkpoint import load_checkpoint
-from training.config import Recipe
+from training.recipe.recipe import Recipe
 from training.divergence import TrainingDiverged
 from training.evaluate import main as evaluate
 from training.train import Trainer, main, prepare, run

@@ -13,6 +13,7 @@ from training.models.anchors import level_anchors
 from training.models.box_head import BoxHead
 from training.models.fpn import FeaturePyramid
 from training.models.mask_head import MaskHead
+from training.models.pixels import PixelFormat, PixelNormalisation
 from training.models.resnet import ResNet
 from training.models.roi_features import pyramid_roi_align
 from training.models.rpn import RegionProposalHead, select_proposals
@@ -55,9 +56,10 @@ class UPSNet(nn.Module):
         rpn: Region proposal head.
         box_head: Class and box of a region.
         mask_head: Mask of a region.
-        semantic_head: Semantic logits at 1/4.
+        semantic_head: Semantic logits at 1/4; None for Mask R-CNN alone.
         num_stuff: Stuff classes; semantic channels ``0..num_stuff - 1``.
         num_things: Thing classes; box class c in 1..num_things is channel ``num_stuff - 1 + c``.
+        pixels: What the backbone's weights expect of camera pixels.
         anchor_scale: Anchor side over stride.
         canonical_size: Side in pixels of a box that belongs to P4.
         train_proposals: Proposal limits while training.
@@ -73,9 +75,10 @@ class UPSNet(nn.Module):
         rpn: RegionProposalHead,
         box_head: BoxHead,
         mask_head: MaskHead,
-        semantic_head: SemanticHead,
+        semantic_head: SemanticHead | None,
         num_stuff: int,
         num_things: int,
+        pixels: PixelFormat,
         anchor_scale: float,
         canonical_size: float,
         train_proposals: ProposalLimits,
@@ -83,6 +86,7 @@ class UPSNet(nn.Module):
         test_candidates: int,
     ) -> None:
         super().__init__()
+        self.normalise = PixelNormalisation(pixels)
         self.backbone = backbone
         self.pyramid = pyramid
         self.rpn = rpn
@@ -101,7 +105,7 @@ class UPSNet(nn.Module):
         """Features, proposal logits and anchors of a batch.
 
         Args:
-            images: ``[B, 3, H, W]`` float BGR minus the channel means; sides multiples of 32.
+            images: ``[B, 3, H, W]`` float from :attr:`normalise`; sides multiples of 32.
         """
         levels = self.pyramid(self.backbone(images))
         logits, deltas = self.rpn(levels)

@@ -1,0 +1,64 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Recipe of the images and labels."""
+
+from dataclasses import dataclass
+
+from training.recipe.errors import require, require_choice
+from upsnet_ros.core.labels import LabelSet
+
+PAD_MULTIPLE = 32  # all strides of the feature pyramid divide it
+DATA_FORMATS = ('cityscapes', 'coco_panoptic')
+
+
+@dataclass(frozen=True)
+class DataRecipe:
+    """Images and labels."""
+
+    format: str  # layout of the folder: 'cityscapes' or 'coco_panoptic' (JSON and PNG)
+    label_set: LabelSet  # 'cityscapes', 'coco', or the path of a YAML file with the classes
+    train_short_sides: tuple[int, ...]  # pixels
+    short_side_choice: str  # 'listed': one of them; 'range': any whole number between
+    max_long_side: int  # pixels, training
+    train_crop: int  # side in pixels of a random square crop; 0 = whole images (UPSNet)
+    test_short_side: int  # pixels
+    test_max_long_side: int  # pixels
+    images_without_things: str  # 'drop' (published): never trained on; 'keep': background
+    input_height: int  # of the exported network, pixels, a multiple of 32
+    input_width: int
+
+    def __post_init__(self) -> None:
+        require_choice('data.format', self.format, DATA_FORMATS)
+        sides = self.train_short_sides
+        right = bool(sides) and min(sides) >= 32
+        require(right, 'data.train_short_sides', sides, 'sides from 32 up')
+        require_choice('data.short_side_choice', self.short_side_choice, ('listed', 'range'))
+        require(
+            self.short_side_choice == 'listed' or len(sides) == 2,
+            'data.train_short_sides',
+            sides,
+            "the shortest and the longest, because data.short_side_choice is 'range'",
+        )
+        longest = self.max_long_side
+        reason = 'at least the longest of data.train_short_sides'
+        require(longest >= max(sides), 'data.max_long_side', longest, reason)
+        crop = self.train_crop
+        require(
+            crop == 0 or (crop >= 64 and crop % 8 == 0),
+            'data.train_crop',
+            crop,
+            '0, or a multiple of 8 from 64 up',
+        )
+        require(self.test_short_side >= 32, 'data.test_short_side', self.test_short_side, '>= 32')
+        require(
+            self.test_max_long_side >= self.test_short_side,
+            'data.test_max_long_side',
+            self.test_max_long_side,
+            'at least data.test_short_side',
+        )
+        choices = ('drop', 'keep')
+        require_choice('data.images_without_things', self.images_without_things, choices)
+        for key in ('input_height', 'input_width'):
+            value = getattr(self, key)
+            right = value > 0 and value % PAD_MULTIPLE == 0
+            require(right, f'data.{key}', value, f'a multiple of {PAD_MULTIPLE}')

@@ -1,0 +1,50 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Recipe of the losses and their targets."""
+
+from dataclasses import dataclass
+
+from training.recipe.errors import require, require_choice
+
+
+@dataclass(frozen=True)
+class LossRecipe:
+    """Loss weights, targets and sampling."""
+
+    semantic: float  # weight; those of the RPN, box and mask losses are 1
+    semantic_roi: float  # weight of the semantic loss inside true boxes (the RoI loss); 0 = none
+    panoptic: float  # weight; 0 = trained without panoptic head (UPSNet-C)
+    auxiliary: float  # weight of PSPNet's second classifier; 0.4 in PSPNet, 0 for others
+    predict_unknown: bool  # true: a share of the instances is taught as unknown
+    keep_share: float  # instances that stay known in the panoptic loss; 0.7 in the paper
+    full_resolution_semantic: bool  # true: published; false: the paper's text (1/4)
+    semantic_roi_crop: str  # 'features' (published) or 'logits' (the paper's text)
+    mask_targets: str  # 'polygon' (published): outlines drawn at 28x28; 'pixel': sampled
+    crowd_regions: str  # 'match' (published): proposals on crowds are positives; 'ignore'
+    rois_per_image: int
+    foreground_rois: int
+    train_pre_nms: int
+    train_post_nms: int
+
+    def __post_init__(self) -> None:
+        for key in ('semantic', 'semantic_roi', 'panoptic', 'auxiliary'):
+            require(getattr(self, key) >= 0, f'losses.{key}', getattr(self, key), '0 or more')
+        require(0 < self.keep_share <= 1, 'losses.keep_share', self.keep_share, '0 < x <= 1')
+        require(
+            self.predict_unknown or self.keep_share == 1,
+            'losses.keep_share',
+            self.keep_share,
+            '1, because losses.predict_unknown is false',
+        )
+        choices = ('features', 'logits')
+        require_choice('losses.semantic_roi_crop', self.semantic_roi_crop, choices)
+        require_choice('losses.mask_targets', self.mask_targets, ('polygon', 'pixel'))
+        require_choice('losses.crowd_regions', self.crowd_regions, ('match', 'ignore'))
+        for key in ('foreground_rois', 'train_pre_nms', 'train_post_nms'):
+            require(getattr(self, key) > 0, f'losses.{key}', getattr(self, key), 'at least 1')
+        require(
+            self.foreground_rois <= self.rois_per_image,
+            'losses.foreground_rois',
+            self.foreground_rois,
+            'at most losses.rois_per_image',
+        )

@@ -1,0 +1,115 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From YAML to a checked recipe."""
+
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import yaml
+
+from training.label_sets import find_label_set
+from training.recipe.errors import RecipeError, require
+from training.recipe.model import NETWORKS
+from training.recipe.recipe import Recipe
+from upsnet_ros.core.errors import LabelError
+from upsnet_ros.core.labels import LabelSet
+
+
+def load_recipe(path: Path, *, overrides: Sequence[str] = ()) -> Recipe:
+    """Read and check a recipe.
+
+    Args:
+        path: YAML file; a label set named by path in it is looked up beside it.
+        overrides: ``section.key=value`` texts, the value in YAML, that replace what the file says.
+
+    Raises:
+        RecipeError: If the file is missing, is not YAML, or a key is unknown, missing or wrong.
+    """
+    try:
+        values = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise RecipeError(f'cannot read the recipe {path}: {error.strerror}') from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f'{path} is not valid YAML: {error}') from error
+    for text in overrides:
+        _override(values, text)
+    return recipe_from_dict(values, folder=path.parent)
+
+
+def recipe_from_dict(values: Any, *, folder: Path | None = None) -> Recipe:
+    """Check plain values and turn them into a recipe.
+
+    Args:
+        values: What a YAML file holds, or ``Recipe.to_dict()``.
+        folder: Where label sets that are named by path lie; without it only names are known.
+
+    Raises:
+        RecipeError: If a key is unknown, missing or wrong.
+    """
+    return _build(Recipe, values, prefix='', folder=folder)
+
+
+def _override(values: Any, text: str) -> None:
+    key, separator, value = text.partition('=')
+    *sections, name = key.strip().split('.')
+    require(bool(separator), key, text, 'section.key=value')
+    target = values
+    for section in sections:
+        target = target.get(section) if isinstance(target, dict) else None
+    known = isinstance(target, dict) and name in target
+    require(known, key, text, 'a key that the recipe has, such as optimisation.batch_size=4')
+    try:
+        target[name] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise RecipeError(f'override {text!r}: the value is not valid YAML: {error}') from error
+
+
+def _build(cls: type, values: Any, *, prefix: str, folder: Path | None) -> Any:
+    require(isinstance(values, dict), prefix.rstrip('.') or 'recipe', values, 'a mapping')
+    hints = get_type_hints(cls)
+    known = {field.name for field in fields(cls)}
+    for key in values:
+        require(key in known, f'{prefix}{key}', key, f'one of {sorted(known)}')
+    arguments = {}
+    for key in sorted(known):
+        require(key in values, f'{prefix}{key}', None, 'a value; the key is missing')
+        arguments[key] = _convert(hints[key], values[key], f'{prefix}{key}', folder)
+    return cls(**arguments)
+
+
+def _convert(wanted: Any, value: Any, key: str, folder: Path | None) -> Any:
+    if wanted is LabelSet:
+        return _label_set(value, key, folder)
+    if key == 'model':
+        wanted = _network_class(value)
+    if is_dataclass(wanted):
+        return _build(wanted, value, prefix=f'{key}.', folder=folder)
+    if get_origin(wanted) is tuple:
+        require(isinstance(value, list | tuple), key, value, 'a list')
+        return tuple(_convert(get_args(wanted)[0], item, key, folder) for item in value)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if wanted is float and number:
+        return float(value)
+    exact = isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))
+    require(exact, key, value, f'a value of type {wanted.__name__}')
+    return value
+
+
+def _network_class(values: Any) -> type:
+    require(isinstance(values, dict), 'model', values, 'a mapping')
+    network = values.get('network')
+    known = isinstance(network, str) and network in NETWORKS
+    require(known, 'model.network', network, f'one of {sorted(NETWORKS)}')
+    return NETWORKS[network]
+
+
+def _label_set(value: Any, key: str, folder: Path | None) -> LabelSet:
+    try:
+        if isinstance(value, dict):
+            return LabelSet.from_dict(value)
+        require(isinstance(value, str), key, value, 'a name, a path, or the classes themselves')
+        return find_label_set(value, folder=folder)
+    except LabelError as error:
+        raise RecipeError(f'recipe key {key!r}: {error}') from error
