@@ -5,31 +5,41 @@
 import torch
 
 from training.checkpoint import Checkpoint, load_weights
-from training.recipe.recipe import Recipe
-from training.losses.criterion import Criterion, LossWeights
+from training.losses.criterion import Criterion, LossWeights, TargetChoices
+from training.losses.semantic_criterion import SemanticCriterion
 from training.models.box_head import BoxHead
 from training.models.fpn import FeaturePyramid
 from training.models.mask_head import MaskHead
+from training.models.pspnet import PSPNet
 from training.models.resnet import ResNet
 from training.models.rpn import RegionProposalHead
 from training.models.semantic_head import SemanticHead
 from training.models.upsnet import ProposalLimits, UPSNet
 from training.optimisation import Schedule, build_optimiser
+from training.recipe.model import PspNetRecipe
+from training.recipe.recipe import Recipe
 
 
-
-def build_model(recipe: Recipe) -> UPSNet:
+def build_model(recipe: Recipe) -> UPSNet | PSPNet:
     """The recipe's network with random weights."""
-    values = recipe.model
-    labels = recipe.data.label_set
-    backbone = ResNet(
-        blocks=values.blocks,
-        width=values.width,
-        normalisation=values.normalisation,
-        frozen_stages=values.frozen_stages,
-        deformable_stages=values.deformable_stages,
+    if isinstance(recipe.model, PspNetRecipe):
+        return _build_pspnet(recipe)
+    return _build_upsnet(recipe)
+
+
+def _build_upsnet(recipe: Recipe) -> UPSNet:
+    values, labels = recipe.model, recipe.data.label_set
+    backbone = _build_backbone(
+        recipe, dilated=False, deformable_stages=values.deformable_stages
     )
     channels = values.fpn_channels
+    semantic_head = None
+    if values.semantic_channels:
+        semantic_head = SemanticHead(
+            in_channels=channels,
+            channels=values.semantic_channels,
+            num_classes=labels.num_classes,
+        )
     return UPSNet(
         backbone=backbone,
         pyramid=FeaturePyramid(
@@ -47,13 +57,10 @@ def build_model(recipe: Recipe) -> UPSNet:
             num_layers=values.mask_layers,
             num_classes=labels.num_things + 1,
         ),
-        semantic_head=SemanticHead(
-            in_channels=channels,
-            channels=values.semantic_channels,
-            num_classes=labels.num_classes,
-        ),
+        semantic_head=semantic_head,
         num_stuff=labels.num_stuff,
         num_things=labels.num_things,
+        pixels=values.pixels,
         anchor_scale=values.anchor_scale,
         canonical_size=values.canonical_size,
         train_proposals=ProposalLimits(recipe.losses.train_pre_nms, recipe.losses.train_post_nms),
@@ -62,32 +69,70 @@ def build_model(recipe: Recipe) -> UPSNet:
     )
 
 
-def build_criterion(recipe: Recipe, generator: torch.Generator) -> Criterion:
+def _build_pspnet(recipe: Recipe) -> PSPNet:
+    values, labels = recipe.model, recipe.data.label_set
+    return PSPNet(
+        backbone=_build_backbone(recipe, dilated=True, deformable_stages=()),
+        pyramid_bins=values.pyramid_bins,
+        pyramid_channels=values.pyramid_channels,
+        dropout=values.dropout,
+        num_classes=labels.num_classes,
+        num_stuff=labels.num_stuff,
+        num_things=labels.num_things,
+        pixels=values.pixels,
+        normalisation=values.normalisation,
+    )
+
+
+def _build_backbone(
+    recipe: Recipe, *, dilated: bool, deformable_stages: tuple[int, ...]
+) -> ResNet:
+    values = recipe.model
+    return ResNet(
+        blocks=values.blocks,
+        width=values.width,
+        stride_in=values.stride_in,
+        normalisation=values.normalisation,
+        frozen_stages=values.frozen_stages,
+        deformable_stages=deformable_stages,
+        dilated=dilated,
+        checkpoint_gradients=recipe.optimisation.gradient_checkpointing,
+    )
+
+
+def build_criterion(recipe: Recipe) -> Criterion | SemanticCriterion:
     """The recipe's losses."""
     values = recipe.losses
+    if isinstance(recipe.model, PspNetRecipe):
+        return SemanticCriterion(weight=values.semantic, auxiliary=values.auxiliary)
     return Criterion(
-        weights=LossWeights(values.semantic, values.semantic_roi, values.panoptic),
-        rois_per_image=values.rois_per_image,
-        foreground_rois=values.foreground_rois,
-        keep_share=values.keep_share,
-        full_resolution_semantic=values.full_resolution_semantic,
-        generator=generator,
+        LossWeights(values.semantic, values.semantic_roi, values.panoptic),
+        TargetChoices(
+            rois_per_image=values.rois_per_image,
+            foreground_rois=values.foreground_rois,
+            keep_share=values.keep_share,
+            predict_unknown=values.predict_unknown,
+            full_resolution_semantic=values.full_resolution_semantic,
+            crop_features=values.semantic_roi_crop == 'features',
+            draw_polygons=values.mask_targets == 'polygon',
+            match_crowds=values.crowd_regions == 'match',
+        ),
     )
 
 
 def build_schedule(recipe: Recipe) -> Schedule:
-    """The recipe's learning rates, scaled linearly with the images per step."""
+    """The recipe's learning rates; rate and length follow the images per step."""
     values = recipe.optimisation
     return Schedule(
-        rate=values.learning_rate * values.batch_size / values.reference_batch_size,
-        iterations=values.iterations,
+        rate=values.rate,
+        steps=values.steps,
         warmup=values.warmup_iterations,
         shape=values.schedule,
-        decay_at=values.decay_at,
+        decay_at=tuple(values.in_steps(point) for point in values.decay_at),
     )
 
 
-def build_recipe_optimiser(recipe: Recipe, model: UPSNet) -> torch.optim.Optimizer:
+def build_recipe_optimiser(recipe: Recipe, model: torch.nn.Module) -> torch.optim.Optimizer:
     """The recipe's optimiser."""
     values = recipe.optimisation
     return build_optimiser(
@@ -99,7 +144,7 @@ def build_recipe_optimiser(recipe: Recipe, model: UPSNet) -> torch.optim.Optimiz
     )
 
 
-def load_trained_model(checkpoint: Checkpoint) -> UPSNet:
+def load_trained_model(checkpoint: Checkpoint) -> UPSNet | PSPNet:
     """A checkpoint's network in evaluation mode, with its averaged weights if there are some.
 
     Raises:

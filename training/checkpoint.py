@@ -14,30 +14,40 @@ from training.recipe.reading import recipe_from_dict
 from training.recipe.recipe import Recipe
 from upsnet_ros.core.errors import ModelError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass
 class Checkpoint:
-    """State of a training run after ``iteration`` steps.
+    """State of a training run after ``step`` steps.
+
+    All that is random in a run starts anew from the seed at every step, so no state of a
+    generator is part of it.
 
     Attributes:
         recipe: The run's recipe.
-        iteration: Steps done.
+        step: Steps done.
         model: Weights that are being trained.
         averaged: Averaged weights, or None; these are evaluated and exported.
-        optimiser: State of the optimiser.
-        generator: State of the sampling generator.
+        optimiser: State of the optimiser; empty for weights that were not trained here.
+        scaler: State of the loss scaling of half precision; empty without.
+        best_quality: Best panoptic quality of a validation so far [%]; -1 before the first.
         seconds: Time spent training so far.
     """
 
     recipe: Recipe
-    iteration: int
+    step: int
     model: dict[str, torch.Tensor]
     averaged: dict[str, torch.Tensor] | None
     optimiser: dict[str, Any]
-    generator: torch.Tensor
+    scaler: dict[str, Any]
+    best_quality: float
     seconds: float
+
+    @classmethod
+    def from_weights(cls, recipe: Recipe, weights: dict[str, torch.Tensor]) -> 'Checkpoint':
+        """A checkpoint of weights that come from elsewhere, to evaluate, export or fine-tune."""
+        return cls(recipe, 0, weights, None, {}, {}, -1.0, 0.0)
 
     @property
     def best_weights(self) -> dict[str, torch.Tensor]:
@@ -49,7 +59,10 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     """Write the file under another name first, so that a reader never sees half of it."""
     values = dict(vars(checkpoint), recipe=checkpoint.recipe.to_dict(), version=FORMAT_VERSION)
     temporary = path.with_suffix('.partial')
-    torch.save(values, temporary)
+    with temporary.open('wb') as file:
+        torch.save(values, file)
+        file.flush()
+        os.fsync(file.fileno())  # a machine that loses power keeps the old file or the new one
     os.replace(temporary, path)
 
 
@@ -58,6 +71,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
     Raises:
         ModelError: If the file is missing, damaged or of another format.
+        RecipeError: If its recipe is of another version of the project.
     """
     if not path.is_file():
         raise ModelError(f'no checkpoint at {path}; give the .pt file that training wrote')
@@ -67,7 +81,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise ModelError(f'{path} is not a readable checkpoint: {error}') from error
     version = values.pop('version', None) if isinstance(values, dict) else None
     if version != FORMAT_VERSION:
-        raise ModelError(f'{path}: checkpoint version {version}, expected {FORMAT_VERSION}')
+        raise ModelError(
+            f'{path}: checkpoint version {version}, expected {FORMAT_VERSION}; a published .pth '
+            'file is converted by "python -m training.import_official"'
+        )
     expected = {field.name for field in fields(Checkpoint)}
     if set(values) != expected:
         raise ModelError(

@@ -18,7 +18,7 @@ from typing import Any
 
 import onnx
 
-from training.build import build_label_set, load_trained_model
+from training.build import load_trained_model
 from training.checkpoint import Checkpoint, load_checkpoint
 from training.data.cityscapes import DataError, find_frames, read_image
 from training.export_check import Agreement, compare
@@ -70,7 +70,7 @@ def describe(
         {
             'format_version': 1,
             'name': recipe.name,
-            'label_set': build_label_set(recipe).to_dict(),
+            'label_set': recipe.data.label_set.to_dict(),
             'input': {
                 'name': 'image',
                 'height': recipe.data.input_height,
@@ -81,11 +81,11 @@ def describe(
                 'pad_value': list(PAD_VALUE),
             },
             'outputs': describe_outputs(graph),
-            'panoptic_head': vars(recipe.panoptic_head),
+            'panoptic_head': recipe.panoptic_head.parameters(),
             'sha256': digest,
             'recipe': recipe.to_dict(),
             'training': {
-                'iterations': checkpoint.iteration,
+                'steps': checkpoint.step,
                 'hours': round(checkpoint.seconds / 3600, 3),
                 'seed': recipe.optimisation.seed,
                 'export_agreement': agreement.to_dict(),

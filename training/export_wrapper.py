@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.ops import roi_align
 
-from training.data.sample import MEAN_BGR
 from training.models.box_coding import (
     BOX_HEAD_WEIGHTS,
     RPN_WEIGHTS,
@@ -117,11 +116,17 @@ class ExportWrapper(nn.Module):
         input_size: Height and width of the graph's input in pixels, multiples of 32.
 
     Raises:
-        ModelError: If the network has more candidates than proposals or than the graph has rows.
+        ModelError: If the network has no semantic head, or more candidates than proposals or than
+            the graph has rows.
     """
 
     def __init__(self, model: UPSNet, *, input_size: tuple[int, int]) -> None:
         super().__init__()
+        if not isinstance(model, UPSNet) or model.semantic_head is None:
+            raise ModelError(
+                'the graph needs a semantic and an instance head; expected a checkpoint of a '
+                "recipe with model.network 'upsnet'"
+            )
         if not model.test_candidates <= min(model.test_proposals.post_nms, CANDIDATE_SLOTS):
             raise ModelError(
                 f'model.test_candidates is {model.test_candidates}, expected at most '
@@ -131,7 +136,6 @@ class ExportWrapper(nn.Module):
         self.model = fuse_normalisation(model)
         self.input_size = input_size
         self.canvas = LevelCanvas(input_size, canonical_size=model.canonical_size)
-        self.register_buffer('mean', torch.tensor(MEAN_BGR).view(1, 3, 1, 1))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Run the network.
@@ -144,7 +148,7 @@ class ExportWrapper(nn.Module):
             classes int32 ``[1, 100]`` (train ids), mask logits ``[1, 100, 28, 28]`` and count
             int32 ``[1]``; rows from count on are zero.
         """
-        pixels = image.float().permute(0, 3, 1, 2) - self.mean
+        pixels = self.model.normalise(image.permute(0, 3, 1, 2))
         output = self.model.pyramid_output(pixels)
         proposals, valid = self._proposals(output)
         canvas = self.canvas(output.levels[:4])

@@ -3,8 +3,7 @@
 """Parameter groups, learning-rate schedule and weight averaging.
 
 Source: facts of the published models: weights decay, biases do not and learn twice as fast; the
-rate warms up linearly from a tenth. Momentum is PyTorch's: while the rate warms up it differs from
-the published Caffe form, which keeps the rate inside the buffer.
+rate warms up linearly from a tenth and lies inside the momentum buffer (Caffe's form).
 """
 
 import math
@@ -17,34 +16,41 @@ from torch import nn
 
 WARMUP_START = 0.1
 STEP_FACTOR = 0.1
+POLY_POWER = 0.9  # PSPNet's
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Learning rate of the weights over a run.
+    """Learning rate of the weights over a run, all in steps.
 
     Attributes:
         rate: After warm-up.
-        iterations: Length of the run.
-        warmup: Iterations from a tenth to the full rate.
-        shape: ``'step'`` (published) or ``'cosine'``.
-        decay_at: Iterations at which ``'step'`` multiplies the rate by 0.1.
+        steps: Length of the run.
+        warmup: Steps from a tenth to the full rate.
+        shape: ``'step'`` (published), ``'cosine'`` or ``'poly'`` (PSPNet).
+        decay_at: Steps at which ``'step'`` multiplies the rate by 0.1.
     """
 
     rate: float
-    iterations: int
+    steps: int
     warmup: int
-    shape: Literal['step', 'cosine']
+    shape: Literal['step', 'cosine', 'poly']
     decay_at: Sequence[int] = ()
 
-    def rate_at(self, iteration: int) -> float:
-        """Learning rate of the weights at an iteration."""
-        if iteration < self.warmup:
-            return self.rate * (WARMUP_START + (1 - WARMUP_START) * iteration / self.warmup)
+    def rate_at(self, step: int) -> float:
+        """Learning rate of the weights at a step."""
+        if step < self.warmup:
+            return self.rate * (WARMUP_START + (1 - WARMUP_START) * step / self.warmup)
         if self.shape == 'step':
-            return self.rate * STEP_FACTOR ** sum(point <= iteration for point in self.decay_at)
-        share = (iteration - self.warmup) / (self.iterations - self.warmup)
+            return self.rate * STEP_FACTOR ** sum(point <= step for point in self.decay_at)
+        share = (step - self.warmup) / (self.steps - self.warmup)
+        if self.shape == 'poly':
+            return self.rate * max(1 - share, 0.0) ** POLY_POWER
         return self.rate * 0.5 * (1 + math.cos(math.pi * share))
+
+    def decays_at(self, step: int) -> bool:
+        """Whether the rate falls to a tenth at this step."""
+        return self.shape == 'step' and step in self.decay_at
 
 
 def build_optimiser(
@@ -78,6 +84,31 @@ def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
         group['lr'] = rate * group['multiplier']
 
 
+@torch.no_grad()
+def keep_rate_in_momentum(optimiser: torch.optim.Optimizer, *, old: float, new: float) -> None:
+    """Make the next step of PyTorch's SGD that of Caffe, when the rate has changed.
+
+    Caffe: ``V <- m V + rate (g + decay p); p <- p - V``. PyTorch: ``B <- m B + g + decay p;
+    p <- p - rate B``. They are one when ``B = V / rate``, so a buffer is scaled by old over new.
+    The published runs divide V by ten where the rate falls to a tenth; nothing is to be done
+    there.
+
+    Args:
+        optimiser: SGD with momentum.
+        old: Rate of the last step.
+        new: Rate of the next one.
+    """
+    if old == new:
+        return
+    buffers = [
+        state['momentum_buffer']
+        for state in optimiser.state.values()
+        if state.get('momentum_buffer') is not None
+    ]
+    if buffers:
+        torch._foreach_mul_(buffers, old / new)
+
+
 class AveragedWeights:
     """Exponential moving average of a model's parameters and buffers.
 
@@ -91,9 +122,9 @@ class AveragedWeights:
         self.state = {key: value.detach().clone() for key, value in model.state_dict().items()}
 
     @torch.no_grad()
-    def update(self, model: nn.Module, iteration: int) -> None:
+    def update(self, model: nn.Module, step: int) -> None:
         """Move towards the model's present values."""
-        decay = min(self.decay, (1 + iteration) / (10 + iteration))
+        decay = min(self.decay, (1 + step) / (10 + step))
         for key, value in model.state_dict().items():
             if value.is_floating_point():
                 self.state[key].lerp_(value, 1 - decay)

@@ -1,188 +1,65 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Train a UPSNet from a recipe: ``python -m training.train --config ... --data ... --output ...``.
+"""Train from a recipe, on one device or on many.
 
-The output folder receives ``last.pt`` (everything to resume), ``losses.csv`` and, at the end,
-``final.pt``. A run that was stopped goes on from ``last.pt`` with the same command.
+One device:   python -m training.train --config RECIPE --data DIR --output DIR
+Eight GPUs:   torchrun --nproc-per-node=8 -m training.train --config ... (same arguments)
+Machines:     torchrun --nnodes=4 --nproc-per-node=8 --rdzv-backend=c10d \
+                  --rdzv-endpoint=HOST:29500 --max-restarts=3 -m training.train ...
+
+The output folder receives last.pt (everything to resume), best.pt (of the best validation),
+final.pt, losses.csv, validation.csv and tensorboard/. A run that was stopped or killed goes on
+from last.pt with the same command, on any number of devices.
 """
 
 import argparse
 import logging
-import math
 import sys
-import time
 from pathlib import Path
 
-import torch
-from tqdm import tqdm
-
-from training.build import (
-    build_criterion,
-    build_label_set,
-    build_model,
-    build_recipe_optimiser,
-    build_schedule,
-)
-from training.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
+from training.checkpoint import load_checkpoint
+from training.distributed import Processes, joined_processes
+from training.initial_weights import initialise
+from training.recipe.errors import RecipeError
 from training.recipe.reading import load_recipe
 from training.recipe.recipe import Recipe
-from training.data.cityscapes import find_frames
-from training.data.loader import EndlessBatches, TrainingSet, make_loader
-from training.data.sample import Sample
-from training.divergence import TrainingDiverged
-from training.loss_log import LossLog
-from training.losses.criterion import Criterion
-from training.models.upsnet import UPSNet
-from training.optimisation import AveragedWeights, set_rate
+from training.run import run
+from training.trainer import Trainer
 from upsnet_ros.core.errors import UpsnetError
 
 LOGGER = logging.getLogger(__name__)
-SAVE_EVERY = 200  # iterations between checkpoints
-
-
-class Trainer:
-    """State of a run: model, optimiser, averages and where it stands.
-
-    Args:
-        recipe: What to train.
-        output: Folder of checkpoints and logs.
-        initial: Weights to start from instead of random ones.
-    """
-
-    def __init__(
-        self, recipe: Recipe, output: Path, *, initial: dict[str, torch.Tensor] | None = None
-    ) -> None:
-        self.recipe = recipe
-        self.output = output
-        self.generator = torch.Generator().manual_seed(recipe.optimisation.seed)
-        torch.manual_seed(recipe.optimisation.seed)
-        self.model: UPSNet = build_model(recipe).to(memory_format=torch.channels_last).train()
-        if initial is not None:
-            load_weights(self.model, initial)
-        self.criterion: Criterion = build_criterion(recipe, self.generator)
-        self.optimiser = build_recipe_optimiser(recipe, self.model)
-        self.schedule = build_schedule(recipe)
-        decay = recipe.optimisation.average_decay
-        self.averaged = AveragedWeights(self.model, decay=decay) if decay else None
-        self.iteration = 0
-        self.seconds = 0.0
-
-    def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint of the same recipe.
-
-        Raises:
-            UpsnetError: If the checkpoint belongs to another recipe.
-        """
-        if checkpoint.recipe != self.recipe:
-            raise UpsnetError(
-                f'{self.output / "last.pt"} was written with another recipe; give the recipe it '
-                'was started with, or another --output folder'
-            )
-        load_weights(self.model, checkpoint.model)
-        self.optimiser.load_state_dict(checkpoint.optimiser)
-        self.generator.set_state(checkpoint.generator)
-        if self.averaged is not None:
-            self.averaged.state = checkpoint.averaged
-        self.iteration, self.seconds = checkpoint.iteration, checkpoint.seconds
-
-    def save(self, name: str) -> None:
-        """Write a checkpoint into the output folder."""
-        checkpoint = Checkpoint(
-            recipe=self.recipe,
-            iteration=self.iteration,
-            model=self.model.state_dict(),
-            averaged=self.averaged.state if self.averaged else None,
-            optimiser=self.optimiser.state_dict(),
-            generator=self.generator.get_state(),
-            seconds=self.seconds,
-        )
-        save_checkpoint(checkpoint, self.output / name)
-
-    def step(self, batch: list[Sample]) -> dict[str, float]:
-        """One update; returns the weighted losses.
-
-        Raises:
-            TrainingDiverged: If features, a loss or a gradient are not finite; the weights and
-                their average are then as they were.
-        """
-        values = self.recipe.optimisation
-        images = [sample.name for sample in batch]
-        rate = self.schedule.rate_at(self.iteration)
-        set_rate(self.optimiser, rate)
-        with torch.autocast('cpu', torch.bfloat16, enabled=values.precision == 'bfloat16'):
-            losses = self.criterion(self.model, batch)
-        report = {name: loss.item() for name, loss in losses.items()}
-        for name, value in report.items():
-            if not math.isfinite(value):
-                raise TrainingDiverged(
-                    f'loss {name} is {value} at iteration {self.iteration}', images
-                )
-        self.optimiser.zero_grad(set_to_none=True)
-        torch.stack(list(losses.values())).sum().backward()
-        limit = values.clip_gradient_norm or math.inf
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit).item()
-        if not math.isfinite(norm):
-            raise TrainingDiverged(f'the gradient is {norm} at iteration {self.iteration}', images)
-        self.optimiser.step()
-        self.iteration += 1
-        if self.averaged is not None:
-            self.averaged.update(self.model, self.iteration)
-        return report | {'total': sum(report.values()), 'rate': rate}
-
-
-def run(trainer: Trainer, data: Path, *, workers: int) -> None:
-    """Train until the recipe's last iteration, with a progress bar and a log.
-
-    Args:
-        trainer: A fresh or restored trainer.
-        data: Folder in Cityscapes layout.
-        workers: Processes that read images.
-    """
-    values = trainer.recipe.optimisation
-    dataset = TrainingSet(
-        find_frames(data, 'train'),
-        build_label_set(trainer.recipe),
-        short_sides=trainer.recipe.data.train_short_sides,
-        max_long_side=trainer.recipe.data.max_long_side,
-        seed=values.seed,
-    )
-    batches = EndlessBatches(
-        len(dataset),
-        batch_size=values.batch_size,
-        seed=values.seed,
-        start=trainer.iteration,
-        count=values.iterations,
-    )
-    loader = make_loader(dataset, batches, workers=workers)
-    bar = tqdm(total=values.iterations, initial=trainer.iteration, unit='it', dynamic_ncols=True)
-    with bar, LossLog(trainer.output / 'losses.csv', start=trainer.iteration) as log:
-        smooth: dict[str, float] = {}
-        for batch in loader:
-            started = time.monotonic()
-            report = trainer.step(batch)
-            trainer.seconds += time.monotonic() - started
-            for name, value in report.items():
-                smooth[name] = 0.95 * smooth.get(name, value) + 0.05 * value
-            log.write(trainer.iteration, report)
-            bar.set_postfix({'loss': f'{smooth["total"]:.3f}', 'rate': f'{report["rate"]:.1e}'})
-            bar.update()
-            if trainer.iteration % SAVE_EVERY == 0:
-                log.flush()
-                trainer.save('last.pt')
-    trainer.save('last.pt')
-    trainer.save('final.pt')
+# Keys that change how a run is computed or told, not what it learns.
+FREE_OPTIMISATION_KEYS = ('accumulation_steps', 'gradient_checkpointing')
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """Command line of the training command."""
-    parser = argparse.ArgumentParser(prog='python -m training.train', description=__doc__)
-    parser.add_argument('--config', type=Path, required=True, help='recipe (YAML)')
-    parser.add_argument('--data', type=Path, required=True, help='folder in Cityscapes layout')
-    parser.add_argument('--output', type=Path, required=True, help='checkpoints and logs')
-    parser.add_argument('--workers', type=int, default=1, help='processes that read images')
-    parser.add_argument(
-        '--initial', type=Path, help='checkpoint whose weights to start from, of the same model'
+    parser = argparse.ArgumentParser(
+        prog='python -m training.train',
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument('--config', type=Path, required=True, help='recipe (YAML)')
+    parser.add_argument('--data', type=Path, required=True, help='folder of the data set')
+    parser.add_argument('--output', type=Path, required=True, help='checkpoints and logs')
+    parser.add_argument(
+        '--initial',
+        type=Path,
+        help="file of the recipe's initial.weights: a Caffe/MSRA or torchvision ResNet (.pth), or "
+        'a checkpoint of ours (.pt)',
+    )
+    parser.add_argument(
+        '--set',
+        action='append',
+        default=[],
+        dest='overrides',
+        metavar='SECTION.KEY=VALUE',
+        help='replace a value of the recipe, for example optimisation.batch_size=4; repeatable',
+    )
+    parser.add_argument(
+        '--workers', type=int, default=2, help='processes that read images, per device'
+    )
+    parser.add_argument('--device', choices=('auto', 'cpu', 'cuda'), default='auto')
     return parser.parse_args(arguments)
 
 
@@ -191,10 +68,12 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format='%(message)s')
     options = parse_arguments(arguments)
     try:
+        recipe = load_recipe(options.config, overrides=options.overrides)
         options.output.mkdir(parents=True, exist_ok=True)
-        trainer = prepare(load_recipe(options.config), options.output, initial=options.initial)
-        run(trainer, options.data, workers=options.workers)
-    except UpsnetError as error:
+        with joined_processes(options.device) as processes:
+            trainer = prepare(recipe, options.output, processes, initial=options.initial)
+            run(trainer, options.data, options.output, workers=options.workers)
+    except (UpsnetError, OSError) as error:
         LOGGER.error('training stopped: %s', error)
         return 1
     except KeyboardInterrupt:
@@ -203,20 +82,49 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def prepare(recipe: Recipe, output: Path, *, initial: Path | None) -> Trainer:
+def prepare(
+    recipe: Recipe, output: Path, processes: Processes, *, initial: Path | None = None
+) -> Trainer:
     """A trainer that goes on from the output folder's last checkpoint where there is one.
 
     Raises:
-        UpsnetError: If a checkpoint is damaged or of another recipe or network.
+        UpsnetError: If a checkpoint is damaged or of another recipe or network, or the initial
+            weights do not fit.
     """
     last = output / 'last.pt'
     if last.exists():
-        trainer = Trainer(recipe, output)
-        trainer.restore(load_checkpoint(last))
-        LOGGER.info('resuming %s at iteration %d', last, trainer.iteration)
+        checkpoint = load_checkpoint(last)
+        refuse_other_recipe(recipe, checkpoint.recipe, last)
+        trainer = Trainer(recipe, processes)
+        trainer.restore(checkpoint)
+        if processes.is_first:
+            LOGGER.info('going on from %s at step %d', last, checkpoint.step)
         return trainer
-    weights = load_checkpoint(initial).best_weights if initial else None
-    return Trainer(recipe, output, initial=weights)
+    return Trainer(recipe, processes, initialise=lambda model: initialise(model, recipe, initial))
+
+
+def refuse_other_recipe(wanted: Recipe, found: Recipe, path: Path) -> None:
+    """Raise a RecipeError that names the first key in which two recipes differ.
+
+    Keys that change how a run is computed or told may differ.
+    """
+    values, others = wanted.to_dict(), found.to_dict()
+    for section in (values, others):
+        section.pop('monitoring')
+        for key in FREE_OPTIMISATION_KEYS:
+            section['optimisation'].pop(key)
+    for section, content in values.items():
+        other = others[section]
+        keys = sorted(set(content) | set(other)) if isinstance(content, dict) else [None]
+        for key in keys:
+            mine = content if key is None else content.get(key)
+            theirs = other if key is None else other.get(key)
+            if mine != theirs:
+                name = section if key is None else f'{section}.{key}'
+                raise RecipeError(
+                    f'{path} was written with another recipe: {name} is {theirs!r} there and '
+                    f'{mine!r} here; give the recipe it was started with, or another --output'
+                )
 
 
 if __name__ == '__main__':

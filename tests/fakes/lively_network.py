@@ -2,14 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small network with random weights that detects things, for export and parity tests."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import torch
 
 from training.build import build_model
 from training.checkpoint import Checkpoint
-from training.recipe.recipe import Recipe
 from training.models.upsnet import UPSNet
+from training.recipe.recipe import Recipe
 
 SIZE = (96, 160)  # of small_recipe's input
 
@@ -46,12 +48,4 @@ def smooth_image(seed: int) -> np.ndarray:
 
 
 def make_checkpoint(recipe: Recipe, model: UPSNet) -> Checkpoint:
-    return Checkpoint(
-        recipe=recipe,
-        iteration=4,
-        model=model.state_dict(),
-        averaged=None,
-        optimiser={},
-        generator=torch.Generator().get_state(),
-        seconds=1.0,
-    )
+    return replace(Checkpoint.from_weights(recipe, model.state_dict()), step=4, seconds=1.0)

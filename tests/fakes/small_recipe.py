@@ -18,6 +18,8 @@ def make_small_recipe() -> Recipe:
     values['data'] |= {
         'train_short_sides': [96],
         'max_long_side': 160,
+        'test_short_side': 96,
+        'test_max_long_side': 160,
         'input_height': 96,
         'input_width': 160,
     }
@@ -27,6 +29,13 @@ def make_small_recipe() -> Recipe:
         'iterations': 4,
         'warmup_iterations': 1,
         'batch_size': 2,
+        'reference_batch_size': 2,
         'precision': 'float32',
+    }
+    values['monitoring'] = {
+        'save_every': 200,
+        'validate_every': 0,
+        'validation_images': 0,
+        'picture_every': 0,
     }
     return recipe_from_dict(values)

@@ -6,14 +6,25 @@ import math
 
 import pytest
 import torch
+import torchvision
 
-from training.losses.criterion import crop_labels, normalise
 from training.losses.pixel_loss import panoptic_loss, semantic_loss, semantic_roi_loss
 from training.losses.proposal_loss import proposal_losses
-from training.losses.region_loss import box_losses, mask_loss
+from training.losses.region_loss import box_losses, image_shares, mask_loss
+from training.matching.crop_labels import crop_labels
 from training.matching.rpn_targets import AnchorTargets
+from training.models.pixels import PixelNormalisation
 
 LN2 = math.log(2)
+
+
+def shares(*counts: int) -> torch.Tensor:
+    return image_shares(counts, device=torch.device('cpu'))
+
+
+def test_every_image_counts_the_same_however_many_regions_it_has() -> None:
+    assert shares(2, 0, 1).tolist() == pytest.approx([1 / 6, 1 / 6, 1 / 3])
+    assert shares(0, 0).tolist() == []
 
 
 def test_objectness_is_divided_by_256_and_boxes_by_the_sampled_anchors() -> None:
@@ -43,7 +54,7 @@ def test_box_losses_average_over_all_regions() -> None:
     deltas[1, 1] = 100.0  # another class's columns do not count
     classes = torch.tensor([0, 2, 0, 0])
     classification, regression = box_losses(
-        logits, deltas, classes, torch.tensor([1]), torch.zeros(1, 4)
+        logits, deltas, classes, torch.tensor([1]), torch.zeros(1, 4), shares(4)
     )
     assert classification.item() == pytest.approx(math.log(3))
     assert regression.item() == pytest.approx((1.5 + 0.125) / 4)
@@ -52,13 +63,15 @@ def test_box_losses_average_over_all_regions() -> None:
 def test_mask_loss_uses_the_own_channel_only() -> None:
     logits = torch.full((1, 3, 28, 28), 50.0)
     logits[0, 2] = 0
-    loss = mask_loss(logits, torch.tensor([2]), torch.ones(1, 28, 28))
+    loss = mask_loss(logits, torch.tensor([2]), torch.ones(1, 28, 28), shares(1))
     assert loss.item() == pytest.approx(LN2)
 
 
 def test_mask_loss_without_foreground_is_zero_with_a_gradient() -> None:
     logits = torch.zeros(0, 3, 28, 28, requires_grad=True)
-    loss = mask_loss(logits, torch.zeros(0, dtype=torch.long), torch.zeros(0, 28, 28))
+    loss = mask_loss(
+        logits, torch.zeros(0, dtype=torch.long), torch.zeros(0, 28, 28), shares(0)
+    )
     loss.backward()
     assert loss.item() == 0
     assert logits.grad is not None
@@ -71,6 +84,16 @@ def test_semantic_loss_averages_over_pixels_that_count() -> None:
     for full in (True, False):
         loss = semantic_loss(logits, labels, full_resolution=full)
         assert loss.item() == pytest.approx(math.log(4))
+
+
+def test_semantic_loss_counts_every_image_the_same() -> None:
+    labels = torch.full((2, 8, 8), 255, dtype=torch.uint8)
+    labels[0, 0, 0] = 0
+    labels[1] = 0
+    logits = torch.zeros(2, 4, 2, 2)
+    logits[0, 0] = 100.0  # the one pixel that counts in the first image is right
+    loss = semantic_loss(logits, labels, full_resolution=True)
+    assert loss.item() == pytest.approx(math.log(4) / 2)
 
 
 def test_semantic_loss_of_void_is_zero() -> None:
@@ -92,7 +115,7 @@ def test_full_resolution_semantic_loss_equals_a_loop() -> None:
 def test_region_and_panoptic_losses_divide_by_all_pixels() -> None:
     labels = torch.full((1, 28, 28), 255, dtype=torch.uint8)
     labels[0, :14] = 2
-    assert semantic_roi_loss(torch.zeros(1, 4, 28, 28), labels).item() == pytest.approx(
+    assert semantic_roi_loss(torch.zeros(1, 4, 28, 28), labels, shares(1)).item() == pytest.approx(
         math.log(4) / 2
     )
     target = torch.full((2, 6), -1)
@@ -102,21 +125,38 @@ def test_region_and_panoptic_losses_divide_by_all_pixels() -> None:
 
 def test_crop_of_labels_is_nearest_with_exclusive_ends() -> None:
     semantic = torch.arange(100, dtype=torch.uint8).view(10, 10)
-    crop = crop_labels(semantic, torch.tensor([2.0, 4, 4, 8]), 4)
+    crop = crop_labels(semantic, torch.tensor([[2.0, 4, 4, 8]]), 4)
     assert crop.tolist() == [
-        [42, 42, 43, 43],
-        [52, 52, 53, 53],
-        [62, 62, 63, 63],
-        [72, 72, 73, 73],
+        [
+            [42, 42, 43, 43],
+            [52, 52, 53, 53],
+            [62, 62, 63, 63],
+            [72, 72, 73, 73],
+        ]
     ]
 
 
 def test_crop_of_a_degenerate_box_is_one_pixel() -> None:
     semantic = torch.arange(100, dtype=torch.uint8).view(10, 10)
-    assert crop_labels(semantic, torch.tensor([9.0, 9, 9, 9]), 2).tolist() == [[99, 99], [99, 99]]
+    crop = crop_labels(semantic, torch.tensor([[9.0, 9, 9, 9]]), 2)
+    assert crop.tolist() == [[[99, 99], [99, 99]]]
 
 
-def test_normalise_subtracts_the_means_in_bgr_order() -> None:
+def test_crops_of_no_box_are_none() -> None:
+    semantic = torch.zeros(10, 10, dtype=torch.uint8)
+    assert crop_labels(semantic, torch.zeros(0, 4), 28).shape == (0, 28, 28)
+
+
+def test_caffe_pixels_are_bgr_minus_means() -> None:
     image = torch.tensor([103, 116, 123], dtype=torch.uint8).view(1, 3, 1, 1)
     expected = torch.tensor([0.0199, 0.0535, 0.2283]).view(1, 3, 1, 1)
-    torch.testing.assert_close(normalise(image), expected, rtol=0, atol=1e-4)
+    torch.testing.assert_close(PixelNormalisation('caffe')(image), expected, rtol=0, atol=1e-4)
+
+
+def test_torchvision_pixels_equal_its_own_preset() -> None:
+    image = torch.randint(0, 256, (2, 3, 5, 7), dtype=torch.uint8)
+    weights = torchvision.models.ResNet50_Weights.IMAGENET1K_V1
+    preset = weights.transforms()
+    rgb = image.flip(1).float() / 255
+    expected = torchvision.transforms.functional.normalize(rgb, preset.mean, preset.std)
+    torch.testing.assert_close(PixelNormalisation('torchvision')(image), expected)

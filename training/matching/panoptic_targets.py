@@ -27,23 +27,27 @@ def draw_kept(count: int, *, keep_share: float, generator: torch.Generator) -> T
 
 
 @torch.no_grad()
-def panoptic_targets(semantic: Tensor, masks: Tensor, *, num_stuff: int) -> Tensor:
+def panoptic_targets(
+    semantic: Tensor, masks: Tensor, *, num_stuff: int, predict_unknown: bool = True
+) -> Tensor:
     """Label of every pixel in the order of the panoptic logits.
 
     Stuff keeps its id; void becomes -1 (255 may be an instance here); kept instance i becomes
     ``num_stuff + i`` and overrides what is below it, later instances earlier ones; every other
-    pixel of a thing class becomes unknown, ``num_stuff + k``.
+    pixel of a thing class becomes unknown, ``num_stuff + k``. Without unknown prediction that pixel
+    is ignored.
 
     Args:
         semantic: uint8 ``[h, w]`` train ids at 1/4 of the input.
         masks: bool ``[k, h, w]`` of the kept instances in kept order, at 1/4.
         num_stuff: Number of stuff classes.
+        predict_unknown: Whether the logits have an unknown channel.
 
     Returns:
         int64 ``[h, w]``.
     """
     semantic = semantic.long()
-    unknown = num_stuff + len(masks)
+    unknown = num_stuff + len(masks) if predict_unknown else PANOPTIC_IGNORE
     labels = torch.full_like(semantic, unknown)
     labels = torch.where(semantic < num_stuff, semantic, labels)
     labels = torch.where(semantic >= IGNORE, torch.full_like(labels, PANOPTIC_IGNORE), labels)

@@ -18,6 +18,7 @@ def build_panoptic_logits(
     classes: Tensor,
     *,
     num_stuff: int,
+    predict_unknown: bool = True,
 ) -> Tensor:
     """Z = [stuff, X_i + Y_i per instance, unknown] of one image.
 
@@ -27,9 +28,11 @@ def build_panoptic_logits(
         boxes: ``[k, 4]`` in cells of this map (input pixels / 4), x1, y1, x2, y2.
         classes: int64 ``[k]`` thing classes 1..T; channel of class c is ``num_stuff - 1 + c``.
         num_stuff: Number of stuff classes.
+        predict_unknown: Whether there is an unknown channel (row "Unk." of the paper's table 6).
 
     Returns:
-        ``[num_stuff + k + 1, h, w]``; the last channel is the unknown class.
+        ``[num_stuff + k + 1, h, w]``; the last channel is the unknown class. Without unknown
+        prediction it is left out.
     """
     stuff, things = semantic_logits[:num_stuff], semantic_logits[num_stuff:]
     instances, inside = [], []
@@ -37,6 +40,8 @@ def build_panoptic_logits(
         x_part = crop_to_box(things[thing - 1], box)
         inside.append(x_part)
         instances.append(x_part + paste_mask(mask, box, things.shape[1:]))
+    if not predict_unknown:
+        return torch.cat((stuff, torch.stack(instances))) if instances else stuff
     best_thing = things.max(dim=0).values
     if not instances:
         return torch.cat((stuff, best_thing[None]))

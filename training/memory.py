@@ -1,0 +1,60 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The error of a training step that does not fit into memory, with what would make it fit."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from training.recipe.recipe import Recipe
+from upsnet_ros.core.errors import UpsnetError
+
+
+class MemoryExhausted(UpsnetError):
+    """A step needs more memory than the device has; says what to lower."""
+
+
+@contextmanager
+def memory_guard(recipe: Recipe, *, images: int, device: torch.device) -> Iterator[None]:
+    """Turn an allocation that fails into a :class:`MemoryExhausted` that names what to lower.
+
+    Args:
+        recipe: The run's recipe.
+        images: Images that are in memory at once on this device.
+        device: Where they are.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        raise MemoryExhausted(_advice(recipe, images, device)) from error
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    text = str(error)
+    return (
+        isinstance(error, torch.OutOfMemoryError | MemoryError)
+        or 'out of memory' in text
+        or "can't allocate memory" in text
+    )
+
+
+def _advice(recipe: Recipe, images: int, device: torch.device) -> str:
+    values = recipe.optimisation
+    ways = []
+    if images > 1:
+        parts = values.accumulation_steps * images
+        ways.append(f'--set optimisation.accumulation_steps={parts} (one image at a time)')
+    if not values.gradient_checkpointing and recipe.model.normalisation == 'frozen':
+        ways.append('--set optimisation.gradient_checkpointing=true (about a third more time)')
+    if values.precision == 'float32':
+        ways.append('--set optimisation.precision=bfloat16')
+    sides = list(recipe.data.train_short_sides)
+    ways.append(f'lower data.train_short_sides (now {sides}) and data.max_long_side')
+    return (
+        f'a step with {images} image{"s" if images > 1 else ""} at once does not fit into the '
+        f'memory of {device}; in this order try: {"; ".join(ways)}. Nothing saved is lost: the '
+        'same command goes on from the last checkpoint'
+    )

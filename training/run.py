@@ -1,0 +1,137 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A whole run: data checked, steps, checkpoints, validations, pictures."""
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from training.checkpoint import save_checkpoint
+from training.data.checked import check_data_set
+from training.data.formats import open_data_set
+from training.data.loader import ShardedBatches, TrainingSet, make_loader
+from training.data.sample import Sample
+from training.run_log import RunLog
+from training.trainer import Trainer
+from training.validation import Validation
+
+LOGGER = logging.getLogger(__name__)
+
+
+def run(trainer: Trainer, data: Path, output: Path, *, workers: int) -> None:
+    """Train until the recipe's last step, with a progress bar and a log.
+
+    Args:
+        trainer: A fresh or restored trainer.
+        data: Folder of the data set in the recipe's format.
+        output: Folder of checkpoints and logs.
+        workers: Processes that read images, per device.
+
+    Raises:
+        UpsnetError: If the data cannot be used, the numbers are not finite or memory is short.
+    """
+    recipe, processes = trainer.recipe, trainer.processes
+    total = recipe.optimisation.steps
+    loader = open_loader(trainer, data, output, workers=workers)
+    validation = Validation(recipe, data, processes) if needs_validation(trainer) else None
+    started = trainer.step_count
+    with RunLog(
+        output, start=trainer.step_count, total=total, is_first=processes.is_first
+    ) as log:
+        for parts, waited, begun in timed_steps(loader, recipe.optimisation.accumulation_steps):
+            report = trainer.step(parts)
+            passed = time.monotonic() - begun
+            trainer.seconds += passed
+            log.step(trainer.step_count, report, waited=waited, passed=passed)
+            if validation is not None:
+                watch(trainer, validation, log, output)
+            if trainer.step_count % recipe.monitoring.save_every == 0:
+                log.flush()
+                save(trainer, output / 'last.pt')
+        share = log.waiting_share
+    save(trainer, output / 'last.pt')
+    save(trainer, output / 'final.pt')
+    if processes.is_first and trainer.step_count > started:
+        LOGGER.info('done; %.1f %% of the time was spent waiting for images', 100 * share)
+
+
+def open_loader(
+    trainer: Trainer, data: Path, output: Path, *, workers: int
+) -> Iterable[list[Sample]]:
+    """Check the data and open a loader of this process's parts of all steps still to do."""
+    recipe, processes = trainer.recipe, trainer.processes
+    values, labels = recipe.optimisation, recipe.data.label_set
+    reader = open_data_set(data, recipe.data.format, labels)
+    if not processes.is_first:
+        processes.wait()  # for the first one's check, which the others then read
+    summary = check_data_set(
+        reader, 'train', labels, cache=output / 'data_check.json', workers=max(workers, 1)
+    )
+    if processes.is_first:
+        processes.wait()
+        LOGGER.info('%s', summary)
+    dataset = TrainingSet(
+        reader,
+        summary.usable_frames(drop_without_things=recipe.data.images_without_things == 'drop'),
+        labels,
+        recipe=recipe.data,
+        draw_polygons=recipe.losses.mask_targets == 'polygon',
+        seed=values.seed,
+    )
+    batches = ShardedBatches(
+        len(dataset),
+        batch_size=values.batch_size,
+        seed=values.seed,
+        start=trainer.step_count,
+        count=values.steps,
+        rank=processes.rank,
+        world=processes.world,
+        accumulation=values.accumulation_steps,
+    )
+    return make_loader(dataset, batches, workers=workers)
+
+
+def timed_steps(
+    loader: Iterable[list[Sample]], parts: int
+) -> Iterator[tuple[list[list[Sample]], float, float]]:
+    """The parts of each step, the seconds waited for them, and when the waiting began."""
+    batches = iter(loader)
+    while True:
+        begun = time.monotonic()
+        step = []
+        for _ in range(parts):
+            batch = next(batches, None)
+            if batch is None:
+                return
+            step.append(batch)
+        yield step, time.monotonic() - begun, begun
+
+
+def needs_validation(trainer: Trainer) -> bool:
+    """Whether the recipe asks for validations or pictures while training."""
+    values = trainer.recipe.monitoring
+    return bool(values.validate_every or values.picture_every)
+
+
+def watch(trainer: Trainer, validation: Validation, log: RunLog, output: Path) -> None:
+    """Validate and draw where the recipe says so; keep the best checkpoint."""
+    values, step = trainer.recipe.monitoring, trainer.step_count
+    if values.picture_every and step % values.picture_every == 0 and trainer.processes.is_first:
+        with trainer.evaluated_weights() as model:
+            for name, picture in validation.pictures(model):
+                log.picture(step, name, picture)
+    if values.validate_every and step % values.validate_every == 0:
+        with trainer.evaluated_weights() as model:
+            figures = validation.figures(model)
+        log.validation(step, figures)
+        if figures[validation.decisive] > trainer.best_quality:
+            trainer.best_quality = figures[validation.decisive]
+            save(trainer, output / 'best.pt')
+
+
+def save(trainer: Trainer, path: Path) -> None:
+    """Write the state; the first process does, the others wait for it."""
+    if trainer.processes.is_first:
+        save_checkpoint(trainer.checkpoint(), path)
+    trainer.processes.wait()
