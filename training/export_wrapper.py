@@ -148,7 +148,7 @@ class ExportWrapper(nn.Module):
             classes int32 ``[1, 100]`` (train ids), mask logits ``[1, 100, 28, 28]`` and count
             int32 ``[1]``; rows from count on are zero.
         """
-        pixels = self.model.normalise(image.permute(0, 3, 1, 2))
+        pixels = self.model.normalise(image.float().permute(0, 3, 1, 2))
         output = self.model.pyramid_output(pixels)
         proposals, valid = self._proposals(output)
         canvas = self.canvas(output.levels[:4])

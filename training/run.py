@@ -19,7 +19,7 @@ from training.validation import Validation
 LOGGER = logging.getLogger(__name__)
 
 
-def run(trainer: Trainer, data: Path, output: Path, *, workers: int) -> None:
+def run(trainer: Trainer, data: Path, output: Path, *, workers: int) -> float:
     """Train until the recipe's last step, with a progress bar and a log.
 
     Args:
@@ -27,6 +27,9 @@ def run(trainer: Trainer, data: Path, output: Path, *, workers: int) -> None:
         data: Folder of the data set in the recipe's format.
         output: Folder of checkpoints and logs.
         workers: Processes that read images, per device.
+
+    Returns:
+        Share of the time that was spent waiting for images, 0 to 1.
 
     Raises:
         UpsnetError: If the data cannot be used, the numbers are not finite or memory is short.
@@ -54,6 +57,7 @@ def run(trainer: Trainer, data: Path, output: Path, *, workers: int) -> None:
     save(trainer, output / 'final.pt')
     if processes.is_first and trainer.step_count > started:
         LOGGER.info('done; %.1f %% of the time was spent waiting for images', 100 * share)
+    return share
 
 
 def open_loader(
