@@ -198,7 +198,9 @@ def import_official(weights: Path, variant: str, output: Path) -> Checkpoint:
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """Command line of the import command."""
-    parser = argparse.ArgumentParser(prog='python -m training.import_official', description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog='python -m training.import_official', description=__doc__
+    )
     parser.add_argument('--weights', type=Path, required=True, help='published .pth file')
     parser.add_argument('--variant', choices=VARIANTS, required=True, help='which model it is')
     parser.add_argument('--output', type=Path, required=True, help='.pt file to write')
