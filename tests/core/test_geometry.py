@@ -44,6 +44,42 @@ def test_sizes_without_pixels_are_refused(image_size: tuple, input_size: tuple) 
 
 
 @pytest.mark.parametrize(
+    'image_size, limits, scale, content, padded',
+    [
+        pytest.param((1024, 2048), (1024, 2048), 1.0, (1024, 2048), (1024, 2048), id='Cityscapes'),
+        # 800 / 480 * 640 is 1066.67; both sides are padded to the next multiple of 32.
+        pytest.param((480, 640), (800, 1333), 5 / 3, (800, 1067), (800, 1088), id='COCO'),
+        pytest.param((640, 480), (800, 1333), 5 / 3, (1067, 800), (1088, 800), id='upright'),
+        # 800 / 300 * 600 is 1600, longer than allowed: the long side rules.
+        pytest.param((300, 600), (800, 1333), 1333 / 600, (666, 1333), (672, 1344), id='long'),
+        # The long side rounds to exactly 1333 and stays.
+        pytest.param((300, 500), (800, 1333), 8 / 3, (800, 1333), (800, 1344), id='just fits'),
+        # 4 * 0.625 is 2.5, and half goes to the even number.
+        pytest.param((4, 8), (3, 5), 0.625, (2, 5), (32, 32), id='half to even'),
+        pytest.param((1, 5000), (800, 1333), 0.2666, (1, 1333), (32, 1344), id='one row'),
+        pytest.param((1, 1), (800, 1333), 800.0, (800, 800), (800, 800), id='one pixel'),
+    ],
+)
+def test_known_geometries_of_the_published_test(
+    image_size: tuple, limits: tuple, scale: float, content: tuple, padded: tuple
+) -> None:
+    geometry = InputGeometry.for_short_side(
+        image_size, short_side=limits[0], max_long_side=limits[1]
+    )
+    assert (geometry.image_height, geometry.image_width) == image_size
+    assert geometry.scale == scale
+    assert (geometry.content_height, geometry.content_width) == content
+    assert (geometry.input_height, geometry.input_width) == padded
+
+
+@pytest.mark.parametrize('values', [((0, 5), 32, 64), ((5, 5), 0, 64), ((5, 5), 32, 0)])
+def test_short_sides_without_pixels_are_refused(values: tuple) -> None:
+    size, short_side, max_long_side = values
+    with pytest.raises(ParameterError, match='at least one pixel'):
+        InputGeometry.for_short_side(size, short_side=short_side, max_long_side=max_long_side)
+
+
+@pytest.mark.parametrize(
     'change', [{'scale': 0.0}, {'scale': math.nan}, {'content_height': 33}, {'image_width': 0}]
 )
 def test_impossible_geometries_are_refused(change: dict) -> None:

@@ -1,11 +1,12 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Candidates of the panoptic head: class-agnostic suppression over all classes.
+"""From proposals to instances: what the box head says of them, suppressed in one of two ways.
 
-Source: paper section 3.2, "Inference"; one class per proposal is exact for score thresholds of
-0.5 and above, because class probabilities of a proposal add up to one.
+Candidates of the panoptic head are suppressed over all classes together (paper section 3.2,
+"Inference"); detections, those of Mask R-CNN, class by class.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -13,29 +14,41 @@ from torch import Tensor
 
 from training.models.box_coding import BOX_HEAD_WEIGHTS, clip_boxes, decode_boxes
 from training.models.rpn import nms_inclusive
-from training.models.upsnet import UPSNet
+from training.models.upsnet import PyramidOutput, UPSNet
 
 NMS_THRESHOLD = 0.5
 SCORE_FLOOR = 0.05  # the panoptic head applies its own, higher threshold
 
+# Boxes [k, 4], scores [k] descending and classes [k] in 1..T; see `select_candidates`.
+Selected = tuple[Tensor, Tensor, Tensor]
+
 
 @dataclass(frozen=True)
-class Prediction:
-    """Network outputs of one image, as the exported graph gives them.
+class Instances:
+    """What the instance head finds in one image.
 
     Attributes:
-        semantic_logits: ``[S, H / 4, W / 4]``.
         boxes: ``[k, 4]`` in input pixels.
         scores: ``[k]`` in 0..1, descending.
         classes: int64 ``[k]`` thing classes 1..T.
-        mask_logits: ``[k, 28, 28]`` of the predicted class.
+        mask_logits: ``[k, 28, 28]`` of each one's class.
     """
 
-    semantic_logits: Tensor
     boxes: Tensor
     scores: Tensor
     classes: Tensor
     mask_logits: Tensor
+
+
+@dataclass(frozen=True)
+class Prediction(Instances):
+    """Network outputs of one image, as the exported graph gives them.
+
+    Attributes:
+        semantic_logits: ``[S, H / 4, W / 4]`` over the padded input.
+    """
+
+    semantic_logits: Tensor
 
 
 def select_candidates(
@@ -45,8 +58,13 @@ def select_candidates(
     *,
     image_size: tuple[int, int],
     limit: int,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> Selected:
     """Best class of each proposal, suppressed over all classes together.
+
+    The published models take all pairs of proposal and class above the panoptic head's score
+    threshold. For thresholds of 0.5 and above that is the same: the class probabilities of a
+    proposal add up to one, and a pair below the threshold suppresses none above it. Of equal
+    scores at the limit the published models keep more than the limit; here it is a limit.
 
     Args:
         proposals: ``[P, 4]`` in input pixels.
@@ -69,31 +87,102 @@ def select_candidates(
     return boxes[keep], scores[keep], classes[keep]
 
 
+def select_detections(
+    proposals: Tensor,
+    class_logits: Tensor,
+    deltas: Tensor,
+    *,
+    image_size: tuple[int, int],
+    limit: int,
+) -> Selected:
+    """All pairs of proposal and class, suppressed within each class: Mask R-CNN's detections.
+
+    They are what average precision is measured on, and what the merge heuristic joins.
+
+    Args:
+        proposals: ``[P, 4]`` in input pixels.
+        class_logits: ``[P, T + 1]``, index 0 = background.
+        deltas: ``[P, T + 1, 4]``.
+        image_size: Height and width of the unpadded input in pixels.
+        limit: Most detections over all classes; those that score as much as the last are kept,
+            too.
+
+    Returns:
+        Boxes ``[k, 4]``, scores ``[k]`` descending and classes int64 ``[k]`` in 1..T; of equal
+        scores the lower class first.
+    """
+    height, width = image_size
+    probabilities = class_logits.float().softmax(dim=1)[:, 1:]
+    classes, rows = torch.nonzero((probabilities > SCORE_FLOOR).T, as_tuple=True)
+    scores, classes = probabilities[rows, classes], classes + 1
+    boxes = decode_boxes(proposals[rows], deltas[rows, classes], weights=BOX_HEAD_WEIGHTS)
+    boxes = clip_boxes(boxes, height=height, width=width)
+    kept = [torch.zeros_like(classes[:0])]
+    for class_id in classes.unique():
+        own = torch.nonzero(classes == class_id).squeeze(1)
+        kept.append(own[nms_inclusive(boxes[own], scores[own], NMS_THRESHOLD)])
+    keep = torch.cat(kept)
+    keep = keep[scores[keep].argsort(descending=True, stable=True)]
+    if len(keep) > limit:
+        keep = keep[scores[keep] >= scores[keep[limit - 1]]]
+    return boxes[keep], scores[keep], classes[keep]
+
+
 @torch.no_grad()
-def predict(model: UPSNet, image: Tensor, *, image_size: tuple[int, int]) -> Prediction:
-    """Run the whole network on one image.
+def find_instances(
+    model: UPSNet,
+    output: PyramidOutput,
+    *,
+    image_size: tuple[int, int],
+    select: Callable[..., Selected] = select_candidates,
+) -> Instances:
+    """Run the instance head on the features of one image.
 
     Args:
         model: A network in evaluation mode.
-        image: ``[3, H, W]`` float BGR minus means, padded to multiples of 32.
+        output: From ``model.pyramid_output`` of a batch of one image.
         image_size: Height and width of the unpadded part in pixels.
-
-    Raises:
-        ValueError: If the model is in training mode.
+        select: `select_candidates` or `select_detections`.
     """
-    if model.training:
-        raise ValueError('predict() needs a model in evaluation mode; call model.eval() first')
-    output = model.pyramid_output(image[None])
     proposals = model.proposals(output, [image_size])
     class_logits, deltas = model.box_outputs(output.levels, proposals)
-    boxes, scores, classes = select_candidates(
+    boxes, scores, classes = select(
         proposals[0],
         class_logits,
         deltas,
         image_size=image_size,
         limit=model.test_candidates,
     )
-    masks = model.mask_outputs(output.levels, [boxes])
-    own = masks[torch.arange(len(masks), device=masks.device), classes]
+    return Instances(boxes, scores, classes, own_masks(model, output, boxes, classes))
+
+
+@torch.no_grad()
+def own_masks(model: UPSNet, output: PyramidOutput, boxes: Tensor, classes: Tensor) -> Tensor:
+    """Mask logits ``[k, 28, 28]`` of ``[k, 4]`` boxes in input pixels, each of its own class."""
+    masks = model.mask_outputs(output.levels, [boxes])  # [k, T + 1, 28, 28]
+    return masks[torch.arange(len(masks), device=masks.device), classes].float()
+
+
+@torch.no_grad()
+def predict(model: UPSNet, image: Tensor, *, image_size: tuple[int, int]) -> Prediction:
+    """Run the whole network on one image.
+
+    Args:
+        model: A network in evaluation mode.
+        image: ``[3, H, W]`` float from ``model.normalise``, padded to multiples of 32.
+        image_size: Height and width of the unpadded part in pixels.
+
+    Raises:
+        ValueError: If the model is in training mode.
+    """
+    require_evaluation_mode(model)
+    output = model.pyramid_output(image[None])
+    found = find_instances(model, output, image_size=image_size)
     semantic = model.semantic_head(output.levels[:4])[0]
-    return Prediction(semantic.float(), boxes, scores, classes, own.float())
+    return Prediction(**vars(found), semantic_logits=semantic.float())
+
+
+def require_evaluation_mode(model: torch.nn.Module) -> None:
+    """Raise ValueError for a model in training mode."""
+    if model.training:
+        raise ValueError('prediction needs a model in evaluation mode; call model.eval() first')

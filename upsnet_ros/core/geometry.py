@@ -1,6 +1,6 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How an image lies in the network's fixed input: one scale factor, padding at bottom and right.
+"""How an image lies in the network's input: one scale factor, padding at bottom and right.
 
 Two frames exist. The image frame is the camera's pixels. The input frame is the network's; image
 coordinates times `scale` are input coordinates.
@@ -18,6 +18,8 @@ from upsnet_ros.core.errors import ImageError, ParameterError
 
 # The mean colour (blue, green, red) rounded, so that padding is nearly zero after subtraction.
 PAD_VALUE = (103, 116, 123)
+# All strides of the feature pyramid divide the sides of an input.
+SIDE_MULTIPLE = 32
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,35 @@ class InputGeometry:
             content_width=min(max(round(image_width * scale), 1), input_width),
         )
 
+    @classmethod
+    def for_short_side(
+        cls, image_size: tuple[int, int], *, short_side: int, max_long_side: int
+    ) -> InputGeometry:
+        """Return the geometry in which the published models are tested: the input fits the image.
+
+        The short side gets its wanted size unless the long side would then be too long; the input
+        is the resized image, padded to multiples of 32.
+
+        Args:
+            image_size: (height, width) of the camera image [px].
+            short_side: wanted short side of the resized image [px].
+            max_long_side: longest allowed long side of the resized image [px].
+
+        Raises:
+            ParameterError: a side is below one pixel.
+        """
+        if min(*image_size, short_side, max_long_side) < 1:
+            raise ParameterError(
+                f'image size {image_size} (height, width), short side {short_side} and longest '
+                f'side {max_long_side}, expected at least one pixel each'
+            )
+        scale = short_side / min(image_size)
+        if round(scale * max(image_size)) > max_long_side:
+            scale = max_long_side / max(image_size)
+        content = [max(round(side * scale), 1) for side in image_size]
+        padded = [-(-side // SIDE_MULTIPLE) * SIDE_MULTIPLE for side in content]
+        return cls(*image_size, *padded, scale, *content)
+
 
 def place_image(
     image_bgr: np.ndarray,
@@ -122,24 +153,32 @@ def place_image(
         return np.ascontiguousarray(image_bgr)
     canvas = np.empty((geometry.input_height, geometry.input_width, 3), dtype=np.uint8)
     rows, columns = geometry.content_height, geometry.content_width
-    canvas[:rows, :columns] = _resize_by_factor(image_bgr, geometry)
+    canvas[:rows, :columns] = resize_to_content(image_bgr, geometry)
     canvas[rows:] = pad_value
     canvas[:rows, columns:] = pad_value
     return canvas
 
 
-def _resize_by_factor(image_bgr: np.ndarray, geometry: InputGeometry) -> np.ndarray:
-    """Return the image at content size: uint8 [content_height, content_width, 3]."""
+def resize_to_content(image: np.ndarray, geometry: InputGeometry) -> np.ndarray:
+    """Return an image at the size that it has in the input, see `place_image`.
+
+    Args:
+        image: uint8 or float32 [image_height, image_width, C].
+        geometry: how the image lies in the input.
+
+    Returns:
+        [content_height, content_width, C] of the same type; the image itself at scale 1.
+    """
     size = (geometry.content_width, geometry.content_height)
     if geometry.scale == 1.0:
-        return image_bgr
+        return image
     by_factor = (
         round(geometry.image_width * geometry.scale),
         round(geometry.image_height * geometry.scale),
     )
     if by_factor != size:
         # Only a side that rounds to nothing: the step cannot be kept, the row can.
-        return cv2.resize(image_bgr, size, interpolation=cv2.INTER_LINEAR)
+        return cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
     return cv2.resize(
-        image_bgr, None, fx=geometry.scale, fy=geometry.scale, interpolation=cv2.INTER_LINEAR
+        image, None, fx=geometry.scale, fy=geometry.scale, interpolation=cv2.INTER_LINEAR
     )
