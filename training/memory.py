@@ -47,7 +47,7 @@ def _advice(recipe: Recipe, images: int, device: torch.device) -> str:
     if images > 1:
         parts = values.accumulation_steps * images
         ways.append(f'--set optimisation.accumulation_steps={parts} (one image at a time)')
-    if not values.gradient_checkpointing and recipe.model.normalisation == 'frozen':
+    if not values.gradient_checkpointing:
         ways.append('--set optimisation.gradient_checkpointing=true (about a third more time)')
     if values.precision == 'float32':
         ways.append('--set optimisation.precision=bfloat16')
