@@ -124,7 +124,12 @@ def test_thresholds_act_from_the_next_image_on() -> None:
 
 @pytest.mark.parametrize(
     'change',
-    [{'score_threshold': 3.0}, {'stuff_area_limit': -5}, {'label_resolution': 'fine'}],
+    [
+        {'score_threshold': 3.0},
+        {'stuff_area_limit': -5},
+        {'instance_class': 'mode'},
+        {'label_resolution': 'fine'},
+    ],
 )
 def test_impossible_thresholds_change_nothing(change: dict) -> None:
     pipeline = fake_pipeline()

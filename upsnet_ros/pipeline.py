@@ -98,6 +98,7 @@ class PanopticPipeline:
         mask_overlap_threshold: float | None = None,
         stuff_area_limit: int | None = None,
         predict_unknown: bool | None = None,
+        instance_class: str | None = None,
         label_resolution: str | None = None,
     ) -> None:
         """Change parameters of the panoptic head; None keeps what is in use.
@@ -112,6 +113,7 @@ class PanopticPipeline:
             'mask_overlap_threshold': mask_overlap_threshold,
             'stuff_area_limit': stuff_area_limit,
             'predict_unknown': predict_unknown,
+            'instance_class': instance_class,
             'label_resolution': label_resolution,
         }
         changes = {name: value for name, value in given.items() if value is not None}

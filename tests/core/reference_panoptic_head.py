@@ -111,6 +111,7 @@ def reference_panoptic_head(
     mask_overlap_threshold=0.3,
     stuff_area_limit=2048,
     predict_unknown=True,
+    instance_class='majority',
     label_resolution='input_frame',
 ) -> ReferenceAnswer:
     """Return the labels of one image; the arguments are those of the production head."""
@@ -152,13 +153,20 @@ def reference_panoptic_head(
         )
 
     label_image = encode(
-        panoptic, semantic_label, [int(classes[i]) for i, _ in kept], num_stuff, stuff_area_limit
+        panoptic,
+        semantic_label if instance_class == 'majority' else None,
+        [int(classes[i]) for i, _ in kept],
+        num_stuff,
+        stuff_area_limit,
     )
     return ReferenceAnswer(label_image, margin, count)
 
 
 def encode(panoptic, semantic_label, instance_classes, num_stuff, stuff_area_limit):
-    """Assign classes in the image's frame, number the instances per class, drop small stuff."""
+    """Assign classes in the image's frame, number the instances per class, drop small stuff.
+
+    Without semantic labels, every instance keeps its own class.
+    """
     class_map = np.full(panoptic.shape, VOID)
     instance_map = np.full(panoptic.shape, VOID)
     number = {}
@@ -170,8 +178,11 @@ def encode(panoptic, semantic_label, instance_classes, num_stuff, stuff_area_lim
         if label >= VOID + 1000:
             continue
         own = instance_classes[label - num_stuff]
-        values, counts = np.unique(semantic_label[region], return_counts=True)
-        mode, votes = values[counts.argmax()], counts.max()
+        if semantic_label is None:
+            mode, votes = own, region.sum()
+        else:
+            values, counts = np.unique(semantic_label[region], return_counts=True)
+            mode, votes = values[counts.argmax()], counts.max()
         if mode != own and votes / region.sum() >= 0.5 and mode < num_stuff:
             class_map[region], instance_map[region] = mode, 0
         else:

@@ -95,6 +95,7 @@ def test_equals_reference_on_random_cases(seed: int) -> None:
         mask_overlap_threshold=float(rng.choice([0.0, 0.3, 1.0])),
         stuff_area_limit=int(rng.choice([0, 50, 200])),
         predict_unknown=bool(rng.random() < 0.8),
+        instance_class=str(rng.choice(['majority', 'detection'])),
         label_resolution=RESOLUTIONS[seed % 2],
     )
 
@@ -126,6 +127,22 @@ def test_equals_reference_at_sizes(
         stuff_area_limit=64,
         score_threshold=0.4,
         label_resolution=label_resolution,
+    )
+    assert result.label_image.shape == image_size
+
+
+@pytest.mark.parametrize('label_resolution', RESOLUTIONS)
+@pytest.mark.parametrize('image_size', [(60, 80), (83, 50), (40, 200), (1, 9)])
+def test_equals_reference_where_the_input_fits_the_image(
+    image_size: tuple[int, int], label_resolution: str
+) -> None:
+    # Padding at the right and at the bottom; its logits must decide nothing.
+    geometry = InputGeometry.for_short_side(image_size, short_side=70, max_long_side=150)
+    assert geometry.content_height < geometry.input_height or image_size == (1, 9)
+    label_set = make_label_set(4, 3)
+    output = random_output(np.random.default_rng(3), label_set, geometry, count=9, outside=0.1)
+    result = assert_equals_reference(
+        label_set, output, geometry, stuff_area_limit=5, label_resolution=label_resolution
     )
     assert result.label_image.shape == image_size
 
@@ -258,6 +275,14 @@ def test_majority_rule_counts_half_as_stuff(share: float, label: int) -> None:
     assert (result.label_image == label).all()
 
 
+@pytest.mark.parametrize('share', [0.25, 0.5, 0.75])
+def test_trusting_the_detection_keeps_its_class(share: float) -> None:
+    head = PanopticHead(make_label_set(2, 1), instance_class='detection')
+    result = head(half_and_half(share), GEOMETRY)
+    assert (result.label_image == (2 << 8 | 1)).all()
+    assert [(i.class_id, i.area) for i in result.instances] == [(2, 64 * 64)]
+
+
 @pytest.mark.parametrize('limit, expected', [(2048, 0), (2049, UNKNOWN_LABEL)])
 def test_stuff_area_limit_is_strict(limit: int, expected: int) -> None:
     logits = flat_logits([0, 4, 0])
@@ -353,6 +378,8 @@ def test_logits_of_another_label_set_or_input_are_refused() -> None:
         {'mask_overlap_threshold': -0.1},
         {'stuff_area_limit': -1},
         {'stuff_area_limit': 10.5},
+        {'stuff_area_limit': float('inf')},
+        {'instance_class': 'mode'},
         {'label_resolution': 'screen'},
     ],
 )
@@ -368,6 +395,7 @@ def test_parameters_are_those_given() -> None:
         'mask_overlap_threshold': 0.2,
         'stuff_area_limit': 7,
         'predict_unknown': False,
+        'instance_class': 'detection',
         'label_resolution': 'image',
     }
     assert PanopticHead(make_label_set(1, 1), **values).parameters == values

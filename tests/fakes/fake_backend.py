@@ -100,6 +100,7 @@ def manifest_values(
             'mask_overlap_threshold': 0.3,
             'stuff_area_limit': 64,
             'predict_unknown': True,
+            'instance_class': 'majority',
             'label_resolution': 'input_frame',
         },
         'sha256': sha256,

@@ -34,7 +34,7 @@ class LabelAssignment:
 
 def assign_labels(
     winner: np.ndarray,
-    best_class: np.ndarray,
+    best_class: np.ndarray | None,
     pixel_counts: np.ndarray,
     *,
     instance_classes: Sequence[int],
@@ -50,7 +50,8 @@ def assign_labels(
 
     Args:
         winner: uint16 [h, w] from `panoptic_argmax`.
-        best_class: uint8 [h, w], the semantic head's own class of each pixel.
+        best_class: uint8 [h, w], the semantic head's own class of each pixel; None to keep every
+            instance in its class, whatever the semantic head says.
         pixel_counts: float64 [h, w], image pixels per label pixel.
         instance_classes: train id of each of the k instances.
         num_stuff: number of stuff classes N.
@@ -68,6 +69,7 @@ def assign_labels(
     favourite = votes.argmax(axis=1)  # [k], the lowest of equals
     # 2 * votes >= area, so that an area of zero needs no division.
     is_stuff = (favourite < num_stuff) & (2 * votes.max(axis=1, initial=0) >= areas) & (areas > 0)
+    is_stuff &= best_class is not None
 
     stuff_areas = channel_areas[:num_stuff].copy()
     np.add.at(stuff_areas, favourite[is_stuff], areas[is_stuff])
@@ -85,9 +87,15 @@ def assign_labels(
 
 
 def _joint_histogram(
-    winner: np.ndarray, best_class: np.ndarray, pixel_counts: np.ndarray, size: tuple[int, int]
+    winner: np.ndarray,
+    best_class: np.ndarray | None,
+    pixel_counts: np.ndarray,
+    size: tuple[int, int],
 ) -> np.ndarray:
-    """Return the image pixels of each pair of channel and semantic class: int64 [channels, S]."""
+    """Return the image pixels of each pair of channel and semantic class: int64 [channels, S].
+
+    Without semantic classes, all pixels count for class 0.
+    """
     # Neighbours mostly share a pair, and adding to one bin again and again waits for the last
     # addition each time; neighbouring columns get bins of their own.
     lane = np.arange(winner.shape[1], dtype=np.int64) % _LANES
@@ -95,7 +103,8 @@ def _joint_histogram(
     for rows in row_bands(winner.shape):
         bins = winner[rows].astype(np.int64)
         bins *= size[1]
-        bins += best_class[rows]
+        if best_class is not None:
+            bins += best_class[rows]
         bins *= _LANES
         bins += lane
         weights = pixel_counts[rows].ravel()

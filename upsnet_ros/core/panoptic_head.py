@@ -4,21 +4,24 @@
 
 from __future__ import annotations
 
-import math
 import threading
 
 import numpy as np
 
-from upsnet_ros.core.errors import ModelError, ParameterError
 from upsnet_ros.core.geometry import InputGeometry
-from upsnet_ros.core.label_assignment import LabelAssignment, assign_labels
+from upsnet_ros.core.head_parameters import check_area, check_choice, check_share
+from upsnet_ros.core.instance_description import describe_instances
+from upsnet_ros.core.label_assignment import assign_labels
 from upsnet_ros.core.label_frame import LABEL_RESOLUTIONS, label_frame
-from upsnet_ros.core.labels import INSTANCE_BITS, LabelSet
-from upsnet_ros.core.mask_pruning import PlacedInstance, prune_masks
+from upsnet_ros.core.labels import LabelSet
+from upsnet_ros.core.mask_pruning import prune_masks
+from upsnet_ros.core.output_check import check_output
 from upsnet_ros.core.panoptic_argmax import panoptic_argmax
 from upsnet_ros.core.semantic_maps import semantic_maps
-from upsnet_ros.core.structures import SEMANTIC_STRIDE, Instance, NetworkOutput, PanopticResult
+from upsnet_ros.core.structures import SEMANTIC_STRIDE, NetworkOutput, PanopticResult
 from upsnet_ros.core.work_memory import WorkMemory
+
+INSTANCE_CLASSES = ('majority', 'detection')
 
 
 class PanopticHead:
@@ -42,6 +45,7 @@ class PanopticHead:
         mask_overlap_threshold: float = 0.3,
         stuff_area_limit: int = 2048,
         predict_unknown: bool = True,
+        instance_class: str = 'majority',
         label_resolution: str = 'input_frame',
     ) -> None:
         """Check and keep the parameters.
@@ -55,6 +59,9 @@ class PanopticHead:
             stuff_area_limit: stuff classes with fewer pixels become unknown [image px].
             predict_unknown: whether a pixel that looks like a thing without an instance becomes
                 unknown. Without it such a pixel gets its best stuff class.
+            instance_class: `majority` hands an instance to a stuff class that the semantic head
+                sees in at least half of its pixels (as published); `detection` trusts the class
+                that the box head gave it.
             label_resolution: `input_frame` decides labels on the network's pixels, then enlarges
                 them by nearest pixel (as published); `image` interpolates logits to the image's
                 pixels first (smoother edges, time grows with the image).
@@ -62,28 +69,17 @@ class PanopticHead:
         Raises:
             ParameterError: a value is outside its range.
         """
-        for name, value in (
-            ('score_threshold', score_threshold),
-            ('mask_overlap_threshold', mask_overlap_threshold),
-        ):
-            if not (math.isfinite(value) and 0.0 <= value <= 1.0):
-                raise ParameterError(f'{name} is {value}, expected a number from 0 to 1')
-        if stuff_area_limit != int(stuff_area_limit) or stuff_area_limit < 0:
-            raise ParameterError(
-                f'stuff_area_limit is {stuff_area_limit}, expected a whole number of pixels, 0 '
-                'for no limit'
-            )
-        if label_resolution not in LABEL_RESOLUTIONS:
-            raise ParameterError(
-                f"label_resolution is '{label_resolution}', expected one of "
-                f'{", ".join(LABEL_RESOLUTIONS)}'
-            )
         self._label_set = label_set
-        self._score_threshold = float(score_threshold)
-        self._mask_overlap_threshold = float(mask_overlap_threshold)
-        self._stuff_area_limit = int(stuff_area_limit)
+        self._score_threshold = check_share('score_threshold', score_threshold)
+        self._mask_overlap_threshold = check_share(
+            'mask_overlap_threshold', mask_overlap_threshold
+        )
+        self._stuff_area_limit = check_area('stuff_area_limit', stuff_area_limit)
         self._predict_unknown = bool(predict_unknown)
-        self._label_resolution = label_resolution
+        self._instance_class = check_choice('instance_class', instance_class, INSTANCE_CLASSES)
+        self._label_resolution = check_choice(
+            'label_resolution', label_resolution, LABEL_RESOLUTIONS
+        )
         self._thread = threading.local()
 
     @property
@@ -99,6 +95,7 @@ class PanopticHead:
             'mask_overlap_threshold': self._mask_overlap_threshold,
             'stuff_area_limit': self._stuff_area_limit,
             'predict_unknown': self._predict_unknown,
+            'instance_class': self._instance_class,
             'label_resolution': self._label_resolution,
         }
 
@@ -132,7 +129,7 @@ class PanopticHead:
             kept_classes=(instance.class_id for instance in instances),
             memory=self._memory(),
         )
-        best_class = maps.best_class()
+        best_class = maps.best_class() if self._instance_class == 'majority' else None
         winner = panoptic_argmax(
             maps, instances, num_stuff=num_stuff, predict_unknown=self._predict_unknown
         )
@@ -148,7 +145,13 @@ class PanopticHead:
         labels = np.take(assignment.table, winner, mode='clip')
         return PanopticResult(
             label_image=frame.to_image(labels),
-            instances=self._describe(output, instances, assignment, geometry),
+            instances=describe_instances(
+                output,
+                rows=[instance.row for instance in instances],
+                assignment=assignment,
+                geometry=geometry,
+                label_set=self._label_set,
+            ),
             unknown_share=assignment.unknown_area / (geometry.image_height * geometry.image_width),
         )
 
@@ -157,86 +160,3 @@ class PanopticHead:
         if not hasattr(self._thread, 'memory'):
             self._thread.memory = WorkMemory()
         return self._thread.memory
-
-    def _describe(
-        self,
-        output: NetworkOutput,
-        instances: list[PlacedInstance],
-        assignment: LabelAssignment,
-        geometry: InputGeometry,
-    ) -> tuple[Instance, ...]:
-        """Return the instances that have pixels, by descending score."""
-        labels = assignment.table[self._label_set.num_stuff : -1].tolist()
-        corner = np.array([geometry.image_width - 1, geometry.image_height - 1] * 2)
-        areas = assignment.instance_areas.tolist()
-        described = []
-        for instance, label, area in zip(instances, labels, areas, strict=True):
-            if area == 0:
-                continue
-            box = np.clip(output.boxes[instance.row] / geometry.scale, 0, corner)
-            described.append(
-                Instance(
-                    label=label,
-                    class_id=label >> INSTANCE_BITS,
-                    class_name=self._label_set.classes[instance.class_id].name,
-                    score=float(output.scores[instance.row]),
-                    box=tuple(box.tolist()),
-                    area=area,
-                )
-            )
-        return tuple(described)
-
-
-def check_output(output: NetworkOutput, geometry: InputGeometry, label_set: LabelSet) -> None:
-    """Raise ModelError unless the network's answer can be used.
-
-    A network that runs in reduced precision can overflow; a label image made from that would look
-    like an answer. Only valid rows are checked, padding rows may hold anything.
-    """
-    expected = (
-        label_set.num_classes,
-        geometry.input_height // SEMANTIC_STRIDE,
-        geometry.input_width // SEMANTIC_STRIDE,
-    )
-    if output.semantic_logits.shape != expected:
-        raise ModelError(
-            f"network output 'semantic_logits' has shape {output.semantic_logits.shape}, expected "
-            f"{expected} for label set '{label_set.name}' and input "
-            f'{geometry.input_height}x{geometry.input_width}; use the manifest of this model'
-        )
-    rows = slice(0, output.count)
-    for name in ('semantic_logits', 'boxes', 'scores', 'mask_logits'):
-        values = getattr(output, name)
-        values = values if name == 'semantic_logits' else values[rows]
-        if not np.isfinite(values).all():
-            raise ModelError(
-                f"network output '{name}' holds {np.count_nonzero(~np.isfinite(values))} values "
-                'that are NaN or infinite, expected finite numbers; run the model in a higher '
-                'precision, or export it again'
-            )
-    _check_rows(output.boxes[rows], output.scores[rows], output.classes[rows], geometry, label_set)
-
-
-def _check_rows(
-    boxes: np.ndarray,
-    scores: np.ndarray,
-    classes: np.ndarray,
-    geometry: InputGeometry,
-    label_set: LabelSet,
-) -> None:
-    """Raise ModelError for classes that are no things, unsorted scores or boxes far outside."""
-    if (scores[1:] > scores[:-1]).any():
-        raise ModelError("network output 'scores' is not sorted, expected descending scores")
-    is_thing = (classes >= label_set.num_stuff) & (classes < label_set.num_classes)
-    if not is_thing.all():
-        raise ModelError(
-            f"network output 'classes' holds {sorted(set(classes[~is_thing].tolist()))}, expected "
-            f'train ids of things, {label_set.num_stuff} to {label_set.num_classes - 1}'
-        )
-    # A mask is resized to its box: a box of any size would be memory of any size.
-    limit = 2 * max(geometry.input_height, geometry.input_width)
-    if boxes.size and np.abs(boxes).max() > limit:
-        raise ModelError(
-            f"network output 'boxes' reaches {np.abs(boxes).max():.0f} pixels, expected "
-            f'coordinates within the input {geometry.input_height}x{geometry.input_width}'
-        )
