@@ -28,7 +28,7 @@ demo: setup ## replay a sample drive through the real node; the report comes to 
 test: setup setup-training ## lint, then every test
 	@$(PYTHON) .ci/run_tests.py
 
-bench: setup ## benchmarks; the tables come to out/bench/
+bench: setup setup-training ## benchmarks; the tables come to out/bench/
 	@$(PYTHON) .ci/run_benchmarks.py
 
 lint: setup ## ruff: rules and format

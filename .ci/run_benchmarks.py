@@ -10,6 +10,7 @@ import sys
 from ros_variables import ROOT, environment
 
 NEEDS_GPU = {'gpu'}
+NEEDS_TORCH = {'training_step'}
 
 
 def main() -> int:
@@ -22,8 +23,9 @@ def main() -> int:
             continue
         print(f'\n=== {script.stem} ===', flush=True)
         output = folder / f'{script.stem}.json'
-        command = ['.venv/runtime/bin/python', str(script), '--output', str(output)]
-        if subprocess.run(command, cwd=ROOT, env=environment('runtime')).returncode != 0:
+        venv = 'training' if script.stem in NEEDS_TORCH else 'runtime'
+        command = [f'.venv/{venv}/bin/python', str(script), '--output', str(output)]
+        if subprocess.run(command, cwd=ROOT, env=environment(venv)).returncode != 0:
             failed.append(script.stem)
     print(f'\nresults: {folder}' + (f'; FAILED: {", ".join(failed)}' if failed else ''))
     return 1 if failed else 0

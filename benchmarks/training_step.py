@@ -22,7 +22,9 @@ from typing import Any
 
 import torch
 import torchvision
-from torchvision.models.detection import maskrcnn_resnet50_fpn
+from torchvision.models.detection import MaskRCNN
+from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+from torchvision.ops.misc import FrozenBatchNorm2d
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -81,12 +83,16 @@ def upsnet_step(sample: Sample, device: str) -> Callable[[], Any]:
 
 
 def mask_rcnn_step(sample: Sample, device: str) -> Callable[[], Any]:
-    """One step of torchvision's Mask R-CNN on the same image, at the same size."""
+    """One step of torchvision's Mask R-CNN on the same image, at the same size.
+
+    This is ``maskrcnn_resnet50_fpn`` as it is from pretrained weights: the stem, the first stage
+    and normalisation frozen, as in UPSNet.
+    """
     height, width = sample.size
-    model = maskrcnn_resnet50_fpn(
-        weights=None, weights_backbone=None, num_classes=9, min_size=height, max_size=width,
-        trainable_backbone_layers=3,
-    )  # fmt: skip
+    backbone = resnet_fpn_backbone(
+        backbone_name='resnet50', weights=None, norm_layer=FrozenBatchNorm2d, trainable_layers=3
+    )
+    model = MaskRCNN(backbone, num_classes=9, min_size=height, max_size=width)
     model = model.to(device).train()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimiser = torch.optim.SGD(trained, lr=1e-6, momentum=0.9, weight_decay=1e-4)
