@@ -1,0 +1,234 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The backbone's forms: against torchvision, against one another, and what is frozen in them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.fakes.torchvision_resnet import make_torchvision_resnet, stage_outputs
+from training.initial.backbones import load_torchvision_backbone
+from training.models.resnet import ResNet
+from training.models.synchronise import synchronise_normalisation
+from upsnet_ros.core.errors import ParameterError
+
+FORMS = ('frozen', 'batch', 'synchronised')
+
+
+def make_backbone(*, seed: int = 0, **values: Any) -> ResNet:
+    """A narrow backbone in which everything is trained, unless values say otherwise."""
+    torch.manual_seed(seed)
+    chosen = {'blocks': (1, 2, 2, 2), 'width': 8, 'normalisation': 'batch', 'frozen_stages': 0}
+    return ResNet(**(chosen | values))
+
+
+def make_images(*shape: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(1))
+
+
+def assert_all_close(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> None:
+    for mine, other in zip(ours, theirs, strict=True):
+        assert other.std() > 1e-2
+        torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ('blocks', 'dilated'),
+    [
+        ((3, 4, 6, 3), False),  # ResNet-50
+        ((3, 4, 23, 3), False),  # ResNet-101
+        ((1, 1, 2, 2), True),
+    ],
+)
+@torch.no_grad()
+def test_stages_equal_those_of_torchvision(
+    blocks: tuple[int, ...], dilated: bool, tmp_path: Path
+) -> None:
+    theirs = make_torchvision_resnet(blocks, dilated=dilated)
+    torch.save(theirs.state_dict(), tmp_path / 'resnet.pth')
+    ours = ResNet(blocks=blocks, stride_in='3x3', dilated=dilated).eval()
+    load_torchvision_backbone(ours, tmp_path / 'resnet.pth')
+    images = make_images(2, 3, 64, 96)
+    assert_all_close(ours(images), stage_outputs(theirs, images))
+
+
+@torch.no_grad()
+def test_the_stride_in_the_1x1_differs_from_the_stride_in_the_3x3() -> None:
+    images = make_images(1, 3, 64, 64)
+    first, second = make_backbone().eval(), make_backbone(stride_in='3x3').eval()
+    second.load_state_dict(first.state_dict())
+    res2, res3 = ([stages[i] for stages in (first(images), second(images))] for i in (0, 1))
+    torch.testing.assert_close(*res2)
+    assert (res3[0] - res3[1]).abs().max() > 0.1
+
+
+@pytest.mark.parametrize('stride_in', ['1x1', '3x3'])
+@torch.no_grad()
+def test_dilated_stages_hold_the_outputs_of_the_coarse_grids(stride_in: str) -> None:
+    coarse = make_backbone(stride_in=stride_in).eval()
+    dense = make_backbone(stride_in=stride_in, dilated=True).eval()
+    dense.load_state_dict(coarse.state_dict())
+    images = make_images(1, 3, 64, 96)
+    stages = dense(images)
+    assert [stage.shape[-2:] for stage in stages] == [(16, 24), (8, 12), (8, 12), (8, 12)]
+    sampled = [
+        stage[:, :, ::step, ::step] for stage, step in zip(stages, (1, 1, 2, 4), strict=True)
+    ]
+    assert_all_close(sampled, coarse(images))
+
+
+def test_a_dilated_cell_sees_as_far_as_its_dilations_reach() -> None:
+    backbone = make_backbone(blocks=(1, 1, 1, 2), dilated=True).eval()
+    res4 = torch.randn(1, backbone.out_channels[2], 25, 25, requires_grad=True)
+    backbone.stages[3](res4)[0, :, 12, 12].sum().backward()
+    seen = res4.grad.abs().sum(dim=(0, 1)).nonzero()
+    assert set(seen[:, 0].tolist()) == set(seen[:, 1].tolist()) == {4, 8, 12, 16, 20}
+
+
+@torch.no_grad()
+def test_the_smallest_images_have_one_cell() -> None:
+    assert [s.shape[-2:] for s in make_backbone().eval()(make_images(1, 3, 32, 32))][3] == (1, 1)
+    assert make_backbone(dilated=True).eval()(make_images(1, 3, 8, 8))[3].shape[-2:] == (1, 1)
+
+
+def test_the_names_of_the_weights_are_the_same_in_every_form() -> None:
+    expected = list(make_backbone().state_dict())
+    assert len(expected) == 6 * (1 + 7 * 3 + 4)
+    for form in FORMS:
+        for values in ({'stride_in': '3x3'}, {'dilated': True}, {'checkpoint_gradients': True}):
+            backbone = make_backbone(normalisation=form, **values)
+            assert list(backbone.state_dict()) == expected
+    converted = synchronise_normalisation(
+        make_backbone(normalisation='synchronised'), torch.device('cuda'), world=2
+    )
+    assert list(converted.state_dict()) == expected
+
+
+def outcome(backbone: ResNet, images: Tensor) -> dict[str, Tensor]:
+    """Outputs, gradients and statistics of one training step without the update."""
+    stages = backbone.train()(images)
+    sum(stage.square().mean() for stage in stages).backward()
+    values = {f'res{i + 2}': stage.detach() for i, stage in enumerate(stages)}
+    values |= {f'{k}.grad': p.grad for k, p in backbone.named_parameters() if p.grad is not None}
+    return values | {name: buffer.clone() for name, buffer in backbone.named_buffers()}
+
+
+@pytest.mark.parametrize('form', FORMS)
+@pytest.mark.parametrize(
+    'values', [{}, {'frozen_stages': 2}, {'deformable_stages': (4, 5)}, {'dilated': True}]
+)
+def test_recomputed_activations_give_the_same_step(form: str, values: dict[str, Any]) -> None:
+    images = make_images(2, 3, 64, 64)
+    kept = outcome(make_backbone(normalisation=form, **values), images)
+    again = outcome(make_backbone(normalisation=form, checkpoint_gradients=True, **values), images)
+    assert kept.keys() == again.keys()
+    assert any(name.endswith('.grad') for name in kept)
+    for name, value in kept.items():
+        torch.testing.assert_close(again[name], value, rtol=1e-5, atol=1e-6, msg=name)
+
+
+def kept_numbers(backbone: ResNet) -> int:
+    """Numbers that a forward pass keeps for the gradients, weights not counted."""
+    own = {p.data_ptr() for p in backbone.parameters()}
+    sizes = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        if tensor.data_ptr() not in own:
+            sizes[tensor.data_ptr()] = tensor.numel()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        stages = backbone(make_images(2, 3, 64, 64))
+    assert stages[3].grad_fn is not None  # alive until here, so no address was used twice
+    return sum(sizes.values())
+
+
+def test_recomputation_keeps_less_but_only_in_training() -> None:
+    plain, saving = make_backbone().train(), make_backbone(checkpoint_gradients=True).train()
+    assert kept_numbers(saving) < 0.6 * kept_numbers(plain)
+    assert kept_numbers(saving.eval()) == kept_numbers(plain.eval())
+
+
+@pytest.mark.parametrize('form', ['batch', 'synchronised'])
+def test_statistics_move_where_stages_are_trained_and_nowhere_else(form: str) -> None:
+    backbone = make_backbone(normalisation=form, frozen_stages=2)
+    before = {name: value.clone() for name, value in backbone.named_buffers()}
+    outcome(backbone, make_images(2, 3, 64, 64))
+    for name, value in backbone.named_buffers():
+        frozen = name.startswith(('stem.', 'stages.0.'))
+        assert torch.equal(value, before[name]) == frozen, name
+    trained = {name.split('.')[1] for name, p in backbone.named_parameters() if p.requires_grad}
+    assert trained == {'1', '2', '3'}
+
+
+def test_frozen_normalisation_never_changes() -> None:
+    backbone = make_backbone(normalisation='frozen')
+    before = {name: value.clone() for name, value in backbone.named_buffers()}
+    outcome(backbone, make_images(2, 3, 64, 64))
+    assert all(torch.equal(value, before[name]) for name, value in backbone.named_buffers())
+    untrained = [name for name, p in backbone.named_parameters() if p.grad is None]
+    assert len(untrained) == 2 * (1 + 7 * 3 + 4)
+    assert all(p.ndim == 1 for name, p in backbone.named_parameters() if name in untrained)
+
+
+@pytest.mark.parametrize(
+    ('values', 'received'),
+    [({'stride_in': '3x3'}, "stride_in '3x3'"), ({'dilated': True}, 'dilated')],
+)
+def test_deformable_stages_want_the_stride_in_the_1x1(
+    values: dict[str, Any], received: str
+) -> None:
+    with pytest.raises(ParameterError, match=f'deformable stages .5,. .* with {received}'):
+        make_backbone(deformable_stages=(5,), **values)
+
+
+def count_layers(model: nn.Module, kind: type) -> int:
+    return sum(isinstance(layer, kind) for layer in model.modules())
+
+
+def test_one_process_keeps_ordinary_normalisation() -> None:
+    backbone = make_backbone(normalisation='synchronised')
+    assert synchronise_normalisation(backbone, torch.device('cpu'), world=1) is backbone
+    assert count_layers(backbone, nn.SyncBatchNorm) == 0
+
+
+@pytest.mark.parametrize('form', ['frozen', 'batch'])
+def test_only_the_synchronised_form_is_converted(form: str) -> None:
+    backbone = make_backbone(normalisation=form)
+    synchronise_normalisation(backbone, torch.device('cpu'), world=8)
+    assert count_layers(backbone, nn.SyncBatchNorm) == 0
+
+
+def test_several_processes_on_gpus_are_synchronised() -> None:
+    backbone = make_backbone(normalisation='synchronised', frozen_stages=2)
+    # A part of a larger network asks for it as well.
+    network = synchronise_normalisation(nn.Sequential(backbone), torch.device('cuda'), world=2)
+    assert count_layers(network, nn.BatchNorm2d) == 0
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.SyncBatchNorm)]
+    assert len(layers) == 1 + 7 * 3 + 4
+    network.train()
+    assert sum(layer.training for layer in layers) == 6 * 3 + 3
+    assert not any(p.requires_grad for p in backbone.stem.parameters())
+
+
+def test_converted_layers_of_one_process_compute_the_same() -> None:
+    images = make_images(2, 3, 64, 64)
+    expected = outcome(make_backbone(), images)
+    converted = synchronise_normalisation(
+        make_backbone(normalisation='synchronised', checkpoint_gradients=True),
+        torch.device('cuda'),
+        world=2,
+    )
+    assert count_layers(converted, nn.SyncBatchNorm)
+    for name, value in outcome(converted, images).items():
+        torch.testing.assert_close(value, expected[name], msg=name)
+
+
+def test_several_processes_on_cpus_are_refused() -> None:
+    backbone = make_backbone(normalisation='synchronised')
+    with pytest.raises(ParameterError, match="'synchronised' with 2 processes on cpu"):
+        synchronise_normalisation(backbone, torch.device('cpu'), world=2)

@@ -1,0 +1,102 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Files of tensors, read without executing anything in them, and what does not fit in them."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from training.official_names import WRAPPER_PREFIX
+from upsnet_ros.core.errors import ModelError
+
+SHOWN = 20  # problems that a message lists
+
+
+class InitialWeightsError(ModelError):
+    """Weights that do not fit the network they are for; the message names the tensors."""
+
+
+def read_weight_file(path: Path) -> dict[str, Tensor]:
+    """Read a state dict.
+
+    Args:
+        path: File of ``torch.save``: tensors by name, or a mapping that holds them under
+            ``state_dict``.
+
+    Returns:
+        Tensors on the CPU by name, a leading ``module.`` removed.
+
+    Raises:
+        InitialWeightsError: If the file is missing, unreadable, or holds anything but tensors.
+    """
+    if not path.is_file():
+        raise InitialWeightsError(f'no file of initial weights at {path}; check --initial')
+    try:
+        values = torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:  # torch raises many types for files it cannot or must not read
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InitialWeightsError(
+            f'{path} cannot be read as plain tensors ({reason}); expected a state dict written by '
+            'torch.save. Files with other objects are never read, for that can execute code'
+        ) from error
+    return named_tensors(values, source=str(path))
+
+
+def named_tensors(values: object, *, source: str) -> dict[str, Tensor]:
+    """Check that a value is a state dict, or holds one under ``state_dict``.
+
+    Args:
+        values: What was read.
+        source: Where it comes from, for the message.
+
+    Raises:
+        InitialWeightsError: If it holds anything but tensors by name.
+    """
+    if isinstance(values, Mapping) and isinstance(values.get('state_dict'), Mapping):
+        values = values['state_dict']
+    if not isinstance(values, Mapping) or not values:
+        raise InitialWeightsError(
+            f'{source} holds {"nothing" if values == {} else type(values).__name__}, expected '
+            'tensors by name (a state dict)'
+        )
+    problems = [f'{key}: {type(v).__name__}' for key, v in values.items() if not _is_tensor(v)]
+    refuse_problems(problems, f'{source} is no state dict, some values are not tensors')
+    tensors = {str(key).removeprefix(WRAPPER_PREFIX): value for key, value in values.items()}
+    if len(tensors) < len(values):
+        raise InitialWeightsError(
+            f'{source} has tensors with and without {WRAPPER_PREFIX!r} before their names; '
+            'expected each once'
+        )
+    return tensors
+
+
+def _is_tensor(value: object) -> bool:
+    return isinstance(value, Tensor) and value.layout == torch.strided
+
+
+def problem_of(tensor: Tensor | None, wanted: Tensor) -> str | None:
+    """What is wrong with a tensor that should go into another one, or None."""
+    if tensor is None:
+        return 'missing'
+    if tensor.shape != wanted.shape:
+        return f'{_shape(tensor)}, expected {_shape(wanted)}'
+    if tensor.is_floating_point() != wanted.is_floating_point():
+        return f'{tensor.dtype}, expected {wanted.dtype}'
+    bad = tensor.numel() - int(torch.isfinite(tensor).sum())
+    return f'{bad} of {tensor.numel()} values are not finite' if bad else None
+
+
+def _shape(tensor: Tensor) -> str:
+    """A shape such as ``64x3x7x7``."""
+    return 'x'.join(map(str, tensor.shape)) or 'scalar'
+
+
+def refuse_problems(problems: Iterable[str], message: str) -> None:
+    """Raise an :class:`InitialWeightsError` that lists the problems, if there are any."""
+    problems = list(problems)
+    if not problems:
+        return
+    more = f'\n  and {len(problems) - SHOWN} more' if len(problems) > SHOWN else ''
+    raise InitialWeightsError('\n  '.join((f'{message}:', *problems[:SHOWN])) + more)
