@@ -13,7 +13,8 @@ from tests.fakes.label_images import disturbed, random_label_image
 from tests.fakes.network_output import make_label_set
 from upsnet_ros.core.errors import LabelError
 from upsnet_ros.core.labels import UNKNOWN_LABEL, cityscapes_label_set
-from upsnet_ros.core.panoptic_quality import PanopticQuality, PanopticQualitySummary
+from upsnet_ros.core.panoptic_quality import PanopticQuality
+from upsnet_ros.core.quality_summary import PanopticQualitySummary
 
 # Two stuff classes, 0 and 1, and two thing classes, 2 and 3.
 LABELS = make_label_set(2, 2)
@@ -151,6 +152,41 @@ def test_states_add_up() -> None:
     ]
     # Adding leaves the parts as they were.
     assert parts[0].summary() != together
+
+
+def test_states_as_arrays_add_up_like_the_states() -> None:
+    rng = np.random.default_rng(4)
+    label_set = cityscapes_label_set()
+    parts = [PanopticQuality(label_set) for _ in range(2)]
+    for index in range(6):
+        truth = random_label_image(rng, label_set, (40, 60))
+        parts[index % 2].update(disturbed(rng, truth, label_set, noise=0.2, shift=1), truth)
+    arrays = [part.state() for part in parts]
+    assert arrays[0].dtype == np.float64 and arrays[0].shape == (4, 19)
+    total = PanopticQuality.from_state(label_set, arrays[0] + arrays[1])
+    assert total.summary() == (parts[0] + parts[1]).summary()
+    np.testing.assert_array_equal(
+        PanopticQuality.from_state(label_set, arrays[0]).state(), arrays[0]
+    )
+
+
+def test_a_state_holds_what_its_rows_say() -> None:
+    state = PanopticQuality(LABELS)
+    # Class 0: IoU 3/4. Thing 2: one instance missed, one invented.
+    state.update(
+        np.array([[0, 0, 0, THING + 2, UNKNOWN_LABEL]], np.uint16),
+        np.array([[0, 0, 0, 0, THING + 1]], np.uint16),
+    )
+    expected = [[0.75, 0, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 1, 0]]
+    np.testing.assert_array_equal(state.state(), expected)
+
+
+@pytest.mark.parametrize(
+    'state', [np.zeros((4, 3)), np.full((4, 4), np.nan), np.full((4, 4), -1.0)]
+)
+def test_states_that_fit_no_label_set_are_refused(state: np.ndarray) -> None:
+    with pytest.raises(LabelError, match=r'expected \(4, 4\)'):
+        PanopticQuality.from_state(LABELS, state)
 
 
 def test_the_largest_labels_are_counted() -> None:

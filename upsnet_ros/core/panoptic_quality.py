@@ -4,9 +4,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
 from upsnet_ros.core.errors import LabelError
@@ -17,92 +14,10 @@ from upsnet_ros.core.labels import (
     VOID_CLASS,
     LabelSet,
 )
+from upsnet_ros.core.quality_summary import ClassQuality, PanopticQualitySummary
 from upsnet_ros.core.window import row_bands
 
 _NUM_LABELS = 1 << 16
-
-
-@dataclass(frozen=True)
-class QualityGroup:
-    """Panoptic quality averaged over a group of classes.
-
-    Attributes:
-        pq: panoptic quality [%], 0 when no class counts.
-        sq: segmentation quality, mean IoU of matched segments [%].
-        rq: recognition quality, F1 of the matching [%].
-        classes: number of classes that count: those with any segment in truth or prediction.
-    """
-
-    pq: float
-    sq: float
-    rq: float
-    classes: int
-
-    def to_dict(self) -> dict[str, float | int]:
-        """Return plain JSON values."""
-        return {'pq': self.pq, 'sq': self.sq, 'rq': self.rq, 'classes': self.classes}
-
-
-@dataclass(frozen=True)
-class ClassQuality:
-    """Panoptic quality of one class.
-
-    Attributes:
-        class_id: train id.
-        name: name of the class.
-        is_thing: whether it is a thing class.
-        pq: panoptic quality [%], 0 when the class does not count.
-        sq: segmentation quality [%].
-        rq: recognition quality [%].
-        true_positives: matched segments.
-        false_positives: predicted segments without a match.
-        false_negatives: true segments without a match.
-    """
-
-    class_id: int
-    name: str
-    is_thing: bool
-    pq: float
-    sq: float
-    rq: float
-    true_positives: int
-    false_positives: int
-    false_negatives: int
-
-    @property
-    def counts(self) -> bool:
-        """Whether the class takes part in averages: any segment in truth or prediction."""
-        return self.true_positives + self.false_positives + self.false_negatives > 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return dict(vars(self))
-
-
-@dataclass(frozen=True)
-class PanopticQualitySummary:
-    """Panoptic quality of everything seen.
-
-    Attributes:
-        all: over all classes that count.
-        things: over thing classes.
-        stuff: over stuff classes.
-        per_class: every class of the label set, by train id.
-    """
-
-    all: QualityGroup
-    things: QualityGroup
-    stuff: QualityGroup
-    per_class: tuple[ClassQuality, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values: all, things, stuff, and per_class as a list."""
-        return {
-            'all': self.all.to_dict(),
-            'things': self.things.to_dict(),
-            'stuff': self.stuff.to_dict(),
-            'per_class': [entry.to_dict() for entry in self.per_class],
-        }
 
 
 class PanopticQuality:
@@ -217,6 +132,39 @@ class PanopticQuality:
         self._false_positives += other._false_positives
         self._false_negatives += other._false_negatives
 
+    def state(self) -> np.ndarray:
+        """Return the counts: float64 [4, S]; the sum of two states is the state of both.
+
+        The rows are the summed IoU of matches, true positives, false positives and false
+        negatives, by train id.
+        """
+        counts = (self._true_positives, self._false_positives, self._false_negatives)
+        return np.stack([self._iou_sum, *(count.astype(np.float64) for count in counts)])
+
+    @classmethod
+    def from_state(cls, label_set: LabelSet, state: np.ndarray) -> PanopticQuality:
+        """Return the panoptic quality that has these counts, those of `state`.
+
+        Raises:
+            LabelError: the shape does not fit the label set, or a number is negative or not
+                finite.
+        """
+        shape = (4, label_set.num_classes)
+        if state.shape != shape or not np.isfinite(state).all() or (state < 0).any():
+            raise LabelError(
+                f'state of shape {state.shape}, expected {shape} for label set '
+                f"'{label_set.name}' and finite numbers from 0 up"
+            )
+        quality = cls(label_set)
+        quality._iou_sum += state[0]
+        for have, given in (
+            (quality._true_positives, state[1]),
+            (quality._false_positives, state[2]),
+            (quality._false_negatives, state[3]),
+        ):
+            have += np.rint(given).astype(np.int64)
+        return quality
+
     def __add__(self, other: PanopticQuality) -> PanopticQuality:
         """Return the panoptic quality of what both have seen."""
         total = PanopticQuality(self._label_set)
@@ -226,12 +174,8 @@ class PanopticQuality:
 
     def summary(self) -> PanopticQualitySummary:
         """Return the qualities of everything seen so far."""
-        per_class = tuple(self._class_quality(i) for i in range(self._label_set.num_classes))
-        return PanopticQualitySummary(
-            all=_average(per_class),
-            things=_average(tuple(entry for entry in per_class if entry.is_thing)),
-            stuff=_average(tuple(entry for entry in per_class if not entry.is_thing)),
-            per_class=per_class,
+        return PanopticQualitySummary.of(
+            [self._class_quality(i) for i in range(self._label_set.num_classes)]
         )
 
     def _class_quality(self, class_id: int) -> ClassQuality:
@@ -282,16 +226,3 @@ def _rank_labels(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rank = np.zeros(_NUM_LABELS, dtype=np.int64)
     rank[labels] = np.arange(len(labels))
     return labels, rank
-
-
-def _average(classes: tuple[ClassQuality, ...]) -> QualityGroup:
-    """Return the mean over the classes that count."""
-    counted = [entry for entry in classes if entry.counts]
-    if not counted:
-        return QualityGroup(pq=0.0, sq=0.0, rq=0.0, classes=0)
-    return QualityGroup(
-        pq=sum(entry.pq for entry in counted) / len(counted),
-        sq=sum(entry.sq for entry in counted) / len(counted),
-        rq=sum(entry.rq for entry in counted) / len(counted),
-        classes=len(counted),
-    )

@@ -1,0 +1,110 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Mean IoU against numbers computed by hand, and pixel by pixel."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.fakes.network_output import make_label_set
+from upsnet_ros.core.errors import LabelError
+from upsnet_ros.core.mean_iou import MeanIou
+
+LABELS = make_label_set(2, 1)
+VOID = 255
+
+
+def counted(predicted: list[int], truth: list[int]) -> MeanIou:
+    state = MeanIou(LABELS)
+    state.update(np.array([predicted], np.uint8), np.array([truth], np.uint8))
+    return state
+
+
+def test_known_figures() -> None:
+    # Class 0: 2 of 3 pixels. Class 1: 1 of 3. Class 2: 1 of 1.
+    summary = counted([0, 0, 1, 1, 2], [0, 0, 0, 1, 2]).summary()
+    assert summary.per_class == pytest.approx(
+        {'class 0': 200 / 3, 'class 1': 50.0, 'class 2': 100.0}
+    )
+    assert summary.miou == pytest.approx((200 / 3 + 50 + 100) / 3)
+    assert summary.classes == 3
+
+
+def test_void_pixels_of_the_truth_are_left_out() -> None:
+    summary = counted([0, 1, 2, 1], [0, VOID, VOID, 1]).summary()
+    assert summary.per_class == {'class 0': 100.0, 'class 1': 100.0, 'class 2': None}
+    assert (summary.miou, summary.classes) == (100.0, 2)
+
+
+def test_a_class_that_is_only_predicted_counts_as_wrong() -> None:
+    summary = counted([0, 2], [0, 0]).summary()
+    assert summary.per_class == {'class 0': 50.0, 'class 1': None, 'class 2': 0.0}
+    assert summary.miou == 25.0
+
+
+@pytest.mark.parametrize('state', [MeanIou(LABELS), counted([0, 1], [VOID, VOID])])
+def test_nothing_seen_is_no_class(state: MeanIou) -> None:
+    summary = state.summary()
+    assert (summary.miou, summary.classes) == (0.0, 0)
+    assert set(summary.per_class.values()) == {None}
+
+
+@pytest.mark.parametrize('size', [(1, 1), (37, 53), (1, 40000), (300, 1)])
+def test_equals_sets_of_pixels(size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(2)
+    label_set = make_label_set(3, 5)
+    truth = rng.choice([0, 1, 2, 3, 6, VOID], size).astype(np.uint8)
+    predicted = np.where(rng.random(size) < 0.6, truth, rng.integers(0, 8, size))
+    predicted = np.minimum(predicted, 7).astype(np.uint8)
+    state = MeanIou(label_set)
+    state.update(predicted, truth)
+    pixels = list(zip(predicted.ravel().tolist(), truth.ravel().tolist(), strict=True))
+    values = []
+    for class_id in range(8):
+        both = sum(p == t == class_id for p, t in pixels)
+        either = sum(t != VOID and class_id in (p, t) for p, t in pixels)
+        want = 100 * both / either if either else None
+        values += [want] if either else []
+        assert state.summary().per_class[f'class {class_id}'] == pytest.approx(want)
+    assert state.summary().miou == pytest.approx(sum(values) / len(values) if values else 0.0)
+
+
+def test_states_add_up() -> None:
+    first, second = counted([0, 1, 2], [0, 0, 2]), counted([1, 1], [1, 2])
+    both = counted([0, 1, 2, 1, 1], [0, 0, 2, 1, 2])
+    total = MeanIou.from_state(LABELS, first.state() + second.state())
+    assert first.state().dtype == np.float64 and first.state().shape == (3, 3)
+    assert total.summary() == both.summary()
+    assert json.loads(json.dumps(total.summary().to_dict())) == both.summary().to_dict()
+
+
+@pytest.mark.parametrize('state', [np.zeros((4, 3)), np.full((3, 3), np.inf), -np.ones((3, 3))])
+def test_states_that_fit_no_label_set_are_refused(state: np.ndarray) -> None:
+    with pytest.raises(LabelError, match=r'expected \(3, 3\)'):
+        MeanIou.from_state(LABELS, state)
+
+
+@pytest.mark.parametrize(
+    'predicted, truth, message',
+    [
+        pytest.param(np.zeros((2, 3)), np.zeros((2, 3)), 'float64', id='another type'),
+        pytest.param(np.zeros((2, 3), np.uint8), np.zeros((3, 2), np.uint8), 'equal', id='size'),
+        pytest.param(
+            np.full((2, 2), 3, np.uint8), np.zeros((2, 2), np.uint8), r'predicted.*\[3\]', id='3'
+        ),
+        pytest.param(
+            np.full((2, 2), VOID, np.uint8), np.zeros((2, 2), np.uint8), 'predicted', id='void'
+        ),
+        pytest.param(
+            np.zeros((2, 2), np.uint8), np.full((2, 2), 77, np.uint8), r'true.*\[77\]', id='77'
+        ),
+    ],
+)
+def test_images_that_are_no_class_images_are_refused(
+    predicted: np.ndarray, truth: np.ndarray, message: str
+) -> None:
+    with pytest.raises(LabelError, match=message):
+        MeanIou(LABELS).update(predicted, truth)
