@@ -61,7 +61,7 @@ def named_tensors(values: object, *, source: str) -> dict[str, Tensor]:
             f'{source} holds {"nothing" if values == {} else type(values).__name__}, expected '
             'tensors by name (a state dict)'
         )
-    problems = [f'{key}: {type(v).__name__}' for key, v in values.items() if not _is_tensor(v)]
+    problems = [f'{key}: {_kind(v)}' for key, v in values.items() if not _is_tensor(v)]
     refuse_problems(problems, f'{source} is no state dict, some values are not tensors')
     tensors = {str(key).removeprefix(WRAPPER_PREFIX): value for key, value in values.items()}
     if len(tensors) < len(values):
@@ -74,6 +74,10 @@ def named_tensors(values: object, *, source: str) -> dict[str, Tensor]:
 
 def _is_tensor(value: object) -> bool:
     return isinstance(value, Tensor) and value.layout == torch.strided
+
+
+def _kind(value: object) -> str:
+    return str(value.layout) if isinstance(value, Tensor) else type(value).__name__
 
 
 def problem_of(tensor: Tensor | None, wanted: Tensor) -> str | None:
