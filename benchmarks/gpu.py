@@ -21,6 +21,7 @@ import torch
 import torchvision
 from torchvision.ops import deform_conv2d, roi_align
 
+from benchmarks.training_step import time_steps
 from training.build import build_model
 from training.recipe.reading import load_recipe
 from training.models.deform_conv import deform_conv2d_gather
@@ -162,6 +163,7 @@ def main(arguments: list[str] | None = None) -> int:
         'deform_conv': bench_deform_conv(options.size, **settings),
         'roi_align': bench_roi_align(options.size, **settings),
         'network': bench_network(options.size, **settings),
+        'training_step': time_steps(options.size, device, options.repeat),
     }
     report = {'environment': environment(device), 'size': options.size} | results
     options.output.parent.mkdir(parents=True, exist_ok=True)

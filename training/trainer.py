@@ -81,7 +81,10 @@ class Trainer:
         return DistributedDataParallel(
             network,
             device_ids=[device.index] if device.type == 'cuda' else None,
-            broadcast_buffers=self.recipe.model.normalisation == 'batch',
+            broadcast_buffers=any(
+                isinstance(module, nn.BatchNorm2d) and module.training
+                for module in self.model.modules()
+            ),
             gradient_as_bucket_view=True,
         )
 

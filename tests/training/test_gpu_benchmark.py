@@ -16,11 +16,12 @@ def test_a_tiny_run_reports_every_group(
     output = tmp_path / 'results.json'
     assert main(['--output', str(output), '--size', '160x96', '--repeat', '1']) == 0
     report = json.loads(output.read_text())
-    assert {'deform_conv', 'roi_align', 'network', 'environment'} <= set(report)
+    assert {'deform_conv', 'roi_align', 'network', 'training_step', 'environment'} <= set(report)
     assert report['environment']['torch']
     for group in ('deform_conv', 'roi_align'):
         assert report[group].get('largest_difference', 0.0) < 1e-3
         assert all(value >= 0 for value in report[group].values())
+    assert report['training_step']['over_mask_rcnn'] > 0
     assert 'float32_ms' in capsys.readouterr().out
 
 
