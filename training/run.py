@@ -10,8 +10,10 @@ from pathlib import Path
 from training.checkpoint import save_checkpoint
 from training.data.checked import check_data_set
 from training.data.formats import open_data_set
-from training.data.loader import ShardedBatches, TrainingSet, make_loader
+from training.data.loader import SampleLoader, make_loader
 from training.data.sample import Sample
+from training.data.sharded_batches import ShardedBatches
+from training.data.training_set import TrainingSet
 from training.run_log import RunLog
 from training.trainer import Trainer
 from training.validation import Validation
@@ -39,9 +41,8 @@ def run(trainer: Trainer, data: Path, output: Path, *, workers: int) -> float:
     loader = open_loader(trainer, data, output, workers=workers)
     validation = Validation(recipe, data, processes) if needs_validation(trainer) else None
     started = trainer.step_count
-    with RunLog(
-        output, start=trainer.step_count, total=total, is_first=processes.is_first
-    ) as log:
+    log = RunLog(output, start=started, total=total, is_first=processes.is_first)
+    with log, loader.deaths_named():
         for parts, waited, begun in timed_steps(loader, recipe.optimisation.accumulation_steps):
             report = trainer.step(parts)
             passed = time.monotonic() - begun
@@ -60,9 +61,7 @@ def run(trainer: Trainer, data: Path, output: Path, *, workers: int) -> float:
     return share
 
 
-def open_loader(
-    trainer: Trainer, data: Path, output: Path, *, workers: int
-) -> Iterable[list[Sample]]:
+def open_loader(trainer: Trainer, data: Path, output: Path, *, workers: int) -> SampleLoader:
     """Check the data and open a loader of this process's parts of all steps still to do."""
     recipe, processes = trainer.recipe, trainer.processes
     values, labels = recipe.optimisation, recipe.data.label_set

@@ -4,20 +4,34 @@
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from training.checkpoint import load_checkpoint
-from training.recipe.recipe import Recipe
+from training.build import build_model
+from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from training.distributed import Processes
 from training.divergence import TrainingDiverged
 from training.evaluate import main as evaluate
-from training.train import Trainer, main, prepare, run
-from upsnet_ros.core.errors import ModelError, UpsnetError
+from training.memory import MemoryExhausted
+from training.recipe.errors import RecipeError
+from training.recipe.recipe import Recipe
+from training.run import run
+from training.train import main, prepare
+from training.trainer import Trainer
+from upsnet_ros.core.errors import ModelError
 
+ROOT = Path(__file__).parents[2]
+ALONE = Processes(0, 1, torch.device('cpu'))
 LOSSES = {
     'rpn_objectness',
     'rpn_box',
@@ -32,15 +46,17 @@ LOSSES = {
 
 def train(recipe: Recipe, data: Path, output: Path) -> Trainer:
     output.mkdir(exist_ok=True)
-    trainer = Trainer(recipe, output)
-    if (output / 'last.pt').exists():
-        trainer.restore(load_checkpoint(output / 'last.pt'))
-    run(trainer, data, workers=0)
+    trainer = prepare(recipe, output, ALONE)
+    run(trainer, data, output, workers=0)
     return trainer
 
 
-def with_iterations(recipe: Recipe, count: int) -> Recipe:
-    return replace(recipe, optimisation=replace(recipe.optimisation, iterations=count))
+def with_optimisation(recipe: Recipe, **changes: object) -> Recipe:
+    return replace(recipe, optimisation=replace(recipe.optimisation, **changes))
+
+
+def with_monitoring(recipe: Recipe, **changes: int) -> Recipe:
+    return replace(recipe, monitoring=replace(recipe.monitoring, **changes))
 
 
 def read_losses(output: Path) -> list[dict[str, float]]:
@@ -48,94 +64,211 @@ def read_losses(output: Path) -> list[dict[str, float]]:
         return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
 
 
+def write_recipe(recipe: Recipe, path: Path) -> str:
+    path.write_text(yaml.safe_dump(recipe.to_dict()))
+    return str(path)
+
+
 def test_all_eight_losses_are_logged_and_fall(
     small_recipe: Recipe, town: Path, tmp_path: Path
 ) -> None:
-    train(with_iterations(small_recipe, 25), town, tmp_path / 'run')
+    train(with_optimisation(small_recipe, iterations=25), town, tmp_path / 'run')
     rows = read_losses(tmp_path / 'run')
-    assert set(rows[0]) == LOSSES | {'iteration', 'total', 'rate'}
+    assert set(rows[0]) == LOSSES | {'step', 'total', 'rate', 'gradient'}
     assert len(rows) == 25
     first = sum(row['total'] for row in rows[:3]) / 3
     last = sum(row['total'] for row in rows[-3:]) / 3
     assert last < 0.8 * first
 
 
+@pytest.mark.parametrize('precision', ['float32', 'float16', 'bfloat16'])
 def test_a_resumed_run_equals_an_uninterrupted_one(
-    small_recipe: Recipe, town: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small_recipe: Recipe,
+    town: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    precision: str,
 ) -> None:
-    monkeypatch.setattr('training.train.SAVE_EVERY', 2)
-    whole = train(small_recipe, town, tmp_path / 'whole')
+    recipe = with_monitoring(with_optimisation(small_recipe, precision=precision), save_every=2)
+    whole = train(recipe, town, tmp_path / 'whole')
     original = Trainer.step
 
-    def stop_after_two(self: Trainer, batch: list) -> dict[str, float]:
-        if self.iteration == 3:  # one step after the last checkpoint
+    def stop_after_three(self: Trainer, parts: list) -> dict[str, float]:
+        if self.step_count == 3:  # one step after the last checkpoint
             raise KeyboardInterrupt
-        return original(self, batch)
+        return original(self, parts)
 
-    monkeypatch.setattr(Trainer, 'step', stop_after_two)
+    monkeypatch.setattr(Trainer, 'step', stop_after_three)
     with pytest.raises(KeyboardInterrupt):
-        train(small_recipe, town, tmp_path / 'parts')
+        train(recipe, town, tmp_path / 'parts')
     monkeypatch.setattr(Trainer, 'step', original)
-    resumed = train(small_recipe, town, tmp_path / 'parts')
+    resumed = train(recipe, town, tmp_path / 'parts')
     for key, value in whole.model.state_dict().items():
-        torch.testing.assert_close(resumed.model.state_dict()[key], value, rtol=0, atol=0)
-        torch.testing.assert_close(
-            resumed.averaged.state[key], whole.averaged.state[key], rtol=0, atol=0
-        )
+        assert torch.equal(resumed.model.state_dict()[key], value), key
+        assert torch.equal(resumed.averaged.state[key], whole.averaged.state[key]), key
     assert read_losses(tmp_path / 'parts') == read_losses(tmp_path / 'whole')
 
 
-def test_a_checkpoint_of_another_recipe_is_refused(
+def test_a_killed_run_goes_on_with_the_same_losses(
     small_recipe: Recipe, town: Path, tmp_path: Path
 ) -> None:
-    train(with_iterations(small_recipe, 2), town, tmp_path / 'run')
-    with pytest.raises(UpsnetError, match='another recipe'):
+    recipe = with_monitoring(with_optimisation(small_recipe, iterations=8), save_every=2)
+    command = [sys.executable, '-m', 'training.train', '--data', str(town), '--workers', '1']
+    command += ['--config', write_recipe(recipe, tmp_path / 'recipe.yaml'), '--device', 'cpu']
+    variables = dict(os.environ, OMP_NUM_THREADS='1')
+
+    def start(output: str) -> subprocess.Popen:
+        folder = str(tmp_path / output)
+        return subprocess.Popen(
+            [*command, '--output', folder], cwd=ROOT, env=variables, stderr=subprocess.DEVNULL
+        )
+
+    killed = start('killed')
+    deadline = time.monotonic() + 120
+    while not (tmp_path / 'killed' / 'last.pt').exists():
+        assert time.monotonic() < deadline and killed.poll() is None
+        time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert start('killed').wait(timeout=120) == 0
+    assert start('whole').wait(timeout=120) == 0
+    assert read_losses(tmp_path / 'killed') == read_losses(tmp_path / 'whole')
+    assert len(read_losses(tmp_path / 'whole')) == 8
+
+
+def test_a_checkpoint_of_another_recipe_is_refused_by_key(
+    small_recipe: Recipe, town: Path, tmp_path: Path
+) -> None:
+    train(with_optimisation(small_recipe, iterations=2), town, tmp_path / 'run')
+    with pytest.raises(RecipeError, match='optimisation.iterations is 2 there and 4 here'):
         train(small_recipe, town, tmp_path / 'run')
+
+
+def test_how_a_run_is_computed_and_told_may_change_on_the_way(
+    small_recipe: Recipe, town: Path, tmp_path: Path
+) -> None:
+    train(small_recipe, town, tmp_path / 'run')
+    changed = with_optimisation(
+        with_monitoring(small_recipe, save_every=3),
+        accumulation_steps=2,
+        gradient_checkpointing=True,
+    )
+    assert train(changed, town, tmp_path / 'run').step_count == 4
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_by_name(
     small_recipe: Recipe, town: Path, tmp_path: Path
 ) -> None:
-    trainer = Trainer(small_recipe, tmp_path)
+    trainer = Trainer(small_recipe)
     with torch.no_grad():
         trainer.model.semantic_head.score.bias.fill_(float('nan'))
     with pytest.raises(TrainingDiverged, match=r'loss semantic is nan .*town_00000'):
-        run(trainer, town, workers=0)
+        run(trainer, town, tmp_path, workers=0)
+    assert not (tmp_path / 'last.pt').exists()
 
 
 def test_features_that_are_not_finite_stop_the_run(
     small_recipe: Recipe, town: Path, tmp_path: Path
 ) -> None:
-    trainer = Trainer(small_recipe, tmp_path)
+    trainer = Trainer(small_recipe)
     with torch.no_grad():
         trainer.model.backbone.stem[0].weight[0, 0, 0, 0] = float('nan')
     with pytest.raises(TrainingDiverged, match=r'features are not finite .*town_00000'):
-        run(trainer, town, workers=0)
+        run(trainer, town, tmp_path, workers=0)
 
 
 def test_a_gradient_that_is_not_finite_leaves_the_weights_alone(
     small_recipe: Recipe, town: Path, tmp_path: Path
 ) -> None:
-    trainer = Trainer(small_recipe, tmp_path)
-    bias = trainer.model.rpn.conv.bias
-    bias.register_hook(lambda gradient: gradient * float('inf'))
+    trainer = Trainer(small_recipe)
+    trainer.model.rpn.conv.bias.register_hook(lambda gradient: gradient * float('inf'))
     with pytest.raises(TrainingDiverged, match='the gradient is'):
-        run(trainer, town, workers=0)
+        run(trainer, town, tmp_path, workers=0)
     assert all(torch.isfinite(v).all() for v in trainer.model.state_dict().values())
     assert all(torch.isfinite(v).all() for v in trainer.averaged.state.values())
+
+
+def test_half_precision_that_overflows_lowers_the_scale_and_leaves_the_step_out(
+    small_recipe: Recipe, town: Path, tmp_path: Path
+) -> None:
+    trainer = Trainer(with_optimisation(small_recipe, precision='float16', iterations=2))
+    before = trainer.model.rpn.conv.weight.detach().clone()
+    overflows = [True, False]
+    trainer.model.rpn.conv.bias.register_hook(
+        lambda gradient: gradient * (float('inf') if overflows.pop(0) else 1.0)
+    )
+    scale = trainer.scaler.get_scale()
+    steps = []
+    original = trainer._update
+    trainer._update = lambda images: (
+        original(images),
+        steps.append(trainer.model.rpn.conv.weight.detach().clone()),
+    )[0]
+    run(trainer, town, tmp_path, workers=0)
+    assert trainer.scaler.get_scale() == scale / 2
+    assert torch.equal(steps[0], before)
+    assert not torch.equal(steps[1], before)
+
+
+def test_memory_that_runs_out_names_what_to_lower(
+    small_recipe: Recipe, town: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*_: object) -> None:
+        raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2.00 GiB')
+
+    trainer = Trainer(small_recipe)
+    monkeypatch.setattr(trainer.network, 'criterion', exhausted)
+    with pytest.raises(MemoryExhausted) as error:
+        run(trainer, town, tmp_path, workers=0)
+    text = str(error.value)
+    assert 'a step with 2 images at once' in text
+    for key in ('accumulation_steps=2', 'gradient_checkpointing', 'bfloat16', 'short_sides'):
+        assert key in text
+
+
+def test_other_runtime_errors_stay_what_they_are(
+    small_recipe: Recipe, town: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError('shapes differ')
+
+    trainer = Trainer(small_recipe)
+    monkeypatch.setattr(trainer.network, 'criterion', broken)
+    with pytest.raises(RuntimeError, match='shapes differ'):
+        run(trainer, town, tmp_path, workers=0)
+
+
+def test_validation_keeps_the_best_and_pictures_come_to_the_log(
+    small_recipe: Recipe, town: Path, tmp_path: Path
+) -> None:
+    recipe = with_monitoring(small_recipe, validate_every=2, picture_every=2)
+    trainer = train(recipe, town, tmp_path / 'run')
+    with (tmp_path / 'run' / 'validation.csv').open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row['step'] for row in rows] == ['2', '4']
+    assert {'pq', 'pq_things', 'pq_stuff', 'miou'} <= set(rows[0])
+    best = load_checkpoint(tmp_path / 'run' / 'best.pt')
+    assert best.best_quality == trainer.best_quality >= 0
+    board = EventAccumulator(str(tmp_path / 'run' / 'tensorboard')).Reload()
+    assert {f'training/{name}' for name in LOSSES} <= set(board.Tags()['scalars'])
+    assert 'validation/pq' in board.Tags()['scalars']
+    assert len(board.Tags()['images']) > 0
+    assert trainer.model.training
 
 
 def test_a_run_may_start_from_the_weights_of_another(
     small_recipe: Recipe, town: Path, tmp_path: Path
 ) -> None:
-    first = train(with_iterations(small_recipe, 2), town, tmp_path / 'first')
-    second = prepare(small_recipe, tmp_path / 'second', initial=tmp_path / 'first' / 'final.pt')
+    first = train(with_optimisation(small_recipe, iterations=2), town, tmp_path / 'first')
+    recipe = replace(small_recipe, initial=replace(small_recipe.initial, weights='checkpoint'))
+    final = tmp_path / 'first' / 'final.pt'
+    second = prepare(recipe, tmp_path / 'second', ALONE, initial=final)
     for key, value in first.averaged.state.items():
         assert torch.equal(second.model.state_dict()[key], value)
         assert torch.equal(second.averaged.state[key], value)
-    other = replace(small_recipe, model=replace(small_recipe.model, width=4))
+    other = replace(recipe, model=replace(recipe.model, width=4))
     with pytest.raises(ModelError, match='another network'):
-        prepare(other, tmp_path / 'third', initial=tmp_path / 'first' / 'final.pt')
+        prepare(other, tmp_path / 'third', ALONE, initial=final)
 
 
 def test_damaged_checkpoints_are_refused(tmp_path: Path) -> None:
@@ -148,7 +281,7 @@ def test_damaged_checkpoints_are_refused(tmp_path: Path) -> None:
     torch.save({'version': 99}, damaged)
     with pytest.raises(ModelError, match='version 99'):
         load_checkpoint(damaged)
-    torch.save({'version': 1, 'model': {}}, damaged)
+    torch.save({'version': 2, 'model': {}}, damaged)
     with pytest.raises(ModelError, match='checkpoint holds'):
         load_checkpoint(damaged)
 
@@ -164,29 +297,48 @@ def test_a_checkpoint_never_executes_code(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / 'evil.pt'
-    torch.save({'version': 1, 'model': Payload()}, path)
+    torch.save({'version': 2, 'model': Payload()}, path)
     with pytest.raises(ModelError):
         load_checkpoint(path)
     assert 'executed' not in capsys.readouterr().out
 
 
+def test_a_checkpoint_is_whole_or_the_old_one(
+    small_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / 'last.pt'
+    weights = build_model(small_recipe).state_dict()
+    save_checkpoint(Checkpoint.from_weights(small_recipe, weights), path)
+    before = path.read_bytes()
+
+    def full_disk(values: object, file: object) -> None:
+        file.write(b'half')
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr('torch.save', full_disk)
+    with pytest.raises(OSError, match='No space'):
+        save_checkpoint(Checkpoint.from_weights(small_recipe, weights), path)
+    assert path.read_bytes() == before
+
+
 def test_command_reports_what_is_wrong(
     small_recipe: Recipe, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = tmp_path / 'recipe.yaml'
-    path.write_text(yaml.safe_dump(small_recipe.to_dict()))
-    arguments = ['--config', str(path), '--data', str(tmp_path), '--output', str(tmp_path / 'o')]
+    config = write_recipe(small_recipe, tmp_path / 'recipe.yaml')
+    arguments = ['--config', config, '--data', str(tmp_path), '--output', str(tmp_path / 'o')]
     assert main(arguments) == 1
     assert 'no images' in caplog.text
+    assert main([*arguments, '--set', 'model.widht=3']) == 1
+    assert 'model.widht' in caplog.text
 
 
 def test_command_trains_and_its_checkpoint_can_be_evaluated(
     small_recipe: Recipe, town: Path, tmp_path: Path
 ) -> None:
-    path = tmp_path / 'recipe.yaml'
-    path.write_text(yaml.safe_dump(with_iterations(small_recipe, 2).to_dict()))
+    config = write_recipe(small_recipe, tmp_path / 'recipe.yaml')
     output = tmp_path / 'run'
-    arguments = ['--config', str(path), '--data', str(town), '--output', str(output)]
+    arguments = ['--config', config, '--data', str(town), '--output', str(output)]
+    arguments += ['--set', 'optimisation.iterations=2', '--device', 'cpu']
     assert main([*arguments, '--workers', '1']) == 0
     assert main(arguments) == 0  # nothing is left to do
     assert len(read_losses(output)) == 2
