@@ -1,19 +1,56 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""28x28 targets of the mask head."""
+"""28x28 targets of the mask head: drawn from outlines, or sampled from pixels."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
+from pycocotools import mask as coco_masks
 from torch import Tensor
 
+from training.data.sample import Polygons
+
 SAMPLES = 2  # per bin and side; a bin belongs to the mask when at least half of it does
+
+
+@torch.no_grad()
+def polygon_mask_targets(
+    polygons: Sequence[Polygons], matched: Tensor, boxes: Tensor, *, size: int = 28
+) -> Tensor:
+    """Draw the outlines of objects inside regions, as the published models do.
+
+    Coordinates are mapped as ``(x - x1) * size / max(x2 - x1, 1)`` (no +1) and the outlines are
+    filled by COCO's rasteriser; the parts of an object are united.
+
+    Args:
+        polygons: Outlines of each object, float32 ``[m, 2]`` of x, y in input pixels, m from 3 up.
+        matched: int64 ``[r]`` object of each region.
+        boxes: ``[r, 4]`` regions in input pixels; one that is not finite gets an empty target.
+        size: Cells per side.
+
+    Returns:
+        float32 ``[r, size, size]`` of 0 and 1, on the boxes' device.
+    """
+    corners = boxes.double().cpu().numpy()
+    targets = np.zeros((len(corners), size, size), np.float32)
+    for row, index in enumerate(matched.tolist()):
+        start, end = corners[row, :2], corners[row, 2:]
+        if not np.isfinite(corners[row]).all():
+            continue
+        factor = size / np.maximum(end - start, 1)
+        outlines = [((line - start) * factor).ravel() for line in polygons[index]]
+        parts = coco_masks.frPyObjects(outlines, size, size)
+        targets[row] = coco_masks.decode(coco_masks.merge(parts))
+    return torch.from_numpy(targets).to(boxes.device)
 
 
 @torch.no_grad()
 def mask_targets(masks: Tensor, matched: Tensor, boxes: Tensor, *, size: int = 28) -> Tensor:
     """Crop the masks to regions.
 
-    Mask coordinates are mapped as ``(x - x1) * size / max(x2 - x1, 1)`` (no +1), as in the
-    published models, which rasterise polygons; from pixel masks the share of a bin is sampled.
+    Mask coordinates are mapped as ``(x - x1) * size / max(x2 - x1, 1)`` (no +1), as for outlines;
+    from pixel masks the share of a bin is sampled.
 
     Args:
         masks: bool ``[n, H, W]`` true masks.

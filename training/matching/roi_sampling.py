@@ -21,13 +21,33 @@ class RoiTargets:
         boxes: ``[r, 4]`` in input pixels.
         classes: int64 ``[r]``; 0 = background.
         deltas: ``[f, 4]`` box targets of the foreground.
-        matched: int64 ``[f]`` index of each foreground region's true instance.
+        mask_rows: int64 ``[m]`` regions that learn a mask: the whole foreground, or none in an
+            image that has crowds but no single object.
+        matched: int64 ``[m]`` index of the single object whose mask each of them learns.
     """
 
     boxes: Tensor
     classes: Tensor
     deltas: Tensor
+    mask_rows: Tensor
     matched: Tensor
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """Candidates in the frame of the image on disk: the single objects, then the proposals.
+
+    Attributes:
+        boxes: ``[c, 4]``.
+        overlap: ``[c]`` IoU with the best object or crowd, 0 where there is none.
+        best: int64 ``[c]`` that object or crowd, crowds after the objects.
+        nearest_object: int64 ``[c]`` single object of the best IoU, crowds left aside.
+    """
+
+    boxes: Tensor
+    overlap: Tensor
+    best: Tensor
+    nearest_object: Tensor
 
 
 @torch.no_grad()
@@ -36,6 +56,9 @@ def sample_rois(
     true_boxes: Tensor,
     true_classes: Tensor,
     *,
+    crowd_boxes: Tensor,
+    crowd_classes: Tensor,
+    match_crowds: bool,
     scale: float,
     per_image: int,
     foreground: int,
@@ -44,35 +67,67 @@ def sample_rois(
     """Draw regions from the proposals and the true boxes.
 
     Overlaps and box targets are computed in the frame of the image on disk (boxes / scale), as in
-    the published models: with inclusive ends this is not the same as in the input frame. Where we
-    depart: crowd boxes take no part (published: they attract proposals as positives of their
-    class), and images without single objects train the background (published: left out).
+    the published models: with inclusive ends this is not the same as in the input frame. A
+    proposal whose best overlap, of at least 0.5, is with a crowd is a positive of the crowd's
+    class with the crowd's box as its target, and learns the mask of the single object it overlaps
+    most; crowds themselves are never drawn. An image without objects and crowds teaches the
+    background (published: left out).
 
     Args:
         proposals: ``[P, 4]`` in input pixels.
-        true_boxes: ``[n, 4]`` without crowds, in input pixels.
+        true_boxes: ``[n, 4]`` single objects, in input pixels.
         true_classes: int64 ``[n]`` in 1..T.
+        crowd_boxes: ``[k, 4]`` crowds, in input pixels.
+        crowd_classes: int64 ``[k]`` in 1..T.
+        match_crowds: Whether crowds take part; without, their regions are background or whatever
+            single object they overlap.
         scale: Input pixels per pixel of the image on disk.
         per_image: Regions drawn (512 in the published models).
         foreground: Most of them that may be foreground (128).
         generator: Source of randomness on the CPU.
     """
-    candidates = torch.cat((true_boxes, proposals)) / scale
-    if len(true_boxes) == 0:
-        background = draw(torch.arange(len(candidates)), per_image, generator)
-        boxes = candidates[background.to(candidates.device)]
-        empty = true_classes.new_zeros(0)
-        return RoiTargets(
-            boxes * scale, true_classes.new_zeros(len(boxes)), boxes.new_zeros((0, 4)), empty
-        )
-    iou, matched = pairwise_iou(candidates, true_boxes / scale).max(dim=1)
-    chosen_fg = draw(torch.nonzero(iou >= FOREGROUND_IOU).squeeze(1), foreground, generator)
+    targets, classes = true_boxes, true_classes
+    if match_crowds:
+        targets = torch.cat((true_boxes, crowd_boxes))
+        classes = torch.cat((true_classes, crowd_classes))
+    targets = targets / scale
+    found = _match(proposals / scale, targets, objects=len(true_boxes))
+    chosen_fg = draw(
+        torch.nonzero(found.overlap >= FOREGROUND_IOU).squeeze(1), foreground, generator
+    )
     chosen_bg = draw(
-        torch.nonzero(iou < FOREGROUND_IOU).squeeze(1), per_image - len(chosen_fg), generator
+        torch.nonzero(found.overlap < FOREGROUND_IOU).squeeze(1),
+        per_image - len(chosen_fg),
+        generator,
     )
-    boxes = candidates[torch.cat((chosen_fg, chosen_bg))]
-    classes = torch.cat((true_classes[matched[chosen_fg]], true_classes.new_zeros(len(chosen_bg))))
-    deltas = encode_boxes(
-        candidates[chosen_fg], true_boxes[matched[chosen_fg]] / scale, weights=BOX_HEAD_WEIGHTS
+    chosen = torch.cat((chosen_fg, chosen_bg))
+    best = found.best[chosen_fg]
+    mask_rows = torch.arange(len(chosen_fg) if len(true_boxes) else 0, device=chosen.device)
+    return RoiTargets(
+        boxes=found.boxes[chosen] * scale,
+        classes=torch.cat((classes[best], classes.new_zeros(len(chosen_bg)))),
+        deltas=encode_boxes(found.boxes[chosen_fg], targets[best], weights=BOX_HEAD_WEIGHTS),
+        mask_rows=mask_rows,
+        matched=found.nearest_object[chosen_fg[: len(mask_rows)]],
     )
-    return RoiTargets(boxes * scale, classes, deltas, matched[chosen_fg])
+
+
+def _match(proposals: Tensor, targets: Tensor, *, objects: int) -> _Candidates:
+    """Candidates and what they overlap; the first ``objects`` targets are the single objects."""
+    boxes = torch.cat((targets[:objects], proposals))
+    overlap = boxes.new_zeros(len(boxes))
+    best = torch.zeros(len(boxes), dtype=torch.long, device=boxes.device)
+    nearest = best
+    if len(targets) and len(boxes):
+        iou = pairwise_iou(boxes, targets)
+        overlap, best = iou.max(dim=1)
+        if objects:
+            nearest = iou[:, :objects].max(dim=1).indices
+    # A single object stands for itself, whatever lies on the same pixels.
+    own = torch.arange(objects, device=boxes.device)
+    return _Candidates(
+        boxes,
+        torch.cat((torch.ones_like(overlap[:objects]), overlap[objects:])),
+        torch.cat((own, best[objects:])),
+        torch.cat((own, nearest[objects:])),
+    )
