@@ -100,7 +100,13 @@ def joined_processes(device: str) -> Iterator[Processes]:
         yield Processes(0, 1, chosen)
         return
     try:
-        dist.init_process_group('nccl' if chosen.type == 'cuda' else 'gloo', timeout=TIMEOUT)
+        dist.init_process_group(
+            'nccl' if chosen.type == 'cuda' else 'gloo',
+            store=_meeting_place(),
+            rank=rank,
+            world_size=world,
+            timeout=TIMEOUT,
+        )
     except (RuntimeError, ValueError) as error:
         raise DeviceError(
             f'process {rank} of {world} does not find the others: {error}; start them with '
@@ -110,3 +116,13 @@ def joined_processes(device: str) -> Iterator[Processes]:
         yield Processes(rank, world, chosen)
     finally:
         dist.destroy_process_group()
+
+
+def _meeting_place() -> dist.Store:
+    """Where the processes leave their addresses, anew for every restart by ``torchrun``.
+
+    The store outlives a restart, and addresses of the processes before it lead nowhere.
+    """
+    store, _, _ = next(dist.rendezvous('env://', timeout=TIMEOUT))
+    attempt = os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')
+    return dist.PrefixStore(f'attempt_{attempt}', store)

@@ -98,7 +98,7 @@ def train(
     done = subprocess.run(
         command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=300
     )
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.stderr
 
 
 def read_losses(output: Path) -> list[dict[str, float]]:
