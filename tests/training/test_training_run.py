@@ -106,7 +106,8 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     for key, value in whole.model.state_dict().items():
         assert torch.equal(resumed.model.state_dict()[key], value), key
         assert torch.equal(resumed.averaged.state[key], whole.averaged.state[key]), key
-    assert read_losses(tmp_path / 'parts') == read_losses(tmp_path / 'whole')
+    losses = [(tmp_path / run / 'losses.csv').read_text() for run in ('parts', 'whole')]
+    assert losses[0] == losses[1]
 
 
 def test_a_killed_run_goes_on_with_the_same_losses(
@@ -197,7 +198,7 @@ def test_half_precision_that_overflows_lowers_the_scale_and_leaves_the_step_out(
     trainer.model.rpn.conv.bias.register_hook(
         lambda gradient: gradient * (float('inf') if overflows.pop(0) else 1.0)
     )
-    scale = trainer.scaler.get_scale()
+    trainer.scaler = torch.amp.GradScaler('cpu', init_scale=8.0)
     steps = []
     original = trainer._update
     trainer._update = lambda images: (
@@ -205,7 +206,7 @@ def test_half_precision_that_overflows_lowers_the_scale_and_leaves_the_step_out(
         steps.append(trainer.model.rpn.conv.weight.detach().clone()),
     )[0]
     run(trainer, town, tmp_path, workers=0)
-    assert trainer.scaler.get_scale() == scale / 2
+    assert trainer.scaler.get_scale() == 4.0
     assert torch.equal(steps[0], before)
     assert not torch.equal(steps[1], before)
 
