@@ -140,7 +140,9 @@ def peak_memory_mb(network: str, size: tuple[int, int], device: str) -> float:
     """Peak memory of a process that does two steps of one network alone."""
     height, width = size
     command = [sys.executable, __file__, '--alone', network, '--size', f'{width}x{height}']
-    answer = subprocess.run([*command, '--device', device], capture_output=True, text=True, check=True)
+    answer = subprocess.run(
+        [*command, '--device', device], capture_output=True, text=True, check=True
+    )
     return float(answer.stdout.split()[-1])
 
 

@@ -29,9 +29,7 @@ def build_model(recipe: Recipe) -> UPSNet | PSPNet:
 
 def _build_upsnet(recipe: Recipe) -> UPSNet:
     values, labels = recipe.model, recipe.data.label_set
-    backbone = _build_backbone(
-        recipe, dilated=False, deformable_stages=values.deformable_stages
-    )
+    backbone = _build_backbone(recipe, dilated=False, deformable_stages=values.deformable_stages)
     channels = values.fpn_channels
     semantic_head = None
     if values.semantic_channels:

@@ -160,7 +160,9 @@ class Trainer:
         device = self.processes.device
         with memory_guard(self.recipe, images=len(parts[0]), device=device):
             reports = [
-                self._accumulate([sample.to(device) for sample in part], parts=len(parts), last=last)
+                self._accumulate(
+                    [sample.to(device) for sample in part], parts=len(parts), last=last
+                )
                 for part, last in zip(parts, _marks_last(parts), strict=True)
             ]
             norm = self._update([sample.name for part in parts for sample in part])

@@ -69,9 +69,7 @@ def test_mask_loss_uses_the_own_channel_only() -> None:
 
 def test_mask_loss_without_foreground_is_zero_with_a_gradient() -> None:
     logits = torch.zeros(0, 3, 28, 28, requires_grad=True)
-    loss = mask_loss(
-        logits, torch.zeros(0, dtype=torch.long), torch.zeros(0, 28, 28), shares(0)
-    )
+    loss = mask_loss(logits, torch.zeros(0, dtype=torch.long), torch.zeros(0, 28, 28), shares(0))
     loss.backward()
     assert loss.item() == 0
     assert logits.grad is not None

@@ -127,7 +127,9 @@ def test_every_recipe_survives_its_plain_form(path: Path) -> None:
 
 
 def test_values_can_be_replaced_on_the_command_line() -> None:
-    recipe = load_recipe(TINY, overrides=['optimisation.batch_size=8', 'data.train_short_sides=[96]'])
+    recipe = load_recipe(
+        TINY, overrides=['optimisation.batch_size=8', 'data.train_short_sides=[96]']
+    )
     assert recipe.optimisation.batch_size == 8
     assert recipe.data.train_short_sides == (96,)
 

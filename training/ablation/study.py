@@ -56,19 +56,40 @@ class Row:
     paper: tuple[float, float, float]
 
 
+NO_UNKNOWN_CHANNEL = ('--no-unknown',)
+TRUE_BOXES = ('--oracle', 'boxes')
+
 ABLATION = (
-    Row('two_heads', 'two heads, joined at inference', 'without_panoptic_loss', PLAIN, (41.2, 47.6, 31.6)),
+    Row(
+        'two_heads',
+        'two heads, joined at inference',
+        'without_panoptic_loss',
+        PLAIN,
+        (41.2, 47.6, 31.6),
+    ),
     Row('panoptic_loss', '+ panoptic loss', 'without_balance', PLAIN, (41.6, 47.6, 32.5)),
-    Row('class_assignment', '+ instance class assignment', 'without_balance', ('--no-unknown',), (41.7, 47.7, 32.8)),
-    Row('loss_balance', '+ loss balance', 'without_roi_loss', ('--no-unknown',), (42.3, 48.4, 33.1)),
-    Row('roi_loss', '+ RoI loss', 'without_unknown', ('--no-unknown',), (42.3, 48.3, 33.2)),
+    Row(
+        'class_assignment',
+        '+ instance class assignment',
+        'without_balance',
+        NO_UNKNOWN_CHANNEL,
+        (41.7, 47.7, 32.8),
+    ),
+    Row(
+        'loss_balance',
+        '+ loss balance',
+        'without_roi_loss',
+        NO_UNKNOWN_CHANNEL,
+        (42.3, 48.4, 33.1),
+    ),
+    Row('roi_loss', '+ RoI loss', 'without_unknown', NO_UNKNOWN_CHANNEL, (42.3, 48.3, 33.2)),
     Row('unknown', '+ unknown prediction (UPSNet)', 'upsnet', (), (42.5, 48.5, 33.4)),
-    Row('true_boxes', 'UPSNet, true boxes', 'upsnet', ('--oracle', 'boxes'), (46.7, 55.3, 33.6)),
+    Row('true_boxes', 'UPSNet, true boxes', 'upsnet', TRUE_BOXES, (46.7, 55.3, 33.6)),
     Row(
         'true_classes',
         'UPSNet, true boxes and classes',
         'upsnet',
-        ('--oracle', 'boxes', '--oracle', 'classes'),
+        (*TRUE_BOXES, '--oracle', 'classes'),
         (53.0, 64.6, 35.5),
     ),
     Row(
@@ -78,7 +99,7 @@ ABLATION = (
         ('--oracle', 'segmentation'),
         (72.0, 58.6, 92.3),
     ),
-)  # fmt: skip
+)
 COMPARISON = (
     Row('mr_cnn_psp', 'MR-CNN-PSP', 'mask_rcnn', HEURISTIC, (58.0, 52.3, 62.2)),
     Row('upsnet_c', 'UPSNet-C', 'upsnet_c', HEURISTIC, (58.1, 52.2, 62.3)),

@@ -179,9 +179,7 @@ class Criterion:
         features = model.semantic_head.features(output.levels[:4])
         logits = model.semantic_head.score(features)
         labels = torch.stack([sample.semantic for sample in batch])
-        loss = semantic_loss(
-            logits, labels, full_resolution=self.choices.full_resolution_semantic
-        )
+        loss = semantic_loss(logits, labels, full_resolution=self.choices.full_resolution_semantic)
         losses = {'semantic': self.weights.semantic * loss}
         if self.weights.semantic_roi:
             loss = self._semantic_roi_loss(model, features, logits, batch)

@@ -34,8 +34,8 @@ def panoptic_targets(
 
     Stuff keeps its id; void becomes -1 (255 may be an instance here); kept instance i becomes
     ``num_stuff + i`` and overrides what is below it, later instances earlier ones; every other
-    pixel of a thing class becomes unknown, ``num_stuff + k``. Without unknown prediction that pixel
-    is ignored.
+    pixel of a thing class becomes unknown, ``num_stuff + k``, or ignored without unknown
+    prediction.
 
     Args:
         semantic: uint8 ``[h, w]`` train ids at 1/4 of the input.

@@ -57,7 +57,12 @@ class Recipe:
         if weights in fitting:
             stride, pixels = fitting[weights]
             because = f"because initial.weights is '{weights}'"
-            require(model.stride_in == stride, 'model.stride_in', model.stride_in, f"'{stride}', {because}")
+            require(
+                model.stride_in == stride,
+                'model.stride_in',
+                model.stride_in,
+                f"'{stride}', {because}",
+            )
             require(model.pixels == pixels, 'model.pixels', model.pixels, f"'{pixels}', {because}")
         if weights == 'none':
             because = "because initial.weights is 'none' and nothing else would train them"
