@@ -23,10 +23,10 @@ from torchvision.ops import deform_conv2d, roi_align
 
 from benchmarks.training_step import time_steps
 from training.build import build_model
-from training.recipe.reading import load_recipe
 from training.models.deform_conv import deform_conv2d_gather
 from training.models.detections import predict
 from training.models.roi_features import STRIDES, align_with_gather
+from training.recipe.reading import load_recipe
 
 ROOT = Path(__file__).parents[1]
 RECIPE = ROOT / 'config' / 'training' / 'upsnet_tiny_synthetic.yaml'

@@ -9,10 +9,10 @@ import torch
 import yaml
 
 from training.build import build_model, build_recipe_optimiser, build_schedule
-from training.recipe.errors import RecipeError
-from training.recipe.reading import load_recipe, recipe_from_dict
 from training.label_sets import find_label_set
 from training.models.deform_conv import OffsetDeformConv2d
+from training.recipe.errors import RecipeError
+from training.recipe.reading import load_recipe, recipe_from_dict
 
 RECIPES = Path(__file__).parents[2] / 'config' / 'training'
 TINY = RECIPES / 'upsnet_tiny_synthetic.yaml'

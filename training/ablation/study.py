@@ -104,5 +104,5 @@ COMPARISON = (
     Row('mr_cnn_psp', 'MR-CNN-PSP', 'mask_rcnn', HEURISTIC, (58.0, 52.3, 62.2)),
     Row('upsnet_c', 'UPSNet-C', 'upsnet_c', HEURISTIC, (58.1, 52.2, 62.3)),
     Row('upsnet_cp', 'UPSNet-CP', 'upsnet', HEURISTIC, (58.7, 53.1, 62.7)),
-    Row('upsnet', 'UPSNet', 'upsnet', (), (59.3, 54.6, 62.7)),
+    Row('unknown', 'UPSNet', 'upsnet', (), (59.3, 54.6, 62.7)),
 )
