@@ -15,7 +15,8 @@ from tests.training import reference_upsnet as reference
 
 LISTS = Path(__file__).parents[1] / 'training' / 'data'
 OFFSETS = ('conv2_offset', 'conv_offset')
-CONFIDENCE = 6.0  # spread of the class logits: some regions are sure, most are not
+CONFIDENCE = 3.0  # spread of the class logits
+BACKGROUND = 4.0  # added to the background's logit, so that most regions are no objects
 
 
 def official_list(variant: str) -> dict[str, tuple[tuple[int, ...], str]]:
@@ -78,6 +79,7 @@ def lively_checkpoint(
     boxes = reference.proposals(*reference.rpn(w, levels), levels, size)
     logits, deltas = reference.box_head(w, levels, boxes)
     _settle(w, 'rcnn.cls_score', logits, spread=CONFIDENCE)
+    w['rcnn.cls_score.bias'][0] += BACKGROUND
     _settle(w, 'rcnn.bbox_pred', deltas.flatten(1), spread=0.5)
     masks = reference.mask_head(w, levels, boxes[:20])
     _settle(w, 'mask_branch.mask_score', masks.permute(0, 2, 3, 1).flatten(0, 2), spread=3.0)
