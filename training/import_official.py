@@ -172,13 +172,19 @@ def convert_weights(weights: Mapping[str, Tensor], variant: str) -> Checkpoint:
 
 
 def _suggestion(weights: Mapping[str, Tensor], tried: str) -> str:
-    """Names the variant whose tensors these are, if there is one."""
+    """Names the variant whose names, shapes and types these are, if there is one."""
+    given = _forms(weights)
     for variant in VARIANTS:
-        if variant != tried and not find_problems(
-            weights, expected_tensors(variant_recipe(variant))
-        ):
+        expected = expected_tensors(variant_recipe(variant))
+        wanted = _forms({official_name(name): tensor for name, tensor in expected.items()})
+        if variant != tried and given == wanted:
             return f'; they fit --variant {variant}'
     return ''
+
+
+def _forms(tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    """Shape and type of each tensor that counts."""
+    return {n: _describe(tensor) for n, tensor in tensors.items() if not n.endswith(COUNTER)}
 
 
 def import_official(weights: Path, variant: str, output: Path) -> Checkpoint:
