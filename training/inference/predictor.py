@@ -2,25 +2,44 @@
 # SPDX-License-Identifier: Apache-2.0
 """A network on images of any size, resized and padded as the published models are tested."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from training.inference.network_output import to_network_output
+from training.inference.oracles import (
+    BOXES,
+    CLASSES,
+    SEGMENTATION,
+    true_instances,
+    true_semantic_logits,
+)
 from training.inference.preparation import prepare_image
+from training.inference.sliding_window import windowed_logits
+from training.inference.views import View, average_views
 from training.models.detections import (
+    Instances,
     Prediction,
     Selected,
     find_instances,
     require_evaluation_mode,
     select_candidates,
 )
-from training.models.upsnet import UPSNet
+from training.models.pspnet import PSPNet
+from training.models.upsnet import PyramidOutput, UPSNet
+from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.core.geometry import InputGeometry
+from upsnet_ros.core.structures import MASK_SIZE, SEMANTIC_STRIDE, NetworkOutput
 
 
 class Predictor:
-    """Runs a network on single images.
+    """Runs one network, or a pair of instance and semantic network, on single images.
+
+    A PSPNet alone finds no instances. Mask R-CNN alone has no semantic half; its semantic logits
+    say "some thing" everywhere, which the heads turn into unknown where there is no instance.
 
     Args:
         model: A network in evaluation mode.
@@ -28,43 +47,151 @@ class Predictor:
         max_long_side: Its longest long side in pixels; the short side is then shorter.
         select: Which instances: ``select_candidates`` of the panoptic head, or
             ``select_detections`` of Mask R-CNN.
+        semantic_model: Network whose semantic logits replace those of ``model``.
+        views: Views of the image whose semantic logits are averaged; None: the single-scale one.
+        window: Side in pixels of the square windows that the semantic network sees one after the
+            other; 0: the whole image.
+        oracles: Parts of the answer that the truth replaces, of ``oracles.ORACLES``.
     """
 
     def __init__(
         self,
-        model: UPSNet,
+        model: UPSNet | PSPNet,
         *,
         short_side: int,
         max_long_side: int,
         select: Callable[..., Selected] = select_candidates,
+        semantic_model: UPSNet | PSPNet | None = None,
+        views: Sequence[View] | None = None,
+        window: int = 0,
+        oracles: Collection[str] = (),
     ) -> None:
-        require_evaluation_mode(model)
+        for network in (model, semantic_model):
+            if network is not None:
+                require_evaluation_mode(network)
         self.model = model
-        self.short_side = short_side
-        self.max_long_side = max_long_side
         self.select = select
+        self.base = View(short_side, max_long_side)
+        self.views = [self.base] if views is None else list(views)
+        self.window = window
+        self.oracles = frozenset(oracles)
+        self._instance_network = model if isinstance(model, UPSNet) else None
+        has_semantics = isinstance(model, PSPNet) or model.semantic_head is not None
+        self._semantic_network = semantic_model or (model if has_semantics else None)
+
+    @property
+    def has_semantics(self) -> bool:
+        """Whether the semantic logits mean anything."""
+        return self._semantic_network is not None or SEGMENTATION in self.oracles
 
     def geometry(self, image_size: tuple[int, int]) -> InputGeometry:
         """How an image of (height, width) lies in the input."""
-        return InputGeometry.for_short_side(
-            image_size, short_side=self.short_side, max_long_side=self.max_long_side
-        )
+        return self.base.geometry(image_size)
+
+    def answer(
+        self, image_bgr: np.ndarray, truth: np.ndarray | None = None
+    ) -> tuple[NetworkOutput, InputGeometry]:
+        """The prediction as panoptic heads take it; see :meth:`predict`."""
+        prediction, geometry = self.predict(image_bgr, truth)
+        return to_network_output(prediction, num_stuff=self.model.num_stuff), geometry
 
     @torch.no_grad()
-    def predict(self, image_bgr: np.ndarray) -> tuple[Prediction, InputGeometry]:
+    def predict(
+        self, image_bgr: np.ndarray, truth: np.ndarray | None = None
+    ) -> tuple[Prediction, InputGeometry]:
         """Run the network on one image.
 
         Args:
             image_bgr: uint8 ``[H, W, 3]`` BGR, any size.
+            truth: uint16 ``[H, W]`` label image, for oracles.
 
         Returns:
             The prediction, its boxes clipped to the unpadded input, and how the image lies in it.
+
+        Raises:
+            ParameterError: If there are oracles and no truth.
         """
+        if self.oracles and truth is None:
+            raise ParameterError(
+                f'oracles {sorted(self.oracles)} without truth; give the label image of the image'
+            )
         geometry = self.geometry(image_bgr.shape[:2])
-        image = prepare_image(image_bgr, geometry, self.model.normalise)
-        device = next(self.model.parameters()).device
-        output = self.model.pyramid_output(image[None].to(device))
-        content = (geometry.content_height, geometry.content_width)
-        found = find_instances(self.model, output, image_size=content, select=self.select)
-        semantic = self.model.semantic_head(output.levels[:4])[0].float()
+        output = self._pyramid(image_bgr, geometry)
+        found = self._instances(output, geometry, truth)
+        semantic = self._semantic_logits(image_bgr, geometry, output, truth)
         return Prediction(**vars(found), semantic_logits=semantic), geometry
+
+    def _pyramid(self, image_bgr: np.ndarray, geometry: InputGeometry) -> PyramidOutput | None:
+        network = self._instance_network
+        if network is None:
+            return None
+        image = prepare_image(image_bgr, geometry, network.normalise)
+        return network.pyramid_output(image[None].to(_device(network)))
+
+    def _instances(
+        self, output: PyramidOutput | None, geometry: InputGeometry, truth: np.ndarray | None
+    ) -> Instances:
+        if output is None:
+            return _no_instances(_device(self.model))
+        if BOXES in self.oracles:
+            return true_instances(
+                self._instance_network,
+                output,
+                truth,
+                scale=geometry.scale,
+                true_classes=CLASSES in self.oracles,
+            )
+        content = (geometry.content_height, geometry.content_width)
+        return find_instances(
+            self._instance_network, output, image_size=content, select=self.select
+        )
+
+    def _semantic_logits(
+        self,
+        image_bgr: np.ndarray,
+        geometry: InputGeometry,
+        output: PyramidOutput | None,
+        truth: np.ndarray | None,
+    ) -> Tensor:
+        classes = self.model.num_stuff + self.model.num_things
+        if SEGMENTATION in self.oracles:
+            return true_semantic_logits(truth, geometry, num_classes=classes)
+        network = self._semantic_network
+        if network is None:
+            return _things_everywhere(geometry, classes, num_stuff=self.model.num_stuff)
+        known = None
+        if network is self._instance_network and not self.window:
+            known = network.semantic_head(output.levels[:4])[0]
+        logits_of = partial(self._logits_of_view, image_bgr, known)
+        return average_views(logits_of, self.views, base=geometry)
+
+    def _logits_of_view(self, image_bgr: np.ndarray, known: Tensor | None, view: View) -> Tensor:
+        if known is not None and view == self.base:
+            return known
+        network = self._semantic_network
+        geometry = view.geometry(image_bgr.shape[:2])
+        image = prepare_image(view.of(image_bgr), geometry, network.normalise)
+        images = image[None].to(_device(network))
+        if self.window:
+            return windowed_logits(network.semantic_logits_quarter, images, side=self.window)[0]
+        return network.semantic_logits_quarter(images)[0]
+
+
+def _device(network: torch.nn.Module) -> torch.device:
+    return next(network.parameters()).device
+
+
+def _no_instances(device: torch.device) -> Instances:
+    return Instances(
+        torch.zeros(0, 4, device=device),
+        torch.zeros(0, device=device),
+        torch.zeros(0, dtype=torch.long, device=device),
+        torch.zeros(0, MASK_SIZE, MASK_SIZE, device=device),
+    )
+
+
+def _things_everywhere(geometry: InputGeometry, classes: int, *, num_stuff: int) -> Tensor:
+    quarter = (geometry.input_height, geometry.input_width)
+    logits = torch.zeros(classes, *(side // SEMANTIC_STRIDE for side in quarter))
+    logits[num_stuff:] = 1.0
+    return logits

@@ -38,7 +38,8 @@ def prepare_image(
             f'image has shape {image_bgr.shape} and type {image_bgr.dtype}, expected {expected} '
             'and uint8; make a new geometry when the size changes'
         )
-    pixels = torch.from_numpy(np.ascontiguousarray(image_bgr)).permute(2, 0, 1)
+    # A copy: a mirror image of one column counts as contiguous, with a negative stride.
+    pixels = torch.from_numpy(image_bgr.copy()).permute(2, 0, 1)
     normalised = copy.deepcopy(normalise).cpu()(pixels[None])[0].permute(1, 2, 0)  # [h, w, 3]
     content = resize_to_content(np.ascontiguousarray(normalised.numpy()), geometry)
     canvas = torch.zeros(3, geometry.input_height, geometry.input_width)

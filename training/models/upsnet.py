@@ -115,6 +115,10 @@ class UPSNet(nn.Module):
         ]
         return PyramidOutput(levels, logits, deltas, anchors)
 
+    def semantic_logits_quarter(self, images: Tensor) -> Tensor:
+        """Semantic logits alone, ``[B, S, H / 4, W / 4]``; see :meth:`pyramid_output`."""
+        return self.semantic_head(self.pyramid(self.backbone(images))[:4])
+
     def proposals(self, output: PyramidOutput, image_sizes: list[tuple[int, int]]) -> list[Tensor]:
         """Proposals per image, ``[P_i, 4]`` in input pixels, by descending objectness."""
         limits = self.train_proposals if self.training else self.test_proposals

@@ -1,0 +1,66 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Sliding windows over an image."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.fakes.cell_network import CellNetwork
+from training.inference.predictor import Predictor
+from training.inference.sliding_window import spans, windowed_logits
+
+
+@pytest.mark.parametrize(
+    'length, side, expected',
+    [
+        (96, 96, [(0, 96)]),
+        (64, 96, [(0, 64)]),
+        (128, 96, [(0, 96), (32, 128)]),
+        (160, 96, [(0, 96), (64, 160)]),
+        (1024, 712, [(0, 712), (312, 1024)]),
+        (2048, 712, [(0, 712), (472, 1184), (944, 1656), (1336, 2048)]),
+        (32, 8, [(0, 8), (8, 16), (16, 24), (24, 32)]),
+    ],
+)
+def test_windows_cover_an_axis(length: int, side: int, expected: list) -> None:
+    assert list(spans(length, side)) == expected
+
+
+@pytest.mark.parametrize('length', range(32, 700, 32))
+@pytest.mark.parametrize('side', [8, 104, 200])
+def test_windows_reach_everywhere_and_start_on_cells(length: int, side: int) -> None:
+    windows = list(spans(length, side))
+    assert {pixel for start, end in windows for pixel in range(start, end)} == set(range(length))
+    assert all(start % 8 == 0 and end - start == min(side, length) for start, end in windows)
+
+
+@pytest.mark.parametrize('side', [40, 64, 1000])
+def test_a_network_of_cells_does_not_notice(side: int) -> None:
+    network, images = CellNetwork(), torch.randn(2, 3, 96, 160)
+    whole = network.semantic_logits_quarter(images)
+    windowed = windowed_logits(network.semantic_logits_quarter, images, side=side)
+    torch.testing.assert_close(windowed, whole)
+
+
+def test_logits_of_overlapping_windows_are_averaged() -> None:
+    answers = iter([1.0, 3.0])
+
+    def network(images: torch.Tensor) -> torch.Tensor:
+        height, width = images.shape[2:]
+        return torch.full((1, 1, height // 4, width // 4), next(answers))
+
+    logits = windowed_logits(network, torch.zeros(1, 3, 32, 48), side=32)[0, 0]
+    # The windows are columns 0 to 31 and 16 to 47.
+    assert logits.tolist() == [[1.0] * 4 + [2.0] * 4 + [3.0] * 4] * 8
+
+
+def test_the_predictor_shows_windows_to_the_semantic_network() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (64, 128, 3), dtype=np.uint8)
+    answers = []
+    for window in (0, 64):
+        network = CellNetwork()
+        predictor = Predictor(network, short_side=64, max_long_side=128, window=window)
+        answers.append(predictor.predict(image)[0].semantic_logits)
+        assert network.seen == ([(64, 128)] if window == 0 else [(64, 64)] * 3)
+    torch.testing.assert_close(*answers)
