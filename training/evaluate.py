@@ -2,144 +2,205 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure a model: ``python -m training.evaluate --model M --data DIR --output OUT``.
 
-The model is a training checkpoint (``.pt``) or an exported model (``.onnx`` beside its
-``.json``); both go through the same panoptic head, at the full size of the labels.
+The model is a training checkpoint (``.pt``) or an exported model (``.onnx`` beside its ``.json``).
+A checkpoint is tested as the published models are: images resized by their short side, padded to
+multiples of 32, at the size its recipe says; ``--fixed-input`` tests it on the exported network's
+one size instead. Started by torchrun, the processes share the frames.
+
+The rows of the paper's tables:
+  UPSNet-M          --model upsnet.pt --multi-scale --flip
+  UPSNet-CP         --model upsnet.pt --head heuristic
+  UPSNet-C          --model trained_without_panoptic_loss.pt --head heuristic
+  MR-CNN-PSP        --model mask_rcnn.pt --semantic-model pspnet.pt
+  table 6, oracles  --oracle boxes; --oracle boxes --oracle classes; --oracle segmentation
 """
 
 import argparse
 import json
 import logging
 import sys
-import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-from tqdm import tqdm
+import torch
 
-from training.build import build_label_set, load_trained_model
+from training.build import load_trained_model
 from training.checkpoint import load_checkpoint
-from training.data.cityscapes import Frame, find_frames, read_image, read_label_image
-from training.torch_backend import TorchBackend
+from training.data.formats import open_data_set
+from training.distributed import Processes, joined_processes
+from training.inference.assembly import TrainedNetwork, build_head, build_labeller
+from training.inference.evaluation import Evaluation, evaluate_labeller
+from training.inference.fixed_input import FixedInput
+from training.inference.labeller import Labeller
+from training.inference.options import HEADS, InferenceOptions
+from training.inference.oracles import ORACLES
 from upsnet_ros.backends.select import create_backend
-from upsnet_ros.core.errors import UpsnetError
-from upsnet_ros.core.geometry import InputGeometry, place_image
-from upsnet_ros.core.labels import LabelSet
-from upsnet_ros.core.panoptic_head import PanopticHead
-from upsnet_ros.core.panoptic_quality import PanopticQuality
-from upsnet_ros.core.structures import NetworkOutput, PanopticResult
+from upsnet_ros.core.errors import ParameterError, UpsnetError
+from upsnet_ros.core.panoptic_head import INSTANCE_CLASSES
 from upsnet_ros.manifest import ModelManifest
 
 LOGGER = logging.getLogger(__name__)
+DEFAULT_FORMAT = 'cityscapes'  # of manifests that do not tell
 
 
-class Network(Protocol):
-    """What evaluation needs of a backend."""
-
-    input_size: tuple[int, int]
-
-    def infer(self, image: np.ndarray) -> NetworkOutput: ...  # noqa: D102
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """A network with the panoptic head it is evaluated with."""
-
-    network: Network
-    head: PanopticHead
-    label_set: LabelSet
-
-    def process(self, image: np.ndarray) -> PanopticResult:
-        """Label one uint8 ``[H, W, 3]`` BGR image at its own size."""
-        geometry = InputGeometry.fit(
-            image_size=image.shape[:2], input_size=self.network.input_size
-        )
-        return self.head(self.network.infer(place_image(image, geometry)), geometry)
-
-
-def load_model(path: Path) -> Evaluated:
-    """Load a checkpoint or an exported model.
-
-    Raises:
-        UpsnetError: If the file is neither, is missing or damaged.
-    """
-    if path.suffix == '.onnx':
-        manifest = ModelManifest.load(path)
-        backend = create_backend(path, manifest, name='onnxruntime')
-        head = PanopticHead(manifest.label_set, **manifest.panoptic_head)
-        return Evaluated(backend, head, manifest.label_set)
-    checkpoint = load_checkpoint(path)
-    recipe = checkpoint.recipe
-    model = load_trained_model(checkpoint)
-    labels = build_label_set(recipe)
-    size = (recipe.data.input_height, recipe.data.input_width)
-    head = PanopticHead(labels, **vars(recipe.panoptic_head))
-    return Evaluated(TorchBackend(model, input_size=size), head, labels)
-
-
-def evaluate(
-    evaluated: Evaluated, frames: list[Frame]
-) -> tuple[PanopticQuality, dict[str, float]]:
-    """Label every frame and compare it with its truth.
+def load_labeller(
+    path: Path, semantic_path: Path | None, options: InferenceOptions, device: torch.device
+) -> tuple[Labeller, str]:
+    """Load a checkpoint, a pair of them, or an exported model.
 
     Returns:
-        The panoptic quality, and the mean share of unknown pixels and seconds per frame.
+        What labels images, and the format of the data set it was trained on.
+
+    Raises:
+        UpsnetError: If a file is missing or damaged, or the options cannot be had with it.
     """
-    quality = PanopticQuality(evaluated.label_set)
-    unknown, seconds = [], []
-    for frame in tqdm(frames, unit='frame', dynamic_ncols=True):
-        image = read_image(frame.image)
-        started = time.perf_counter()
-        result = evaluated.process(image)
-        seconds.append(time.perf_counter() - started)
-        truth = read_label_image(frame.instances, evaluated.label_set)
-        quality.update(result.label_image, truth)
-        unknown.append(result.unknown_share)
-    return quality, {
-        'frames': len(frames),
-        'unknown_share': float(np.mean(unknown)),
-        'seconds_per_frame': float(np.median(seconds)),
-    }
+    if path.suffix == '.onnx':
+        return _load_exported(path, semantic_path, options)
+    network = _load_network(path, device)
+    semantic = _load_network(semantic_path, device) if semantic_path else None
+    return build_labeller(network, options, semantic=semantic), network.recipe.data.format
 
 
-def format_table(summary: dict[str, Any]) -> str:
-    """Human-readable table of a quality summary."""
-    lines = [f'{"":16}{"PQ":>8}{"SQ":>8}{"RQ":>8}']
+def _load_network(path: Path, device: torch.device) -> TrainedNetwork:
+    checkpoint = load_checkpoint(path)
+    return TrainedNetwork(load_trained_model(checkpoint).to(device), checkpoint.recipe)
+
+
+def _load_exported(
+    path: Path, semantic_path: Path | None, options: InferenceOptions
+) -> tuple[Labeller, str]:
+    if semantic_path is not None:
+        raise ParameterError('--semantic-model beside an exported model; expected two checkpoints')
+    manifest = ModelManifest.load(path)
+    backend = create_backend(path, manifest, name='onnxruntime')
+    network = FixedInput(backend, pad_value=manifest.input.pad_value)
+    head = build_head(manifest.label_set, dict(manifest.panoptic_head), options, kind='unified')
+    layout = manifest.recipe.get('data', {}).get('format', DEFAULT_FORMAT)
+    return Labeller(network, head), layout
+
+
+def format_table(metrics: dict[str, Any]) -> str:
+    """Human-readable table of an evaluation."""
+    summary, semantics = metrics['pq'], metrics['miou']
+    lines = [f'{"":16}{"PQ":>8}{"SQ":>8}{"RQ":>8}{"IoU":>8}']
     rows = [(group, summary[group]) for group in ('all', 'things', 'stuff')]
     rows += [(row['name'], row) for row in summary['per_class']]
+    iou = {} if semantics is None else {'all': semantics['miou'], **semantics['per_class']}
     for name, row in rows:
         cells = ''.join(f'{row[key]:8.1f}' for key in ('pq', 'sq', 'rq'))
-        lines.append(f'{name:16}{cells}')
+        value = iou.get(name)
+        lines.append(f'{name:16}{cells}' + ('' if value is None else f'{value:8.1f}'))
     return '\n'.join(lines)
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """Command line of the evaluation command."""
-    parser = argparse.ArgumentParser(prog='python -m training.evaluate', description=__doc__)
-    parser.add_argument('--model', type=Path, required=True, help='checkpoint (.pt) or .onnx')
-    parser.add_argument('--data', type=Path, required=True, help='folder in Cityscapes layout')
-    parser.add_argument('--split', default='val', help='part of the data set (default: val)')
-    parser.add_argument('--limit', type=int, help='evaluate only the first N frames')
-    parser.add_argument('--output', type=Path, required=True, help='folder for metrics.json')
+    parser = argparse.ArgumentParser(
+        prog='python -m training.evaluate',
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add('--model', type=Path, required=True, help='checkpoint (.pt) or exported model (.onnx)')
+    add('--semantic-model', type=Path, help='second checkpoint, for the semantic logits')
+    add('--data', type=Path, required=True, help='folder of the data set')
+    add('--split', default='val', help='part of the data set (default: val)')
+    add('--limit', type=int, help='evaluate only the first N frames')
+    add('--short-side', type=int, metavar='N', help="pixels (default: the recipe's)")
+    add('--max-long-side', type=int, metavar='M', help="pixels (default: the recipe's)")
+    add('--fixed-input', action='store_true', help="test on the exported network's one size")
+    add('--multi-scale', action='store_true', help='average semantic logits over sizes')
+    add('--flip', action='store_true', help='average semantic logits with the mirror image')
+    add(
+        '--window',
+        type=int,
+        metavar='N',
+        help='the semantic network sees square windows of N pixels, 0: whole images (default: '
+        'the crops that a PSPNet was trained on)',
+    )
+    add(
+        '--oracle',
+        action='append',
+        default=[],
+        choices=ORACLES,
+        help='the truth in the place of a part of the answer; repeatable',
+    )
+    add('--head', choices=HEADS, help="default: the recipe's panoptic_head.kind")
+    add('--instance-class', choices=INSTANCE_CLASSES, help="default: the recipe's")
+    add('--no-unknown', action='store_true', help='unified head without unknown channel')
+    add('--device', choices=('auto', 'cpu', 'cuda'), default='auto')
+    add('--output', type=Path, required=True, help='folder for metrics.json')
     return parser.parse_args(arguments)
+
+
+def read_options(values: argparse.Namespace) -> InferenceOptions:
+    """The options of a command line.
+
+    Raises:
+        ParameterError: If they contradict each other.
+    """
+    return InferenceOptions(
+        short_side=values.short_side,
+        max_long_side=values.max_long_side,
+        multi_scale=values.multi_scale,
+        flip=values.flip,
+        window=values.window,
+        oracles=tuple(dict.fromkeys(values.oracle)),
+        head=values.head,
+        instance_class=values.instance_class,
+        predict_unknown=False if values.no_unknown else None,
+        fixed_input=values.fixed_input or values.model.suffix == '.onnx',
+    )
+
+
+def evaluate(values: argparse.Namespace, processes: Processes) -> dict[str, Any]:
+    """The metrics of a command line, over the frames of all processes.
+
+    Raises:
+        UpsnetError: If anything cannot be used.
+    """
+    options = read_options(values)
+    if values.limit is not None and values.limit < 1:
+        raise ParameterError(f'--limit is {values.limit}, expected at least 1 frame')
+    labeller, layout = load_labeller(
+        values.model, values.semantic_model, options, processes.device
+    )
+    label_set = labeller.head.label_set
+    reader = open_data_set(values.data, layout, label_set)
+    frames = reader.frames(values.split)[: values.limit]
+    share = evaluate_labeller(
+        labeller,
+        frames[processes.rank :: processes.world],
+        reader,
+        progress=processes.is_first,
+    )
+    total = processes.total(torch.from_numpy(share.state())).cpu().numpy()
+    metrics = Evaluation.from_state(label_set, total).to_dict()
+    settings = {
+        'split': values.split,
+        **options.to_dict(),
+        'head': type(labeller.head).__name__,
+        'parameters': labeller.head.parameters,
+    }
+    return metrics | {'options': settings}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     logging.basicConfig(level=logging.INFO, format='%(message)s')
-    options = parse_arguments(arguments)
+    values = parse_arguments(arguments)
     try:
-        frames = find_frames(options.data, options.split)[: options.limit]
-        quality, facts = evaluate(load_model(options.model), frames)
+        with joined_processes(values.device) as processes:
+            metrics = evaluate(values, processes)
+            is_first = processes.is_first
     except UpsnetError as error:
         LOGGER.error('evaluation stopped: %s', error)
         return 1
-    summary = quality.summary().to_dict()
-    options.output.mkdir(parents=True, exist_ok=True)
-    path = options.output / 'metrics.json'
-    path.write_text(json.dumps({'pq': summary} | facts, indent=2) + '\n')
-    LOGGER.info('%s\nwritten to %s', format_table(summary), path)
+    if is_first:
+        values.output.mkdir(parents=True, exist_ok=True)
+        path = values.output / 'metrics.json'
+        path.write_text(json.dumps(metrics, indent=2) + '\n')
+        LOGGER.info('%s\nwritten to %s', format_table(metrics), path)
     return 0
 
 
