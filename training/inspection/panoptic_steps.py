@@ -7,16 +7,16 @@ The steps are the head's own functions in the head's own order.
 
 import numpy as np
 
+from training.inference.assembly import build_head
+from training.inference.options import InferenceOptions
 from training.recipe.panoptic_head import PanopticHeadRecipe
 from upsnet_ros.core.geometry import InputGeometry
 from upsnet_ros.core.label_assignment import assign_labels
 from upsnet_ros.core.label_frame import label_frame
 from upsnet_ros.core.labels import LabelSet, class_image, instance_image
 from upsnet_ros.core.mask_pruning import prune_masks
-from upsnet_ros.core.merge_heuristic import MergeHeuristic
 from upsnet_ros.core.output_check import check_output
 from upsnet_ros.core.panoptic_argmax import panoptic_argmax
-from upsnet_ros.core.panoptic_head import PanopticHead
 from upsnet_ros.core.semantic_maps import semantic_maps
 from upsnet_ros.core.structures import SEMANTIC_STRIDE, NetworkOutput
 from upsnet_ros.core.work_memory import WorkMemory
@@ -107,16 +107,7 @@ def final_result(
     Returns:
         uint8 ``[H0, W0, 2]``, class and instance; see :mod:`training.inspection.arrays`.
     """
-    if head.kind == 'unified':
-        result = PanopticHead(label_set, **head.parameters())(candidates, geometry)
-    else:
-        merge = MergeHeuristic(
-            label_set,
-            score_threshold=head.score_threshold,
-            mask_overlap_threshold=head.mask_overlap_threshold,
-            stuff_area_limit=head.stuff_area_limit,
-            label_resolution=head.label_resolution,
-        )
-        result = merge(detections, geometry)
-    labels = result.label_image
+    final = build_head(label_set, head.parameters(), InferenceOptions(), kind=head.kind)
+    instances = candidates if head.kind == 'unified' else detections
+    labels = final(instances, geometry).label_image
     return np.stack((class_image(labels), instance_image(labels)), axis=-1)
