@@ -1,23 +1,27 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reading Cityscapes files and building samples."""
+"""Reading Cityscapes files, and what is wrong with some."""
 
+import logging
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from training.data.augmentation import make_sample, nearest_resize, scale_factor, true_boxes
-from training.data.cityscapes import DataError, find_frames, read_image, read_label_image
-from training.data.loader import EndlessBatches, pad_sample
+from training.data.cityscapes import CityscapesReader, find_frames, read_label_image
+from training.data.errors import DataError
+from training.data.formats import open_data_set
+from training.data.frames import read_image
 from upsnet_ros.core.errors import ImageError
 from upsnet_ros.core.labels import cityscapes_label_set, encode_label
 
 LABELS = cityscapes_label_set()
+CAR, PERSON = 13, 11
 
 
-def write_ids(path: Path, values: list[list[int]]) -> Path:
+def write_ids(path: Path, values: list[list[int]] | np.ndarray) -> Path:
     cv2.imwrite(str(path), np.array(values, np.uint16))
     return path
 
@@ -25,16 +29,16 @@ def write_ids(path: Path, values: list[list[int]]) -> Path:
 def test_instance_ids_become_label_values(tmp_path: Path) -> None:
     path = write_ids(tmp_path / 'ids.png', [[7, 26, 26000, 26003, 24001, 0, 29]])
     labels = read_label_image(path, LABELS)
-    car, person = 13, 11
     expected = [
         encode_label(0, 0),
-        encode_label(car, 0),  # a group: crowd
-        encode_label(car, 1),
-        encode_label(car, 2),
-        encode_label(person, 1),
+        encode_label(CAR, 0),  # a group: crowd
+        encode_label(CAR, 1),
+        encode_label(CAR, 2),
+        encode_label(PERSON, 1),
         65535,  # unlabelled
         65535,  # caravan: not trained
     ]
+    assert labels.dtype == np.uint16
     assert labels.tolist() == [expected]
 
 
@@ -43,114 +47,95 @@ def test_group_of_an_untrained_class_is_void(tmp_path: Path) -> None:
     assert read_label_image(path, LABELS).tolist() == [[65535, 65535, 0]]
 
 
+@pytest.mark.parametrize(('value', 'own_classes'), [(34, False), (255, True), (40001, False)])
+def test_values_that_are_no_label_ids_are_named(
+    tmp_path: Path, value: int, own_classes: bool
+) -> None:
+    path = write_ids(tmp_path / 'ids.png', [[7, value]])
+    labels = replace(LABELS, name='own') if own_classes else LABELS
+    with pytest.raises(DataError, match=rf'ids\.png: values \[{value}\] are no label ids'):
+        read_label_image(path, labels)
+
+
+def test_of_own_classes_any_label_id_may_be_left_untrained(tmp_path: Path) -> None:
+    path = write_ids(tmp_path / 'ids.png', [[7, 200]])
+    assert read_label_image(path, replace(LABELS, name='own')).tolist() == [[0, 65535]]
+
+
+def test_the_largest_255_objects_of_a_class_stay(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = [value for i in range(258) for value in [26000 + i] * (1 if i in (0, 7, 9) else 2)]
+    with caplog.at_level(logging.WARNING):
+        labels = read_label_image(write_ids(tmp_path / 'ids.png', [row]), LABELS)[0]
+    assert labels[0] == labels[row.index(26007)] == encode_label(CAR, 0)
+    assert labels[row.index(26001)] == encode_label(CAR, 1)
+    assert labels[-1] == encode_label(CAR, 255)
+    assert len(np.unique(labels)) == 256
+    assert "258 objects of class 'car'" in caplog.text
+    assert 'the smallest 3 become a crowd' in caplog.text
+
+
 def test_unreadable_files_are_named(tmp_path: Path) -> None:
-    broken = tmp_path / 'broken.png'
+    broken, empty = tmp_path / 'broken.png', tmp_path / 'empty.png'
     broken.write_bytes(b'\x89PNG no')
-    with pytest.raises(ImageError, match=r'broken\.png'):
-        read_image(broken)
-    with pytest.raises(ImageError, match=r'broken\.png'):
-        read_label_image(broken, LABELS)
+    empty.touch()
+    for path in (broken, empty, tmp_path / 'missing.png'):
+        with pytest.raises(ImageError, match=path.name):
+            read_image(path)
+        with pytest.raises(ImageError, match=path.name):
+            read_label_image(path, LABELS)
+
+
+@pytest.mark.parametrize('ending', ['png', 'jpg'])
+@pytest.mark.parametrize('share', [0.99, 0.5])
+def test_a_file_that_is_cut_off_is_named(tmp_path: Path, ending: str, share: float) -> None:
+    path = tmp_path / f'cut.{ending}'
+    noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3)).astype(np.uint8)
+    cv2.imwrite(str(path), noise)
+    assert read_image(path).shape == (60, 80, 3)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(ImageError, match=rf'cut\.{ending}'):
+        read_image(path)
+
+
+def test_a_padded_jpeg_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / 'padded.jpg'
+    cv2.imwrite(str(path), np.zeros((8, 8, 3), np.uint8))
+    path.write_bytes(path.read_bytes() + bytes(4000))
+    assert read_image(path).shape == (8, 8, 3)
+
+
+def test_colours_in_the_place_of_ids_are_refused(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / 'colour.png'), np.zeros((4, 4, 3), np.uint8))
+    with pytest.raises(ImageError, match=r'colour\.png: not a readable single-channel PNG'):
+        read_label_image(tmp_path / 'colour.png', LABELS)
 
 
 def test_missing_folder_and_missing_truth_are_named(town: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match='no images'):
         find_frames(tmp_path, 'train')
+    with pytest.raises(DataError, match='nowhere is no folder'):
+        open_data_set(tmp_path / 'nowhere', 'cityscapes', LABELS)
     folder = tmp_path / 'leftImg8bit' / 'train' / 'town'
     folder.mkdir(parents=True)
-    (folder / 'town_0_0_leftImg8bit.png').write_bytes(b'')
-    with pytest.raises(DataError, match='town_0_0_gtFine_instanceIds'):
+    for index in range(12):
+        (folder / f'town_{index}_0_leftImg8bit.png').write_bytes(b'')
+    with pytest.raises(DataError, match='town_0_0_gtFine_instanceIds') as caught:
         find_frames(tmp_path, 'train')
+    assert '12 problems' in str(caught.value)
+    assert 'and 2 more' in str(caught.value)
     assert len(find_frames(town, 'train')) == 3
 
 
-def make_labels() -> np.ndarray:
-    labels = np.zeros((40, 60), np.uint16)
-    labels[10:20, 5:25] = encode_label(13, 1)
-    labels[30:40, 50:60] = encode_label(11, 1)
-    labels[0:5] = encode_label(13, 0)  # crowd
-    labels[5:6] = 65535
-    return labels
-
-
-def test_boxes_are_inclusive_and_leave_crowds_out() -> None:
-    boxes, values = true_boxes(make_labels(), num_stuff=11)
-    assert values.tolist() == [encode_label(11, 1), encode_label(13, 1)]
-    assert boxes.tolist() == [[50, 30, 59, 39], [5, 10, 24, 19]]
-
-
-def test_sample_is_padded_and_scaled() -> None:
-    image = np.full((40, 60, 3), 77, np.uint8)
-    sample = make_sample('x', image, make_labels(), scale=0.5, flip=False, num_stuff=11)
-    assert tuple(sample.image.shape) == (3, 32, 32)
-    assert sample.size == (20, 30)
-    assert sample.boxes.tolist() == [[25, 15, 29.5, 19.5], [2.5, 5, 12, 9.5]]
-    assert sample.classes.tolist() == [1, 3]
-    assert sample.image[:, 25, 25].tolist() == [103, 116, 123]
-    assert (sample.semantic[20:] == 255).all()
-    assert sample.semantic[0, 0] == 13  # crowd keeps its class in the semantic map
-    assert sample.masks[1].sum() == 50
-    assert not sample.masks[:, 20:].any()
-
-
-def test_flip_mirrors_everything() -> None:
-    image = np.arange(40 * 60 * 3, dtype=np.uint32).astype(np.uint8).reshape(40, 60, 3)
-    plain = make_sample('x', image, make_labels(), scale=1.0, flip=False, num_stuff=11)
-    flipped = make_sample('x', image, make_labels(), scale=1.0, flip=True, num_stuff=11)
-    assert (flipped.image[:, :40, :60].flip(2) == plain.image[:, :40, :60]).all()
-    assert (flipped.masks[:, :40, :60].flip(2) == plain.masks[:, :40, :60]).all()
-    x1, x2 = 59 - plain.boxes[:, 2], 59 - plain.boxes[:, 0]
-    assert flipped.boxes[:, 0].tolist() == x1.tolist()
-    assert flipped.boxes[:, 2].tolist() == x2.tolist()
-
-
-def test_image_without_things_has_an_empty_sample() -> None:
-    labels = np.zeros((32, 32), np.uint16)
-    sample = make_sample(
-        'x', np.zeros((32, 32, 3), np.uint8), labels, scale=1.0, flip=False, num_stuff=11
+def test_the_reader_reads_what_the_functions_read(town: Path) -> None:
+    reader = open_data_set(town, 'cityscapes', LABELS)
+    assert isinstance(reader, CityscapesReader)
+    frames = reader.frames('train')
+    assert frames == find_frames(town, 'train')
+    frame = frames[1]
+    np.testing.assert_array_equal(reader.read_image(frame), read_image(frame.image))
+    np.testing.assert_array_equal(
+        reader.read_label_image(frame), read_label_image(frame.instances, LABELS)
     )
-    assert tuple(sample.boxes.shape) == (0, 4)
-    assert tuple(sample.masks.shape) == (0, 32, 32)
-
-
-@pytest.mark.parametrize(
-    ('size', 'short', 'longest', 'expected'),
-    [((1024, 2048), 800, 2048, 0.78125), ((480, 640), 800, 1333, 800 / 480),
-     ((400, 1000), 800, 1333, 1.333)],
-)  # fmt: skip
-def test_scale_obeys_the_long_side(
-    size: tuple[int, int], short: int, longest: int, expected: float
-) -> None:
-    scale = scale_factor(size, short_side=short, max_long_side=longest)
-    assert scale == pytest.approx(expected)
-
-
-def test_nearest_resize_equals_opencv_for_exact_factors() -> None:
-    labels = np.random.default_rng(0).integers(0, 9, (48, 64)).astype(np.uint16)
-    for scale in (0.5, 0.25, 2.0):
-        size = (int(48 * scale), int(64 * scale))
-        expected = cv2.resize(labels, size[::-1], interpolation=cv2.INTER_NEAREST)
-        np.testing.assert_array_equal(nearest_resize(labels, scale=scale, size=size), expected)
-
-
-def test_an_epoch_visits_every_index_once_and_resumes_anywhere() -> None:
-    def batches(start: int) -> list[list[tuple[int, int]]]:
-        return list(EndlessBatches(10, batch_size=5, seed=3, start=start, count=6))
-
-    whole = batches(0)
-    for epoch in range(3):
-        visited = [index for batch in whole[2 * epoch : 2 * epoch + 2] for index, _ in batch]
-        assert sorted(visited) == list(range(10))
-    assert whole[0] != whole[2]
-    assert batches(3) == whole[3:]
-
-
-def test_padding_to_a_common_size_changes_nothing_inside() -> None:
-    sample = make_sample(
-        'x', np.zeros((32, 32, 3), np.uint8), make_labels()[:32, :32], scale=1.0, flip=False,
-        num_stuff=11,
-    )  # fmt: skip
-    padded = pad_sample(sample, height=64, width=96)
-    assert tuple(padded.image.shape) == (3, 64, 96)
-    assert (padded.semantic[:32, :32] == sample.semantic).all()
-    assert (padded.semantic[32:] == 255).all()
-    assert not padded.masks[:, 32:].any()

@@ -2,40 +2,47 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cityscapes as downloaded: ``leftImg8bit`` and ``gtFine``, read from ``instanceIds``."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from upsnet_ros.core.errors import ImageError, UpsnetError
-from upsnet_ros.core.labels import LabelSet, encode_label
+from training.data.errors import DataError, list_problems
+from training.data.frames import Frame, read_image, read_png
+from training.data.label_runs import LabelRuns
+from training.data.label_values import label_values
+from upsnet_ros.core.labels import VOID_CLASS, LabelSet
 
 INSTANCE_FACTOR = 1000  # instanceIds: label id * 1000 + instance for single objects
-MAX_INSTANCES = 255  # per class in a label image
+LARGEST_LABEL = 33  # label ids of Cityscapes itself, trained or not
 
 
-class DataError(UpsnetError):
-    """A data set folder or file that cannot be used."""
+class CityscapesReader:
+    """A data set in Cityscapes layout, with the Cityscapes classes or own ones.
 
-
-@dataclass(frozen=True)
-class Frame:
-    """Files of one image.
-
-    Attributes:
-        name: ``city_sequence_frame``.
-        image: PNG of the camera image.
-        instances: 16-bit PNG of instance ids.
+    Args:
+        root: Folder that holds ``leftImg8bit`` and ``gtFine``.
+        label_set: Classes with their data-set ids, which are the files' label ids.
     """
 
-    name: str
-    image: Path
-    instances: Path
+    def __init__(self, root: Path, label_set: LabelSet) -> None:
+        self.root = root
+        self.label_set = label_set
+
+    def frames(self, split: str) -> list[Frame]:
+        """See :meth:`training.data.frames.FrameReader.frames`; sorted by name."""
+        return _list_frames(self.root, split)
+
+    def read_image(self, frame: Frame) -> np.ndarray:
+        """See :meth:`training.data.frames.FrameReader.read_image`."""
+        return read_image(frame.image)
+
+    def read_label_image(self, frame: Frame) -> np.ndarray:
+        """See :func:`read_label_image`."""
+        return read_label_image(frame.instances, self.label_set)
 
 
 def find_frames(root: Path, split: str) -> list[Frame]:
-    """List the frames of one split, sorted by name.
+    """List the frames of one split, sorted by name; the files of all of them exist.
 
     Args:
         root: Folder that holds ``leftImg8bit`` and ``gtFine``.
@@ -44,33 +51,30 @@ def find_frames(root: Path, split: str) -> list[Frame]:
     Raises:
         DataError: If the folder is not there, is empty, or an image has no truth.
     """
-    folder = root / 'leftImg8bit' / split
+    frames = _list_frames(root, split)
+    missing = [
+        f'{frame.image} has no truth: expected {frame.instances}'
+        for frame in frames
+        if not frame.instances.is_file()
+    ]
+    if missing:
+        raise DataError(list_problems(missing, 'add the files or remove the images'))
+    return frames
+
+
+def _list_frames(root: Path, split: str) -> list[Frame]:
+    folder, truth = root / 'leftImg8bit' / split, root / 'gtFine' / split
     images = sorted(folder.glob('*/*_leftImg8bit.png'))
     if not images:
         raise DataError(
             f'no images: expected {folder}/CITY/*_leftImg8bit.png; make a data set with '
             '"python -m training.synthetic --output DIR" or give the Cityscapes folder'
         )
-    frames = []
-    for path in images:
-        name = path.name.removesuffix('_leftImg8bit.png')
-        truth = root / 'gtFine' / split / path.parent.name / f'{name}_gtFine_instanceIds.png'
-        if not truth.is_file():
-            raise DataError(f'{path} has no truth: expected {truth}')
-        frames.append(Frame(name, path, truth))
-    return frames
-
-
-def read_image(path: Path) -> np.ndarray:
-    """Read a colour image as uint8 ``[H, W, 3]`` BGR.
-
-    Raises:
-        ImageError: If the file cannot be decoded.
-    """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ImageError(f'{path}: not a readable image; replace or remove the file')
-    return image
+    names = [path.name.removesuffix('_leftImg8bit.png') for path in images]
+    return [
+        Frame(name, path, truth / path.parent.name / f'{name}_gtFine_instanceIds.png')
+        for name, path in zip(names, images, strict=True)
+    ]
 
 
 def read_label_image(path: Path, label_set: LabelSet) -> np.ndarray:
@@ -88,25 +92,18 @@ def read_label_image(path: Path, label_set: LabelSet) -> np.ndarray:
 
     Raises:
         ImageError: If the file cannot be decoded.
-        DataError: If a class has more than 255 instances.
+        DataError: If it holds values that are no label ids.
     """
-    ids = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if ids is None or ids.ndim != 2:
-        raise ImageError(f'{path}: not a readable single-channel PNG; replace or remove the file')
-    lookup = label_set.class_of_dataset_id()
-    present = np.unique(ids)
-    table = np.full(int(present[-1]) + 1, np.uint16(65535))
-    counts: dict[int, int] = {}
-    for value in present.tolist():
-        single = value >= INSTANCE_FACTOR
-        dataset_id = value // INSTANCE_FACTOR if single else value
-        class_id = int(lookup[dataset_id]) if dataset_id < 256 else 255
-        if class_id >= label_set.num_classes:
-            continue
-        instance = 0
-        if single and class_id >= label_set.num_stuff:
-            instance = counts[class_id] = counts.get(class_id, 0) + 1
-            if instance > MAX_INSTANCES:
-                raise DataError(f'{path}: more than {MAX_INSTANCES} instances of one class')
-        table[value] = encode_label(class_id, instance)
-    return table[ids]
+    runs = LabelRuns.of(read_png(path, channels=1))
+    values = runs.values.astype(np.int64)
+    single = values >= INSTANCE_FACTOR
+    label_ids = np.where(single, values // INSTANCE_FACTOR, values)
+    largest = LARGEST_LABEL if label_set.name == 'cityscapes' else VOID_CLASS - 1
+    wrong = values[label_ids > largest].tolist()
+    if wrong:
+        raise DataError(
+            f'{path}: values {wrong[:5]} are no label ids: expected 0 to {largest}, or 1000 times '
+            'one plus an instance (the instanceIds file, not labelTrainIds or color)'
+        )
+    class_ids = label_set.class_of_dataset_id()[label_ids]
+    return runs.painted(label_values(class_ids, single, runs.areas(), label_set, path=path))

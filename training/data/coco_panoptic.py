@@ -1,0 +1,146 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The COCO panoptic format: a JSON file and a folder of PNGs per split.
+
+```
+annotations/panoptic_train2017.json    annotations/panoptic_val2017.json
+annotations/panoptic_train2017/*.png   annotations/panoptic_val2017/*.png
+train2017/*.jpg                        val2017/*.jpg
+```
+
+An own data set may call its splits ``train`` and ``val``. Objects are the visible pixels of the
+panoptic annotation; the published models read their boxes and masks from COCO's detection
+annotation, where they may overlap.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from zlib import crc32
+
+import cv2
+import numpy as np
+
+from training.data.errors import DataError
+from training.data.frames import Frame, read_image, read_png
+from training.data.label_runs import LabelRuns
+from training.data.label_values import label_values
+from training.data.panoptic_json import read_panoptic_json
+from upsnet_ros.core.errors import ImageError
+from upsnet_ros.core.labels import UNKNOWN_LABEL, LabelSet
+
+YEAR = '2017'
+
+
+@dataclass(frozen=True, eq=False)  # names and files tell frames apart
+class PanopticFrame(Frame):
+    """A frame with what the JSON file says of it.
+
+    Attributes:
+        size: Height and width in pixels.
+        segments: ``[s]`` of :data:`training.data.panoptic_json.SEGMENT`.
+    """
+
+    size: tuple[int, int]
+    segments: np.ndarray
+
+    def fingerprint(self) -> str:
+        """See :meth:`training.data.frames.Frame.fingerprint`."""
+        return f'{self.size} {crc32(self.segments.tobytes()):08x}'
+
+
+class CocoPanopticReader:
+    """A data set in COCO panoptic format, with the COCO classes or own ones.
+
+    Args:
+        root: Folder that holds ``annotations`` and the folders of images.
+        label_set: Classes; their data-set ids are the category ids. Other categories are void.
+    """
+
+    def __init__(self, root: Path, label_set: LabelSet) -> None:
+        self.root = root
+        self.label_set = label_set
+
+    def frames(self, split: str) -> list[Frame]:
+        """See :meth:`training.data.frames.FrameReader.frames`; sorted by image file.
+
+        Args:
+            split: ``train`` or ``val`` with or without the year 2017, or a name of one's own.
+        """
+        name = self._find_split(split)
+        annotations = self.root / 'annotations'
+        pngs = annotations / f'panoptic_{name}'
+        return [
+            PanopticFrame(
+                name=str(Path(image.file_name).with_suffix('')),
+                image=self.root / name / image.file_name,
+                instances=pngs / image.png_name,
+                size=image.size,
+                segments=image.segments,
+            )
+            for image in read_panoptic_json(annotations / f'panoptic_{name}.json', self.label_set)
+        ]
+
+    def _find_split(self, split: str) -> str:
+        names = dict.fromkeys((split, f'{split}{YEAR}', split.removesuffix(YEAR)))
+        for name in names:
+            if (self.root / 'annotations' / f'panoptic_{name}.json').is_file():
+                return name
+        wanted = ' or '.join(f'panoptic_{name}.json' for name in names)
+        raise DataError(
+            f"no annotations of the split '{split}': expected {wanted} in "
+            f'{self.root / "annotations"}, with a folder of PNGs of the same name beside it'
+        )
+
+    def read_image(self, frame: PanopticFrame) -> np.ndarray:
+        """See :meth:`training.data.frames.FrameReader.read_image`."""
+        return read_image(frame.image)
+
+    def read_label_image(self, frame: PanopticFrame) -> np.ndarray:
+        """See :meth:`training.data.frames.FrameReader.read_label_image`.
+
+        A segment of a thing class with ``iscrowd`` gets instance 0; pixels of id 0 and of
+        categories that are not trained are void.
+        """
+        colours = read_png(frame.instances, channels=3)
+        if colours.dtype != np.uint8:
+            raise ImageError(f'{frame.instances}: expected 8 bits per channel; get the file again')
+        if colours.shape[:2] != frame.size:
+            (height, width), found = frame.size, colours.shape
+            raise DataError(
+                f'{frame.instances} is {found[1]}x{found[0]} pixels, but its image {width}x'
+                f'{height} in the JSON file; get both files again'
+            )
+        runs = LabelRuns.of(_segment_ids(colours))
+        return runs.painted(self._label_values(runs, frame))
+
+    def _label_values(self, runs: LabelRuns, frame: PanopticFrame) -> np.ndarray:
+        ids = frame.segments['id']
+        found = runs.values[runs.values > 0]
+        unknown, lost = np.setdiff1d(found, ids), np.setdiff1d(ids, found)
+        if len(unknown) or len(lost):
+            parts = [
+                f'{which} {values[:5].tolist()}'
+                for which, values in (
+                    ('ids without an entry in the JSON file', unknown),
+                    ("no pixel of the JSON file's ids", lost),
+                )
+                if len(values)
+            ]
+            raise DataError(
+                f'{frame.instances}: {" and ".join(parts)}; PNG and JSON file do not belong '
+                'together, get both again'
+            )
+        # In the order of the JSON file, which numbers the objects.
+        position = np.searchsorted(runs.values, ids)
+        classes, single = frame.segments['class_id'], ~frame.segments['crowd']
+        areas = runs.areas()[position]
+        values = np.full(len(runs.values), UNKNOWN_LABEL, np.uint16)
+        values[position] = label_values(
+            classes, single, areas, self.label_set, path=frame.instances
+        )
+        return values
+
+
+def _segment_ids(colours: np.ndarray) -> np.ndarray:
+    """Ids ``R + 256 G + 65536 B`` of a PNG: uint8 ``[H, W, 3]`` BGR to uint32 ``[H, W]``."""
+    return cv2.cvtColor(colours, cv2.COLOR_BGR2RGBA).view(np.uint32)[:, :, 0] & 0xFFFFFF

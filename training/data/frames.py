@@ -1,0 +1,123 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What every format of data set offers: a list of frames, their images and label images."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from upsnet_ros.core.errors import ImageError
+from upsnet_ros.core.labels import LabelSet
+
+JPEG_START, JPEG_END = b'\xff\xd8', b'\xff\xd9'
+JPEG_TAIL = 65536  # bytes in which the end mark must lie: some cameras pad their files
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Files of one image.
+
+    Attributes:
+        name: Unique in its split, for messages.
+        image: Camera image.
+        instances: PNG of the truth.
+    """
+
+    name: str
+    image: Path
+    instances: Path
+
+    def fingerprint(self) -> str:
+        """Text that changes with what is known of the frame beside its two files."""
+        return ''
+
+
+class FrameReader(Protocol):
+    """A data set of some format.
+
+    Attributes:
+        label_set: Classes that the label images are written in.
+    """
+
+    label_set: LabelSet
+
+    def frames(self, split: str) -> list[Frame]:
+        """Frames of a split in a fixed order; their files need not be there.
+
+        Raises:
+            DataError: If the split is not there, is empty, or its annotations are malformed.
+        """
+
+    def read_image(self, frame: Frame) -> np.ndarray:
+        """Colour image, uint8 ``[H, W, 3]`` BGR.
+
+        Raises:
+            ImageError: If the file cannot be decoded.
+        """
+
+    def read_label_image(self, frame: Frame) -> np.ndarray:
+        """Truth, uint16 ``[H, W]``: ``class << 8 | instance``.
+
+        Objects count from 1 per class; a thing class with instance 0 is a crowd; void is 65535.
+
+        Raises:
+            ImageError: If the file cannot be decoded.
+            DataError: If it holds values that its annotations do not explain.
+        """
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Read a colour image as uint8 ``[H, W, 3]`` BGR.
+
+    Raises:
+        ImageError: If the file is missing, empty, cut off or cannot be decoded.
+    """
+    data = _read_bytes(path)
+    # The decoder of JPEG paints what is missing grey and says nothing.
+    if data.startswith(JPEG_START) and JPEG_END not in data[-JPEG_TAIL:]:
+        raise ImageError(f'{path}: the JPEG file is cut off; replace or remove the file')
+    image = _decode(data, cv2.IMREAD_COLOR)
+    if image is None:
+        raise ImageError(f'{path}: not a readable image; replace or remove the file')
+    return image
+
+
+def read_png(path: Path, *, channels: int) -> np.ndarray:
+    """Read a PNG of labels as it is.
+
+    Args:
+        path: The file.
+        channels: 1 for a single channel of 8 or 16 bits, 3 for three (given as BGR).
+
+    Returns:
+        ``[H, W]`` or ``[H, W, 3]``, uint8 or uint16.
+
+    Raises:
+        ImageError: If the file is missing, empty, cut off or something else.
+    """
+    pixels = _decode(_read_bytes(path), cv2.IMREAD_UNCHANGED)
+    found = 0 if pixels is None else 1 if pixels.ndim == 2 else pixels.shape[2]
+    if found != channels:
+        wanted = 'single-channel PNG' if channels == 1 else 'PNG with three channels'
+        raise ImageError(f'{path}: not a readable {wanted}; replace or remove the file')
+    return pixels
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ImageError(f'{path}: cannot be read ({error.strerror or error})') from error
+    if not data:
+        raise ImageError(f'{path}: the file is empty; replace or remove it')
+    return data
+
+
+def _decode(data: bytes, how: int) -> np.ndarray | None:
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), how)
+    except cv2.error:  # a header that promises more pixels than any image has
+        return None
