@@ -1,13 +1,16 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From an image and its label image to a training sample: scale, flip, pad."""
+"""From an image and its label image to a training sample: flip, scale, pad or crop."""
 
 import cv2
 import numpy as np
 import torch
 
-from training.data.sample import IGNORE, PAD_MULTIPLE, Sample
+from training.data.label_runs import LabelRuns
+from training.data.objects import LabelObjects, find_objects, trace_outlines
+from training.data.sample import PAD_MULTIPLE, Polygons, Sample
 from upsnet_ros.core.geometry import PAD_VALUE
+from upsnet_ros.core.labels import INSTANCE_BITS, UNKNOWN_LABEL
 
 
 def scale_factor(size: tuple[int, int], *, short_side: int, max_long_side: int) -> float:
@@ -32,73 +35,141 @@ def make_sample(
     scale: float,
     flip: bool,
     num_stuff: int,
+    draw_polygons: bool = False,
+    seed: int = 0,
 ) -> Sample:
-    """Build a sample.
+    """Build a sample of a whole image.
+
+    Boxes and outlines come from the label image at full size, times ``scale``. An object whose
+    pixels vanish when resized keeps its box, as in the published models.
 
     Args:
         name: For messages.
         image: uint8 ``[H, W, 3]`` BGR.
         labels: uint16 ``[H, W]`` label image of the same size.
-        scale: Resize factor; image bilinear, labels nearest (``floor(dst / scale)``).
+        scale: Resize factor; image bilinear, labels nearest.
         flip: Mirror left and right.
         num_stuff: Number of stuff classes.
-
-    Returns:
-        The sample; boxes come from the masks at full size, times ``scale``. An object whose mask
-        vanishes when resized is left out altogether (published models keep its box).
+        draw_polygons: Whether to trace the objects' outlines.
+        seed: Of the sample.
     """
     if flip:
-        image, labels = image[:, ::-1], labels[:, ::-1]
-    boxes, values = true_boxes(labels, num_stuff=num_stuff)
-    resized = cv2.resize(
-        np.ascontiguousarray(image), None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR
-    )
-    height, width = resized.shape[:2]
-    small = nearest_resize(labels, scale=scale, size=(height, width))
-    padded_h, padded_w = (-(-side // PAD_MULTIPLE) * PAD_MULTIPLE for side in (height, width))
-    canvas = np.empty((padded_h, padded_w, 3), np.uint8)
-    canvas[:] = PAD_VALUE
-    canvas[:height, :width] = resized
-    padded = np.full((padded_h, padded_w), 65535, np.uint16)
-    padded[:height, :width] = small
-    semantic = (padded >> 8).astype(np.uint8)  # void is 65535, so it becomes 255
-    masks = padded[None] == values[:, None, None]
-    visible = masks.any(axis=(1, 2))
+        image, labels = cv2.flip(image, 1), cv2.flip(labels, 1)
+    objects = find_objects(LabelRuns.of(labels), num_stuff=num_stuff)
+    outlines = trace_outlines(labels, objects) if draw_polygons else []
+    image, labels = resize(image, scale), resize(labels, scale, nearest=True)
+    size = labels.shape
+    padded = tuple(-(-side // PAD_MULTIPLE) * PAD_MULTIPLE for side in size)
+    labels = _on_canvas(labels, padded, UNKNOWN_LABEL)
     return Sample(
         name=name,
-        image=torch.from_numpy(canvas.transpose(2, 0, 1).copy()),
-        semantic=torch.from_numpy(semantic),
-        boxes=torch.from_numpy(boxes[visible] * np.float32(scale)),
-        classes=torch.from_numpy((values[visible] >> 8).astype(np.int64) - num_stuff + 1),
-        masks=torch.from_numpy(masks[visible]),
-        size=(height, width),
+        image=torch.from_numpy(_on_canvas(image, padded, PAD_VALUE)).permute(2, 0, 1),
+        semantic=_semantic(labels),
+        boxes=torch.from_numpy(objects.boxes * np.float32(scale)),
+        classes=_thing_classes(objects.values, num_stuff),
+        masks=torch.from_numpy(_masks(labels, objects, scale)),
+        size=size,
         scale=scale,
+        polygons=_scaled(outlines, scale),
+        crowd_boxes=torch.from_numpy(objects.crowd_boxes * np.float32(scale)),
+        crowd_classes=_thing_classes(objects.crowd_values, num_stuff),
+        seed=seed,
     )
 
 
-def true_boxes(labels: np.ndarray, *, num_stuff: int) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes and label values of the single objects in a label image.
+def make_crop(
+    name: str,
+    image: np.ndarray,
+    labels: np.ndarray,
+    *,
+    scale: float,
+    flip: bool,
+    side: int,
+    seed: int = 0,
+) -> Sample:
+    """Build a sample of a random square of an image, for a network without an instance half.
+
+    The square lies anywhere inside the resized image; where that is smaller, the rest is padding.
+    The sample has no objects.
 
     Args:
-        labels: uint16 ``[H, W]``.
-        num_stuff: Number of stuff classes.
+        name: For messages.
+        image: uint8 ``[H, W, 3]`` BGR.
+        labels: uint16 ``[H, W]`` label image of the same size.
+        scale: Resize factor.
+        flip: Mirror left and right.
+        side: Height and width of the square in pixels of the resized image.
+        seed: Of the sample; it also places the square.
+    """
+    if flip:
+        image, labels = cv2.flip(image, 1), cv2.flip(labels, 1)
+    image, labels = resize(image, scale), resize(labels, scale, nearest=True)
+    generator = np.random.default_rng(seed)
+    top, left = (int(generator.integers(0, max(s - side, 0) + 1)) for s in labels.shape)
+    window = slice(top, top + side), slice(left, left + side)
+    image, labels = image[window], labels[window]
+    return Sample(
+        name=name,
+        image=torch.from_numpy(_on_canvas(image, (side, side), PAD_VALUE)).permute(2, 0, 1),
+        semantic=_semantic(_on_canvas(labels, (side, side), UNKNOWN_LABEL)),
+        boxes=torch.zeros(0, 4),
+        classes=torch.zeros(0, dtype=torch.long),
+        masks=torch.zeros(0, side, side, dtype=torch.bool),
+        size=labels.shape,
+        scale=scale,
+        seed=seed,
+    )
+
+
+def resize(pixels: np.ndarray, scale: float, *, nearest: bool = False) -> np.ndarray:
+    """Resize by a factor, sampling at steps of ``1 / scale`` as the published models do.
+
+    Args:
+        pixels: ``[H, W]`` or ``[H, W, 3]``.
+        scale: The factor.
+        nearest: Take the pixel at ``floor(position / scale)`` instead of interpolating.
 
     Returns:
-        float32 ``[n, 4]`` inclusive boxes in pixels and uint16 ``[n]`` label values.
+        The sides times ``scale``, rounded; the array itself at scale 1.
     """
-    values = np.unique(labels)
-    things = (values >> 8 >= num_stuff) & (values >> 8 != IGNORE) & (values & 255 > 0)
-    values = values[things]
-    boxes = np.zeros((len(values), 4), np.float32)
-    for index, value in enumerate(values):
-        mask = labels == value
-        columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
-        boxes[index] = columns[0], rows[0], columns[-1], rows[-1]
-    return boxes, values
+    if scale == 1.0:
+        return pixels
+    how = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
+    return cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=how)
 
 
-def nearest_resize(labels: np.ndarray, *, scale: float, size: tuple[int, int]) -> np.ndarray:
-    """Nearest resize by a factor: source position ``floor(destination / scale)``, clamped."""
-    rows = np.minimum((np.arange(size[0]) / scale).astype(int), labels.shape[0] - 1)
-    columns = np.minimum((np.arange(size[1]) / scale).astype(int), labels.shape[1] - 1)
-    return labels[rows[:, None], columns]
+def _on_canvas(
+    pixels: np.ndarray, size: tuple[int, int], value: int | tuple[int, ...]
+) -> np.ndarray:
+    """The pixels at the top left of a new array of a value."""
+    height, width = pixels.shape[:2]
+    canvas = np.empty((*size, *pixels.shape[2:]), pixels.dtype)
+    canvas[:height, :width] = pixels
+    canvas[height:] = value
+    canvas[:height, width:] = value
+    return canvas
+
+
+def _semantic(labels: np.ndarray) -> torch.Tensor:
+    """Train ids of a label image; void is 65535, so it becomes 255."""
+    return torch.from_numpy((labels >> INSTANCE_BITS).astype(np.uint8))
+
+
+def _thing_classes(values: np.ndarray, num_stuff: int) -> torch.Tensor:
+    return torch.from_numpy((values >> INSTANCE_BITS).astype(np.int64) - num_stuff + 1)
+
+
+def _masks(labels: np.ndarray, objects: LabelObjects, scale: float) -> np.ndarray:
+    """Pixels of each object in the resized label image: bool ``[n, H, W]``."""
+    masks = np.zeros((len(objects.values), *labels.shape), bool)
+    # Only where the box is: most objects are small, and zeros from the system cost nothing.
+    starts = np.floor(objects.boxes[:, :2] * scale).astype(int) - 1
+    ends = np.ceil((objects.boxes[:, 2:] + 1) * scale).astype(int) + 1
+    for mask, value, start, end in zip(masks, objects.values, starts, ends, strict=True):
+        part = slice(max(start[1], 0), end[1]), slice(max(start[0], 0), end[0])
+        mask[part] = labels[part] == value
+    return masks
+
+
+def _scaled(outlines: list[Polygons], scale: float) -> list[Polygons]:
+    return [[line * np.float32(scale) for line in own] for own in outlines]
