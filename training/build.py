@@ -31,13 +31,6 @@ def _build_upsnet(recipe: Recipe) -> UPSNet:
     values, labels = recipe.model, recipe.data.label_set
     backbone = _build_backbone(recipe, dilated=False, deformable_stages=values.deformable_stages)
     channels = values.fpn_channels
-    semantic_head = None
-    if values.semantic_channels:
-        semantic_head = SemanticHead(
-            in_channels=channels,
-            channels=values.semantic_channels,
-            num_classes=labels.num_classes,
-        )
     return UPSNet(
         backbone=backbone,
         pyramid=FeaturePyramid(
@@ -55,7 +48,7 @@ def _build_upsnet(recipe: Recipe) -> UPSNet:
             num_layers=values.mask_layers,
             num_classes=labels.num_things + 1,
         ),
-        semantic_head=semantic_head,
+        semantic_head=_build_semantic_head(recipe),
         num_stuff=labels.num_stuff,
         num_things=labels.num_things,
         pixels=values.pixels,
@@ -64,6 +57,17 @@ def _build_upsnet(recipe: Recipe) -> UPSNet:
         train_proposals=ProposalLimits(recipe.losses.train_pre_nms, recipe.losses.train_post_nms),
         test_proposals=ProposalLimits(values.test_pre_nms, values.test_post_nms),
         test_candidates=values.test_candidates,
+    )
+
+
+def _build_semantic_head(recipe: Recipe) -> SemanticHead | None:
+    values = recipe.model
+    if not values.semantic_channels:
+        return None
+    return SemanticHead(
+        in_channels=values.fpn_channels,
+        channels=values.semantic_channels,
+        num_classes=recipe.data.label_set.num_classes,
     )
 
 
