@@ -12,9 +12,6 @@ import numpy as np
 from upsnet_ros.core.errors import ImageError
 from upsnet_ros.core.labels import LabelSet
 
-JPEG_START, JPEG_END = b'\xff\xd8', b'\xff\xd9'
-JPEG_TAIL = 65536  # bytes in which the end mark must lie: some cameras pad their files
-
 
 @dataclass(frozen=True)
 class Frame:
@@ -75,11 +72,7 @@ def read_image(path: Path) -> np.ndarray:
     Raises:
         ImageError: If the file is missing, empty, cut off or cannot be decoded.
     """
-    data = _read_bytes(path)
-    # The decoder of JPEG paints what is missing grey and says nothing.
-    if data.startswith(JPEG_START) and JPEG_END not in data[-JPEG_TAIL:]:
-        raise ImageError(f'{path}: the JPEG file is cut off; replace or remove the file')
-    image = _decode(data, cv2.IMREAD_COLOR)
+    image = _decode(_read_bytes(path), cv2.IMREAD_COLOR)
     if image is None:
         raise ImageError(f'{path}: not a readable image; replace or remove the file')
     return image
@@ -117,6 +110,7 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _decode(data: bytes, how: int) -> np.ndarray | None:
+    # From memory, because `imread` paints the missing part of a JPEG grey and says nothing.
     try:
         return cv2.imdecode(np.frombuffer(data, np.uint8), how)
     except cv2.error:  # a header that promises more pixels than any image has

@@ -62,8 +62,8 @@ def trace_outlines(labels: np.ndarray, objects: LabelObjects) -> list[Polygons]:
     """Outer outlines of each object, through the centres of its border pixels.
 
     The outlines that the published Cityscapes models were trained with come from such masks too;
-    holes are filled. A part of one pixel's width encloses nothing, so it becomes a rectangle that
-    covers its pixels.
+    holes are filled. A part of one pixel's width encloses nothing, so it becomes rectangles that
+    cover its pixels.
 
     Args:
         labels: uint16 ``[H, W]`` label image.
@@ -72,24 +72,27 @@ def trace_outlines(labels: np.ndarray, objects: LabelObjects) -> list[Polygons]:
     Returns:
         Per object its outlines, float32 ``[m, 2]`` of x, y in pixels, m of at least 3.
     """
-    outlines = []
+    polygons = []
     for value, box in zip(objects.values, objects.boxes.astype(int), strict=True):
         x1, y1, x2, y2 = box.tolist()
         mask = labels[y1 : y2 + 1, x1 : x2 + 1] == value
         found, _ = cv2.findContours(
             mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(x1, y1)
         )
-        outlines.append([_solid(line.reshape(-1, 2).astype(np.float32)) for line in found])
-    return outlines
+        polygons.append([outline for line in found for outline in _solid(line.reshape(-1, 2))])
+    return polygons
 
 
-def _solid(outline: np.ndarray) -> np.ndarray:
-    """The outline, or where it is a line or a point, a rectangle of its pixels."""
-    (left, top), (right, bottom) = outline.min(axis=0), outline.max(axis=0)
-    if right > left and bottom > top and len(outline) > 2:
-        return outline
-    left, top, right, bottom = (
-        left - HALF_PIXEL, top - HALF_PIXEL, right + HALF_PIXEL, bottom + HALF_PIXEL,
-    )  # fmt: skip
-    corners = [[left, top], [right, top], [right, bottom], [left, bottom]]
-    return np.array(corners, np.float32)
+def _solid(outline: np.ndarray) -> Polygons:
+    """The outline, or where it encloses nothing, a rectangle of each row of its pixels."""
+    if cv2.contourArea(outline) > 0:
+        return [outline.astype(np.float32)]
+    corner = outline.min(axis=0)
+    width, height = outline.max(axis=0) - corner + 1
+    line = cv2.fillPoly(np.zeros((height, width), np.uint8), [outline - corner], 1)
+    runs = LabelRuns.of(line)
+    filled = runs.values[runs.which] == 1
+    rows, left = np.divmod(runs.first[filled], width)
+    right = left + runs.lengths[filled]
+    rectangles = np.stack((left, rows, right, rows, right, rows + 1, left, rows + 1), axis=1)
+    return list((rectangles.reshape(-1, 4, 2) + corner - HALF_PIXEL).astype(np.float32))
