@@ -1,0 +1,206 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The panoptic head against a dense, literal reference."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.core.reference_panoptic_head import ReferenceAnswer, reference_panoptic_head
+from tests.fakes.network_output import make_label_set, make_output, random_output
+from upsnet_ros.core.geometry import InputGeometry
+from upsnet_ros.core.labels import UNKNOWN_LABEL, LabelSet, cityscapes_label_set
+from upsnet_ros.core.panoptic_head import PanopticHead
+from upsnet_ros.core.structures import NetworkOutput, PanopticResult
+
+RESOLUTIONS = ('input_frame', 'image')
+# Float32 rounding may decide between two logits that are closer than this, unless they are equal.
+FRAGILE_MARGIN = 1e-4
+
+
+def reference(
+    label_set: LabelSet, output: NetworkOutput, geometry: InputGeometry, parameters: dict
+) -> ReferenceAnswer:
+    valid = slice(0, output.count)
+    return reference_panoptic_head(
+        output.semantic_logits,
+        output.boxes[valid],
+        output.scores[valid],
+        output.classes[valid],
+        output.mask_logits[valid],
+        num_stuff=label_set.num_stuff,
+        image_size=(geometry.image_height, geometry.image_width),
+        content_size=(geometry.content_height, geometry.content_width),
+        scale=geometry.scale,
+        **parameters,
+    )
+
+
+def assert_equals_reference(
+    label_set: LabelSet, output: NetworkOutput, geometry: InputGeometry, **parameters
+) -> PanopticResult:
+    result = PanopticHead(label_set, **parameters)(output, geometry)
+    want = reference(label_set, output, geometry, parameters)
+    fragile = (want.margin < FRAGILE_MARGIN) & (want.margin > 0.0)
+    assert fragile.mean() < 0.01
+    different = (result.label_image != want.label_image) & ~fragile
+    assert not different.any(), f'{different.sum()} of {different.size} pixels differ'
+    assert_consistent(result, label_set)
+    return result
+
+
+def assert_consistent(result: PanopticResult, label_set: LabelSet) -> None:
+    """Compare the list of instances and the unknown share with the label image."""
+    values, counts = np.unique(result.label_image, return_counts=True)
+    area_of = dict(zip(values.tolist(), counts.tolist(), strict=True))
+    things = {v: n for v, n in area_of.items() if v != UNKNOWN_LABEL and v & 255}
+    assert {i.label: i.area for i in result.instances} == things
+    assert result.unknown_share == pytest.approx(
+        area_of.get(UNKNOWN_LABEL, 0) / result.label_image.size
+    )
+    scores = [instance.score for instance in result.instances]
+    assert scores == sorted(scores, reverse=True)
+    height, width = result.label_image.shape
+    for instance in result.instances:
+        assert instance.label >> 8 == instance.class_id
+        assert instance.class_name == label_set.classes[instance.class_id].name
+        assert 0 <= instance.box[0] <= width - 1 and 0 <= instance.box[3] <= height - 1
+
+
+@pytest.mark.parametrize('seed', range(400))
+def test_equals_reference_on_random_cases(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    label_set = make_label_set(int(rng.integers(1, 6)), int(rng.integers(1, 4)))
+    geometry = InputGeometry.fit(
+        image_size=(int(rng.integers(1, 160)), int(rng.integers(1, 160))),
+        input_size=(32 * int(rng.integers(1, 4)), 32 * int(rng.integers(1, 5))),
+    )
+    output = random_output(
+        rng,
+        label_set,
+        geometry,
+        count=int(rng.choice([0, 1, 2, 5, 12])),
+        outside=float(rng.choice([0.0, 0.2])),
+        level=float(rng.choice([-3.0, -1.0, 0.5, 2.0])),
+    )
+    assert_equals_reference(
+        label_set,
+        output,
+        geometry,
+        score_threshold=float(rng.choice([0.0, 0.6])),
+        mask_overlap_threshold=float(rng.choice([0.0, 0.3, 1.0])),
+        stuff_area_limit=int(rng.choice([0, 50, 200])),
+        predict_unknown=bool(rng.random() < 0.8),
+        instance_class=str(rng.choice(['majority', 'detection'])),
+        label_resolution=RESOLUTIONS[seed % 2],
+    )
+
+
+@pytest.mark.parametrize('label_resolution', RESOLUTIONS)
+@pytest.mark.parametrize(
+    'image_size, input_size',
+    [
+        pytest.param((1, 1), (32, 32), id='one pixel'),
+        pytest.param((1, 600), (32, 64), id='one row that would round to nothing'),
+        pytest.param((77, 131), (64, 96), id='odd size with padding'),
+        pytest.param((128, 256), (128, 256), id='scale 1'),
+        pytest.param((256, 512), (160, 320), id='scale 0.625'),
+        pytest.param((48, 80), (96, 160), id='scale 2'),
+        pytest.param((60, 200), (128, 128), id='half of the input is padding'),
+    ],
+)
+def test_equals_reference_at_sizes(
+    image_size: tuple[int, int], input_size: tuple[int, int], label_resolution: str
+) -> None:
+    rng = np.random.default_rng(5)
+    label_set = cityscapes_label_set()
+    geometry = InputGeometry.fit(image_size=image_size, input_size=input_size)
+    output = random_output(rng, label_set, geometry, count=20)
+    result = assert_equals_reference(
+        label_set,
+        output,
+        geometry,
+        stuff_area_limit=64,
+        score_threshold=0.4,
+        label_resolution=label_resolution,
+    )
+    assert result.label_image.shape == image_size
+
+
+@pytest.mark.parametrize('label_resolution', RESOLUTIONS)
+@pytest.mark.parametrize('image_size', [(60, 80), (83, 50), (40, 200), (1, 9)])
+def test_equals_reference_where_the_input_fits_the_image(
+    image_size: tuple[int, int], label_resolution: str
+) -> None:
+    # Padding at the right and at the bottom; its logits must decide nothing.
+    geometry = InputGeometry.for_short_side(image_size, short_side=70, max_long_side=150)
+    assert geometry.content_height < geometry.input_height or image_size == (1, 9)
+    label_set = make_label_set(4, 3)
+    output = random_output(np.random.default_rng(3), label_set, geometry, count=9, outside=0.1)
+    result = assert_equals_reference(
+        label_set, output, geometry, stuff_area_limit=5, label_resolution=label_resolution
+    )
+    assert result.label_image.shape == image_size
+
+
+@pytest.mark.parametrize('label_resolution', RESOLUTIONS)
+@pytest.mark.parametrize('count', [0, 1, 100])
+def test_equals_reference_with_none_one_and_all_instances(
+    count: int, label_resolution: str
+) -> None:
+    rng = np.random.default_rng(count)
+    label_set = cityscapes_label_set()
+    geometry = InputGeometry.fit(image_size=(100, 200), input_size=(96, 192))
+    output = random_output(rng, label_set, geometry, count=count)
+    assert_equals_reference(
+        label_set,
+        output,
+        geometry,
+        score_threshold=0.0,
+        stuff_area_limit=10,
+        label_resolution=label_resolution,
+    )
+
+
+@pytest.mark.parametrize('label_resolution', RESOLUTIONS)
+def test_equals_reference_when_strips_are_many(
+    label_resolution: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Small images are done in one strip; here each strip is as small as it can be.
+    monkeypatch.setattr('upsnet_ros.core.semantic_maps._STRIP_PIXELS', 1)
+    label_set = make_label_set(4, 3)
+    for image_size in [(100, 160), (160, 200), (64, 64), (77, 200), (33, 50)]:
+        geometry = InputGeometry.fit(image_size=image_size, input_size=(96, 160))
+        output = random_output(np.random.default_rng(3), label_set, geometry, count=6)
+        assert_equals_reference(
+            label_set, output, geometry, stuff_area_limit=0, label_resolution=label_resolution
+        )
+
+
+@pytest.mark.parametrize(
+    'boxes',
+    [
+        pytest.param([(5.0, 7.0, 5.0, 7.0)], id='one pixel'),
+        pytest.param([(5.9, 7.9, 5.9, 7.9)], id='one pixel with rounding to the next'),
+        pytest.param([(20.0, 20.0, 10.0, 8.0)], id='corners in the wrong order'),
+        pytest.param([(-40.0, -40.0, -20.0, -20.0)], id='outside, in front'),
+        pytest.param([(80.0, 80.0, 120.0, 120.0)], id='outside, behind'),
+        pytest.param([(-20.5, -20.5, 84.5, 84.5)], id='larger than the input'),
+        pytest.param([(-0.7, -0.2, 10.5, 11.5)], id='truncated towards zero, half to even'),
+        pytest.param([(0.0, 0.0, 63.0, 63.0)] * 2, id='the same box twice'),
+        pytest.param([(0.0, 0.0, 40.0, 63.0), (20.0, 0.0, 63.0, 63.0)], id='overlap'),
+    ],
+)
+@pytest.mark.parametrize('level', [-2.0, 2.0])
+@pytest.mark.parametrize('mask', [-1.5, 1.5, 'noise'])
+def test_equals_reference_on_extreme_boxes(
+    boxes: list[tuple[float, float, float, float]], level: float, mask: float | str
+) -> None:
+    rng = np.random.default_rng(11)
+    label_set = make_label_set(3, 2)
+    geometry = InputGeometry.fit(image_size=(64, 56), input_size=(64, 64))
+    logits = level + rng.normal(size=(5, 16, 16))
+    masks = rng.normal(size=(len(boxes), 28, 28)) if mask == 'noise' else mask
+    output = make_output(logits, boxes, [3] * len(boxes), mask_logits=masks)
+    assert_equals_reference(label_set, output, geometry, stuff_area_limit=0)
