@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run tells: a progress bar, CSV files, TensorBoard. Only the first process tells."""
 
+import sys
 from pathlib import Path
 from types import TracebackType
 
@@ -12,6 +13,7 @@ from tqdm import tqdm
 from training.csv_log import CsvLog
 
 SMOOTHING = 0.95
+LOG_FILE_INTERVAL = 10.0  # seconds between two states of the bar where nobody watches it
 SHORT_NAMES = {
     'rpn_objectness': 'rpn',
     'rpn_box': 'rpnbox',
@@ -40,7 +42,12 @@ class RunLog:
         self._smooth: dict[str, float] = {}
         self._waited, self._passed = 0.0, 0.0
         self.bar = tqdm(
-            total=total, initial=start, unit='step', dynamic_ncols=True, disable=not is_first
+            total=total,
+            initial=start,
+            unit='step',
+            dynamic_ncols=True,
+            disable=not is_first,
+            mininterval=0.1 if sys.stderr.isatty() else LOG_FILE_INTERVAL,
         )
         if is_first:
             self._losses = CsvLog(folder / 'losses.csv', start=start)

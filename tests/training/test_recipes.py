@@ -101,6 +101,18 @@ def test_a_wrong_value_is_refused_by_name(
         recipe_from_dict(values)
 
 
+@pytest.mark.parametrize('text', ['1e-4', '0.0001', '1.0E-4'])
+def test_numbers_may_be_written_as_people_write_them(text: str) -> None:
+    recipe = load_recipe(TINY, overrides=[f'optimisation.learning_rate={text}'])
+    assert recipe.optimisation.learning_rate == pytest.approx(1e-4)
+
+
+@pytest.mark.parametrize('text', ['.nan', '.inf', 'nan', 'fast', 'true', '[1]'])
+def test_what_is_no_finite_number_is_refused(text: str) -> None:
+    with pytest.raises(RecipeError, match='optimisation.learning_rate'):
+        load_recipe(TINY, overrides=[f'optimisation.learning_rate={text}'])
+
+
 def test_a_missing_key_is_named() -> None:
     values = tiny_values()
     del values['losses']['panoptic']

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From YAML to a checked recipe."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -89,12 +90,24 @@ def _convert(wanted: Any, value: Any, key: str, folder: Path | None) -> Any:
     if get_origin(wanted) is tuple:
         require(isinstance(value, list | tuple), key, value, 'a list')
         return tuple(_convert(get_args(wanted)[0], item, key, folder) for item in value)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if wanted is float and number:
-        return float(value)
-    exact = isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))
+    number = _as_number(value) if wanted is float else None
+    if number is not None:
+        return number
+    right = wanted is not float and isinstance(value, wanted)
+    exact = right and (wanted is bool or not isinstance(value, bool))
     require(exact, key, value, f'a value of type {wanted.__name__}')
     return value
+
+
+def _as_number(value: Any) -> float | None:
+    """A finite number, also one like ``1e-4``, which is a text to YAML; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _network_class(values: Any) -> type:
