@@ -123,7 +123,7 @@ def test_a_file_that_changes_its_size_during_training_is_named(
 
 
 class FatalReader(CityscapesReader):
-    """Dies, fails or runs out of memory while it reads the second frame."""
+    """Dies, fails, is interrupted or runs out of memory while it reads the second frame."""
 
     def __init__(self, root: Path, how: str) -> None:
         super().__init__(root, LABELS)
@@ -136,8 +136,8 @@ class FatalReader(CityscapesReader):
             raise MemoryError
         if self.how == 'disk':
             raise OSError(5, 'Input/output error')
-        os.kill(os.getpid(), signal.SIGKILL)
-        raise AssertionError
+        os.kill(os.getpid(), signal.SIGINT if self.how == 'interrupt' else signal.SIGKILL)
+        return super().read_image(frame)
 
 
 def test_a_worker_that_is_killed_names_its_file(small_recipe: Recipe, town: Path) -> None:
@@ -152,6 +152,11 @@ def test_a_worker_that_is_killed_names_its_file(small_recipe: Recipe, town: Path
     ):
         for _ in own:
             signal.sigtimedwait([], 0.01)  # the report may come while a batch is worked on
+
+
+def test_workers_leave_interrupts_to_the_main_process(small_recipe: Recipe, town: Path) -> None:
+    samples = training_set(town, small_recipe.data, FatalReader(town, 'interrupt'))
+    assert len(list(loader(samples, workers=1))) == 6
 
 
 @pytest.mark.parametrize(('how', 'said'), [('memory', 'MemoryError'), ('disk', 'Input/output')])

@@ -185,11 +185,12 @@ def test_parts_of_one_pixels_width_become_rectangles() -> None:
     labels[20, 20] = labels[25, 3:9] = encode_label(CAR, 1)
     for index in range(5):
         labels[15 + index, 29 - index] = labels[15 + index, 10] = encode_label(CAR, 1)
+        labels[5 + abs(index - 2), 20 + index] = encode_label(CAR, 1)  # both sides of a roof
     objects = find_objects(LabelRuns.of(labels), num_stuff=STUFF)
     (outlines,) = trace_outlines(labels, objects)
     assert all(len(line) >= 3 for line in outlines)
-    # The point, the slope and the column make 11 unit squares, the row one rectangle.
-    assert sorted(cv2.contourArea(line) for line in outlines) == [1] * 11 + [6, 81]
+    # Point, slope, column and roof make unit squares, the row one rectangle.
+    assert sorted(cv2.contourArea(line) for line in outlines) == [1] * 16 + [6, 81]
     corners = {tuple(map(tuple, line.tolist())) for line in outlines}
     assert ((19.5, 19.5), (20.5, 19.5), (20.5, 20.5), (19.5, 20.5)) in corners  # the point
     assert ((2.5, 24.5), (8.5, 24.5), (8.5, 25.5), (2.5, 25.5)) in corners  # the row
