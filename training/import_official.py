@@ -13,14 +13,14 @@ import logging
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from training.build import build_model
 from training.checkpoint import Checkpoint, save_checkpoint
-from training.official_names import COUNTER, WRAPPER_PREFIX, official_name
+from training.initial.weight_file import read_weight_file
+from training.official_names import COUNTER, official_name
 from training.recipe.reading import load_recipe
 from training.recipe.recipe import Recipe
 from upsnet_ros.core.errors import ModelError, UpsnetError
@@ -50,56 +50,6 @@ class OfficialWeightsError(ModelError):
 def variant_recipe(variant: str) -> Recipe:
     """The recipe of a published model."""
     return load_recipe(RECIPES / f'upsnet_{variant}.yaml')
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a ``.pth`` file without executing anything in it.
-
-    Args:
-        path: File of ``torch.save``, old or new: a state dict, or a mapping that holds one under
-            ``state_dict``.
-
-    Returns:
-        Tensors on the CPU by name, a leading ``module.`` removed.
-
-    Raises:
-        OfficialWeightsError: If the file is missing, unreadable, or holds anything but tensors.
-    """
-    if not path.is_file():
-        raise OfficialWeightsError(f'no file at {path}; give the .pth file of a published model')
-    try:
-        values = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:  # torch raises many types for files it cannot or must not read
-        raise OfficialWeightsError(
-            f'{path} cannot be read as plain tensors ({_first_line(error)}); expected a state '
-            'dict written by torch.save. A file that holds other objects is never read, because '
-            'reading them can execute code: save the state dict alone where you trust the file'
-        ) from error
-    if isinstance(values, Mapping) and isinstance(values.get('state_dict'), Mapping):
-        values = values['state_dict']
-    return _named_tensors(values, path)
-
-
-def _first_line(error: Exception) -> str:
-    return f'{type(error).__name__}: {error}'.splitlines()[0][:200]
-
-
-def _named_tensors(values: Any, path: Path) -> dict[str, Tensor]:
-    if not isinstance(values, Mapping) or not values:
-        kind = 'nothing' if isinstance(values, Mapping) else f'a {type(values).__name__}'
-        raise OfficialWeightsError(f'{path} holds {kind}, expected a mapping of names to tensors')
-    tensors, problems = {}, []
-    for key, value in values.items():
-        name = str(key).removeprefix(WRAPPER_PREFIX)
-        if not isinstance(value, Tensor):
-            problems.append(f'{key}: a {type(value).__name__}, expected a tensor')
-        elif name in tensors:
-            problems.append(f'{key}: is there with and without {WRAPPER_PREFIX!r}')
-        else:
-            tensors[name] = value.detach()
-    if problems:
-        raise OfficialWeightsError(f'{path} is no state dict:', tuple(problems))
-    return tensors
 
 
 def expected_tensors(recipe: Recipe) -> dict[str, Tensor]:
@@ -145,7 +95,7 @@ def convert_weights(weights: Mapping[str, Tensor], variant: str) -> Checkpoint:
     """A checkpoint of ours with published weights.
 
     Args:
-        weights: Tensors by published name, see :func:`read_weights`.
+        weights: Tensors by published name, see :func:`read_weight_file`.
         variant: One of ``VARIANTS``.
 
     Raises:
@@ -191,12 +141,13 @@ def import_official(weights: Path, variant: str, output: Path) -> Checkpoint:
     """Convert a file and write the result, which replaces an older one only when complete.
 
     Raises:
-        OfficialWeightsError: If the file cannot be used, or is to be replaced by its own copy.
+        OfficialWeightsError: If the tensors do not fit, or the file is to be replaced by its copy.
+        InitialWeightsError: If the file is missing or holds anything but tensors.
         OSError: If the output cannot be written.
     """
     if output.exists() and weights.exists() and output.samefile(weights):
         raise OfficialWeightsError(f'--output {output} is the file to read; give another name')
-    checkpoint = convert_weights(read_weights(weights), variant)
+    checkpoint = convert_weights(read_weight_file(weights), variant)
     output.parent.mkdir(parents=True, exist_ok=True)
     save_checkpoint(checkpoint, output)
     return checkpoint

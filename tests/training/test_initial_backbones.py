@@ -172,7 +172,7 @@ def test_files_of_anything_but_tensors_are_refused(
 
 
 def test_missing_and_damaged_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InitialWeightsError, match='no file of initial weights at .*absent.pth'):
+    with pytest.raises(InitialWeightsError, match='no file of weights at .*absent.pth'):
         load_caffe_backbone(make_backbone(), tmp_path / 'absent.pth')
     for content in (b'', b'PK no archive', bytes(1000)):
         path = tmp_path / 'damaged.pth'

@@ -32,7 +32,7 @@ def read_weight_file(path: Path) -> dict[str, Tensor]:
         InitialWeightsError: If the file is missing, unreadable, or holds anything but tensors.
     """
     if not path.is_file():
-        raise InitialWeightsError(f'no file of initial weights at {path}; check --initial')
+        raise InitialWeightsError(f'no file of weights at {path}; check its name')
     try:
         values = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # torch raises many types for files it cannot or must not read
@@ -64,11 +64,10 @@ def named_tensors(values: object, *, source: str) -> dict[str, Tensor]:
     problems = [f'{key}: {_kind(v)}' for key, v in values.items() if not _is_tensor(v)]
     refuse_problems(problems, f'{source} is no state dict, some values are not tensors')
     tensors = {str(key).removeprefix(WRAPPER_PREFIX): value for key, value in values.items()}
+    twice = [f'{WRAPPER_PREFIX}{name}' for name in tensors if f'{WRAPPER_PREFIX}{name}' in values]
+    doubled = [f'{name}: is there with and without {WRAPPER_PREFIX!r}' for name in twice]
     if len(tensors) < len(values):
-        raise InitialWeightsError(
-            f'{source} has tensors with and without {WRAPPER_PREFIX!r} before their names; '
-            'expected each once'
-        )
+        refuse_problems(doubled, f'{source} has tensors twice, expected each once')
     return tensors
 
 
