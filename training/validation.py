@@ -13,13 +13,10 @@ from torch import nn
 from training.data.formats import open_data_set
 from training.distributed import Processes
 from training.inference.assembly import TrainedNetwork, build_labeller
-from training.inference.labeller import Labeller
+from training.inference.evaluation import Evaluation, evaluate_model
 from training.inference.options import InferenceOptions
 from training.recipe.recipe import Recipe
-from upsnet_ros.core.labels import class_image
-from upsnet_ros.core.mean_iou import MeanIou
 from upsnet_ros.core.overlay import colour_label_image, draw_overlay
-from upsnet_ros.core.panoptic_quality import PanopticQuality
 
 PICTURES = 3
 PICTURE_WIDTH = 512  # pixels of each of the three panels
@@ -52,7 +49,7 @@ class Validation:
         self.frames = [frames[index * len(frames) // count] for index in range(count)]
 
     def figures(self, model: nn.Module) -> dict[str, float]:
-        """Panoptic quality of all, things and stuff, and mean IoU of the semantic head [%].
+        """Panoptic, segmentation and recognition quality, and mean IoU of the semantic head [%].
 
         Args:
             model: The network in evaluation mode.
@@ -60,27 +57,20 @@ class Validation:
         Raises:
             UpsnetError: If a file cannot be read.
         """
-        labeller = self._labeller(model)
-        quality, iou = PanopticQuality(self.label_set), MeanIou(self.label_set)
-        for frame in self.frames[self.processes.rank :: self.processes.world]:
-            truth = self.reader.read_label_image(frame)
-            labelled = labeller.label(self.reader.read_image(frame))
-            quality.update(labelled.panoptic.label_image, truth)
-            if labelled.semantic is not None:
-                iou.update(labelled.semantic, class_image(truth))
-        summary = PanopticQuality.from_state(self.label_set, self._total(quality.state()))
-        groups = summary.summary()
-        total_iou = MeanIou.from_state(self.label_set, self._total(iou.state()))
-        return {
-            'pq': groups.all.pq,
-            'pq_things': groups.things.pq,
-            'pq_stuff': groups.stuff.pq,
-            'miou': total_iou.summary().miou,
-        }
+        own = evaluate_model(
+            model,
+            self.recipe,
+            self.frames,
+            self.reader,
+            rank=self.processes.rank,
+            world=self.processes.world,
+        )
+        total = self.processes.total(torch.from_numpy(own.state())).cpu().numpy()
+        return Evaluation.from_state(self.label_set, total).figures()
 
     def pictures(self, model: nn.Module) -> Iterator[tuple[str, np.ndarray]]:
         """Names and BGR pictures: image with labels, labels, truth, side by side."""
-        labeller = self._labeller(model)
+        labeller = build_labeller(TrainedNetwork(model, self.recipe), InferenceOptions())
         for frame in self.frames[:PICTURES]:
             image = self.reader.read_image(frame)
             truth = self.reader.read_label_image(frame)
@@ -93,12 +83,6 @@ class Validation:
                 colour_label_image(truth, self.label_set),
             )
             yield frame.name, np.hstack([_at_width(panel) for panel in panels])
-
-    def _labeller(self, model: nn.Module) -> Labeller:
-        return build_labeller(TrainedNetwork(model, self.recipe), InferenceOptions())
-
-    def _total(self, state: np.ndarray) -> np.ndarray:
-        return self.processes.total(torch.from_numpy(state)).cpu().numpy()
 
 
 def _at_width(picture: np.ndarray) -> np.ndarray:
