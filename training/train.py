@@ -1,6 +1,6 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Train from a recipe, on one device or on many.
+r"""Train from a recipe, on one device or on many.
 
 One device:   python -m training.train --config RECIPE --data DIR --output DIR
 Eight GPUs:   torchrun --nproc-per-node=8 -m training.train --config ... (same arguments)
