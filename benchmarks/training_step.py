@@ -42,20 +42,20 @@ NETWORKS = ('upsnet', 'mask_rcnn')
 
 
 def make_sample(size: tuple[int, int], labels: Any) -> Sample:
-    """A random image with rectangular objects, all masks and outlines exact."""
+    """A random image with rectangular objects; later ones lie over earlier ones."""
     height, width = size
     generator = torch.Generator().manual_seed(0)
     image = torch.randint(0, 256, (3, height, width), generator=generator, dtype=torch.uint8)
     semantic = torch.zeros((height, width), dtype=torch.uint8)
-    masks = torch.zeros((OBJECTS, height, width), dtype=torch.bool)
+    instances = torch.full((height, width), -1, dtype=torch.int16)
     boxes, polygons = torch.zeros(OBJECTS, 4), []
     for index in range(OBJECTS):
         x = int(torch.randint(0, width - 70, (), generator=generator))
         y = int(torch.randint(0, height - 70, (), generator=generator))
         side = 16 + 4 * index
         boxes[index] = torch.tensor([x, y, x + side, y + side])
-        masks[index, y : y + side + 1, x : x + side + 1] = True
-        semantic[masks[index]] = labels.num_stuff + index % labels.num_things
+        instances[y : y + side + 1, x : x + side + 1] = index
+        semantic[instances == index] = labels.num_stuff + index % labels.num_things
         corners = [[x, y], [x + side, y], [x + side, y + side], [x, y + side]]
         polygons.append([torch.tensor(corners, dtype=torch.float32).numpy()])
     return Sample(
@@ -64,7 +64,7 @@ def make_sample(size: tuple[int, int], labels: Any) -> Sample:
         semantic=semantic,
         boxes=boxes,
         classes=torch.arange(OBJECTS) % labels.num_things + 1,
-        masks=masks,
+        instances=instances,
         size=size,
         scale=1.0,
         polygons=polygons,

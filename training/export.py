@@ -20,7 +20,9 @@ import onnx
 
 from training.build import load_trained_model
 from training.checkpoint import Checkpoint, load_checkpoint
-from training.data.cityscapes import DataError, find_frames, read_image
+from training.data.errors import DataError
+from training.data.formats import open_data_set
+from training.data.frames import read_image
 from training.export_check import Agreement, compare
 from training.export_wrapper import ExportWrapper, round_weights
 from training.models.upsnet import UPSNet
@@ -149,7 +151,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """Command line of the export command."""
     parser = argparse.ArgumentParser(prog='python -m training.export', description=__doc__)
     parser.add_argument('--checkpoint', type=Path, required=True, help='.pt file of training')
-    parser.add_argument('--data', type=Path, required=True, help='folder in Cityscapes layout')
+    parser.add_argument('--data', type=Path, required=True, help='folder of the data set')
     parser.add_argument('--split', default='val', help='frames to compare on (default: val)')
     parser.add_argument('--frames', type=int, default=20, help='how many of them (default: 20)')
     parser.add_argument('--output', type=Path, required=True, help='folder of the model')
@@ -164,10 +166,11 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format='%(message)s')
     options = parse_arguments(arguments)
     try:
-        frames = find_frames(options.data, options.split)[: options.frames]
         metrics = read_metrics(options.metrics) if options.metrics else None
         checkpoint = load_checkpoint(options.checkpoint)
-        images = [frame.image for frame in frames]
+        data = checkpoint.recipe.data
+        reader = open_data_set(options.data, data.format, data.label_set)
+        images = [frame.image for frame in reader.frames(options.split)[: options.frames]]
         agreement = export(checkpoint, images, options.output, metrics=metrics)
     except UpsnetError as error:
         LOGGER.error('export refused: %s', error)

@@ -66,17 +66,23 @@ def open_loader(trainer: Trainer, data: Path, output: Path, *, workers: int) -> 
     recipe, processes = trainer.recipe, trainer.processes
     values, labels = recipe.optimisation, recipe.data.label_set
     reader = open_data_set(data, recipe.data.format, labels)
+    splits = ('train', 'val') if needs_validation(trainer) else ('train',)
     if not processes.is_first:
         processes.wait()  # for the first one's check, which the others then read
-    summary = check_data_set(
-        reader, 'train', labels, cache=output / 'data_check.json', workers=max(workers, 1)
-    )
+    found = {
+        split: check_data_set(
+            reader, split, labels, cache=output / 'data_check.json', workers=max(workers, 1)
+        )
+        for split in splits
+    }
     if processes.is_first:
         processes.wait()
-        LOGGER.info('%s', summary)
+        for summary in found.values():
+            LOGGER.info('%s', summary)
+    drop = recipe.data.images_without_things == 'drop'
     dataset = TrainingSet(
         reader,
-        summary.usable_frames(drop_without_things=recipe.data.images_without_things == 'drop'),
+        found['train'].usable_frames(drop_without_things=drop),
         labels,
         recipe=recipe.data,
         draw_polygons=recipe.losses.mask_targets == 'polygon',

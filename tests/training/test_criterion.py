@@ -101,9 +101,10 @@ def test_choices_belong_to_the_image_and_not_to_its_neighbours(small_recipe: Rec
     recipe = published(small_recipe)
     image = sample(street(cars=6), seed=3)
     first, again = losses_of(recipe, [image]), losses_of(recipe, [image])
-    other = losses_of(recipe, [replace(image, seed=4)])
     assert all(torch.equal(first[name], again[name]) for name in first)
-    assert not torch.equal(first['panoptic'], other['panoptic'])
+    # Two seeds may keep the same four of six objects; five do not all.
+    others = [losses_of(recipe, [replace(image, seed=s)])['panoptic'] for s in range(4, 9)]
+    assert not all(torch.equal(first['panoptic'], other) for other in others)
 
 
 def test_zero_weights_leave_a_loss_out(small_recipe: Recipe) -> None:

@@ -55,8 +55,10 @@ def make_sample(
     """
     if flip:
         image, labels = cv2.flip(image, 1), cv2.flip(labels, 1)
-    objects = find_objects(LabelRuns.of(labels), num_stuff=num_stuff)
+    runs = LabelRuns.of(labels)
+    objects = find_objects(runs, num_stuff=num_stuff)
     outlines = trace_outlines(labels, objects) if draw_polygons else []
+    instances = resize(_instances(runs, objects), scale, nearest=True)
     image, labels = resize(image, scale), resize(labels, scale, nearest=True)
     size = labels.shape
     padded = tuple(-(-side // PAD_MULTIPLE) * PAD_MULTIPLE for side in size)
@@ -67,7 +69,7 @@ def make_sample(
         semantic=_semantic(labels),
         boxes=torch.from_numpy(objects.boxes * np.float32(scale)),
         classes=_thing_classes(objects.values, num_stuff),
-        masks=torch.from_numpy(_masks(labels, objects, scale)),
+        instances=torch.from_numpy(_on_canvas(instances, padded, -1)),
         size=size,
         scale=scale,
         polygons=_scaled(outlines, scale),
@@ -114,7 +116,7 @@ def make_crop(
         semantic=_semantic(_on_canvas(labels, (side, side), UNKNOWN_LABEL)),
         boxes=torch.zeros(0, 4),
         classes=torch.zeros(0, dtype=torch.long),
-        masks=torch.zeros(0, side, side, dtype=torch.bool),
+        instances=torch.full((side, side), -1, dtype=torch.int16),
         size=labels.shape,
         scale=scale,
         seed=seed,
@@ -159,16 +161,11 @@ def _thing_classes(values: np.ndarray, num_stuff: int) -> torch.Tensor:
     return torch.from_numpy((values >> INSTANCE_BITS).astype(np.int64) - num_stuff + 1)
 
 
-def _masks(labels: np.ndarray, objects: LabelObjects, scale: float) -> np.ndarray:
-    """Pixels of each object in the resized label image: bool ``[n, H, W]``."""
-    masks = np.zeros((len(objects.values), *labels.shape), bool)
-    # Only where the box is: most objects are small, and zeros from the system cost nothing.
-    starts = np.floor(objects.boxes[:, :2] * scale).astype(int) - 1
-    ends = np.ceil((objects.boxes[:, 2:] + 1) * scale).astype(int) + 1
-    for mask, value, start, end in zip(masks, objects.values, starts, ends, strict=True):
-        part = slice(max(start[1], 0), end[1]), slice(max(start[0], 0), end[0])
-        mask[part] = labels[part] == value
-    return masks
+def _instances(runs: LabelRuns, objects: LabelObjects) -> np.ndarray:
+    """Row of each pixel's object, -1 where there is none: int16 ``[H, W]``."""
+    rows = np.full(len(runs.values), -1, np.int16)
+    rows[np.searchsorted(runs.values, objects.values)] = np.arange(len(objects.values))
+    return runs.painted(rows)
 
 
 def _scaled(outlines: list[Polygons], scale: float) -> list[Polygons]:

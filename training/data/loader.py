@@ -96,7 +96,7 @@ def _share_size(samples: list[Sample | LoadingFailure]) -> list[Sample] | Loadin
 
 
 def pad_sample(sample: Sample, *, height: int, width: int) -> Sample:
-    """The sample on a larger canvas: mean colour, void, no mask outside."""
+    """The sample on a larger canvas: mean colour, void, no object outside."""
     old_h, old_w = sample.image.shape[1:]
     if (old_h, old_w) == (height, width):
         return sample
@@ -104,6 +104,6 @@ def pad_sample(sample: Sample, *, height: int, width: int) -> Sample:
     image[:, :old_h, :old_w] = sample.image
     semantic = torch.full((height, width), IGNORE, dtype=torch.uint8)
     semantic[:old_h, :old_w] = sample.semantic
-    masks = torch.zeros((len(sample.masks), height, width), dtype=torch.bool)
-    masks[:, :old_h, :old_w] = sample.masks
-    return replace(sample, image=image, semantic=semantic, masks=masks)
+    instances = torch.full((height, width), -1, dtype=torch.int16)
+    instances[:old_h, :old_w] = sample.instances
+    return replace(sample, image=image, semantic=semantic, instances=instances)

@@ -24,7 +24,8 @@ class Sample:
         semantic: uint8 ``[H, W]`` train ids, 255 = ignore and padding.
         boxes: float32 ``[n, 4]`` x1, y1, x2, y2 in input pixels, inclusive; no crowds.
         classes: int64 ``[n]`` thing classes 1..T.
-        masks: bool ``[n, H, W]``; all false where resizing made an object vanish.
+        instances: int16 ``[H, W]`` row of each pixel's object, -1 where there is none; an object
+            that vanished when resized has no pixel.
         size: Height and width of the unpadded part in pixels.
         scale: Input pixels per pixel of the image on disk.
         polygons: Outlines of each object in input pixels; empty when masks are sampled instead.
@@ -40,13 +41,27 @@ class Sample:
     semantic: Tensor
     boxes: Tensor
     classes: Tensor
-    masks: Tensor
+    instances: Tensor
     size: tuple[int, int]
     scale: float
     polygons: list[Polygons] = field(default_factory=list)
     crowd_boxes: Tensor = field(default_factory=lambda: torch.zeros(0, 4))
     crowd_classes: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
     seed: int = 0
+
+    @property
+    def masks(self) -> Tensor:
+        """Pixels of each object: bool ``[n, H, W]``, made anew at each call."""
+        return self.masks_of(torch.arange(len(self.boxes), device=self.instances.device))
+
+    def masks_of(self, rows: Tensor, *, step: int = 1) -> Tensor:
+        """Pixels of some objects, of every ``step``-th row and column: bool ``[k, h, w]``.
+
+        Args:
+            rows: int64 ``[k]`` of the objects.
+            step: 4 gives the masks at 1/4 of the input, as a nearest resize does.
+        """
+        return self.instances[::step, ::step] == rows[:, None, None]
 
     def generator(self) -> torch.Generator:
         """A source of randomness on the CPU that starts at the image's seed."""

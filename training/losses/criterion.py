@@ -241,7 +241,7 @@ class Criterion:
         )
         targets = panoptic_targets(
             quarter(sample.semantic)[:height, :width],
-            quarter(sample.masks[keep])[:, :height, :width],
+            sample.masks_of(keep, step=4)[:, :height, :width],
             num_stuff=model.num_stuff,
             predict_unknown=self.choices.predict_unknown,
         )
