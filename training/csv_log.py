@@ -3,6 +3,7 @@
 """Figures of a run as a CSV file that survives stops: one row a step, never two."""
 
 import csv
+import os
 from pathlib import Path
 from typing import TextIO
 
@@ -18,11 +19,13 @@ class CsvLog:
     def __init__(self, path: Path, *, start: int) -> None:
         rows = _read(path)
         kept = rows[:1] + [row for row in rows[1:] if _step_of(row) <= start] if start else []
-        self._file: TextIO = path.open('w', newline='')
+        part = path.with_suffix('.partial')
+        with part.open('w', newline='') as file:
+            csv.writer(file).writerows(kept)
+        os.replace(part, path)  # a stop in between loses no row
+        self._file: TextIO = path.open('a', newline='')
         self._writer = csv.writer(self._file)
-        self._writer.writerows(kept)
         self._has_header = bool(kept)
-        self.flush()
 
     def write(self, step: int, values: dict[str, float]) -> None:
         """Add one row."""
