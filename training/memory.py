@@ -43,18 +43,19 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 def _advice(recipe: Recipe, images: int, device: torch.device) -> str:
     values = recipe.optimisation
-    ways = []
+    same, other = [], []  # ways with which the run may go on, or must begin anew
     if images > 1:
         parts = values.accumulation_steps * images
-        ways.append(f'--set optimisation.accumulation_steps={parts} (one image at a time)')
+        same.append(f'--set optimisation.accumulation_steps={parts} (one image at a time)')
     if not values.gradient_checkpointing:
-        ways.append('--set optimisation.gradient_checkpointing=true (about a third more time)')
+        same.append('--set optimisation.gradient_checkpointing=true (about a third more time)')
     if values.precision == 'float32':
-        ways.append('--set optimisation.precision=bfloat16')
+        other.append('--set optimisation.precision=bfloat16')
     sides = list(recipe.data.train_short_sides)
-    ways.append(f'lower data.train_short_sides (now {sides}) and data.max_long_side')
+    other.append(f'lower data.train_short_sides (now {sides}) and data.max_long_side')
+    ways = [f'going on from the last checkpoint: {"; ".join(same)}'] if same else []
+    ways.append(f'in a new --output, for it changes what is learned: {"; ".join(other)}')
     return (
         f'a step with {images} image{"s" if images > 1 else ""} at once does not fit into the '
-        f'memory of {device}; in this order try: {"; ".join(ways)}. Nothing saved is lost: the '
-        'same command goes on from the last checkpoint'
+        f'memory of {device}; in this order try, {"; then, ".join(ways)}. Nothing saved is lost'
     )
