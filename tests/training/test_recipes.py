@@ -63,6 +63,7 @@ def test_a_recipe_survives_its_plain_form() -> None:
         ('model', 'network', 'mask_rcnn', 'model.semantic_channels'),
         ('model', 'semantic_channels', [], 'model.semantic_channels'),
         ('model', 'stride_in', '2x2', 'model.stride_in'),
+        ('model', 'deformable_stages', [2], 'model.deformable_stages'),
         ('losses', 'predict_unknown', False, 'losses.keep_share'),
         ('losses', 'auxiliary', 0.4, 'losses.auxiliary'),
         ('losses', 'mask_targets', 'guess', 'losses.mask_targets'),
@@ -98,6 +99,13 @@ def test_a_wrong_value_is_refused_by_name(
     values = tiny_values()
     values[section][key] = value
     with pytest.raises(RecipeError, match=message):
+        recipe_from_dict(values)
+
+
+def test_deformable_stages_want_the_stride_in_the_1x1() -> None:
+    values = tiny_values()
+    values['model'] |= {'stride_in': '3x3', 'deformable_stages': [5]}
+    with pytest.raises(RecipeError, match=r'model.deformable_stages.*an empty list, because'):
         recipe_from_dict(values)
 
 

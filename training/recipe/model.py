@@ -47,6 +47,12 @@ class ModelRecipe:
             self.deformable_stages,
             'a subset of 3, 4, 5',
         )
+        require(
+            self.stride_in == '1x1' or not self.deformable_stages,
+            'model.deformable_stages',
+            self.deformable_stages,
+            f"an empty list, because model.stride_in is '{self.stride_in}'",
+        )
         has_semantic_head = bool(self.semantic_channels) and min(self.semantic_channels) > 0
         wanted = 'an empty list' if self.network == 'mask_rcnn' else 'the width of every layer'
         require(
