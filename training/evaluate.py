@@ -192,15 +192,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with joined_processes(values.device) as processes:
             metrics = evaluate(values, processes)
-            is_first = processes.is_first
-    except UpsnetError as error:
+            if processes.is_first:
+                values.output.mkdir(parents=True, exist_ok=True)
+                path = values.output / 'metrics.json'
+                path.write_text(json.dumps(metrics, indent=2) + '\n')
+                LOGGER.info('%s\nwritten to %s', format_table(metrics), path)
+    except (UpsnetError, OSError) as error:
         LOGGER.error('evaluation stopped: %s', error)
         return 1
-    if is_first:
-        values.output.mkdir(parents=True, exist_ok=True)
-        path = values.output / 'metrics.json'
-        path.write_text(json.dumps(metrics, indent=2) + '\n')
-        LOGGER.info('%s\nwritten to %s', format_table(metrics), path)
     return 0
 
 

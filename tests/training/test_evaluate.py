@@ -209,6 +209,15 @@ def test_missing_files_are_named(town: Path, upsnet: Path, tmp_path: Path, caplo
     assert 'none.pt' in caplog.text and 'nowhere' in caplog.text
 
 
+def test_an_output_that_is_no_folder_is_named(
+    town: Path, upsnet: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    taken = tmp_path / 'taken'
+    taken.touch()
+    assert main(['--model', str(upsnet), '--data', str(town), '--output', str(taken)]) == 1
+    assert f'evaluation stopped: [Errno 17] File exists: {str(taken)!r}' in caplog.text
+
+
 def test_shares_of_the_frames_add_up(model: UPSNet, small_recipe: Recipe, town: Path) -> None:
     labels = small_recipe.data.label_set
     reader = open_data_set(town, 'cityscapes', labels)
