@@ -7,7 +7,7 @@
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -55,6 +55,12 @@ class Processes:
         dist.all_reduce(values)
         return values
 
+    def follow_first(self, tensors: Iterable[torch.Tensor]) -> None:
+        """Give tensors the values that they have on the first process, in place."""
+        if self.world > 1:
+            for tensor in tensors:
+                dist.broadcast(tensor, src=0)
+
     def wait(self) -> None:
         """Return when every process has come here."""
         if self.world > 1:
@@ -84,7 +90,7 @@ def choose_device(name: str, *, local_rank: int) -> torch.device:
 
 @contextmanager
 def joined_processes(device: str) -> Iterator[Processes]:
-    """Join the processes that ``torchrun`` started, leave them at the end.
+    """Join the processes that ``torchrun`` started, leave them when all is done.
 
     Args:
         device: See :func:`choose_device`.
@@ -112,10 +118,10 @@ def joined_processes(device: str) -> Iterator[Processes]:
             f'process {rank} of {world} does not find the others: {error}; start them with '
             'torchrun, and check --rdzv-endpoint and the network between the machines'
         ) from error
-    try:
-        yield Processes(rank, world, chosen)
-    finally:
-        dist.destroy_process_group()
+    yield Processes(rank, world, chosen)
+    # Not after an error: leaving would wait for what the others still expect of this process,
+    # before anybody has read the error. They end with it.
+    dist.destroy_process_group()
 
 
 def _meeting_place() -> dist.Store:

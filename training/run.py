@@ -132,6 +132,8 @@ def watch(trainer: Trainer, validation: Validation, log: RunLog, output: Path) -
                 log.picture(step, name, picture)
     if values.validate_every and step % values.validate_every == 0:
         with trainer.evaluated_weights() as model:
+            # Statistics that each process gathers by itself: the first one's are saved.
+            trainer.processes.follow_first(model.buffers())
             figures = validation.figures(model)
         log.validation(step, figures)
         if figures[validation.decisive] > trainer.best_quality:

@@ -17,6 +17,8 @@ import logging
 import sys
 from pathlib import Path
 
+import torch
+
 from training.checkpoint import load_checkpoint
 from training.distributed import Processes, joined_processes
 from training.initial_weights import initialise
@@ -25,7 +27,7 @@ from training.recipe.reading import load_recipe
 from training.recipe.recipe import Recipe
 from training.run import run
 from training.trainer import Trainer
-from upsnet_ros.core.errors import UpsnetError
+from upsnet_ros.core.errors import ModelError, UpsnetError
 
 LOGGER = logging.getLogger(__name__)
 # Keys that change how a run is computed or told, not what it learns.
@@ -88,8 +90,8 @@ def prepare(
     """A trainer that goes on from the output folder's last checkpoint where there is one.
 
     Raises:
-        UpsnetError: If a checkpoint is damaged or of another recipe or network, or the initial
-            weights do not fit.
+        UpsnetError: If a checkpoint is damaged or of another recipe or network, the initial
+            weights do not fit, or the processes do not find the same checkpoint.
     """
     last = output / 'last.pt'
     if last.exists():
@@ -99,8 +101,26 @@ def prepare(
         trainer.restore(checkpoint)
         if processes.is_first:
             LOGGER.info('going on from %s at step %d', last, checkpoint.step)
-        return trainer
-    return Trainer(recipe, processes, initialise=lambda model: initialise(model, recipe, initial))
+    else:
+        trainer = Trainer(
+            recipe, processes, initialise=lambda model: initialise(model, recipe, initial)
+        )
+    refuse_other_starts(trainer, last)
+    return trainer
+
+
+def refuse_other_starts(trainer: Trainer, path: Path) -> None:
+    """Raise a ModelError unless all processes stand at the same step.
+
+    Where each machine has an output folder of its own, only the first one's holds a checkpoint.
+    """
+    step = trainer.step_count
+    if trainer.processes.mean(torch.tensor([step], dtype=torch.float64)).item() != step:
+        raise ModelError(
+            f'process {trainer.processes.rank} would start at step {step} and others at another; '
+            f'expected {path} to be the same file for all of them: give an --output that all '
+            'machines share'
+        )
 
 
 def refuse_other_recipe(wanted: Recipe, found: Recipe, path: Path) -> None:

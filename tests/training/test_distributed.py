@@ -6,6 +6,7 @@ import csv
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,15 +16,17 @@ import yaml
 
 from training.build import build_model
 from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from training.distributed import DeviceError, choose_device, joined_processes
+from training.distributed import DeviceError, Processes, choose_device, joined_processes
 from training.recipe.reading import recipe_from_dict
 from training.recipe.recipe import Recipe
+from training.train import prepare
+from upsnet_ros.core.errors import ModelError
 
 ROOT = Path(__file__).parents[2]
 STEPS = 6
-# Sums of float32 in another order; measured: 1e-6 relative in the losses, 4e-7 in the weights.
+# Sums of float32 in another order; measured: 3e-6 relative in the losses, 1e-8 in the weights.
 LOSS_TOLERANCE = 1e-4
-WEIGHT_TOLERANCE = 2e-5
+WEIGHT_TOLERANCE = 1e-6
 
 # Kills the second process once, in the middle of the run, after a checkpoint was written.
 KILLER = """
@@ -43,6 +46,17 @@ sys.exit(main())
 """
 
 
+# Values of each process's own, as running statistics are.
+FOLLOW = """
+import torch
+from training.distributed import joined_processes
+with joined_processes('cpu') as processes:
+    mean, count = torch.full((2,), processes.rank + 0.5), torch.tensor(processes.rank + 7)
+    processes.follow_first([mean, count])
+    assert (mean.tolist(), count.item()) == ([0.5, 0.5], 7)
+"""
+
+
 @pytest.fixture(scope='module')
 def recipe(small_recipe: Recipe) -> Recipe:
     """Frozen normalisation, plain SGD, four images per step."""
@@ -52,7 +66,8 @@ def recipe(small_recipe: Recipe) -> Recipe:
     values['optimisation'] |= {
         'optimiser': 'sgd',
         'momentum_form': 'caffe',
-        'learning_rate': 0.002,
+        # At ten times this rate rounding alone grows to a thousandth within six steps.
+        'learning_rate': 0.0002,
         'batch_size': 4,
         'reference_batch_size': 4,
         'iterations': STEPS,
@@ -130,9 +145,16 @@ def alone(
     return output
 
 
+def read_validations(output: Path) -> list[dict[str, float]]:
+    with (output / 'validation.csv').open() as file:
+        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
 def test_the_weights_move(alone: Path, start: Path) -> None:
     before, after = load_checkpoint(start).model, load_checkpoint(alone / 'final.pt').model
-    assert (before['box_head.fc6.weight'] - after['box_head.fc6.weight']).abs().max() > 1e-4
+    for name in ('semantic_head.score.weight', 'mask_head.logits.weight'):
+        moved = (before[name] - after[name]).abs().max()
+        assert moved > 50 * WEIGHT_TOLERANCE, (name, moved)
 
 
 def test_two_processes_equal_one(
@@ -140,6 +162,10 @@ def test_two_processes_equal_one(
 ) -> None:
     train(recipe, start, town, tmp_path / 'run', processes=2)
     assert_same_run(tmp_path / 'run', alone)
+    rows, others = read_validations(tmp_path / 'run'), read_validations(alone)
+    assert [row['step'] for row in rows] == [3, 6]
+    for row, other in zip(rows, others, strict=True):
+        assert row == pytest.approx(other, abs=0.1)  # [%]; a pixel may fall on the other side
 
 
 def test_parts_one_after_another_equal_the_whole(
@@ -161,10 +187,40 @@ def test_a_killed_process_is_started_anew_and_the_run_ends_the_same(
     assert_same_run(tmp_path / 'run', alone)
 
 
-def test_validation_is_the_same_whoever_shares_it(alone: Path, tmp_path: Path) -> None:
-    with (alone / 'validation.csv').open() as file:
-        rows = list(csv.DictReader(file))
-    assert [row['step'] for row in rows] == ['3', '6']
+def test_the_first_process_decides_where_it_is_asked(tmp_path: Path) -> None:
+    script = tmp_path / 'follow.py'
+    script.write_text(FOLLOW)
+    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2']
+    variables = dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(ROOT))
+    done = subprocess.run(
+        [*command, str(script)], env=variables, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_processes_that_find_different_checkpoints_are_refused(
+    small_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Processes, 'mean', lambda _, values: (values + 40) / 2)
+    with pytest.raises(ModelError, match=r'step 0 and others at another.*all machines share'):
+        prepare(small_recipe, tmp_path, Processes(0, 1, torch.device('cpu')))
+
+
+@pytest.mark.parametrize('error', [None, ModelError('told')])
+def test_processes_are_left_when_all_is_done_and_not_after_an_error(
+    monkeypatch: pytest.MonkeyPatch, error: ModelError | None
+) -> None:
+    monkeypatch.setenv('RANK', '0')
+    monkeypatch.setenv('WORLD_SIZE', '2')
+    monkeypatch.setattr('training.distributed._meeting_place', lambda: None)
+    monkeypatch.setattr('torch.distributed.init_process_group', lambda *_, **__: None)
+    left = []
+    monkeypatch.setattr('torch.distributed.destroy_process_group', lambda: left.append(True))
+    with nullcontext() if error is None else pytest.raises(ModelError, match='told'):
+        with joined_processes('cpu'):
+            if error is not None:
+                raise error
+    assert left == ([True] if error is None else [])
 
 
 def test_a_process_without_a_gpu_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
