@@ -43,7 +43,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--config', type=Path, required=True, help='recipe (YAML)')
     parser.add_argument('--data', type=Path, required=True, help='folder of the data set')
-    parser.add_argument('--output', type=Path, required=True, help='checkpoints and logs')
+    parser.add_argument(
+        '--output',
+        type=Path,
+        required=True,
+        help='folder of checkpoints and logs, the same for all machines',
+    )
     parser.add_argument(
         '--initial',
         type=Path,

@@ -4,7 +4,8 @@
 
 Every loss is normalised within an image and then averaged over the images, as with one image per
 device in the published runs: how a step's images are spread over processes, or over parts computed
-one after another, changes nothing.
+one after another, changes nothing (but for what images of different shapes see of their common
+padding).
 """
 
 from dataclasses import dataclass
