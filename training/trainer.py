@@ -88,12 +88,6 @@ class Trainer:
             gradient_as_bucket_view=True,
         )
 
-    @property
-    def images_at_once(self) -> int:
-        """Images that this process computes at once."""
-        values = self.recipe.optimisation
-        return values.batch_size // (values.accumulation_steps * self.processes.world)
-
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint of the same recipe.
 

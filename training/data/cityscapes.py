@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.data.errors import DataError, list_problems
+from training.data.errors import DataError
 from training.data.frames import Frame, read_image, read_png
 from training.data.label_runs import LabelRuns
 from training.data.label_values import label_values
@@ -39,27 +39,6 @@ class CityscapesReader:
     def read_label_image(self, frame: Frame) -> np.ndarray:
         """See :func:`read_label_image`."""
         return read_label_image(frame.instances, self.label_set)
-
-
-def find_frames(root: Path, split: str) -> list[Frame]:
-    """List the frames of one split, sorted by name; the files of all of them exist.
-
-    Args:
-        root: Folder that holds ``leftImg8bit`` and ``gtFine``.
-        split: ``train``, ``val`` or ``test``.
-
-    Raises:
-        DataError: If the folder is not there, is empty, or an image has no truth.
-    """
-    frames = _list_frames(root, split)
-    missing = [
-        f'{frame.image} has no truth: expected {frame.instances}'
-        for frame in frames
-        if not frame.instances.is_file()
-    ]
-    if missing:
-        raise DataError(list_problems(missing, 'add the files or remove the images'))
-    return frames
 
 
 def _list_frames(root: Path, split: str) -> list[Frame]:
