@@ -34,7 +34,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('--data', type=Path, required=True, help='folder in Cityscapes layout')
+    parser.add_argument('--data', type=Path, required=True, help='folder of the data set')
     parser.add_argument('--output', type=Path, required=True, help='runs and results')
     parser.add_argument(
         '--config', type=Path, default=RECIPES / 'ablation_upsnet.yaml', help='base recipe'
