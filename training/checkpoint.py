@@ -59,11 +59,14 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     """Write the file under another name first, so that a reader never sees half of it."""
     values = dict(vars(checkpoint), recipe=checkpoint.recipe.to_dict(), version=FORMAT_VERSION)
     temporary = path.with_suffix('.partial')
-    with temporary.open('wb') as file:
-        torch.save(values, file)
-        file.flush()
-        os.fsync(file.fileno())  # a machine that loses power keeps the old file or the new one
-    os.replace(temporary, path)
+    try:
+        with temporary.open('wb') as file:
+            torch.save(values, file)
+            file.flush()
+            os.fsync(file.fileno())  # a machine that loses power keeps the old or the new one
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)  # of a full disk
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -103,7 +106,7 @@ def load_weights(model: nn.Module, weights: dict[str, torch.Tensor]) -> None:
     """
     try:
         model.load_state_dict(weights)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError, AttributeError) as error:
         raise ModelError(
             f'the weights belong to another network: {error}; give a checkpoint of this recipe'
         ) from error

@@ -17,7 +17,7 @@ import torch.distributed as dist
 
 from upsnet_ros.core.errors import UpsnetError
 
-TIMEOUT = timedelta(minutes=30)  # a validation or a check of the data on one process
+TIMEOUT = timedelta(hours=4)  # the first process may check a large data set on a slow disk
 
 
 class DeviceError(UpsnetError):

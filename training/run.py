@@ -10,7 +10,7 @@ from pathlib import Path
 from training.checkpoint import save_checkpoint
 from training.data.checked import check_data_set
 from training.data.formats import open_data_set
-from training.data.loader import SampleLoader, make_loader
+from training.data.loader import SampleLoader
 from training.data.sample import Sample
 from training.data.sharded_batches import ShardedBatches
 from training.data.training_set import TrainingSet
@@ -98,7 +98,8 @@ def open_loader(trainer: Trainer, data: Path, output: Path, *, workers: int) -> 
         world=processes.world,
         accumulation=values.accumulation_steps,
     )
-    return make_loader(dataset, batches, workers=workers)
+    pinned = processes.device.type == 'cuda'
+    return SampleLoader(dataset, batches, workers=workers, pin_memory=pinned)
 
 
 def timed_steps(

@@ -34,6 +34,14 @@ LOGGER = logging.getLogger(__name__)
 FREE_OPTIMISATION_KEYS = ('accumulation_steps', 'gradient_checkpointing')
 
 
+def whole_number(text: str) -> int:
+    """A number from 0 up, for argparse."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f'{text}: expected 0 or more')
+    return value
+
+
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """Command line of the training command."""
     parser = argparse.ArgumentParser(
@@ -64,7 +72,10 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         help='replace a value of the recipe, for example optimisation.batch_size=4; repeatable',
     )
     parser.add_argument(
-        '--workers', type=int, default=2, help='processes that read images, per device'
+        '--workers',
+        type=whole_number,
+        default=2,
+        help='processes that read images, per device (default: 2)',
     )
     parser.add_argument('--device', choices=('auto', 'cpu', 'cuda'), default='auto')
     return parser.parse_args(arguments)
@@ -84,7 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
         LOGGER.error('training stopped: %s', error)
         return 1
     except KeyboardInterrupt:
-        LOGGER.info('interrupted; the same command goes on from %s/last.pt', options.output)
+        LOGGER.info('interrupted; the same command goes on from the last checkpoint')
         return 130
     return 0
 

@@ -13,6 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from training.build import build_criterion, build_model, build_recipe_optimiser, build_schedule
 from training.checkpoint import Checkpoint, load_weights
 from training.data.sample import Sample
+from training.data.sharded_batches import images_at_once
 from training.distributed import Processes
 from training.divergence import TrainingDiverged
 from training.memory import memory_guard
@@ -49,6 +50,9 @@ class Trainer:
         recipe: What to train.
         processes: This process among those that train together.
         initialise: Called with the new network, to give it other than random weights.
+
+    Raises:
+        RecipeError: If the processes do not divide the images of a step.
     """
 
     def __init__(
@@ -57,6 +61,12 @@ class Trainer:
         self.recipe = recipe
         self.processes = processes or Processes(0, 1, torch.device('cpu'))
         device, values = self.processes.device, recipe.optimisation
+        # Found out before the data is checked for minutes.
+        images_at_once(
+            values.batch_size,
+            world=self.processes.world,
+            accumulation=values.accumulation_steps,
+        )
         torch.manual_seed(values.seed)
         model = build_model(recipe)
         if initialise is not None:
@@ -162,7 +172,7 @@ class Trainer:
             norm = self._update([sample.name for part in parts for sample in part])
         report = {name: sum(r[name] for r in reports) / len(reports) for name in reports[0]}
         self.step_count += 1
-        if self.averaged is not None:
+        if self.averaged is not None and math.isfinite(norm):  # else the step was left out
             self.averaged.update(self.model, self.step_count)
         return report | {'total': sum(report.values()), 'rate': rate, 'gradient': norm}
 

@@ -16,7 +16,7 @@ import torch
 from training.data.cityscapes import CityscapesReader
 from training.data.errors import DataError
 from training.data.frames import Frame
-from training.data.loader import SampleLoader, make_loader
+from training.data.loader import SampleLoader
 from training.data.sample import Sample
 from training.data.sharded_batches import ShardedBatches
 from training.data.training_set import TrainingSet
@@ -40,7 +40,7 @@ def training_set(
 
 def loader(samples: TrainingSet, *, workers: int, start: int = 0, **sharing: int) -> SampleLoader:
     batches = ShardedBatches(len(samples), batch_size=4, seed=5, start=start, count=6, **sharing)
-    return make_loader(samples, batches, workers=workers)
+    return SampleLoader(samples, batches, workers=workers)
 
 
 def assert_equal(first: Sample, second: Sample) -> None:

@@ -18,6 +18,7 @@ from training.data.frames import Frame, FrameReader
 from upsnet_ros.core.labels import LabelSet
 
 LOGGER = logging.getLogger(__name__)
+SAVE_EVERY = 5000  # frames
 
 
 def check_data_set(
@@ -58,6 +59,9 @@ def check_data_set(
                     known.add(frames[index], found)
                 else:
                     problems += found
+                if index % SAVE_EVERY == SAVE_EVERY - 1:
+                    with suppress(OSError):
+                        known.save()  # a process that is killed runs no clean-up
         finally:
             with suppress(OSError):  # a check that cannot be kept is still a check
                 known.save()

@@ -26,9 +26,17 @@ class SampleLoader:
         samples: Makes the samples.
         batches: Says which.
         workers: Processes that make them; 0 makes them here.
+        pin_memory: Whether the samples come in page-locked memory, for a GPU.
     """
 
-    def __init__(self, samples: TrainingSet, batches: ShardedBatches, *, workers: int) -> None:
+    def __init__(
+        self,
+        samples: TrainingSet,
+        batches: ShardedBatches,
+        *,
+        workers: int,
+        pin_memory: bool = False,
+    ) -> None:
         self._reads = WatchedReads(samples, workers)
         self._loader = DataLoader(
             self._reads,
@@ -38,7 +46,7 @@ class SampleLoader:
             persistent_workers=workers > 0,
             prefetch_factor=BATCHES_AHEAD if workers else None,
             worker_init_fn=self._reads.start_worker,
-            pin_memory=torch.cuda.is_available(),
+            pin_memory=pin_memory,
             generator=torch.Generator(),  # leaves the process's own randomness alone
         )
 
@@ -78,11 +86,6 @@ class SampleLoader:
             if not str(error).startswith('DataLoader worker'):
                 raise
             raise DataError(self._reads.explain_death(str(error))) from error
-
-
-def make_loader(samples: TrainingSet, batches: ShardedBatches, *, workers: int) -> SampleLoader:
-    """See :class:`SampleLoader`."""
-    return SampleLoader(samples, batches, workers=workers)
 
 
 def _share_size(samples: list[Sample | LoadingFailure]) -> list[Sample] | LoadingFailure:

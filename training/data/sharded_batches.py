@@ -13,6 +13,28 @@ from training.recipe.errors import require
 Key = tuple[int, int, int]  # index in the set, step of the run, absolute position in the run
 
 
+def images_at_once(batch_size: int, *, world: int, accumulation: int) -> int:
+    """Samples that one process computes at once.
+
+    Args:
+        batch_size: Samples per step over all processes and parts.
+        world: Number of processes.
+        accumulation: Parts of a step that are computed one after another.
+
+    Raises:
+        RecipeError: If the processes and parts do not divide the samples of a step.
+    """
+    shares = world * accumulation
+    require(
+        batch_size % shares == 0,
+        'optimisation.batch_size',
+        batch_size,
+        f'a multiple of {shares}: {world} processes times optimisation.accumulation_steps '
+        f'({accumulation})',
+    )
+    return batch_size // shares
+
+
 class ShardedBatches(Sampler):
     """This process's batches of all steps still to do, as many per step as are accumulated.
 
@@ -47,14 +69,6 @@ class ShardedBatches(Sampler):
         world: int = 1,
         accumulation: int = 1,
     ) -> None:
-        shares = world * accumulation
-        require(
-            batch_size % shares == 0,
-            'optimisation.batch_size',
-            batch_size,
-            f'a multiple of {shares}: {world} processes times optimisation.accumulation_steps '
-            f'({accumulation})',
-        )
         self.length = length
         self.batch_size = batch_size
         self.seed = seed
@@ -63,7 +77,7 @@ class ShardedBatches(Sampler):
         self.rank = rank
         self.world = world
         self.accumulation = accumulation
-        self.share = batch_size // shares
+        self.share = images_at_once(batch_size, world=world, accumulation=accumulation)
 
     def __len__(self) -> int:
         return max(self.count - self.start, 0) * self.accumulation
