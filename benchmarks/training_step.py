@@ -10,7 +10,6 @@ recipe is trained from files, for the share of its time that goes into waiting f
 import argparse
 import json
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -154,7 +153,14 @@ def run_alone(network: str, size: tuple[int, int], device: str) -> None:
     if device == 'cuda':
         print(torch.cuda.max_memory_allocated() / 1e6)
     else:
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)
+        print(peak_resident_mb())
+
+
+def peak_resident_mb() -> float:
+    """Peak resident memory of this program; ``getrusage`` would count the one that started it."""
+    status = Path('/proc/self/status').read_text()
+    (line,) = [line for line in status.splitlines() if line.startswith('VmHWM:')]
+    return int(line.split()[1]) * 1024 / 1e6
 
 
 def demo_recipe(steps: int) -> dict[str, float]:
