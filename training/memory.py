@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The error of a training step that does not fit into memory, with what would make it fit."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -17,19 +17,40 @@ class MemoryExhausted(UpsnetError):
 
 @contextmanager
 def memory_guard(recipe: Recipe, *, images: int, device: torch.device) -> Iterator[None]:
-    """Turn an allocation that fails into a :class:`MemoryExhausted` that names what to lower.
+    """Turn an allocation that fails in a step into a :class:`MemoryExhausted`.
 
     Args:
         recipe: The run's recipe.
         images: Images that are in memory at once on this device.
         device: Where they are.
     """
+    with _guard(lambda: _advice(recipe, images, device)):
+        yield
+
+
+@contextmanager
+def validation_memory_guard(recipe: Recipe, *, device: torch.device) -> Iterator[None]:
+    """Turn an allocation that fails in a validation into a :class:`MemoryExhausted`."""
+    data = recipe.data
+    with _guard(
+        lambda: (
+            f'a validation at data.test_short_side {data.test_short_side} does not fit into the '
+            f'memory of {device} beside the training; go on from the last checkpoint with --set '
+            'monitoring.validate_every=0 --set monitoring.picture_every=0 and measure checkpoints '
+            'with training.evaluate. Nothing saved is lost'
+        )
+    ):
+        yield
+
+
+@contextmanager
+def _guard(advice: Callable[[], str]) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         if not _is_out_of_memory(error):
             raise
-        raise MemoryExhausted(_advice(recipe, images, device)) from error
+        raise MemoryExhausted(advice()) from error
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

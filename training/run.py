@@ -14,6 +14,7 @@ from training.data.loader import SampleLoader
 from training.data.sample import Sample
 from training.data.sharded_batches import ShardedBatches
 from training.data.training_set import TrainingSet
+from training.memory import validation_memory_guard
 from training.run_log import RunLog
 from training.trainer import Trainer
 from training.validation import Validation
@@ -49,7 +50,8 @@ def run(trainer: Trainer, data: Path, output: Path, *, workers: int) -> float:
             trainer.seconds += passed
             log.step(trainer.step_count, report, waited=waited, passed=passed)
             if validation is not None:
-                watch(trainer, validation, log, output)
+                with validation_memory_guard(recipe, device=processes.device):
+                    watch(trainer, validation, log, output)
             if trainer.step_count % recipe.monitoring.save_every == 0:
                 log.flush()
                 save(trainer, output / 'last.pt')

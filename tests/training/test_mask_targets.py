@@ -69,23 +69,23 @@ def test_polygon_targets_of_odd_regions() -> None:
 
 
 def test_mask_target_of_its_own_box_is_full() -> None:
-    masks = torch.zeros(1, 60, 60, dtype=torch.bool)
-    masks[0, 10:40, 20:50] = True
+    instances = torch.full((60, 60), -1, dtype=torch.int16)
+    instances[10:40, 20:50] = 0
     box = torch.tensor([[20.0, 10, 49, 39]])
-    assert mask_targets(masks, torch.tensor([0]), box).min() == 1
+    assert mask_targets(instances, torch.tensor([0]), box).min() == 1
 
 
 def test_mask_target_of_the_left_half() -> None:
-    masks = torch.zeros(2, 56, 56, dtype=torch.bool)
-    masks[1, :, :28] = True
+    instances = torch.zeros(56, 56, dtype=torch.int16)
+    instances[:, :28] = 1
     box = torch.tensor([[0.0, 0, 56, 56]])
-    target = mask_targets(masks, torch.tensor([1]), box)[0].numpy()
+    target = mask_targets(instances, torch.tensor([1]), box)[0].numpy()
     expected = np.zeros((28, 28), np.float32)
     expected[:, :14] = 1
     np.testing.assert_array_equal(target, expected)
 
 
 def test_mask_target_outside_the_image_is_empty() -> None:
-    masks = torch.ones(1, 20, 20, dtype=torch.bool)
+    instances = torch.zeros(20, 20, dtype=torch.int16)
     box = torch.tensor([[40.0, 40, 60, 60]])
-    assert mask_targets(masks, torch.tensor([0]), box).max() == 0
+    assert mask_targets(instances, torch.tensor([0]), box).max() == 0

@@ -226,6 +226,18 @@ def test_memory_that_runs_out_names_what_to_lower(
         assert key in text
 
 
+def test_memory_that_runs_out_in_a_validation_names_it(
+    small_recipe: Recipe, town: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*_: object) -> None:
+        raise torch.OutOfMemoryError('CUDA out of memory')
+
+    monkeypatch.setattr('training.validation.Validation.figures', exhausted)
+    trainer = Trainer(with_monitoring(small_recipe, validate_every=1))
+    with pytest.raises(MemoryExhausted, match='monitoring.validate_every=0'):
+        run(trainer, town, tmp_path, workers=0)
+
+
 def test_other_runtime_errors_stay_what_they_are(
     small_recipe: Recipe, town: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

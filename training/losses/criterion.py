@@ -168,7 +168,7 @@ class Criterion:
     def _mask_targets(self, sample: Sample, matched: Tensor, boxes: Tensor) -> Tensor:
         if self.choices.draw_polygons:
             return polygon_mask_targets(sample.polygons, matched, boxes)
-        return mask_targets(sample.masks, matched, boxes)
+        return mask_targets(sample.instances, matched, boxes)
 
     def _pixel_losses(
         self,

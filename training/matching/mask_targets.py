@@ -46,28 +46,28 @@ def polygon_mask_targets(
 
 
 @torch.no_grad()
-def mask_targets(masks: Tensor, matched: Tensor, boxes: Tensor, *, size: int = 28) -> Tensor:
-    """Crop the masks to regions.
+def mask_targets(instances: Tensor, matched: Tensor, boxes: Tensor, *, size: int = 28) -> Tensor:
+    """Crop the masks of objects to regions.
 
     Mask coordinates are mapped as ``(x - x1) * size / max(x2 - x1, 1)`` (no +1), as for outlines;
     from pixel masks the share of a bin is sampled.
 
     Args:
-        masks: bool ``[n, H, W]`` true masks.
-        matched: int64 ``[r]`` mask of each region.
-        boxes: ``[r, 4]`` regions in the masks' pixels.
+        instances: int16 ``[H, W]`` row of each pixel's object, -1 where there is none.
+        matched: int64 ``[r]`` object of each region.
+        boxes: ``[r, 4]`` regions in the map's pixels.
         size: Bins per side.
 
     Returns:
         float32 ``[r, size, size]`` of 0 and 1.
     """
-    height, width = masks.shape[1:]
+    height, width = instances.shape
     steps = (torch.arange(size * SAMPLES, device=boxes.device) + 0.5) / (size * SAMPLES)
     x = boxes[:, :1] + steps * (boxes[:, 2:3] - boxes[:, :1]).clamp(min=1)  # [r, size * SAMPLES]
     y = boxes[:, 1:2] + steps * (boxes[:, 3:4] - boxes[:, 1:2]).clamp(min=1)
     inside_x, inside_y = (x >= 0) & (x < width), (y >= 0) & (y < height)
     column, row = x.long().clamp(0, width - 1), y.long().clamp(0, height - 1)
-    values = masks[matched[:, None, None], row[:, :, None], column[:, None, :]]
+    values = instances[row[:, :, None], column[:, None, :]] == matched[:, None, None]
     values = values & inside_y[:, :, None] & inside_x[:, None, :]
     bins = values.view(len(boxes), size, SAMPLES, size, SAMPLES).float().mean(dim=(2, 4))
     return (bins >= 0.5).float()
