@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from upsnet_ros.core.errors import LabelError, ManifestError, ModelError, ParameterError
+from upsnet_ros.core.geometry import SIDE_MULTIPLE
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.panoptic_head import PanopticHead
 from upsnet_ros.core.structures import MASK_SIZE, SEMANTIC_STRIDE
 
 FORMAT_VERSION = 1
-# All strides of the feature pyramid divide it.
-INPUT_MULTIPLE = 32
 
 
 @dataclass(frozen=True)
@@ -222,7 +221,7 @@ def _is_sha256(value: Any) -> bool:
 
 
 def _is_side(value: Any) -> bool:
-    return type(value) is int and value > 0 and value % INPUT_MULTIPLE == 0
+    return type(value) is int and value > 0 and value % SIDE_MULTIPLE == 0
 
 
 def _is_colour(value: Any) -> bool:
@@ -244,7 +243,7 @@ def _label_set(values: Any) -> LabelSet:
 def _input(values: Any) -> InputDescription:
     """Return the checked description of the input."""
     fields = _Fields('input.', values)
-    side = f'a positive multiple of {INPUT_MULTIPLE}'
+    side = f'a positive multiple of {SIDE_MULTIPLE}'
     description = InputDescription(
         name=fields.take('name', _is_text, 'a text'),
         height=fields.take('height', _is_side, side),

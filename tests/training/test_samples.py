@@ -8,11 +8,12 @@ import pytest
 import torch
 from pycocotools import mask as coco_masks
 
-from training.data.augmentation import make_crop, make_sample, resize, scale_factor
+from training.data.augmentation import make_crop, make_sample, resize
 from training.data.label_runs import LabelRuns
 from training.data.loader import pad_sample
 from training.data.objects import find_objects, trace_outlines
 from training.data.sample import Sample
+from upsnet_ros.core.geometry import InputGeometry
 from upsnet_ros.core.labels import encode_label
 
 STUFF = 11
@@ -252,8 +253,8 @@ def test_an_image_smaller_than_the_crop_is_padded() -> None:
 def test_scale_obeys_the_long_side(
     size: tuple[int, int], short: int, longest: int, expected: float
 ) -> None:
-    scale = scale_factor(size, short_side=short, max_long_side=longest)
-    assert scale == pytest.approx(expected)
+    resized = InputGeometry.for_short_side(size, short_side=short, max_long_side=longest)
+    assert resized.scale == pytest.approx(expected)
 
 
 def test_images_are_sampled_at_steps_of_one_over_the_factor() -> None:

@@ -8,23 +8,9 @@ import torch
 
 from training.data.label_runs import LabelRuns
 from training.data.objects import LabelObjects, find_objects, trace_outlines
-from training.data.sample import PAD_MULTIPLE, Polygons, Sample
-from upsnet_ros.core.geometry import PAD_VALUE
+from training.data.sample import Polygons, Sample
+from upsnet_ros.core.geometry import PAD_VALUE, SIDE_MULTIPLE
 from upsnet_ros.core.labels import INSTANCE_BITS, UNKNOWN_LABEL
-
-
-def scale_factor(size: tuple[int, int], *, short_side: int, max_long_side: int) -> float:
-    """Factor that brings the short side to its target unless the long side would be too long.
-
-    Args:
-        size: Height and width in pixels.
-        short_side: Wanted short side in pixels.
-        max_long_side: Longest allowed long side in pixels.
-    """
-    scale = short_side / min(size)
-    if round(scale * max(size)) > max_long_side:
-        scale = max_long_side / max(size)
-    return scale
 
 
 def make_sample(
@@ -61,7 +47,7 @@ def make_sample(
     instances = resize(_instances(runs, objects), scale, nearest=True)
     image, labels = resize(image, scale), resize(labels, scale, nearest=True)
     size = labels.shape
-    padded = tuple(-(-side // PAD_MULTIPLE) * PAD_MULTIPLE for side in size)
+    padded = tuple(-(-side // SIDE_MULTIPLE) * SIDE_MULTIPLE for side in size)
     labels = _on_canvas(labels, padded, UNKNOWN_LABEL)
     return Sample(
         name=name,

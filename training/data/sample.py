@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 IGNORE = 255  # semantic label of void pixels and of padding
-PAD_MULTIPLE = 32
 
 Polygons = list[np.ndarray]  # one object: outlines, each float32 [m, 2] of x, y
 

@@ -4,13 +4,14 @@
 
 from torch.utils.data import Dataset
 
-from training.data.augmentation import make_crop, make_sample, scale_factor
+from training.data.augmentation import make_crop, make_sample
 from training.data.draws import sample_seed, short_side
 from training.data.errors import DataError
 from training.data.frames import Frame, FrameReader
 from training.data.sample import Sample
 from training.data.sharded_batches import Key
 from training.recipe.data import DataRecipe
+from upsnet_ros.core.geometry import InputGeometry
 from upsnet_ros.core.labels import LabelSet
 
 
@@ -70,10 +71,11 @@ class TrainingSet(Dataset):
         side = short_side(
             self.seed, step, values.train_short_sides, choice=values.short_side_choice
         )
+        resized = InputGeometry.for_short_side(
+            labels.shape, short_side=side, max_long_side=values.max_long_side
+        )
         common = {
-            'scale': scale_factor(
-                labels.shape, short_side=side, max_long_side=values.max_long_side
-            ),
+            'scale': resized.scale,
             'flip': bool(index % 2),
             'seed': sample_seed(self.seed, position),
         }

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from training.data.sample import PAD_MULTIPLE, Sample
+from training.data.sample import Sample
 from training.divergence import TrainingDiverged
 from training.losses.pixel_loss import panoptic_loss, semantic_loss, semantic_roi_loss
 from training.losses.proposal_loss import proposal_losses
@@ -27,6 +27,7 @@ from training.models.panoptic_logits import build_panoptic_logits
 from training.models.pixels import PixelNormalisation
 from training.models.roi_features import quarter_roi_align
 from training.models.upsnet import PyramidOutput, UPSNet
+from upsnet_ros.core.geometry import SIDE_MULTIPLE
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,7 @@ class Criterion:
         self, model: UPSNet, logits: Tensor, masks: Tensor, sample: Sample, keep: Tensor
     ) -> Tensor:
         # The padding that an image's own size asks for counts, that of the batch does not.
-        height, width = (-(-side // PAD_MULTIPLE) * PAD_MULTIPLE // 4 for side in sample.size)
+        height, width = (-(-side // SIDE_MULTIPLE) * SIDE_MULTIPLE // 4 for side in sample.size)
         classes = sample.classes[keep]
         own = masks[torch.arange(len(keep), device=classes.device), classes]
         z = build_panoptic_logits(

@@ -5,9 +5,9 @@
 from dataclasses import dataclass
 
 from training.recipe.errors import require, require_choice
+from upsnet_ros.core.geometry import SIDE_MULTIPLE
 from upsnet_ros.core.labels import LabelSet
 
-PAD_MULTIPLE = 32  # all strides of the feature pyramid divide it
 DATA_FORMATS = ('cityscapes', 'coco_panoptic')
 
 
@@ -60,5 +60,5 @@ class DataRecipe:
         require_choice('data.images_without_things', self.images_without_things, choices)
         for key in ('input_height', 'input_width'):
             value = getattr(self, key)
-            right = value > 0 and value % PAD_MULTIPLE == 0
-            require(right, f'data.{key}', value, f'a multiple of {PAD_MULTIPLE}')
+            right = value > 0 and value % SIDE_MULTIPLE == 0
+            require(right, f'data.{key}', value, f'a multiple of {SIDE_MULTIPLE}')
