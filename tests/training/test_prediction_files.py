@@ -1,0 +1,282 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Predictions read from files, and what is wrong with some of them."""
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.fakes.label_images import disturbed, random_label_image
+from tests.fakes.panoptic_data import CAR, PERSON, UNTRAINED, WALL, segment, write_ids
+from training.data.errors import DataError
+from training.evaluation.panoptic_submission import PanopticSubmission, SubmittedImage
+from training.evaluation.prediction_files import PredictionFiles
+from training.label_sets import find_label_set
+from upsnet_ros.core.errors import ImageError, UpsnetError
+from upsnet_ros.core.labels import UNKNOWN_LABEL, encode_label
+from upsnet_ros.core.panoptic_quality import PanopticQuality
+
+LABELS = find_label_set('coco')
+TRAIN_ID = {entry.dataset_id: entry.train_id for entry in LABELS.classes}
+IDS = np.array([[7, 7, 300, 300], [300, 70000, 70000, 0], [90000, 8, 8, 8]], np.uint32)
+SEGMENTS = [
+    segment(90000, PERSON),
+    segment(70000, PERSON),
+    segment(300, WALL),
+    segment(7, CAR, crowd=True),
+    segment(8, CAR),
+]
+SIZE = IDS.shape
+NAME = '000000000139'
+
+
+def entry(stem: str, image_id: Any, segments: list | None = None) -> dict[str, Any]:
+    info = SEGMENTS if segments is None else segments
+    return {'image_id': image_id, 'file_name': f'{stem}.png', 'segments_info': info}
+
+
+@pytest.fixture
+def predictions(tmp_path: Path) -> Path:
+    """The official format of results: annotations alone."""
+    (tmp_path / 'mine').mkdir()
+    write_ids(tmp_path / 'mine' / f'{NAME}.png', IDS)
+    return write(tmp_path, [entry(NAME, 139)])
+
+
+def write(folder: Path, annotations: list, **more: Any) -> Path:
+    path = folder / 'mine.json'
+    path.write_text(json.dumps({'annotations': annotations, **more}))
+    return path
+
+
+def open_files(path: Path) -> PredictionFiles:
+    return PredictionFiles(path, LABELS)
+
+
+def test_labels_by_hand(predictions: Path) -> None:
+    labels = open_files(predictions).read(NAME, SIZE)
+    wall, person, car = (TRAIN_ID[category] for category in (WALL, PERSON, CAR))
+    # What a prediction calls a crowd is an object like others.
+    one, two = encode_label(car, 1), encode_label(car, 2)
+    first, second, stuff = encode_label(person, 1), encode_label(person, 2), wall << 8
+    assert labels.dtype == np.uint16
+    assert labels.tolist() == [
+        [one, one, stuff, stuff],
+        [stuff, second, second, UNKNOWN_LABEL],
+        [first, two, two, two],
+    ]
+
+
+def test_what_was_written_is_read_back(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    submission = PanopticSubmission(tmp_path, LABELS)
+    written = {
+        'a': random_label_image(rng, LABELS, (50, 40), cells=14),
+        'sub/b': np.full((3, 2), UNKNOWN_LABEL, np.uint16),
+        'sub/c': np.full((1, 1), encode_label(TRAIN_ID[CAR], 255), np.uint16),
+    }
+    for name, labels in written.items():
+        submission.write(name, labels)
+    submission.finish(SubmittedImage(name, name, f'{name}.jpg') for name in written)
+    files = open_files(tmp_path)
+    assert files.path == tmp_path / 'panoptic.json'
+    for name, labels in written.items():
+        back = files.read(name, labels.shape)
+        pairs = np.unique(np.stack([back.ravel(), labels.ravel()]), axis=1)
+        assert len(set(pairs[0])) == len(set(pairs[1])) == pairs.shape[1]
+        assert (back >> 8 == labels >> 8).all()
+        truth = disturbed(rng, labels, LABELS, noise=0.2, shift=1)
+        states = [quality_state(predicted, truth) for predicted in (labels, back)]
+        assert states[0] == pytest.approx(states[1], abs=1e-12)
+
+
+def quality_state(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    quality = PanopticQuality(LABELS)
+    quality.update(predicted, truth)
+    return quality.state()
+
+
+@pytest.mark.parametrize(
+    ('annotation', 'images', 'frame'),
+    [
+        (entry('x', 5), [], 'x'),
+        (entry('x', 5), [], 'sub/x'),
+        (entry('sub/x', 5), [], 'x'),
+        (entry('sub/x', 5), [], 'sub/x'),
+        (entry('y', 5), [{'id': 5, 'file_name': 'x.jpg'}], 'x'),
+        (entry('y', 'ulm_000001_000019'), [], 'ulm_000001_000019'),
+        (entry('ulm_000001_000019_gtFine_panoptic', 1), [], 'ulm_000001_000019'),
+        (
+            entry('y', 1),
+            [{'id': 1, 'file_name': 'ulm/ulm_000001_000019_leftImg8bit.png'}],
+            'ulm_000001_000019',
+        ),
+    ],
+)
+def test_frames_are_found_by_stem(
+    annotation: dict, images: list, frame: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path, [annotation], images=images)
+    write_ids_at(tmp_path / 'mine' / annotation['file_name'])
+    assert open_files(path).read(frame, SIZE).shape == SIZE
+
+
+def write_ids_at(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_ids(path, IDS)
+
+
+def test_folders_keep_frames_of_one_name_apart(tmp_path: Path) -> None:
+    path = write(tmp_path, [entry('a/x', 1), entry('b/x', 2)])
+    write_ids_at(tmp_path / 'mine' / 'a' / 'x.png')
+    write_ids_at(tmp_path / 'mine' / 'b' / 'x.png')
+    assert open_files(path).read('b/x', SIZE).shape == SIZE
+    with pytest.raises(DataError, match='no annotation of the frame c/x'):
+        open_files(path).read('c/x', SIZE)
+    with pytest.raises(DataError, match='frame x is annotated 2 times'):
+        open_files(path).read('x', SIZE)
+    write(tmp_path, [entry('x', 1)])
+    write_ids_at(tmp_path / 'mine' / 'x.png')
+    files = open_files(path)
+    assert files.read('a/x', SIZE).shape == files.read('a/x', SIZE).shape
+    with pytest.raises(DataError, match='image_id 1 fits the frames a/x and b/x'):
+        files.read('b/x', SIZE)
+
+
+Change = Callable[[list[dict[str, Any]]], Any]
+SEGMENT_CHANGES: dict[str, Change] = {
+    r'image 139: segment ids \[8\] are there more than once': lambda s: s[0].update(id=8),
+    r'segment ids \[0\], expected integers from 1': lambda s: s[0].update(id=0),
+    r'segment ids \[16777216\], expected': lambda s: s[0].update(id=1 << 24),
+    r"segment ids \['9'\], expected": lambda s: s[0].update(id='9'),
+    rf'unknown category ids \[{UNTRAINED}\]': lambda s: s[1].update(category_id=UNTRAINED),
+    r'unknown category ids \[1.5\]': lambda s: s[1].update(category_id=1.5),
+    rf'several segments of the stuff categories \[{WALL}\]': lambda s: s[0].update(
+        category_id=WALL
+    ),
+    r"a segment is malformed .KeyError: 'id'": lambda s: s[0].pop('id'),
+    r'a segment is malformed .TypeError': lambda s: s[0].update(id=[1]),
+    rf'{NAME}\.png: no pixel of the segment ids \[55\]': lambda s: s.append(segment(55, CAR)),
+    rf'{NAME}\.png: segment ids without an entry in the JSON file \[8\]': lambda s: s.pop(),
+}
+
+
+@pytest.mark.parametrize('message', SEGMENT_CHANGES)
+def test_wrong_segments_are_named_with_file_and_value(predictions: Path, message: str) -> None:
+    segments = [dict(values) for values in SEGMENTS]
+    SEGMENT_CHANGES[message](segments)
+    write(predictions.parent, [entry(NAME, 139, segments)])
+    files = open_files(predictions)  # other frames may be good
+    with pytest.raises(DataError, match=message) as caught:
+        files.read(NAME, SIZE)
+    assert 'mine.json' in str(caught.value)
+
+
+@pytest.mark.parametrize('other', [NAME, 'another'])
+def test_an_image_annotated_twice_is_named(predictions: Path, other: str) -> None:
+    write(predictions.parent, [entry(NAME, 139), entry(other, 139)])
+    with pytest.raises(DataError, match=rf'mine\.json: the frame {NAME} is annotated 2 times'):
+        open_files(predictions).read(NAME, SIZE)
+
+
+def test_a_frame_without_annotation_is_named(predictions: Path) -> None:
+    with pytest.raises(DataError, match=r'mine\.json: no annotation of the frame 000000000140'):
+        open_files(predictions).read('000000000140', SIZE)
+
+
+@pytest.mark.parametrize('size', [(6, 8), (4, 3), (3, 5)])
+def test_another_size_is_never_stretched(predictions: Path, size: tuple[int, int]) -> None:
+    width, height = size[1], size[0]
+    with pytest.raises(DataError, match=rf'{NAME}\.png is 4x3 .* {NAME} {width}x{height}'):
+        open_files(predictions).read(NAME, size)
+
+
+@pytest.mark.parametrize(
+    'damage',
+    [
+        lambda path: path.unlink(),
+        lambda path: path.write_bytes(b''),
+        lambda path: path.write_bytes(path.read_bytes()[:40]),
+        lambda path: cv2.imwrite(str(path), np.zeros(SIZE, np.uint8)),
+        lambda path: cv2.imwrite(str(path), np.zeros((*SIZE, 3), np.uint16)),
+    ],
+    ids=['missing', 'empty', 'cut off', 'one channel', '16 bits'],
+)
+def test_an_unreadable_png_is_named(predictions: Path, damage: Callable[[Path], Any]) -> None:
+    damage(predictions.parent / 'mine' / f'{NAME}.png')
+    with pytest.raises(ImageError, match=rf'mine/{NAME}\.png'):
+        open_files(predictions).read(NAME, SIZE)
+
+
+@pytest.mark.parametrize('stem', ['../secret', '/etc/secret', 'a/../../secret'])
+def test_pngs_outside_the_folder_are_refused(predictions: Path, stem: str) -> None:
+    write_ids(predictions.parent / 'secret.png', IDS)
+    write(predictions.parent, [entry(stem, 1)])
+    with pytest.raises(DataError, match='leads out of'):
+        open_files(predictions).read('secret', SIZE)
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        '{"annotations": [',
+        '[1]',
+        '{"annotations": 5}',
+        '{"annotations": [5]}',
+        '{"annotations": [{"image_id": [], "file_name": "x.png"}]}',
+        '{"annotations": [{"image_id": 1.5, "file_name": "x.png"}]}',
+        '{"annotations": [{"image_id": 1, "file_name": ""}]}',
+        '{"annotations": [{"image_id": 1}]}',
+        '{"annotations": [{"image_id": 1, "file_name": "x.png"}], "images": [{"id": 1}]}',
+        '{"annotations": [{"image_id": 1, "file_name": "x.png"}], "images": 3}',
+        '\x00',
+        '[' * 100_000,
+    ],
+)
+def test_a_malformed_json_file_is_named(predictions: Path, text: str) -> None:
+    predictions.write_text(text)
+    with pytest.raises(DataError, match=r'mine\.json'):
+        open_files(predictions)
+
+
+def test_missing_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r'no predictions at .*mine\.json'):
+        open_files(tmp_path / 'mine.json')
+    path = write(tmp_path, [entry(NAME, 139)])
+    with pytest.raises(DataError, match=r'no folder .*mine beside .*mine\.json'):
+        open_files(path)
+    with pytest.raises(DataError, match='expected exactly one NAME.json .* found none'):
+        open_files(tmp_path)
+
+
+def test_a_folder_with_two_predictions_is_refused(predictions: Path) -> None:
+    folder = predictions.parent
+    (folder / 'metrics.json').write_text('{}')  # without PNGs, so it is none
+    assert open_files(folder).path == predictions
+    (folder / 'other.json').write_text('{}')
+    (folder / 'other').mkdir()
+    with pytest.raises(UpsnetError, match=r'found mine\.json, other\.json'):
+        open_files(folder)
+
+
+def test_more_objects_than_a_label_image_holds(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ids = np.repeat(np.arange(1, 301, dtype=np.uint32), 2)[None, 40:]  # 20 objects of no pixel...
+    ids = np.concatenate([ids[0], np.arange(1, 21, dtype=np.uint32)])[None]  # ...get one each
+    (tmp_path / 'mine').mkdir()
+    write_ids(tmp_path / 'mine' / 'x.png', ids)
+    path = write(tmp_path, [entry('x', 1, [segment(n, CAR) for n in range(1, 301)])])
+    with caplog.at_level(logging.WARNING):
+        labels = open_files(path).read('x', ids.shape)
+    values = np.unique(labels)
+    car = TRAIN_ID[CAR] << 8
+    assert values.tolist() == list(range(car, car + 256))  # 255 objects, and one of the others
+    assert (labels[ids <= 20] == car).all() and (labels == car).sum() == 20 + 25 * 2
+    assert "300 objects of class 'car'; a label image holds 255" in caplog.text
