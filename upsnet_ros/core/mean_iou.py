@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from upsnet_ros.core.errors import LabelError
+from upsnet_ros.core.label_pairs import LabelPairs
 from upsnet_ros.core.labels import VOID_CLASS, LabelSet
-from upsnet_ros.core.window import row_bands
 
 
 @dataclass(frozen=True)
@@ -61,37 +61,35 @@ class MeanIou:
         Raises:
             LabelError: sizes or types differ, or an id belongs to no class.
         """
-        self._check(predicted, truth)
-        classes = self._label_set.num_classes
-        # One bin more in each direction gathers the void pixels of the truth.
-        counts = np.zeros((classes + 1) * (classes + 1), dtype=np.int64)
-        for rows in row_bands(truth.shape):
-            bins = np.minimum(truth[rows], classes).astype(np.int64)
-            bins *= classes + 1
-            bins += np.minimum(predicted[rows], classes)
-            counts += np.bincount(bins.ravel(), minlength=len(counts))
-        self._confusion += counts.reshape(classes + 1, classes + 1)[:-1, :-1]
-
-    def _check(self, predicted: np.ndarray, truth: np.ndarray) -> None:
-        """Raise LabelError unless both are images of class ids of one size."""
-        for name, image, ids in (('predicted', predicted, ()), ('true', truth, (VOID_CLASS,))):
+        for name, image in (('predicted', predicted), ('true', truth)):
             if image.dtype != np.uint8 or image.ndim != 2:
                 raise LabelError(
                     f'{name} class image has shape {image.shape} and type {image.dtype}, expected '
                     '[H, W] and uint8'
                 )
-            present = np.flatnonzero(np.bincount(image.ravel(), minlength=256)).tolist()
-            foreign = [i for i in present if i >= self._label_set.num_classes and i not in ids]
-            if foreign:
-                raise LabelError(
-                    f'{name} class image holds {foreign[:5]}, expected train ids of '
-                    f"'{self._label_set.name}', 0 to {self._label_set.num_classes - 1}"
-                    + (f', or {VOID_CLASS}' if ids else '')
-                )
         if predicted.shape != truth.shape:
             raise LabelError(
                 f'predicted class image is {predicted.shape}, the truth {truth.shape}; expected '
                 'equal sizes'
+            )
+        pairs = LabelPairs.of(predicted, truth)
+        self._refuse_foreign('predicted', pairs.first_labels, ())
+        self._refuse_foreign('true', pairs.second_labels, (VOID_CLASS,))
+        true = pairs.second_labels[pairs.second]
+        counted = true != VOID_CLASS
+        cells = true[counted], pairs.first_labels[pairs.first[counted]]
+        self._confusion[cells] += pairs.pixels[counted]
+
+    def _refuse_foreign(self, name: str, present: np.ndarray, others: tuple[int, ...]) -> None:
+        """Raise LabelError for ids that are neither train ids nor among the others."""
+        foreign = [
+            i for i in present.tolist() if i >= self._label_set.num_classes and i not in others
+        ]
+        if foreign:
+            raise LabelError(
+                f'{name} class image holds {foreign[:5]}, expected train ids of '
+                f"'{self._label_set.name}', 0 to {self._label_set.num_classes - 1}"
+                + (f', or {VOID_CLASS}' if others else '')
             )
 
     def state(self) -> np.ndarray:

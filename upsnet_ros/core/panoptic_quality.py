@@ -7,6 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from upsnet_ros.core.errors import LabelError
+from upsnet_ros.core.label_pairs import LabelPairs
 from upsnet_ros.core.labels import (
     INSTANCE_BITS,
     MAX_INSTANCE,
@@ -15,9 +16,6 @@ from upsnet_ros.core.labels import (
     LabelSet,
 )
 from upsnet_ros.core.quality_summary import ClassQuality, PanopticQualitySummary
-from upsnet_ros.core.window import row_bands
-
-_NUM_LABELS = 1 << 16
 
 
 class PanopticQuality:
@@ -62,10 +60,10 @@ class PanopticQuality:
                 f'predicted label image is {predicted.shape}, the truth {truth.shape}; expected '
                 'equal sizes. Resize labels to the image before comparing'
             )
-        overlaps, predicted_labels, true_labels = _overlaps(predicted, truth)
-        self._refuse_foreign('predicted', predicted_labels)
-        self._refuse_foreign('true', true_labels)
-        self._count(overlaps, predicted_labels, true_labels)
+        pairs = LabelPairs.of(predicted, truth)
+        self._refuse_foreign('predicted', pairs.first_labels)
+        self._refuse_foreign('true', pairs.second_labels)
+        self._count(pairs)
 
     def _refuse_foreign(self, name: str, labels: np.ndarray) -> None:
         """Raise LabelError for labels that are neither unknown nor of the label set."""
@@ -80,37 +78,37 @@ class PanopticQuality:
                 f'{self._label_set.num_classes - 1}), instance 0 for stuff, or {UNKNOWN_LABEL}'
             )
 
-    def _count(
-        self, overlaps: np.ndarray, predicted_labels: np.ndarray, true_labels: np.ndarray
-    ) -> None:
+    def _count(self, pairs: LabelPairs) -> None:
         """Match the segments of one image.
 
         Args:
-            overlaps: int64 [P, T], pixels that carry predicted label p and true label t.
-            predicted_labels: int64 [P], ascending; may hold unknown.
-            true_labels: int64 [T], ascending; may hold void.
+            pairs: predicted labels [P], which may hold unknown, and true labels [T], which may
+                hold void, with the n pairs that share pixels.
         """
-        predicted_class = predicted_labels >> INSTANCE_BITS  # [P]
-        true_class = true_labels >> INSTANCE_BITS  # [T]
+        predicted_class = pairs.first_labels >> INSTANCE_BITS  # [P]
+        true_class = pairs.second_labels >> INSTANCE_BITS  # [T]
         is_void = true_class == VOID_CLASS
         is_thing = (true_class >= self._label_set.num_stuff) & ~is_void
-        is_crowd = is_thing & (true_labels & MAX_INSTANCE == 0)
+        is_crowd = is_thing & (pairs.second_labels & MAX_INSTANCE == 0)
         is_segment = ~is_void & ~is_crowd
         is_predicted = predicted_class != VOID_CLASS
 
-        areas = overlaps.sum(axis=1)  # [P]
-        on_void = overlaps[:, is_void].sum(axis=1)  # [P]
-        same_class = predicted_class[:, None] == true_class[None, :]  # [P, T]
-        unions = (areas - on_void)[:, None] + overlaps.sum(axis=0)[None, :] - overlaps
-        iou = overlaps / unions.clip(min=1)
-        match = (iou > 0.5) & same_class & is_segment[None, :] & is_predicted[:, None]
+        predicted, true = pairs.first, pairs.second  # [n]
+        areas = pairs.first_areas()  # [P]
+        on_void = pairs.first_areas(is_void[true])  # [P]
+        same_class = predicted_class[predicted] == true_class[true]  # [n]
+        unions = (areas - on_void)[predicted] + pairs.second_areas()[true] - pairs.pixels
+        iou = pairs.pixels / unions.clip(min=1)
+        match = (iou > 0.5) & same_class & is_segment[true] & is_predicted[predicted]
 
-        on_crowd = np.where(same_class & is_crowd[None, :], overlaps, 0).sum(axis=1)  # [P]
+        on_crowd = pairs.first_areas(same_class & is_crowd[true])  # [P]
         is_excused = 2 * (on_void + on_crowd) > areas
-        false_positive = is_predicted & ~match.any(axis=1) & ~is_excused
-        false_negative = is_segment & ~match.any(axis=0)
+        false_positive = is_predicted & ~is_excused
+        false_positive[predicted[match]] = False
+        false_negative = is_segment.copy()
+        false_negative[true[match]] = False
 
-        matched_class = true_class[match.nonzero()[1]]
+        matched_class = true_class[true[match]]
         np.add.at(self._iou_sum, matched_class, iou[match])
         np.add.at(self._true_positives, matched_class, 1)
         np.add.at(self._false_positives, predicted_class[false_positive], 1)
@@ -197,32 +195,3 @@ class PanopticQuality:
             false_positives=extra,
             false_negatives=missed,
         )
-
-
-def _overlaps(
-    predicted: np.ndarray, truth: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return how many pixels each pair of labels shares: int64 [P, T], and the labels of each.
-
-    Labels have 16 bits, so tables of all of them do what sorting the pixels would.
-    """
-    predicted_labels, predicted_rank = _rank_labels(predicted)
-    true_labels, true_rank = _rank_labels(truth)
-    shape = (len(predicted_labels), len(true_labels))
-    counts = np.zeros(shape[0] * shape[1], dtype=np.int64)
-    predicted_rank *= shape[1]
-    for rows in row_bands(truth.shape):
-        pairs = np.take(predicted_rank, predicted[rows]) + np.take(true_rank, truth[rows])
-        counts += np.bincount(pairs.ravel(), minlength=len(counts))
-    return counts.reshape(shape), predicted_labels, true_labels
-
-
-def _rank_labels(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the labels present, int64 [n] ascending, and the rank of each, int64 [65536]."""
-    present = np.zeros(_NUM_LABELS, dtype=bool)
-    for rows in row_bands(image.shape):
-        present[image[rows]] = True
-    labels = np.flatnonzero(present)
-    rank = np.zeros(_NUM_LABELS, dtype=np.int64)
-    rank[labels] = np.arange(len(labels))
-    return labels, rank
