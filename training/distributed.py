@@ -55,6 +55,24 @@ class Processes:
         dist.all_reduce(values)
         return values
 
+    def gather(self, data: bytes) -> list[bytes]:
+        """What each process gives, of any length, in the order of their numbers."""
+        if self.world == 1:
+            return [data]
+        own = torch.frombuffer(bytearray(data), dtype=torch.uint8) if data else torch.empty(0)
+        length = torch.tensor([len(data)], device=self.device)
+        lengths = [torch.zeros_like(length) for _ in range(self.world)]
+        dist.all_gather(lengths, length)
+        longest = max(int(value) for value in lengths)
+        padded = torch.zeros(longest, dtype=torch.uint8, device=self.device)
+        padded[: len(data)] = own.to(self.device)
+        parts = [torch.zeros_like(padded) for _ in range(self.world)]
+        dist.all_gather(parts, padded)
+        return [
+            part[: int(value)].cpu().numpy().tobytes()
+            for part, value in zip(parts, lengths, strict=True)
+        ]
+
     def follow_first(self, tensors: Iterable[torch.Tensor]) -> None:
         """Give tensors the values that they have on the first process, in place."""
         if self.world > 1:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every format of data set offers: a list of frames, their images and label images."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -30,6 +31,15 @@ class Frame:
     def fingerprint(self) -> str:
         """Text that changes with what is known of the frame beside its two files."""
         return ''
+
+    def stamp(self) -> list[str | int] | None:
+        """What changes when the frame does: names, sizes, times; None when a file is missing."""
+        try:
+            files = [os.stat(path) for path in (self.image, self.instances)]
+        except OSError:
+            return None
+        times = [value for file in files for value in (file.st_size, file.st_mtime_ns)]
+        return [str(self.instances), *times, self.fingerprint()]
 
 
 class FrameReader(Protocol):

@@ -1,0 +1,154 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Records of frames on disk: kept over an interrupt, refused when they are of something else."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training.data.frames import Frame
+from training.evaluation.found_object import Detection, TrueObject
+from training.evaluation.frame_record import FrameRecord
+from training.evaluation.journal import Journal, JournalError, forget_records
+
+SETTINGS = {'model': 'a.pt', 'options': {'flip': True}}
+RUNS = {'size': [4, 5], 'counts': '05O1'}
+CLASSES = 3
+
+
+def make_record(name: str, *, seed: int = 0) -> FrameRecord:
+    generator = np.random.default_rng(seed)
+    quality = np.zeros((4, CLASSES))
+    quality[:, 1] = generator.random(4)  # digits that a short decimal would lose
+    return FrameRecord(
+        name=name,
+        size=(4, 5),
+        quality=quality,
+        confusion=generator.integers(0, 9, (CLASSES, CLASSES)).astype(float),
+        unknown_share=1 / 3,
+        seconds=0.1,
+        segments=2,
+        detections=(Detection(2, 0.7, (0.1, 1.0, 2.0, 3.0), RUNS),),
+        objects=(TrueObject(2, False, (0.0, 1.0, 2.0, 3.0), RUNS),),
+    )
+
+
+def assert_equal(found: FrameRecord | None, want: FrameRecord) -> None:
+    assert found is not None
+    for name, value in vars(want).items():
+        if isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(getattr(found, name), value)
+        else:
+            assert getattr(found, name) == value, name
+
+
+@pytest.fixture
+def frame(tmp_path: Path) -> Frame:
+    image, labels = tmp_path / 'image.png', tmp_path / 'labels.png'
+    image.write_bytes(b'1234')
+    labels.write_bytes(b'123')
+    return Frame('one', image, labels)
+
+
+def open_journal(folder: Path, **options: object) -> Journal:
+    return Journal(folder / 'journal', SETTINGS, num_classes=CLASSES, **options)
+
+
+def test_a_record_comes_back_to_the_last_digit(frame: Frame, tmp_path: Path) -> None:
+    record = make_record('one')
+    with open_journal(tmp_path) as journal:
+        assert journal.find(frame) is None
+        journal.add(frame, record)
+    with open_journal(tmp_path) as journal:
+        assert_equal(journal.find(frame), record)
+
+
+def test_a_record_without_semantics_and_detections_comes_back(
+    frame: Frame, tmp_path: Path
+) -> None:
+    values = vars(make_record('one')) | {'confusion': None, 'detections': None, 'objects': ()}
+    with open_journal(tmp_path) as journal:
+        journal.add(frame, FrameRecord(**values))
+    with open_journal(tmp_path) as journal:
+        found = journal.find(frame)
+    assert (found.confusion, found.detections, found.objects) == (None, None, ())
+
+
+def test_every_part_is_read_whoever_wrote_it(frame: Frame, tmp_path: Path) -> None:
+    with open_journal(tmp_path, rank=3) as journal:
+        journal.add(frame, make_record('one'))
+    with open_journal(tmp_path, rank=0) as journal:
+        assert_equal(journal.find(frame), make_record('one'))
+
+
+def test_a_changed_file_makes_the_record_void(frame: Frame, tmp_path: Path) -> None:
+    with open_journal(tmp_path) as journal:
+        journal.add(frame, make_record('one'))
+    frame.instances.write_bytes(b'456')
+    os.utime(frame.instances, ns=(1, 1))
+    with open_journal(tmp_path) as journal:
+        assert journal.find(frame) is None
+    frame.instances.unlink()
+    with open_journal(tmp_path) as journal:
+        assert journal.find(frame) is None
+
+
+@pytest.mark.parametrize('cut', range(1, 60, 7))
+def test_a_line_that_was_cut_off_costs_nothing_else(
+    frame: Frame, tmp_path: Path, cut: int
+) -> None:
+    other = Frame('two', frame.image, frame.instances)
+    with open_journal(tmp_path) as journal:
+        journal.add(frame, make_record('one'))
+        journal.add(other, make_record('two', seed=1))
+    path = tmp_path / 'journal' / 'part_0.jsonl'
+    path.write_bytes(path.read_bytes()[:-cut])
+    with open_journal(tmp_path) as journal:
+        assert_equal(journal.find(frame), make_record('one'))
+        assert cut == 1 or journal.find(other) is None
+        journal.add(other, make_record('two', seed=1))
+    with open_journal(tmp_path) as journal:
+        assert_equal(journal.find(other), make_record('two', seed=1))
+
+
+def test_a_damaged_record_is_made_again(frame: Frame, tmp_path: Path) -> None:
+    with open_journal(tmp_path) as journal:
+        journal.add(frame, make_record('one'))
+    path = tmp_path / 'journal' / 'part_0.jsonl'
+    path.write_text(path.read_text().replace('"at":[', '"at":[900,'))
+    with open_journal(tmp_path) as journal:
+        assert journal.find(frame) is None
+
+
+@pytest.mark.parametrize(
+    'settings, told',
+    [
+        (SETTINGS | {'model': 'b.pt'}, "model: 'a.pt' there, 'b.pt' now"),
+        (SETTINGS | {'options': {'flip': False}}, 'options'),
+        (SETTINGS | {'split': 'test'}, 'split: None there'),
+    ],
+)
+def test_records_of_something_else_are_refused(
+    frame: Frame, tmp_path: Path, settings: dict, told: str
+) -> None:
+    with open_journal(tmp_path) as journal:
+        journal.add(frame, make_record('one'))
+    with pytest.raises(JournalError, match=told) as error:
+        Journal(tmp_path / 'journal', settings, num_classes=CLASSES)
+    assert '--restart' in str(error.value)
+    forget_records(tmp_path / 'journal')
+    with Journal(tmp_path / 'journal', settings, num_classes=CLASSES) as journal:
+        assert journal.find(frame) is None
+
+
+def test_another_version_is_refused(frame: Frame, tmp_path: Path) -> None:
+    with open_journal(tmp_path):
+        pass
+    path = tmp_path / 'journal' / 'part_0.jsonl'
+    header = json.loads(path.read_text())
+    path.write_text(json.dumps(header | {'version': 0}))
+    with pytest.raises(JournalError, match='version'):
+        open_journal(tmp_path)
