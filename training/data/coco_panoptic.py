@@ -13,7 +13,7 @@ panoptic annotation; the published models read their boxes and masks from COCO's
 annotation, where they may overlap.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from zlib import crc32
 
@@ -22,7 +22,7 @@ import numpy as np
 
 from training.data.errors import DataError
 from training.data.frames import Frame, read_image, read_png
-from training.data.label_runs import LabelRuns
+from training.data.label_runs import LabelRuns, bands
 from training.data.label_values import label_values
 from training.data.panoptic_json import read_panoptic_json
 from upsnet_ros.core.errors import ImageError
@@ -110,7 +110,7 @@ class CocoPanopticReader:
                 f'{frame.instances} is {found[1]}x{found[0]} pixels, but its image {width}x'
                 f'{height} in the JSON file; get both files again'
             )
-        runs = LabelRuns.of(_segment_ids(colours))
+        runs = _segment_runs(colours)
         return runs.painted(self._label_values(runs, frame))
 
     def _label_values(self, runs: LabelRuns, frame: PanopticFrame) -> np.ndarray:
@@ -141,6 +141,13 @@ class CocoPanopticReader:
         return values
 
 
-def _segment_ids(colours: np.ndarray) -> np.ndarray:
-    """Ids ``R + 256 G + 65536 B`` of a PNG: uint8 ``[H, W, 3]`` BGR to uint32 ``[H, W]``."""
-    return cv2.cvtColor(colours, cv2.COLOR_BGR2RGBA).view(np.uint32)[:, :, 0] & 0xFFFFFF
+def _segment_runs(colours: np.ndarray) -> LabelRuns:
+    """Runs of the ids ``R + 256 G + 65536 B`` of a PNG: uint8 ``[H, W, 3]`` BGR."""
+    size = colours.shape[:2]
+    # The fourth byte is 255 in every pixel, so it can stay until few values are left.
+    parts = (
+        cv2.cvtColor(colours[rows], cv2.COLOR_BGR2RGBA).view(np.uint32)[:, :, 0]
+        for rows in bands(size)
+    )
+    runs = LabelRuns.of_bands(size, parts)
+    return replace(runs, values=runs.values & 0xFFFFFF)

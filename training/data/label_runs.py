@@ -2,9 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A label image as horizontal runs of equal values: few numbers where there are many pixels."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+
+# Fresh memory costs more than most operations on it, so temporary arrays stay this small.
+_BAND_PIXELS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -28,12 +32,31 @@ class LabelRuns:
     @classmethod
     def of(cls, labels: np.ndarray) -> 'LabelRuns':
         """The runs of ``[H, W]`` integers."""
-        begins = np.empty(labels.shape, bool)
-        begins[:, :1] = True
-        np.not_equal(labels[:, 1:], labels[:, :-1], out=begins[:, 1:])
-        first = np.flatnonzero(begins)
-        values, which = np.unique(labels.ravel()[first], return_inverse=True)
-        return cls(labels.shape, values, which, first, np.diff(first, append=labels.size))
+        return cls.of_bands(labels.shape, (labels[rows] for rows in bands(labels.shape)))
+
+    @classmethod
+    def of_bands(cls, shape: tuple[int, int], parts: Iterable[np.ndarray]) -> 'LabelRuns':
+        """The runs of an image that is never there as a whole.
+
+        Args:
+            shape: Height and width.
+            parts: ``[h, W]`` integers, the rows of the image one part after another.
+        """
+        values, first, done = [], [], 0
+        for part in parts:
+            flat = part.reshape(-1)
+            begins = np.empty(flat.size, bool)
+            np.not_equal(flat[1:], flat[:-1], out=begins[1:])
+            begins.reshape(part.shape)[:, :1] = True
+            starts = begins.nonzero()[0]
+            values.append(flat[starts])
+            first.append(starts + done)
+            done += flat.size
+        found = np.concatenate(values)
+        distinct = np.unique(found)
+        begins_at = np.concatenate(first)
+        lengths = np.diff(begins_at, append=done)
+        return cls(shape, distinct, np.searchsorted(distinct, found), begins_at, lengths)
 
     def areas(self) -> np.ndarray:
         """Pixels of each value: int64 ``[v]``."""
@@ -64,3 +87,10 @@ class LabelRuns:
             ``[H, W]`` of the new values' type.
         """
         return np.repeat(values[self.which], self.lengths).reshape(self.shape)
+
+
+def bands(shape: tuple[int, int]) -> Iterable[slice]:
+    """Slices of rows that cover an image, each small enough for a core's cache; one at least."""
+    height, width = shape
+    rows = max(_BAND_PIXELS // max(width, 1), 1)
+    return (slice(top, top + rows) for top in range(0, max(height, 1), rows))
