@@ -5,9 +5,13 @@
 The model is a training checkpoint (``.pt``) or an exported model (``.onnx`` beside its ``.json``).
 A checkpoint is tested as the published models are: images resized by their short side, padded to
 multiples of 32, at the size its recipe says; ``--fixed-input`` tests it on the exported network's
-one size instead. Started by torchrun, the processes share the frames.
+one size instead. ``--predictions`` measures labels that any method wrote in COCO panoptic format.
 
-The rows of the paper's tables:
+OUT receives metrics.json, frames.json, report.md, report.html, the worst frames as pictures, and
+the predictions in the formats of the official tools. Begun again after an interrupt, the command
+goes on where it was. Started by torchrun, the processes share the frames.
+
+The rows of the paper's tables (all of them: docs/paper_results.md):
   UPSNet-M          --model upsnet.pt --multi-scale --flip
   UPSNet-CP         --model upsnet.pt --head heuristic
   UPSNet-C          --model trained_without_panoptic_loss.pt --head heuristic
@@ -16,81 +20,23 @@ The rows of the paper's tables:
 """
 
 import argparse
-import json
 import logging
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from training.build import load_trained_model
-from training.checkpoint import load_checkpoint
-from training.data.formats import open_data_set
+from training.data.formats import READERS, open_data_set
 from training.distributed import Processes, joined_processes
-from training.inference.assembly import TrainedNetwork, build_head, build_labeller
-from training.inference.evaluation import Evaluation, evaluate_labeller
-from training.inference.fixed_input import FixedInput
-from training.inference.labeller import Labeller
+from training.evaluation.evaluation_run import EvaluationRun, RunOptions
 from training.inference.options import HEADS, InferenceOptions
 from training.inference.oracles import ORACLES
-from upsnet_ros.backends.select import create_backend
+from training.label_sets import find_label_set
+from training.labellers import Subject, open_model, open_predictions
 from upsnet_ros.core.errors import ParameterError, UpsnetError
 from upsnet_ros.core.panoptic_head import INSTANCE_CLASSES
-from upsnet_ros.manifest import ModelManifest
 
 LOGGER = logging.getLogger(__name__)
-DEFAULT_FORMAT = 'cityscapes'  # of manifests that do not tell
-
-
-def load_labeller(
-    path: Path, semantic_path: Path | None, options: InferenceOptions, device: torch.device
-) -> tuple[Labeller, str]:
-    """Load a checkpoint, a pair of them, or an exported model.
-
-    Returns:
-        What labels images, and the format of the data set it was trained on.
-
-    Raises:
-        UpsnetError: If a file is missing or damaged, or the options cannot be had with it.
-    """
-    if path.suffix == '.onnx':
-        return _load_exported(path, semantic_path, options)
-    network = _load_network(path, device)
-    semantic = _load_network(semantic_path, device) if semantic_path else None
-    return build_labeller(network, options, semantic=semantic), network.recipe.data.format
-
-
-def _load_network(path: Path, device: torch.device) -> TrainedNetwork:
-    checkpoint = load_checkpoint(path)
-    return TrainedNetwork(load_trained_model(checkpoint).to(device), checkpoint.recipe)
-
-
-def _load_exported(
-    path: Path, semantic_path: Path | None, options: InferenceOptions
-) -> tuple[Labeller, str]:
-    if semantic_path is not None:
-        raise ParameterError('--semantic-model beside an exported model; expected two checkpoints')
-    manifest = ModelManifest.load(path)
-    backend = create_backend(path, manifest, name='onnxruntime')
-    network = FixedInput(backend, pad_value=manifest.input.pad_value)
-    head = build_head(manifest.label_set, dict(manifest.panoptic_head), options, kind='unified')
-    layout = manifest.recipe.get('data', {}).get('format', DEFAULT_FORMAT)
-    return Labeller(network, head), layout
-
-
-def format_table(metrics: dict[str, Any]) -> str:
-    """Human-readable table of an evaluation."""
-    summary, semantics = metrics['pq'], metrics['miou']
-    lines = [f'{"":16}{"PQ":>8}{"SQ":>8}{"RQ":>8}{"IoU":>8}']
-    rows = [(group, summary[group]) for group in ('all', 'things', 'stuff')]
-    rows += [(row['name'], row) for row in summary['per_class']]
-    iou = {} if semantics is None else {'all': semantics['miou'], **semantics['per_class']}
-    for name, row in rows:
-        cells = ''.join(f'{row[key]:8.1f}' for key in ('pq', 'sq', 'rq'))
-        value = iou.get(name)
-        lines.append(f'{name:16}{cells}' + ('' if value is None else f'{value:8.1f}'))
-    return '\n'.join(lines)
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -100,12 +46,38 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add = parser.add_argument
-    add('--model', type=Path, required=True, help='checkpoint (.pt) or exported model (.onnx)')
-    add('--semantic-model', type=Path, help='second checkpoint, for the semantic logits')
+    what = parser.add_argument_group('what is measured')
+    one = what.add_mutually_exclusive_group(required=True)
+    one.add_argument('--model', type=Path, help='checkpoint (.pt) or exported model (.onnx)')
+    one.add_argument(
+        '--predictions', type=Path, metavar='JSON', help='labels in COCO panoptic format'
+    )
+    what.add_argument(
+        '--semantic-model', type=Path, help='second checkpoint, for the semantic logits'
+    )
+    _add_data(parser.add_argument_group('on which data'))
+    _add_inference(parser.add_argument_group('how the model is tested'))
+    _add_run(parser.add_argument_group('how the evaluation runs'))
+    return parser.parse_args(arguments)
+
+
+def _add_data(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
     add('--data', type=Path, required=True, help='folder of the data set')
     add('--split', default='val', help='part of the data set (default: val)')
-    add('--limit', type=int, help='evaluate only the first N frames')
+    add('--format', choices=sorted(READERS), help="of the data set (default: the model's)")
+    add(
+        '--label-set',
+        default='cityscapes',
+        help='classes of --predictions: cityscapes, coco, driving or a YAML file; a model has its '
+        'own (default: cityscapes)',
+    )
+    add('--limit', type=int, metavar='N', help='evaluate only the first N frames')
+    add('--skip-bad', action='store_true', help='go on after a frame that cannot be used')
+
+
+def _add_inference(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
     add('--short-side', type=int, metavar='N', help="pixels (default: the recipe's)")
     add('--max-long-side', type=int, metavar='M', help="pixels (default: the recipe's)")
     add('--fixed-input', action='store_true', help="test on the exported network's one size")
@@ -128,9 +100,31 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add('--head', choices=HEADS, help="default: the recipe's panoptic_head.kind")
     add('--instance-class', choices=INSTANCE_CLASSES, help="default: the recipe's")
     add('--no-unknown', action='store_true', help='unified head without unknown channel')
+    add(
+        '--instances',
+        type=Path,
+        metavar='JSON',
+        help="COCO's instances_*.json as truth of average precision (default: the objects of the "
+        'panoptic truth)',
+    )
+    add('--no-ap', action='store_true', help='no average precision of the instance head')
     add('--device', choices=('auto', 'cpu', 'cuda'), default='auto')
-    add('--output', type=Path, required=True, help='folder for metrics.json')
-    return parser.parse_args(arguments)
+
+
+def _add_run(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add('--output', type=Path, required=True, help='folder of the results')
+    add('--no-predictions', action='store_true', help='write no files for the official tools')
+    add('--worst', type=int, default=6, metavar='N', help='worst frames to draw (default: 6)')
+    add(
+        '--workers',
+        type=int,
+        default=1,
+        metavar='N',
+        help='threads that read and threads that write beside the network; 0 disturbs the '
+        'measured run time least (default: 1)',
+    )
+    add('--restart', action='store_true', help='throw away what an earlier run left in OUTPUT')
 
 
 def read_options(values: argparse.Namespace) -> InferenceOptions:
@@ -139,6 +133,7 @@ def read_options(values: argparse.Namespace) -> InferenceOptions:
     Raises:
         ParameterError: If they contradict each other.
     """
+    exported = values.model is not None and values.model.suffix == '.onnx'
     return InferenceOptions(
         short_side=values.short_side,
         max_long_side=values.max_long_side,
@@ -149,40 +144,82 @@ def read_options(values: argparse.Namespace) -> InferenceOptions:
         head=values.head,
         instance_class=values.instance_class,
         predict_unknown=False if values.no_unknown else None,
-        fixed_input=values.fixed_input or values.model.suffix == '.onnx',
+        fixed_input=values.fixed_input or exported,
     )
 
 
-def evaluate(values: argparse.Namespace, processes: Processes) -> dict[str, Any]:
-    """The metrics of a command line, over the frames of all processes.
+def open_subject(values: argparse.Namespace, processes: Processes) -> tuple[Subject, dict]:
+    """What a command line measures, and the options that decide its answers.
+
+    Raises:
+        UpsnetError: If a file cannot be used, or options contradict each other.
+    """
+    for name, value, least in (
+        ('--limit', values.limit, 1),
+        ('--worst', values.worst, 0),
+        ('--workers', values.workers, 0),
+    ):
+        if value is not None and value < least:
+            raise ParameterError(f'{name} is {value}, expected at least {least}')
+    options = read_options(values)
+    if values.predictions is not None:
+        if options != InferenceOptions() or values.semantic_model:
+            raise ParameterError(
+                '--predictions are labels already: expected no option of how a model is tested'
+            )
+        labels = find_label_set(values.label_set)
+        subject = open_predictions(values.predictions, labels, values.format or 'cityscapes')
+        return subject, {}
+    subject = open_model(
+        values.model,
+        values.semantic_model,
+        options,
+        processes.device,
+        find_detections=not values.no_ap,
+    )
+    return subject, options.to_dict()
+
+
+def evaluate(values: argparse.Namespace, processes: Processes) -> EvaluationRun:
+    """Evaluate what a command line says, over the frames of all processes.
 
     Raises:
         UpsnetError: If anything cannot be used.
     """
-    options = read_options(values)
-    if values.limit is not None and values.limit < 1:
-        raise ParameterError(f'--limit is {values.limit}, expected at least 1 frame')
-    labeller, layout = load_labeller(
-        values.model, values.semantic_model, options, processes.device
-    )
-    label_set = labeller.head.label_set
-    reader = open_data_set(values.data, layout, label_set)
+    subject, options = open_subject(values, processes)
+    layout = values.format or subject.layout
+    reader = open_data_set(values.data, layout, subject.label_set)
     frames = reader.frames(values.split)[: values.limit]
-    share = evaluate_labeller(
-        labeller,
-        frames[processes.rank :: processes.world],
-        reader,
-        progress=processes.is_first,
-    )
-    total = processes.total(torch.from_numpy(share.state())).cpu().numpy()
-    metrics = Evaluation.from_state(label_set, total).to_dict()
-    settings = {
-        'split': values.split,
-        **options.to_dict(),
-        'head': type(labeller.head).__name__,
-        'parameters': labeller.head.parameters,
+    settings: dict[str, Any] = {
+        'model': subject.files,
+        'data': {
+            'root': str(values.data.resolve()),
+            'format': layout,
+            'split': values.split,
+            'label_set': subject.label_set.name,
+        },
+        'options': {'split': values.split, **options, **subject.head},
     }
-    return metrics | {'options': settings}
+    run_options = RunOptions(
+        output=values.output,
+        skip_bad=values.skip_bad,
+        workers=values.workers,
+        write_predictions=not values.no_predictions,
+        worst=values.worst,
+        restart=values.restart,
+        annotations=values.instances,
+    )
+    run = EvaluationRun(
+        subject.answer,
+        frames,
+        reader,
+        processes,
+        settings=settings,
+        detection_kind=subject.detection_kind,
+        options=run_options,
+    )
+    run.measure()
+    return run
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -191,12 +228,12 @@ def main(arguments: list[str] | None = None) -> int:
     values = parse_arguments(arguments)
     try:
         with joined_processes(values.device) as processes:
-            metrics = evaluate(values, processes)
+            run = evaluate(values, processes)
             if processes.is_first:
-                values.output.mkdir(parents=True, exist_ok=True)
-                path = values.output / 'metrics.json'
-                path.write_text(json.dumps(metrics, indent=2) + '\n')
-                LOGGER.info('%s\nwritten to %s', format_table(metrics), path)
+                given = sys.argv[1:] if arguments is None else arguments
+                LOGGER.info(
+                    run.report(command=shlex.join(['python', '-m', 'training.evaluate', *given]))
+                )
     except (UpsnetError, OSError) as error:
         LOGGER.error('evaluation stopped: %s', error)
         return 1

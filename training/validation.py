@@ -12,8 +12,9 @@ from torch import nn
 
 from training.data.formats import open_data_set
 from training.distributed import Processes
+from training.evaluation.model_evaluation import evaluate_model
+from training.evaluation.totals import Evaluation
 from training.inference.assembly import TrainedNetwork, build_labeller
-from training.inference.evaluation import Evaluation, evaluate_model
 from training.inference.options import InferenceOptions
 from training.recipe.recipe import Recipe
 from upsnet_ros.core.overlay import colour_label_image, draw_overlay

@@ -16,8 +16,9 @@ from training.build import build_model
 from training.checkpoint import Checkpoint, save_checkpoint
 from training.data.formats import open_data_set
 from training.evaluate import main
+from training.evaluation.model_evaluation import evaluate_model
+from training.evaluation.totals import Evaluation
 from training.inference.assembly import TrainedNetwork, build_labeller
-from training.inference.evaluation import Evaluation, evaluate_model
 from training.inference.options import InferenceOptions
 from training.models.upsnet import UPSNet
 from training.recipe.recipe import Recipe
@@ -89,7 +90,7 @@ def literal_metrics(network: TrainedNetwork, town: Path, options: InferenceOptio
 def test_a_checkpoint_is_tested_as_its_recipe_says(
     upsnet: Path, model: UPSNet, small_recipe: Recipe, town: Path, tmp_path: Path
 ) -> None:
-    metrics = evaluate(town, tmp_path, upsnet)
+    metrics = evaluate(town, tmp_path / 'out', upsnet)
     want = literal_metrics(TrainedNetwork(model, small_recipe), town, InferenceOptions())
     assert {key: metrics[key] for key in want} == want
     assert metrics['frames'] == 2 and metrics['seconds_per_frame'] > 0
@@ -113,7 +114,7 @@ def test_a_checkpoint_is_tested_as_its_recipe_says(
 def test_every_way_of_testing_runs_and_changes_the_answer(
     upsnet: Path, town: Path, tmp_path: Path, arguments: list[str], base: dict
 ) -> None:
-    metrics = evaluate(town, tmp_path, upsnet, *arguments)
+    metrics = evaluate(town, tmp_path / 'out', upsnet, *arguments)
     assert 0 <= metrics['pq']['all']['pq'] <= 100
     assert metrics['frames'] == 2
     if arguments != ['--fixed-input']:  # the frames have the exported network's very size
@@ -128,14 +129,14 @@ def base(upsnet: Path, town: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_without_unknown_nothing_but_small_stuff_is_unknown(
     upsnet: Path, town: Path, tmp_path: Path, base: dict
 ) -> None:
-    metrics = evaluate(town, tmp_path, upsnet, '--no-unknown')
+    metrics = evaluate(town, tmp_path / 'out', upsnet, '--no-unknown')
     assert metrics['unknown_share'] < base['unknown_share']
 
 
 def test_true_segmentation_makes_stuff_nearly_right(
     upsnet: Path, town: Path, tmp_path: Path, base: dict
 ) -> None:
-    metrics = evaluate(town, tmp_path, upsnet, '--oracle', 'segmentation')
+    metrics = evaluate(town, tmp_path / 'out', upsnet, '--oracle', 'segmentation')
     assert metrics['miou']['miou'] > 90 > base['miou']['miou']
     assert metrics['pq']['stuff']['pq'] > 90 > base['pq']['stuff']['pq']
 
@@ -144,15 +145,15 @@ def test_true_boxes_and_classes_find_objects(
     upsnet: Path, town: Path, tmp_path: Path, base: dict
 ) -> None:
     oracles = ['--oracle', 'boxes', '--oracle', 'classes', '--oracle', 'segmentation']
-    metrics = evaluate(town, tmp_path, upsnet, *oracles)
+    metrics = evaluate(town, tmp_path / 'out', upsnet, *oracles)
     assert metrics['pq']['things']['pq'] > base['pq']['things']['pq'] + 10
 
 
 def test_a_pair_takes_its_halves_from_two_files(
     mask_rcnn: Path, pspnet: Path, town: Path, tmp_path: Path
 ) -> None:
-    pair = evaluate(town, tmp_path, mask_rcnn, '--semantic-model', str(pspnet))
-    alone = evaluate(town, tmp_path, pspnet)
+    pair = evaluate(town, tmp_path / 'out', mask_rcnn, '--semantic-model', str(pspnet))
+    alone = evaluate(town, tmp_path / 'alone', pspnet)
     assert pair['miou'] == alone['miou']
     assert pair['options']['head'] == 'MergeHeuristic'
 
@@ -160,20 +161,20 @@ def test_a_pair_takes_its_halves_from_two_files(
 def test_half_a_network_labels_its_half(
     mask_rcnn: Path, pspnet: Path, town: Path, tmp_path: Path
 ) -> None:
-    things = evaluate(town, tmp_path, mask_rcnn)
+    things = evaluate(town, tmp_path / 'out', mask_rcnn)
     assert things['miou'] is None
     assert all(row['true_positives'] == 0 for row in things['pq']['per_class'][:11])
-    stuff = evaluate(town, tmp_path, pspnet)
+    stuff = evaluate(town, tmp_path / 'stuff', pspnet)
     assert all(row['false_positives'] == 0 for row in stuff['pq']['per_class'][11:])
 
 
 def test_a_limit_takes_the_first_frames(upsnet: Path, town: Path, tmp_path: Path) -> None:
-    assert evaluate(town, tmp_path, upsnet, '--limit', '1')['frames'] == 1
+    assert evaluate(town, tmp_path / 'out', upsnet, '--limit', '1')['frames'] == 1
 
 
 def test_an_exported_model_is_tested_on_its_own_size(town: Path, tmp_path: Path) -> None:
     exported = write_tiny_model(tmp_path)
-    metrics = evaluate(town, tmp_path, exported, '--instance-class', 'detection')
+    metrics = evaluate(town, tmp_path / 'out', exported, '--instance-class', 'detection')
     assert metrics['frames'] == 2
     assert metrics['options']['parameters']['instance_class'] == 'detection'
     # Its answer is one car in every image, wherever the cars are.
@@ -215,7 +216,7 @@ def test_an_output_that_is_no_folder_is_named(
     taken = tmp_path / 'taken'
     taken.touch()
     assert main(['--model', str(upsnet), '--data', str(town), '--output', str(taken)]) == 1
-    assert f'evaluation stopped: [Errno 17] File exists: {str(taken)!r}' in caplog.text
+    assert f"evaluation stopped: [Errno 20] Not a directory: '{taken}" in caplog.text
 
 
 def test_shares_of_the_frames_add_up(model: UPSNet, small_recipe: Recipe, town: Path) -> None:

@@ -106,7 +106,7 @@ def test_mask_rcnn_alone_sees_some_thing_everywhere(mask_rcnn: UPSNet, model: UP
 
 
 def test_pspnet_alone_finds_no_instances() -> None:
-    output, _ = predictor(CellNetwork()).answer(IMAGE)
+    output = predictor(CellNetwork()).answer(IMAGE).output
     assert output.count == 0 and output.semantic_logits.shape == (3, 24, 40)
 
 

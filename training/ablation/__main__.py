@@ -118,6 +118,7 @@ def evaluate_once(row: Row, seed: int, options: argparse.Namespace) -> dict:
             command += ['--semantic-model', str(second)]
         if options.limit:
             command += ['--limit', str(options.limit)]
+        command += ['--no-ap', '--no-predictions']
         if evaluate([*command, *row.options]) != 0:
             raise StudyError(f'evaluating {row.title} with seed {seed} failed; see above')
     return json.loads(path.read_text())

@@ -169,8 +169,7 @@ class EvaluationRun:
         }
         if self._submissions:
             self._submissions.finish(frames, records)
-            if self._detection_kind:
-                metrics['cityscapes_ap'] = self._submissions.cityscapes_metrics(frames)
+            metrics['cityscapes_ap'] = self._submissions.cityscapes_metrics(frames, records)
         figures = frame_figures(records, self.label_set)
         worst = self._worst(figures)
         _write_json(folder / 'metrics.json', metrics)

@@ -5,6 +5,7 @@
 import numpy as np
 
 from training.evaluation.frame_record import FrameRecord
+from training.evaluation.pasted_detections import paste_detections
 from training.evaluation.true_objects import true_objects
 from training.inference.labeller import Labelled
 from upsnet_ros.core.labels import UNKNOWN_LABEL, LabelSet, class_image
@@ -22,7 +23,7 @@ def judge_frame(
         labelled: The answer.
         truth: uint16 ``[H, W]`` label image.
         label_set: The classes of both.
-        seconds: What the answer took.
+        seconds: What the labels took.
 
     Raises:
         LabelError: If the two differ in size, or one has labels of no class.
@@ -44,6 +45,6 @@ def judge_frame(
         unknown_share=labelled.panoptic.unknown_share,
         seconds=seconds,
         segments=int((present != UNKNOWN_LABEL).sum()),
-        detections=found,
+        detections=None if found is None else paste_detections(found, truth.shape),
         objects=() if found is None else true_objects(truth, num_stuff=label_set.num_stuff),
     )

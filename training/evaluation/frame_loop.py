@@ -25,7 +25,7 @@ from upsnet_ros.core.labels import LabelSet
 AHEAD = 2  # frames that are read, or judged, while another is labelled
 
 Answer = Callable[[Frame, np.ndarray, np.ndarray], Labelled]
-Keep = Callable[[Frame, Labelled], None]
+Keep = Callable[[Frame, Labelled, FrameRecord], None]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def evaluate_frames(
         frames: Of the reader's data set.
         reader: Reads images and truth, in threads of its own.
         label_set: The classes.
-        keep: Called with every answer, in a thread of its own, to write it to files.
+        keep: Called with every answer and its record, in a thread of its own, to write files.
         skip_bad: Whether a frame that cannot be evaluated is told of and left out.
         workers: Threads that read and threads that judge; with 0 all is done one after another,
             so that nothing disturbs the times of the answers.
@@ -116,7 +116,7 @@ def _answered(
         image, truth = files.result()
         started = time.perf_counter()
         labelled = answer(frame, image, truth)
-        seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - started - labelled.detection_seconds
     except UpsnetError as error:
         failed: Future[FrameRecord] = Future()
         failed.set_exception(FrameError(frame.name, str(error)))
@@ -142,7 +142,7 @@ def _judge(
     try:
         record = judge_frame(frame.name, labelled, truth, label_set=label_set, seconds=seconds)
         if keep is not None:
-            keep(frame, labelled)
+            keep(frame, labelled, record)
     except UpsnetError as error:
         raise FrameError(frame.name, str(error)) from error
     return record

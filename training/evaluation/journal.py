@@ -100,12 +100,12 @@ class Journal:
         before = header.get('settings')
         if header.get('version') == VERSION and before == self._settings:
             return
-        before = before if isinstance(before, dict) else {}
+        then, now = _flat(before if isinstance(before, dict) else {}), _flat(self._settings)
         differing = [
-            f'{key}: {before.get(key)!r} there, {value!r} now'
-            for key, value in self._settings.items()
-            if before.get(key) != value
-        ] or ['the version of the records']
+            f'{key}: {then.get(key)!r} there, {now.get(key)!r} now'
+            for key in {**now, **then}
+            if then.get(key) != now.get(key) and not key.endswith('sha256')
+        ] or ['other content of the same files' if then != now else 'the version of the records']
         raise JournalError(
             f'{path} holds an evaluation of something else ({"; ".join(differing)}); give another '
             '--output, or --restart to throw it away'
@@ -128,3 +128,12 @@ def _objects(path: Path) -> Iterator[dict[str, Any]]:
                 continue
             if isinstance(values, dict):
                 yield values
+
+
+def _flat(values: dict[str, Any], prefix: str = '') -> dict[str, Any]:
+    """Nested values by their names joined with dots."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        is_nested = isinstance(value, dict) and value
+        flat |= _flat(value, f'{prefix}{key}.') if is_nested else {f'{prefix}{key}': value}
+    return flat

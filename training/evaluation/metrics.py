@@ -84,6 +84,8 @@ def precision_metrics(
         kind: coco_precision(records, label_set, kind=kind, annotations=annotations).to_dict()
         for kind in ('box', 'mask')
     }
+    if figures['box']['ap'] is None:
+        return None
     truth = annotations.name if annotations else 'panoptic annotation'
     return figures | {'of': detection_kind, 'truth': truth}
 

@@ -10,7 +10,7 @@ from typing import Any
 from training.data.frames import Frame
 from training.evaluation.cityscapes_precision import cityscapes_precision
 from training.evaluation.cityscapes_submission import CityscapesSubmission
-from training.evaluation.coco_precision import coco_results
+from training.evaluation.coco_precision import IOU_TYPES, coco_results
 from training.evaluation.frame_record import FrameRecord
 from training.evaluation.panoptic_submission import PanopticSubmission, SubmittedImage
 from training.inference.labeller import Labelled
@@ -21,7 +21,8 @@ class Submissions:
     """Panoptic labels for both data sets, and what each has beside them.
 
     ``panoptic.json`` with ``panoptic/``; for Cityscapes ``semantic/`` and ``instances/``; for COCO
-    ``detections.json``. Processes that share the frames must share the folder, too.
+    ``detections_bbox.json`` and ``detections_segm.json``. Processes that share the frames must
+    share the folder, too.
 
     Args:
         folder: Receives the files.
@@ -37,7 +38,7 @@ class Submissions:
         is_cityscapes = layout == 'cityscapes' and label_set.name == 'cityscapes'
         self._cityscapes = CityscapesSubmission(folder, label_set) if is_cityscapes else None
 
-    def keep(self, frame: Frame, labelled: Labelled) -> None:
+    def keep(self, frame: Frame, labelled: Labelled, record: FrameRecord) -> None:
         """Write the files of one frame; threads may do so at the same time.
 
         Raises:
@@ -49,8 +50,8 @@ class Submissions:
             return
         if labelled.semantic is not None:
             self._cityscapes.write_semantic(frame.name, labelled.semantic)
-        if labelled.detections is not None:
-            self._cityscapes.write_instances(frame.name, labelled.detections)
+        if record.detections is not None:
+            self._cityscapes.write_instances(frame.name, record.detections)
 
     def finish(self, frames: Sequence[Frame], records: Sequence[FrameRecord]) -> None:
         """Write the files of all frames together.
@@ -67,18 +68,28 @@ class Submissions:
         self._panoptic.finish(images)
         if self._cityscapes is None and all(entry.detections is not None for entry in records):
             identities = {image.name: image.image_id for image in images}
-            results = coco_results(records, self._label_set, identities)
-            (self._folder / 'detections.json').write_text(json.dumps(results) + '\n')
+            for kind, name in IOU_TYPES.items():
+                results = coco_results(records, self._label_set, identities, kind=kind)
+                path = self._folder / f'detections_{name}.json'
+                path.write_text(json.dumps(results) + '\n')
 
-    def cityscapes_metrics(self, frames: Sequence[Frame]) -> dict[str, Any] | None:
-        """Average precision by Cityscapes' own evaluation of the files; None for other data.
+    def cityscapes_metrics(
+        self, frames: Sequence[Frame], records: Sequence[FrameRecord]
+    ) -> dict[str, Any] | None:
+        """Average precision by Cityscapes' own evaluation of the files.
 
         Args:
             frames: Those that were written.
+            records: Of the same frames.
+
+        Returns:
+            None for other data, and without detections.
+
+        Raises:
+            DataError: If the official tool cannot evaluate a file.
         """
-        if self._cityscapes is None:
+        if self._cityscapes is None or any(entry.detections is None for entry in records):
             return None
         files = [self._cityscapes.instances / f'{frame.name}.txt' for frame in frames]
         truth = [frame.instances for frame in frames]
-        cache = self._folder / 'cityscapes_truth.json'
-        return cityscapes_precision(truth, files, cache=cache).to_dict()
+        return cityscapes_precision(truth, files, progress=True).to_dict()

@@ -52,6 +52,7 @@ def build_labeller(
     options: InferenceOptions,
     *,
     semantic: TrainedNetwork | None = None,
+    find_detections: bool = False,
 ) -> Labeller:
     """Put together what labels images.
 
@@ -60,6 +61,7 @@ def build_labeller(
         options: What to do other than the recipe says.
         semantic: Network whose semantic logits take the place of the first one's, as in
             MR-CNN-PSP.
+        find_detections: Whether its answers hold what average precision is measured on.
 
     Raises:
         ParameterError: If the options cannot be had with these networks.
@@ -77,8 +79,12 @@ def build_labeller(
     if options.fixed_input:
         data = network.recipe.data
         size = (data.input_height, data.input_width)
-        return Labeller(FixedInput(TorchBackend(network.model, input_size=size)), head)
-    return Labeller(_build_predictor(network, options, kind=kind, semantic=semantic), head)
+        backend = TorchBackend(network.model, input_size=size)
+        return Labeller(FixedInput(backend, find_detections=find_detections), head)
+    predictor = _build_predictor(
+        network, options, kind=kind, semantic=semantic, find_detections=find_detections
+    )
+    return Labeller(predictor, head)
 
 
 def build_head(
@@ -113,6 +119,7 @@ def _build_predictor(
     *,
     kind: str,
     semantic: TrainedNetwork | None,
+    find_detections: bool,
 ) -> Predictor:
     data = network.recipe.data
     short_side = options.short_side or data.test_short_side
@@ -135,6 +142,7 @@ def _build_predictor(
         views=make_views(View(short_side, max_long_side), short_sides=sides, flip=options.flip),
         window=window,
         oracles=options.oracles,
+        find_detections=find_detections,
     )
 
 

@@ -7,11 +7,12 @@ from typing import Protocol
 
 import numpy as np
 
-from upsnet_ros.core.geometry import InputGeometry
+from training.inference.found_instances import FoundInstances
+from training.inference.network_output import Answer
 from upsnet_ros.core.merge_heuristic import MergeHeuristic
 from upsnet_ros.core.panoptic_head import PanopticHead
 from upsnet_ros.core.semantic_image import semantic_image
-from upsnet_ros.core.structures import NetworkOutput, PanopticResult
+from upsnet_ros.core.structures import PanopticResult
 from upsnet_ros.core.work_memory import WorkMemory
 
 
@@ -20,13 +21,17 @@ class Answering(Protocol):
 
     Attributes:
         has_semantics: Whether the semantic logits mean anything.
+        detection_kind: What the detections of its answers are: Mask R-CNN's own, suppressed class
+            by class (``'detections'``), or the panoptic head's candidates, suppressed over all
+            classes together (``'candidates'``).
     """
 
     has_semantics: bool
+    detection_kind: str
 
     def answer(  # noqa: D102
         self, image_bgr: np.ndarray, truth: np.ndarray | None = None
-    ) -> tuple[NetworkOutput, InputGeometry]: ...
+    ) -> Answer: ...
 
 
 @dataclass(frozen=True)
@@ -36,10 +41,15 @@ class Labelled:
     Attributes:
         panoptic: Labels and instances.
         semantic: uint8 ``[H, W]``, the semantic head's own class of every pixel; None without one.
+        detections: What average precision is measured on; None where the network was not asked
+            for it, and where it finds no instances on its own.
+        detection_seconds: Time that these took; a user of the labels does not spend it.
     """
 
     panoptic: PanopticResult
     semantic: np.ndarray | None
+    detections: FoundInstances | None = None
+    detection_seconds: float = 0.0
 
 
 class Labeller:
@@ -65,15 +75,21 @@ class Labeller:
         Raises:
             ModelError: If the network's answer cannot be used.
         """
-        output, geometry = self.network.answer(image_bgr, truth)
-        panoptic = self.head(output, geometry)
+        answer = self.network.answer(image_bgr, truth)
+        return Labelled(
+            self.head(answer.output, answer.geometry),
+            self._semantic(answer),
+            answer.detections,
+            answer.detection_seconds,
+        )
+
+    def _semantic(self, answer: Answer) -> np.ndarray | None:
         if not self.network.has_semantics:
-            return Labelled(panoptic, None)
-        semantic = semantic_image(
-            output.semantic_logits,
-            geometry,
+            return None
+        return semantic_image(
+            answer.output.semantic_logits,
+            answer.geometry,
             num_stuff=self.head.label_set.num_stuff,
             label_resolution=self.head.parameters['label_resolution'],
             memory=self._memory,
         )
-        return Labelled(panoptic, semantic)

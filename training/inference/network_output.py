@@ -2,11 +2,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """Predictions as the structure that the panoptic heads of the runtime take."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch.nn.functional as F
 
+from training.inference.found_instances import FoundInstances
 from training.models.detections import Prediction
+from upsnet_ros.core.geometry import InputGeometry
 from upsnet_ros.core.structures import CANDIDATE_SLOTS, MASK_SIZE, NetworkOutput
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A network's answer for one image.
+
+    Attributes:
+        output: As the panoptic heads take it.
+        geometry: How the image lies in the network's input.
+        detections: What average precision is measured on; None where nobody asked for it, and
+            where nothing finds instances on its own.
+        detection_seconds: Time that these took beside the rest of the answer.
+    """
+
+    output: NetworkOutput
+    geometry: InputGeometry
+    detections: FoundInstances | None = None
+    detection_seconds: float = 0.0
 
 
 def to_network_output(prediction: Prediction, *, num_stuff: int) -> NetworkOutput:

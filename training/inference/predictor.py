@@ -2,14 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """A network on images of any size, resized and padded as the published models are tested."""
 
+import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from training.inference.network_output import to_network_output
+from training.inference.found_instances import FoundInstances
+from training.inference.network_output import Answer, to_network_output
 from training.inference.oracles import (
     BOXES,
     CLASSES,
@@ -23,16 +26,36 @@ from training.inference.views import View, average_views
 from training.models.detections import (
     Instances,
     Prediction,
+    Regions,
     Selected,
-    find_instances,
     require_evaluation_mode,
+    score_regions,
     select_candidates,
+    select_detections,
+    select_instances,
 )
 from training.models.pspnet import PSPNet
 from training.models.upsnet import PyramidOutput, UPSNet
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.core.geometry import InputGeometry
-from upsnet_ros.core.structures import MASK_SIZE, SEMANTIC_STRIDE, NetworkOutput
+from upsnet_ros.core.structures import MASK_SIZE, SEMANTIC_STRIDE
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One image in the instance network.
+
+    Attributes:
+        pyramid: Its features; None without such a network.
+        regions: What the box head says; None without such a network and with true boxes.
+        prediction: The whole answer.
+        geometry: How the image lies in the input.
+    """
+
+    pyramid: PyramidOutput | None
+    regions: Regions | None
+    prediction: Prediction
+    geometry: InputGeometry
 
 
 class Predictor:
@@ -52,7 +75,10 @@ class Predictor:
         window: Side in pixels of the square windows that the semantic network sees one after the
             other; 0: the whole image.
         oracles: Parts of the answer that the truth replaces, of ``oracles.ORACLES``.
+        find_detections: Whether answers hold Mask R-CNN's detections, too.
     """
+
+    detection_kind = 'detections'
 
     def __init__(
         self,
@@ -65,6 +91,7 @@ class Predictor:
         views: Sequence[View] | None = None,
         window: int = 0,
         oracles: Collection[str] = (),
+        find_detections: bool = False,
     ) -> None:
         for network in (model, semantic_model):
             if network is not None:
@@ -75,6 +102,7 @@ class Predictor:
         self.views = [self.base] if views is None else list(views)
         self.window = window
         self.oracles = frozenset(oracles)
+        self.find_detections = find_detections
         self._instance_network = model if isinstance(model, UPSNet) else None
         has_semantics = isinstance(model, PSPNet) or model.semantic_head is not None
         self._semantic_network = semantic_model or (model if has_semantics else None)
@@ -88,14 +116,26 @@ class Predictor:
         """How an image of (height, width) lies in the input."""
         return self.base.geometry(image_size)
 
-    def answer(
-        self, image_bgr: np.ndarray, truth: np.ndarray | None = None
-    ) -> tuple[NetworkOutput, InputGeometry]:
-        """The prediction as panoptic heads take it; see :meth:`predict`."""
-        prediction, geometry = self.predict(image_bgr, truth)
-        return to_network_output(prediction, num_stuff=self.model.num_stuff), geometry
+    def answer(self, image_bgr: np.ndarray, truth: np.ndarray | None = None) -> Answer:
+        """The prediction as panoptic heads take it, and detections; see :meth:`predict`."""
+        seen = self._see(image_bgr, truth)
+        output = to_network_output(seen.prediction, num_stuff=self.model.num_stuff)
+        if not self.find_detections or seen.regions is None:
+            return Answer(output, seen.geometry)
+        if self.select is select_detections:
+            return Answer(output, seen.geometry, FoundInstances.of(output, seen.geometry))
+        started = time.perf_counter()
+        found = select_instances(
+            self._instance_network, seen.pyramid, seen.regions, select=select_detections
+        )
+        detections = FoundInstances(
+            boxes=(found.boxes / seen.geometry.scale).cpu().numpy(),
+            scores=found.scores.cpu().numpy(),
+            classes=(found.classes + self.model.num_stuff - 1).cpu().numpy(),
+            mask_logits=found.mask_logits.cpu().numpy(),
+        )
+        return Answer(output, seen.geometry, detections, time.perf_counter() - started)
 
-    @torch.no_grad()
     def predict(
         self, image_bgr: np.ndarray, truth: np.ndarray | None = None
     ) -> tuple[Prediction, InputGeometry]:
@@ -111,15 +151,22 @@ class Predictor:
         Raises:
             ParameterError: If there are oracles and no truth.
         """
+        seen = self._see(image_bgr, truth)
+        return seen.prediction, seen.geometry
+
+    @torch.no_grad()
+    def _see(self, image_bgr: np.ndarray, truth: np.ndarray | None) -> _Seen:
         if self.oracles and truth is None:
             raise ParameterError(
                 f'oracles {sorted(self.oracles)} without truth; give the label image of the image'
             )
         geometry = self.geometry(image_bgr.shape[:2])
-        output = self._pyramid(image_bgr, geometry)
-        found = self._instances(output, geometry, truth)
-        semantic = self._semantic_logits(image_bgr, geometry, output, truth)
-        return Prediction(**vars(found), semantic_logits=semantic), geometry
+        pyramid = self._pyramid(image_bgr, geometry)
+        regions = self._regions(pyramid, geometry)
+        found = self._instances(pyramid, regions, geometry, truth)
+        semantic = self._semantic_logits(image_bgr, geometry, pyramid, truth)
+        prediction = Prediction(**vars(found), semantic_logits=semantic)
+        return _Seen(pyramid, regions, prediction, geometry)
 
     def _pyramid(self, image_bgr: np.ndarray, geometry: InputGeometry) -> PyramidOutput | None:
         network = self._instance_network
@@ -128,23 +175,31 @@ class Predictor:
         image = prepare_image(image_bgr, geometry, network.normalise)
         return network.pyramid_output(image[None].to(_device(network)))
 
+    def _regions(self, pyramid: PyramidOutput | None, geometry: InputGeometry) -> Regions | None:
+        if pyramid is None or BOXES in self.oracles:
+            return None
+        content = (geometry.content_height, geometry.content_width)
+        return score_regions(self._instance_network, pyramid, image_size=content)
+
     def _instances(
-        self, output: PyramidOutput | None, geometry: InputGeometry, truth: np.ndarray | None
+        self,
+        pyramid: PyramidOutput | None,
+        regions: Regions | None,
+        geometry: InputGeometry,
+        truth: np.ndarray | None,
     ) -> Instances:
-        if output is None:
+        network = self._instance_network
+        if pyramid is None:
             return _no_instances(_device(self.model))
-        if BOXES in self.oracles:
+        if regions is None:
             return true_instances(
-                self._instance_network,
-                output,
+                network,
+                pyramid,
                 truth,
                 scale=geometry.scale,
                 true_classes=CLASSES in self.oracles,
             )
-        content = (geometry.content_height, geometry.content_width)
-        return find_instances(
-            self._instance_network, output, image_size=content, select=self.select
-        )
+        return select_instances(network, pyramid, regions, select=self.select)
 
     def _semantic_logits(
         self,

@@ -24,6 +24,23 @@ Selected = tuple[Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True)
+class Regions:
+    """What the box head says of the proposals of one image.
+
+    Attributes:
+        proposals: ``[P, 4]`` in input pixels.
+        class_logits: ``[P, T + 1]``, index 0 = background.
+        deltas: ``[P, T + 1, 4]``.
+        image_size: Height and width of the unpadded input in pixels.
+    """
+
+    proposals: Tensor
+    class_logits: Tensor
+    deltas: Tensor
+    image_size: tuple[int, int]
+
+
+@dataclass(frozen=True)
 class Instances:
     """What the instance head finds in one image.
 
@@ -129,28 +146,40 @@ def select_detections(
 
 
 @torch.no_grad()
-def find_instances(
-    model: UPSNet,
-    output: PyramidOutput,
-    *,
-    image_size: tuple[int, int],
-    select: Callable[..., Selected] = select_candidates,
-) -> Instances:
-    """Run the instance head on the features of one image.
+def score_regions(model: UPSNet, output: PyramidOutput, *, image_size: tuple[int, int]) -> Regions:
+    """Run the region proposal network and the box head on the features of one image.
 
     Args:
         model: A network in evaluation mode.
         output: From ``model.pyramid_output`` of a batch of one image.
         image_size: Height and width of the unpadded part in pixels.
-        select: `select_candidates` or `select_detections`.
     """
     proposals = model.proposals(output, [image_size])
     class_logits, deltas = model.box_outputs(output.levels, proposals)
+    return Regions(proposals[0], class_logits, deltas, image_size)
+
+
+@torch.no_grad()
+def select_instances(
+    model: UPSNet,
+    output: PyramidOutput,
+    regions: Regions,
+    *,
+    select: Callable[..., Selected] = select_candidates,
+) -> Instances:
+    """Suppress regions, and run the mask head on what is left.
+
+    Args:
+        model: A network in evaluation mode.
+        output: What the regions were found in.
+        regions: From ``score_regions``.
+        select: `select_candidates` or `select_detections`.
+    """
     boxes, scores, classes = select(
-        proposals[0],
-        class_logits,
-        deltas,
-        image_size=image_size,
+        regions.proposals,
+        regions.class_logits,
+        regions.deltas,
+        image_size=regions.image_size,
         limit=model.test_candidates,
     )
     return Instances(boxes, scores, classes, own_masks(model, output, boxes, classes))
@@ -177,7 +206,8 @@ def predict(model: UPSNet, image: Tensor, *, image_size: tuple[int, int]) -> Pre
     """
     require_evaluation_mode(model)
     output = model.pyramid_output(image[None])
-    found = find_instances(model, output, image_size=image_size)
+    regions = score_regions(model, output, image_size=image_size)
+    found = select_instances(model, output, regions)
     semantic = model.semantic_head(output.levels[:4])[0]
     return Prediction(**vars(found), semantic_logits=semantic.float())
 
