@@ -185,8 +185,10 @@ def test_checkpoint_export_and_node_have_the_same_quality(
         assert evaluate([*command, '--no-predictions']) == 0
         metrics[name] = json.loads((output / 'metrics.json').read_text())
     assert metrics['node']['pq'] == metrics['export']['pq']
-    assert metrics['export']['miou'] == pytest.approx(metrics['checkpoint']['miou'], abs=0.1)
+    exported, trained = (metrics[name]['miou']['miou'] for name in ('export', 'checkpoint'))
+    assert exported == pytest.approx(trained, abs=0.1)
     for group in ('all', 'things', 'stuff'):
         exported, trained = (metrics[name]['pq'][group] for name in ('export', 'checkpoint'))
         assert exported == pytest.approx(trained, abs=0.1)
-    assert metrics['export']['pq']['stuff']['pq'] > 0
+    # Random weights hit no segment, but the segments that they make up count as well.
+    assert sum(row['false_positives'] for row in metrics['node']['pq']['per_class']) > 20

@@ -4,6 +4,8 @@
 
 from typing import Any
 
+from training.evaluation.report.table import mask_precision
+
 COLUMNS = ('PQ', 'SQ', 'RQ', 'IoU', 'AP box', 'AP mask')
 
 
@@ -15,8 +17,8 @@ def text_table(metrics: dict[str, Any]) -> str:
     """
     quality = metrics['pq']
     iou = _means(metrics['miou'], 'miou')
-    precision = metrics['ap'] or {}
-    boxes, masks = (_means(precision.get(kind), 'ap') for kind in ('box', 'mask'))
+    boxes = _means(metrics['ap'] and metrics['ap']['box'], 'ap')
+    masks = _means(mask_precision(metrics), 'ap')
     rows = [(group, quality[group]) for group in ('all', 'things', 'stuff')]
     rows += [(row['name'], row) for row in quality['per_class']]
     width = max(len(name) for name, _ in rows)
