@@ -20,9 +20,10 @@ from tests.fakes.panoptic_data import (
     write_data_set,
     write_ids,
 )
-from training.data.errors import DataError
+from training.data.errors import BrokenFrame, DataError
 from training.data.formats import open_data_set
 from training.data.frames import FrameReader
+from training.evaluation.panoptic_submission import SubmittedImage
 from training.label_sets import find_label_set
 from upsnet_ros.core.errors import ImageError
 from upsnet_ros.core.labels import encode_label
@@ -65,6 +66,36 @@ def test_segments_become_label_values(root: Path) -> None:
         [first, encode_label(car, 1), 65535, 65535],
     ]
     assert reader(root).read_image(frames[0]).shape == (3, 4, 3)
+
+
+def test_frames_keep_the_ids_of_the_images(root: Path) -> None:
+    assert [frame.image_id for frame in reader(root).frames('train')] == [1, 0]
+    # Converters of Cityscapes write the frame's name.
+    change(
+        root, lambda c: (c['images'][0].update(id='a'), c['annotations'][0].update(image_id='a'))
+    )
+    frames = reader(root).frames('train')
+    assert [frame.image_id for frame in frames] == [1, 'a']
+    assert [SubmittedImage.of(frame).image_id for frame in frames] == [1, 'a']
+
+
+def test_sound_images_are_found_beside_wrong_ones(root: Path) -> None:
+    segments = [segment(300, WALL), segment(300, WALL), segment(0, WALL), segment(7, 55)]
+    change(root, lambda c: c['annotations'][0].update(segments_info=segments))
+    change(root, lambda c: c['annotations'].append({'image_id': 77}))
+    broken: list[BrokenFrame] = []
+    frames = open_data_set(root, 'coco_panoptic', LABELS).frames('train', broken)
+    assert [frame.name for frame in frames] == ['000000000002']
+    assert [frame.name for frame in broken] == [
+        '000000000009',
+        'annotation of an unknown image 77',
+    ]
+    assert broken[0].problems == (
+        '000000000009.png: segment id 300 is there 2 times',
+        '000000000009.png: segment id 0, expected 1 to 16777215',
+        '000000000009.png: segment 7 has the unknown category 55, expected one of the list of '
+        'categories',
+    )
 
 
 def test_labels_equal_those_decoded_pixel_by_pixel(tmp_path: Path) -> None:
@@ -141,6 +172,13 @@ CHANGES = {
     "entry is malformed .KeyError: 'height'": lambda c: c['images'][0].pop('height'),
     'has the size 4x0': lambda c: c['images'][0].update(height=0),
     'entry is malformed .TypeError': lambda c: c['annotations'][0].update(segments_info=5),
+    'id of image 000000000002.jpg is 1.5, expected an integer or a text': lambda c: (
+        c['images'][1].update(id=1.5),
+        c['annotations'][1].update(image_id=1.5),
+    ),
+    r'000000000002.jpg: the file is there 2 times': lambda c: c['images'][0].update(
+        file_name='000000000002.jpg'
+    ),
     "'annotations' is missing or no list": lambda c: c.update(annotations={}),
     "'images' is empty": lambda c: c.update(images=[]),
 }

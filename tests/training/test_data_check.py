@@ -17,6 +17,7 @@ from training.data.checked import check_data_set
 from training.data.data_summary import DataSummary
 from training.data.errors import DataError
 from training.data.formats import open_data_set
+from training.data.frame_facts import ClassFacts
 from training.label_sets import find_label_set
 from upsnet_ros.core.labels import cityscapes_label_set
 
@@ -132,6 +133,38 @@ def test_harmless_frames_are_counted_and_dropped_or_kept(data: Path) -> None:
         f'1 with objects whose box has no area (left out): {names[5]}',
         f'1 of a single colour: {names[3]}',
     ]
+
+
+def test_facts_count_pixels_objects_and_boxes_of_each_class(data: Path) -> None:
+    ids = np.full((200, 200), 7)
+    ids[0:100, 0:120] = 26001  # an inclusive box of 120x100 pixels: large
+    ids[0:40, 0:40] = 26002  # medium
+    ids[150:160, 150:180] = 26003  # small
+    ids[199, 0:50] = 26004  # flat
+    ids[120:130, 0:7] = 24  # crowd
+    ids[150:160, 0:20] = 0  # void
+    cv2.imwrite(str(image_of(data, 1)), np.eye(200, dtype=np.uint8)[..., None].repeat(3, axis=2))
+    write_truth(data, 1, ids)
+    facts = check(data).frames[1][1]
+    road, person, car = facts.per_class
+    assert facts.size == (200, 200)
+    assert (facts.flat, facts.full, facts.void, facts.one_colour) == (1, 0, 200, False)
+    assert road == ClassFacts(0, 40000 - 12000 - 300 - 50 - 70 - 200, 0, 0, 0, 0, (), ())
+    assert person == ClassFacts(11, 70, 0, 0, 0, 1, (), ())
+    assert car == ClassFacts(13, 12350, 1, 1, 1, 0, (120, 40, 30), (100, 40, 10))
+
+
+def test_a_class_of_more_objects_than_a_label_image_holds_is_told(data: Path) -> None:
+    ids = np.full(SIZE, 7)
+    for index in range(256):
+        row, column = divmod(index, 32)
+        ids[row * 3 : row * 3 + 2, column * 5 : column * 5 + 2] = 26000 + index
+    write_truth(data, 1, ids)
+    summary = check(data)
+    assert (summary.frames[1][1].objects, summary.frames[1][1].full) == (255, 1)
+    assert any(
+        line.startswith('1 with over 254 objects of a class') for line in summary.oddities()
+    )
 
 
 def test_a_data_set_without_anything_to_learn_is_refused(data: Path) -> None:

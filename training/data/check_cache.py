@@ -14,7 +14,7 @@ from training.data.frames import Frame
 from upsnet_ros.core.labels import LabelSet
 
 LOGGER = logging.getLogger(__name__)
-VERSION = 1  # of what is checked; another makes every frame be read again
+VERSION = 2  # of what is checked; another makes every frame be read again
 
 
 class CheckCache:
@@ -47,14 +47,14 @@ class CheckCache:
 
     def find(self, frame: Frame) -> FrameFacts | None:
         """Facts of an unchanged frame, None for any other."""
-        entry, stamp = self._entries.get(str(frame.image)), _stamp(frame)
+        entry, stamp = self._entries.get(str(frame.image)), frame.stamp()
         if entry is None or stamp is None or entry[0] != stamp:
             return None
         return FrameFacts.from_list(entry[1])
 
     def add(self, frame: Frame, facts: FrameFacts) -> None:
         """Keep the facts of a frame."""
-        self._entries[str(frame.image)] = [_stamp(frame), facts.to_list()]
+        self._entries[str(frame.image)] = [frame.stamp(), facts.to_list()]
 
     def save(self) -> None:
         """Write the file, whole or not at all."""
@@ -63,13 +63,3 @@ class CheckCache:
         part = self.path.with_name(f'{self.path.name}.{os.getpid()}.part')
         part.write_text(content)
         part.replace(self.path)
-
-
-def _stamp(frame: Frame) -> list[Any] | None:
-    """Where and what the files are; None when one is not there."""
-    try:
-        files = [os.stat(path) for path in (frame.image, frame.instances)]
-    except OSError:
-        return None
-    times = [value for file in files for value in (file.st_size, file.st_mtime_ns)]
-    return [str(frame.instances), *times, frame.fingerprint()]

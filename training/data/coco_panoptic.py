@@ -20,7 +20,7 @@ from zlib import crc32
 import cv2
 import numpy as np
 
-from training.data.errors import DataError
+from training.data.errors import BrokenFrame, DataError
 from training.data.frames import Frame, read_image, read_png
 from training.data.label_runs import LabelRuns, bands
 from training.data.label_values import label_values
@@ -36,10 +36,12 @@ class PanopticFrame(Frame):
     """A frame with what the JSON file says of it.
 
     Attributes:
+        image_id: Of the JSON file; a number in COCO.
         size: Height and width in pixels.
         segments: ``[s]`` of :data:`training.data.panoptic_json.SEGMENT`.
     """
 
+    image_id: int | str
     size: tuple[int, int]
     segments: np.ndarray
 
@@ -60,27 +62,36 @@ class CocoPanopticReader:
         self.root = root
         self.label_set = label_set
 
-    def frames(self, split: str) -> list[Frame]:
+    def frames(self, split: str, broken: list[BrokenFrame] | None = None) -> list[Frame]:
         """See :meth:`training.data.frames.FrameReader.frames`; sorted by image file.
 
         Args:
             split: ``train`` or ``val`` with or without the year 2017, or a name of one's own.
+            broken: Receives the images whose annotation cannot be used, which are then left out.
+                Without it, one such image is an error.
         """
-        name = self._find_split(split)
+        name = self.find_split(split)
         annotations = self.root / 'annotations'
         pngs = annotations / f'panoptic_{name}'
+        path = annotations / f'panoptic_{name}.json'
         return [
             PanopticFrame(
                 name=str(Path(image.file_name).with_suffix('')),
                 image=self.root / name / image.file_name,
                 instances=pngs / image.png_name,
+                image_id=image.image_id,
                 size=image.size,
                 segments=image.segments,
             )
-            for image in read_panoptic_json(annotations / f'panoptic_{name}.json', self.label_set)
+            for image in read_panoptic_json(path, self.label_set, broken)
         ]
 
-    def _find_split(self, split: str) -> str:
+    def find_split(self, split: str) -> str:
+        """The name of a split as its files have it.
+
+        Raises:
+            DataError: If there is none.
+        """
         names = dict.fromkeys((split, f'{split}{YEAR}', split.removesuffix(YEAR)))
         for name in names:
             if (self.root / 'annotations' / f'panoptic_{name}.json').is_file():

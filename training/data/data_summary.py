@@ -15,7 +15,7 @@ NAMES_TOLD = 3
 
 @dataclass(frozen=True)
 class DataSummary:
-    """A split without errors.
+    """The frames of a split that can be used.
 
     Attributes:
         split: Its name.
@@ -66,6 +66,8 @@ class DataSummary:
                 lambda f: bool(f.classes) and not f.objects and not f.crowds,
             ),
             ('with objects whose box has no area (left out)', lambda f: f.flat > 0),
+            ('with over 254 objects of a class (further ones are a crowd)', lambda f: f.full > 0),
+            ('mostly without a trained class', lambda f: bool(f.classes) and _is_mostly_void(f)),
             ('of a single colour', lambda f: f.one_colour),
         ]
         lines = []
@@ -84,3 +86,7 @@ class DataSummary:
         if missing:
             lines.append(f'  classes never seen: {", ".join(missing)}')
         return '\n'.join(lines)
+
+
+def _is_mostly_void(facts: FrameFacts) -> bool:
+    return 2 * facts.void > facts.size[0] * facts.size[1]

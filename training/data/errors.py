@@ -3,6 +3,7 @@
 """The error of a data set, and how many problems are told in one message."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from upsnet_ros.core.errors import UpsnetError
 
@@ -11,6 +12,19 @@ PROBLEMS_TOLD = 10
 
 class DataError(UpsnetError):
     """A data set folder or file that cannot be used."""
+
+
+@dataclass(frozen=True)
+class BrokenFrame:
+    """A frame that cannot be used.
+
+    Attributes:
+        name: Of the frame, or of the entry that should describe one.
+        problems: One sentence each, with file, value and what was expected; at least one.
+    """
+
+    name: str
+    problems: tuple[str, ...]
 
 
 def list_problems(problems: Sequence[str], advice: str) -> str:

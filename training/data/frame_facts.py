@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one frame offers to a training run, found by reading both of its files whole."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,41 @@ from training.data.label_runs import LabelRuns
 from training.data.objects import find_objects
 from training.data.training_set import size_mismatch
 from upsnet_ros.core.errors import UpsnetError
-from upsnet_ros.core.labels import INSTANCE_BITS, VOID_CLASS
+from upsnet_ros.core.labels import INSTANCE_BITS, MAX_INSTANCE, VOID_CLASS
+
+# COCO's limits of small, medium and large objects, in pixels of the image on disk.
+MEDIUM_AREA = 32 * 32
+LARGE_AREA = 96 * 96
+
+
+@dataclass(frozen=True, slots=True)  # slots, because large data sets have a million
+class ClassFacts:
+    """What a frame holds of a class.
+
+    Attributes:
+        class_id: Train id.
+        pixels: Its pixels, of crowds and of objects without area, too.
+        small: Single objects of fewer than 32 x 32 pixels.
+        medium: Single objects between.
+        large: Single objects of 96 x 96 pixels or more.
+        crowds: 1 where there is a crowd.
+        widths: Of the box of each single object in pixels, in any order.
+        heights: Of the same boxes.
+    """
+
+    class_id: int
+    pixels: int
+    small: int
+    medium: int
+    large: int
+    crowds: int
+    widths: tuple[int, ...]
+    heights: tuple[int, ...]
+
+    @property
+    def objects(self) -> int:
+        """Single objects that can be trained on."""
+        return self.small + self.medium + self.large
 
 
 @dataclass(frozen=True)
@@ -20,22 +54,43 @@ class FrameFacts:
     """A readable frame.
 
     Attributes:
-        objects: Single objects that can be trained on.
-        crowds: Crowds.
+        size: Height and width in pixels.
+        per_class: Of each class that occurs, by ascending train id.
         flat: Objects and crowds left out because their box has no area.
-        classes: Train ids that occur, ascending.
+        full: Classes whose 255 numbers of objects are all used; further objects are its crowd.
         one_colour: Whether all pixels of the image are equal.
     """
 
-    objects: int
-    crowds: int
+    size: tuple[int, int]
+    per_class: tuple[ClassFacts, ...]
     flat: int
-    classes: tuple[int, ...]
+    full: int
     one_colour: bool
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """Train ids that occur, ascending."""
+        return tuple(entry.class_id for entry in self.per_class)
+
+    @property
+    def objects(self) -> int:
+        """Single objects that can be trained on."""
+        return sum(entry.objects for entry in self.per_class)
+
+    @property
+    def crowds(self) -> int:
+        """Crowds."""
+        return sum(entry.crowds for entry in self.per_class)
+
+    @property
+    def void(self) -> int:
+        """Pixels of no class."""
+        return self.size[0] * self.size[1] - sum(entry.pixels for entry in self.per_class)
 
     def to_list(self) -> list[Any]:
         """Plain values, undone by :meth:`from_list`."""
-        return list(asdict(self).values())
+        rows = [list(astuple(entry)) for entry in self.per_class]
+        return [list(self.size), rows, self.flat, self.full, self.one_colour]
 
     @classmethod
     def from_list(cls, values: list[Any]) -> 'FrameFacts':
@@ -44,11 +99,15 @@ class FrameFacts:
         Raises:
             TypeError, ValueError: If they are something else.
         """
-        objects, crowds, flat, classes, one_colour = values
-        numbers = (objects, crowds, flat, *classes)
-        if not all(isinstance(value, int) for value in (*numbers, one_colour)):
+        (height, width), rows, flat, full, one_colour = values
+        numbers = [height, width, flat, full, one_colour]
+        entries = []
+        for *counts, widths, heights in rows:
+            numbers += [*counts, *widths, *heights]
+            entries.append(ClassFacts(*counts, tuple(widths), tuple(heights)))
+        if not all(isinstance(value, int) for value in numbers):
             raise ValueError(f'not the facts of a frame: {values}')
-        return cls(objects, crowds, flat, tuple(classes), bool(one_colour))
+        return cls((height, width), tuple(entries), flat, full, bool(one_colour))
 
 
 def examine_frame(reader: FrameReader, frame: Frame, *, num_stuff: int) -> FrameFacts | list[str]:
@@ -70,15 +129,32 @@ def examine_frame(reader: FrameReader, frame: Frame, *, num_stuff: int) -> Frame
     if problems:
         return problems
     runs = LabelRuns.of(labels)
-    objects = find_objects(runs, num_stuff=num_stuff)
-    classes = np.unique(runs.values >> INSTANCE_BITS)
-    return FrameFacts(
-        objects=len(objects.values),
-        crowds=len(objects.crowd_values),
-        flat=objects.flat,
-        classes=tuple(classes[classes != VOID_CLASS].tolist()),
-        one_colour=_has_one_colour(image),
+    per_class, flat = _count_classes(runs, num_stuff)
+    full = (runs.values & MAX_INSTANCE == MAX_INSTANCE) & (
+        runs.values >> INSTANCE_BITS != VOID_CLASS
     )
+    return FrameFacts(labels.shape, per_class, flat, int(full.sum()), _has_one_colour(image))
+
+
+def _count_classes(runs: LabelRuns, num_stuff: int) -> tuple[tuple[ClassFacts, ...], int]:
+    """Facts of each class of a label image, and the number of flat objects and crowds."""
+    objects = find_objects(runs, num_stuff=num_stuff)
+    areas = runs.areas()
+    object_areas = areas[np.searchsorted(runs.values, objects.values)]
+    groups = np.digitize(object_areas, (MEDIUM_AREA, LARGE_AREA))
+    counts = np.zeros((VOID_CLASS + 1, 5), np.int64)  # pixels, three sizes, crowds
+    np.add.at(counts, (runs.values >> INSTANCE_BITS, 0), areas)
+    np.add.at(counts, (objects.values >> INSTANCE_BITS, 1 + groups), 1)
+    np.add.at(counts, (objects.crowd_values >> INSTANCE_BITS, 4), 1)
+    present = np.flatnonzero(counts[:VOID_CLASS, 0])
+    sides = (objects.boxes[:, 2:] - objects.boxes[:, :2]).astype(int) + 1  # corners are inside
+    object_classes = objects.values >> INSTANCE_BITS
+    rows = []
+    for class_id in present.tolist():
+        widths, heights = sides[object_classes == class_id].T.tolist()
+        row = counts[class_id].tolist()
+        rows.append(ClassFacts(class_id, *row, tuple(widths), tuple(heights)))
+    return tuple(rows), objects.flat
 
 
 def _has_one_colour(image: np.ndarray) -> bool:
