@@ -1,0 +1,266 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Results of the evaluation command: files, bad frames, resumption, shares of the frames."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from tests.fakes.lively_network import lively_model, make_checkpoint
+from tests.fakes.panoptic_data import CAR, PERSON, WALL, segment, write_data_set
+from training.checkpoint import save_checkpoint
+from training.evaluate import main
+from training.recipe.reading import recipe_from_dict
+from training.recipe.recipe import Recipe
+
+ROOT = Path(__file__).parents[2]
+TIMES = ('seconds_per_frame', 'environment', 'command')
+
+
+@pytest.fixture(scope='module')
+def checkpoint(small_recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp('checkpoint') / 'upsnet.pt'
+    save_checkpoint(make_checkpoint(small_recipe, lively_model(small_recipe)), path)
+    return path
+
+
+def command(checkpoint: Path, data: Path, output: Path, *options: str) -> list[str]:
+    return ['--model', str(checkpoint), '--data', str(data), '--output', str(output), *options]
+
+
+def results(output: Path) -> dict[str, Any]:
+    return json.loads((output / 'metrics.json').read_text())
+
+
+def figures(output: Path) -> dict[str, Any]:
+    """All that does not depend on the clock."""
+    return {key: value for key, value in results(output).items() if key not in TIMES}
+
+
+@pytest.fixture(scope='module')
+def whole(checkpoint: Path, town: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The evaluation of all training frames."""
+    output = tmp_path_factory.mktemp('whole') / 'out'
+    assert main(command(checkpoint, town, output, '--split', 'train')) == 0
+    return output
+
+
+def test_every_result_is_there(whole: Path) -> None:
+    metrics = results(whole)
+    assert metrics['frames'] == 3
+    assert metrics['command'].startswith('python -m training.evaluate --model ')
+    assert metrics['ap']['of'] == 'detections' and metrics['cityscapes_ap']['ap'] is not None
+    assert 0 <= metrics['ap']['box']['ap'] <= 100
+    assert len(json.loads((whole / 'frames.json').read_text())) == 3
+    assert len(list((whole / 'worst').glob('*.jpg'))) == 3
+    for path in (whole / 'worst').glob('*.jpg'):
+        assert cv2.imread(str(path)).shape[1] > 300
+    report, page = (whole / 'report.md').read_text(), (whole / 'report.html').read_text()
+    assert (
+        '| PQ | SQ | RQ | PQ-Th |' in report and f'| {metrics["pq"]["all"]["pq"]:.1f} |' in report
+    )
+    assert page.count('data:image/jpeg;base64,') == 12
+    predictions = json.loads((whole / 'predictions' / 'panoptic.json').read_text())
+    assert [entry['image_id'] for entry in predictions['annotations']] == [
+        f'town_00000{index}_000000' for index in range(3)
+    ]
+    for folder, pattern in (('semantic', '*.png'), ('instances', '*.txt'), ('panoptic', '*.png')):
+        assert len(list((whole / 'predictions' / folder).glob(pattern))) == 3
+
+
+def test_written_predictions_have_the_same_quality(
+    whole: Path, town: Path, tmp_path: Path
+) -> None:
+    arguments = ['--predictions', str(whole / 'predictions' / 'panoptic.json')]
+    arguments += ['--data', str(town), '--split', 'train', '--output', str(tmp_path)]
+    assert main(arguments) == 0
+    metrics = results(tmp_path)
+    assert metrics['pq'] == results(whole)['pq']
+    assert metrics['miou'] is metrics['ap'] is metrics['cityscapes_ap'] is None
+    assert '| run time' in (tmp_path / 'report.md').read_text()
+
+
+def test_detections_do_not_change_labels(
+    checkpoint: Path, town: Path, whole: Path, tmp_path: Path
+) -> None:
+    options = ['--split', 'train', '--no-ap', '--workers', '0', '--worst', '0']
+    assert main(command(checkpoint, town, tmp_path, *options)) == 0
+    assert results(tmp_path)['ap'] is results(tmp_path)['cityscapes_ap'] is None
+    for key in ('pq', 'miou', 'unknown_share'):
+        assert results(tmp_path)[key] == results(whole)[key]
+    assert not list((tmp_path / 'worst').glob('*'))
+
+
+def test_an_interrupted_evaluation_goes_on(
+    checkpoint: Path, town: Path, whole: Path, tmp_path: Path
+) -> None:
+    data, output = tmp_path / 'data', tmp_path / 'out'
+    shutil.copytree(town, data, copy_function=shutil.copy2)
+    broken = data / 'leftImg8bit/train/town/town_000002_000000_leftImg8bit.png'
+    good = broken.read_bytes()
+    broken.write_bytes(good[:50])
+    arguments = command(checkpoint, data, output, '--split', 'train')
+    assert main(arguments) == 1
+    assert not (output / 'metrics.json').exists()
+    done = (output / 'journal' / 'part_0.jsonl').read_text().splitlines()
+    assert len(done) == 3  # the settings and two frames
+    broken.write_bytes(good)
+    masks = output / 'predictions' / 'panoptic'
+    before = {path.name: path.stat().st_mtime_ns for path in masks.glob('*.png')}
+    assert main(arguments) == 0
+    after = {path.name: path.stat().st_mtime_ns for path in masks.glob('*.png')}
+    assert len(before) == 2 and before.items() < after.items()  # nothing labelled twice
+    want = figures(whole)
+    assert {**figures(output), 'data': None} == {**want, 'data': None}
+
+
+def test_bad_frames_are_skipped_and_told_of(
+    checkpoint: Path, town: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = tmp_path / 'data'
+    shutil.copytree(town, data)
+    (data / 'gtFine/train/town/town_000001_000000_gtFine_instanceIds.png').unlink()
+    arguments = command(checkpoint, data, tmp_path / 'out', '--split', 'train')
+    assert main(arguments) == 1
+    assert 'town_000001_000000' in caplog.text
+    caplog.clear()
+    assert main([*arguments, '--skip-bad']) == 0
+    metrics = results(tmp_path / 'out')
+    assert metrics['frames'] == 2
+    (skipped,) = metrics['skipped']
+    assert skipped['name'] == 'town_000001_000000' and 'instanceIds.png' in skipped['problem']
+    assert '1 frames could not be evaluated' in caplog.text
+    assert 'town\\_000001' in (tmp_path / 'out' / 'report.md').read_text()
+
+
+def test_nothing_evaluated_is_an_error(
+    checkpoint: Path, town: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = tmp_path / 'data'
+    shutil.copytree(town, data)
+    for path in data.glob('gtFine/val/town/*'):
+        path.write_bytes(b'')
+    assert main(command(checkpoint, data, tmp_path / 'out', '--skip-bad')) == 1
+    assert 'none of 2 frames could be evaluated: town_000003_000000' in caplog.text
+    assert not (tmp_path / 'out' / 'metrics.json').exists()
+
+
+def test_another_model_does_not_mix_with_the_first(
+    checkpoint: Path, town: Path, whole: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    arguments = command(checkpoint, town, whole, '--split', 'train', '--no-unknown')
+    before = figures(whole)
+    assert main(arguments) == 1
+    assert 'options.parameters.predict_unknown: True there, False now' in caplog.text
+    assert figures(whole) == before
+
+
+def test_processes_share_the_frames(
+    checkpoint: Path, town: Path, whole: Path, tmp_path: Path
+) -> None:
+    run = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2']
+    run += ['-m', 'training.evaluate', *command(checkpoint, town, tmp_path, '--split', 'train')]
+    environment = os.environ | {'OMP_NUM_THREADS': '1'}
+    done = subprocess.run(
+        [*run, '--device', 'cpu'],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stderr.count('written to') + done.stdout.count('written to') == 1
+    assert figures(tmp_path) == figures(whole)
+    parts = sorted(path.name for path in (tmp_path / 'journal').iterdir())
+    assert parts == ['part_0.jsonl', 'part_1.jsonl']
+
+
+@pytest.fixture(scope='module')
+def coco(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two images with two objects each, in COCO format."""
+    root = tmp_path_factory.mktemp('coco')
+    ids = np.full((96, 160), 5)
+    ids[20:60, 20:70], ids[30:90, 90:130] = 7, 9
+    segments = [segment(5, WALL), segment(7, CAR), segment(9, PERSON)]
+    write_data_set(
+        root, {'000000000139': (segments, ids), '000000000285': (segments, ids)}, name='val2017'
+    )
+    return root
+
+
+def test_predictions_of_any_method_on_coco(coco: Path, tmp_path: Path) -> None:
+    truth = coco / 'annotations'
+    arguments = ['--predictions', str(truth / 'panoptic_val2017.json'), '--data', str(coco)]
+    arguments += ['--label-set', 'coco', '--format', 'coco_panoptic', '--split', 'val2017']
+    assert main([*arguments, '--output', str(tmp_path)]) == 0
+    metrics = results(tmp_path)
+    assert metrics['pq']['all'] == {'pq': 100, 'sq': 100, 'rq': 100, 'classes': 3}
+    assert metrics['data']['label_set'] == 'coco'
+
+
+def test_an_empty_prediction_is_named(
+    coco: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / 'predicted'
+    shutil.copytree(coco / 'annotations', folder)
+    path = folder / 'panoptic_val2017.json'
+    content = json.loads(path.read_text())
+    content['annotations'][1]['segments_info'] = []
+    path.write_text(json.dumps(content))
+    cv2.imwrite(
+        str(folder / 'panoptic_val2017/000000000285.png'), np.zeros((96, 160, 3), np.uint8)
+    )
+    arguments = ['--predictions', str(path), '--data', str(coco), '--split', 'val2017']
+    arguments += ['--label-set', 'coco', '--format', 'coco_panoptic']
+    assert main([*arguments, '--output', str(tmp_path / 'out')]) == 0
+    assert '1 of 2 predictions hold no segment at all, for example 000000000285' in caplog.text
+    assert results(tmp_path / 'out')['empty_predictions'] == ['000000000285']
+
+
+def coco_checkpoint(recipe: Recipe, folder: Path) -> Path:
+    values = recipe.to_dict()
+    values['data'] |= {'label_set': 'coco', 'format': 'coco_panoptic'}
+    recipe = recipe_from_dict(values)
+    save_checkpoint(make_checkpoint(recipe, lively_model(recipe)), folder / 'coco.pt')
+    return folder / 'coco.pt'
+
+
+def test_cocos_own_evaluation_reads_the_results_file(
+    small_recipe: Recipe, coco: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    checkpoint = coco_checkpoint(small_recipe, tmp_path)
+    output = tmp_path / 'out'
+    arguments = command(checkpoint, coco, output, '--split', 'val2017')
+    assert main([*arguments, '--format', 'coco_panoptic']) == 0
+    metrics, predictions = results(output), output / 'predictions'
+    assert metrics['cityscapes_ap'] is None
+    panoptic = json.loads((coco / 'annotations/panoptic_val2017.json').read_text())
+    truth = COCO()
+    truth.dataset = {
+        'images': panoptic['images'],
+        'categories': panoptic['categories'],
+        'annotations': [
+            {'id': number, 'image_id': image, 'category_id': category, 'bbox': box,
+             'area': box[2] * box[3], 'iscrowd': 0}
+            for number, (image, category, box) in enumerate(
+                [(i, c, b) for i in (0, 1)
+                 for c, b in ((CAR, [20, 20, 50, 40]), (PERSON, [90, 30, 40, 60]))], 1
+            )
+        ],
+    }  # fmt: skip
+    truth.createIndex()
+    official = COCOeval(truth, truth.loadRes(str(predictions / 'detections_bbox.json')), 'bbox')
+    official.evaluate()
+    official.accumulate()
+    official.summarize()
+    assert official.stats[0] * 100 == pytest.approx(metrics['ap']['box']['ap'], abs=1e-9)
+    masks = json.loads((predictions / 'detections_segm.json').read_text())
+    assert masks and {entry['image_id'] for entry in masks} <= {0, 1}
+    capsys.readouterr()
