@@ -1,0 +1,82 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What docs/data_sets.md promises: its commands exist, its examples of files are read."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.fakes.panoptic_data import write_ids
+from training import data_check
+from training.synthetic import __main__ as synthetic
+
+DOCUMENT = Path(__file__).parents[2] / 'docs' / 'data_sets.md'
+SOURCES = ('training/data', 'training', 'upsnet_ros/core')
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf'^```{language}\n(.*?)^```', DOCUMENT.read_text(), re.M | re.S)
+
+
+def commands(module: str) -> list[str]:
+    lines = '\n'.join(blocks('sh')).splitlines()
+    return [line for line in lines if line.startswith(f'python -m {module} ')]
+
+
+@pytest.mark.parametrize('line', commands('training.data_check'))
+def test_every_command_of_the_check_is_understood(line: str) -> None:
+    data_check.parse_arguments(shlex.split(line)[3:])
+
+
+def test_a_small_synthetic_data_set_passes_the_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (make,) = (line for line in commands('training.synthetic') if 'small' in line)
+    (look,) = (line for line in commands('training.data_check') if 'small' in line)
+    synthetic.main([*shlex.split(make)[3:], '--workers', '1'])
+    assert data_check.main(shlex.split(look)[3:]) == 0
+    assert sorted(path.name for path in Path('out/small_check').iterdir()) == [
+        'data_check.json', 'findings.json', 'sheet_train.jpg', 'sheet_val.jpg'
+    ]  # fmt: skip
+
+
+def test_the_example_of_an_own_data_set_is_read(tmp_path: Path) -> None:
+    root = tmp_path / 'mine'
+    ids = np.array([[7, 7, 300, 300], [7, 7, 300, 0]], np.uint32)
+    pngs = root / 'annotations' / 'panoptic_train'
+    for folder in (pngs, root / 'train'):
+        folder.mkdir(parents=True)
+    write_ids(pngs / '0001.png', ids)
+    cv2.imwrite(str(root / 'train' / '0001.jpg'), np.zeros((2, 4, 3), np.uint8))
+    (json_text,), (yaml_text,) = blocks('json'), blocks('yaml')
+    (root / 'annotations' / 'panoptic_train.json').write_text(json_text)
+    (root / 'classes.yaml').write_text(yaml_text)
+    output = tmp_path / 'out'
+    options = ['--data', str(root), '--label-set', str(root / 'classes.yaml')]
+    assert data_check.main([*options, '--output', str(output)]) == 0
+    train = json.loads((output / 'data_check.json').read_text())['splits']['train']
+    assert [(entry['name'], entry['pixels']) for entry in train['classes']] == [
+        ('road', 4), ('car', 3)
+    ]  # fmt: skip
+    assert (train['objects'], train['remarks']) == (1, ['1 of a single colour: 0001'])
+
+
+def test_every_message_of_the_document_is_one_of_the_code() -> None:
+    root = DOCUMENT.parents[1]
+    code = '\n'.join(
+        path.read_text() for folder in SOURCES for path in (root / folder).glob('*.py')
+    )
+    # Strings are joined over lines, and values are left out of both.
+    code = re.sub(r"['\"]\n\s*f?['\"]", '', code)
+    rows = re.findall(r'^\| ((?:not a readable )?`.*?) \|', DOCUMENT.read_text(), re.M)
+    assert len(rows) > 30
+    for message in re.findall(r'`(.*?)`', '\n'.join(rows)):
+        pieces = re.split(r"\[?\d+\]?(?:x\d+)?|'?\(?\.\.\.\)?'?(?:/\S+)?|'test'", message)
+        missing = [piece for piece in pieces if piece.strip() not in code]
+        assert not missing, message
