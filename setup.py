@@ -52,6 +52,15 @@ EXTRAS_REQUIRE = {
         'numba',
         'tensorboard',
     ],
+    # A real parser, builder and plugin registry for the tests; none of them needs a GPU. The
+    # vehicle's TensorRT itself comes with its JetPack or CUDA installation, not from here.
+    'tensorrt': [
+        'onnx',
+        'tensorrt-rtx-cu13-bindings',
+        'tensorrt-rtx-cu13-libs',
+        'tensorrt-cu13-bindings',
+        'tensorrt-lean-cu13-libs',
+    ],
     # onnx writes the tiny models of the tests.
     'dev': ['pytest', 'ruff', 'onnx'],
 }

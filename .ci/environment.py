@@ -4,8 +4,9 @@
 
     python3 .ci/environment.py runtime            virtual environment of the node (no torch)
     python3 .ci/environment.py training           virtual environment for training (torch)
+    python3 .ci/environment.py tensorrt           TensorRT's parser, builder and plugin registry
     python3 .ci/environment.py ros-build          messages and package, built with colcon
-    python3 .ci/environment.py exec NAME -- CMD   run CMD in the runtime or training environment
+    python3 .ci/environment.py exec NAME -- CMD   run CMD in one of the three environments
 
 Every step is skipped while its inputs are unchanged.
 """
@@ -31,13 +32,18 @@ from ros_variables import (
 )
 from ros_wheels import mend_wheels
 from steps import SetupError, Step, fingerprint
+from tensorrt_stub import build_stub
 
 VERSIONS = ROOT / 'config' / 'versions.txt'
 SETUP_PY = ROOT / 'setup.py'
 WHEEL_PYTHON = (3, 11)
 OLDEST_PYTHON = (3, 11)
-FREE_GIB = {'runtime': 2, 'training': 12, 'ros-build': 1}
-EXTRAS = {'runtime': ['dev'], 'training': ['training', 'dev']}
+FREE_GIB = {'runtime': 2, 'training': 12, 'tensorrt': 5, 'ros-build': 1}
+EXTRAS = {
+    'runtime': ['dev'],
+    'training': ['training', 'dev'],
+    'tensorrt': ['tensorrt', 'dev'],
+}
 # Installed by ROS itself and matched to its compiled messages, so never replaced beside it.
 KEPT_FROM_ROS = ('numpy', 'pyyaml', 'setuptools')
 # Their stated versions need NumPy 2; beside an older one pip chooses versions that fit it.
@@ -221,6 +227,12 @@ def make_virtual_environment(name: str) -> None:
     step.finish()
 
 
+def make_tensorrt_environment() -> None:
+    """Makes `.venv/tensorrt` and compiles the libraries that let its `import tensorrt` load."""
+    make_virtual_environment('tensorrt')
+    build_stub(VENVS['tensorrt'])
+
+
 def include_folders() -> tuple[Path, Path]:
     """Include folders of Python and NumPy for the runtime environment."""
     code = (
@@ -350,6 +362,7 @@ def main(arguments: list[str]) -> int:
     actions = {
         'runtime': lambda: make_virtual_environment('runtime'),
         'training': lambda: make_virtual_environment('training'),
+        'tensorrt': make_tensorrt_environment,
         'ros-build': build_ros_package,
     }
     try:

@@ -16,7 +16,7 @@ import shlex
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VENVS = {'runtime': ROOT / '.venv' / 'runtime', 'training': ROOT / '.venv' / 'training'}
+VENVS = {name: ROOT / '.venv' / name for name in ('runtime', 'training', 'tensorrt')}
 ROS_FOLDER = ROOT / '.ros'
 INSTALL_FOLDER = ROS_FOLDER / 'install'
 FASTDDS_PROFILE = ROOT / 'config' / 'fastdds.xml'
@@ -95,9 +95,9 @@ def runtime_variables() -> dict[str, str]:
     return variables
 
 
-def training_variables() -> dict[str, str]:
-    """Variables to train and to run the training tests with; nothing of ROS is needed there."""
-    venv = VENVS['training']
+def plain_variables(name: str) -> dict[str, str]:
+    """Variables of an environment in which nothing of ROS is needed: training or tensorrt."""
+    venv = VENVS[name]
     return {
         'VIRTUAL_ENV': str(venv),
         'PATH': prepended('PATH', venv / 'bin'),
@@ -106,8 +106,8 @@ def training_variables() -> dict[str, str]:
 
 
 def environment(name: str) -> dict[str, str]:
-    """The whole environment of a process that runs in one of the two virtual environments."""
-    variables = runtime_variables() if name == 'runtime' else training_variables()
+    """The whole environment of a process that runs in one of the virtual environments."""
+    variables = runtime_variables() if name == 'runtime' else plain_variables(name)
     return {**os.environ, **variables}
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Runs lint and both test suites, each in its environment, to the end even when one fails."""
+"""Runs lint and all test suites, each in its environment, to the end even when one fails."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import time
 from ros_variables import ROOT, environment
 
 TRAINING_TESTS = ('tests/training', 'tests/parity')
-RUNTIME_PYTEST = ['pytest', 'tests', *(f'--ignore={folder}' for folder in TRAINING_TESTS)]
+TENSORRT_TESTS = 'tests/tensorrt'
+ELSEWHERE = (*TRAINING_TESTS, TENSORRT_TESTS)
+RUNTIME_PYTEST = ['pytest', 'tests', *(f'--ignore={folder}' for folder in ELSEWHERE)]
 TRAINING_PYTEST = ['pytest', *(folder for folder in TRAINING_TESTS if (ROOT / folder).is_dir())]
 
 # Name, environment, arguments of `python -m`.
@@ -20,6 +22,7 @@ SUITES = (
     ('lint: format', 'runtime', ['ruff', 'format', '--check', '.']),
     ('runtime tests', 'runtime', RUNTIME_PYTEST),
     ('training tests', 'training', TRAINING_PYTEST),
+    ('TensorRT tests', 'tensorrt', ['pytest', TENSORRT_TESTS]),
 )
 
 

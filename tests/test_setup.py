@@ -126,7 +126,7 @@ def pinned() -> dict[str, str]:
     return dict(line.split('==') for line in lines if line and not line.startswith('#'))
 
 
-@pytest.mark.parametrize('extra', ['ros', 'training', 'dev'])
+@pytest.mark.parametrize('extra', ['ros', 'training', 'tensorrt', 'dev'])
 def test_everything_that_setup_py_names_has_a_version(extra: str) -> None:
     names = environment.requirements(extra)
     assert {'numpy', 'onnxruntime'} <= set(names)

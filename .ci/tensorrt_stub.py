@@ -1,0 +1,96 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Makes `import tensorrt` work in `.venv/tensorrt`, where TensorRT's builder is not installed.
+
+NVIDIA's bindings ask for three libraries when they are loaded. A small library of ours
+(`tensorrt_stub.c`) takes their names and hands plugin registry and runtime on to TensorRT's lean
+library, so that a plugin meets NVIDIA's own registry. A module `tensorrt`, written beside the
+bindings, loads these libraries and is then the bindings themselves.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from steps import SetupError, Step, fingerprint
+
+SOURCE = Path(__file__).with_name('tensorrt_stub.c')
+# The registry before those that are linked to it only to be there.
+NAMES = ('libnvinfer', 'libnvinfer_plugin', 'libnvonnxparser')
+LEAN_LIBRARY = 'lib/python3.*/site-packages/tensorrt_lean_libs/libnvinfer_lean.so.*'
+MODULE = '''"""TensorRT's bindings with the libraries of this folder; written by the set-up."""
+
+import ctypes
+import sys
+from pathlib import Path
+
+_FOLDER = Path(__file__).resolve().parent
+for _name in {libraries}:
+    ctypes.CDLL(str(_FOLDER / _name), mode=ctypes.RTLD_GLOBAL)
+
+import tensorrt_bindings
+
+sys.modules[__name__] = tensorrt_bindings
+'''
+
+
+def find_c_compiler() -> str:
+    """Path of a C compiler.
+
+    Raises:
+        SetupError: there is none.
+    """
+    named = os.environ.get('CC')
+    for candidate in (*([named] if named else []), 'cc', 'gcc', 'clang'):
+        path = shutil.which(candidate)
+        if path:
+            return path
+    raise SetupError(
+        'no C compiler was found; a small library for tests of the TensorRT plugin is compiled.\n'
+        '  what to do: install one (gcc: package build-essential), or set CC.'
+    )
+
+
+def build_stub(venv: Path) -> None:
+    """Compiles the libraries and writes the module `tensorrt` into a virtual environment.
+
+    Raises:
+        SetupError: there is no compiler, no lean library, or the compiler fails.
+    """
+    compiler = find_c_compiler()
+    leans = sorted(
+        venv.glob('lib/python3.*/site-packages/tensorrt_lean_libs/libnvinfer_lean.so.*')
+    )
+    step = Step(
+        'TensorRT stub',
+        folder=venv.parent,
+        inputs=fingerprint(SOURCE, Path(__file__), compiler, *(str(lean) for lean in leans)),
+        advice=f'read the log; to begin anew remove {venv}.',
+    )
+    if step.is_done() and all((lean.parents[1] / 'tensorrt').is_dir() for lean in leans):
+        return
+    step.begin()
+    if len(leans) != 1:
+        raise step.failure(f'one libnvinfer_lean.so was expected, {len(leans)} were found')
+    write_module(step, compiler, leans[0])
+    step.finish()
+
+
+def write_module(step: Step, compiler: str, lean: Path) -> None:
+    """Compiles the three libraries beside a module `tensorrt` that loads them."""
+    folder = lean.parents[1] / 'tensorrt'
+    folder.mkdir(exist_ok=True)
+    major = lean.suffix
+    libraries = [f'{name}.so{major}' for name in NAMES]
+    for library in libraries:
+        step.run(
+            [
+                *(compiler, '-shared', '-fPIC', '-O1', '-Wall', '-Wextra', '-Werror'),
+                *('-o', str(folder / library), str(SOURCE), f'-Wl,-soname,{library}'),
+                *(f'-L{lean.parent}', '-Wl,--no-as-needed', f'-l:{lean.name}'),
+                '-Wl,-rpath,$ORIGIN/../tensorrt_lean_libs',
+            ]
+        )
+    (folder / '__init__.py').write_text(MODULE.format(libraries=libraries))
