@@ -23,6 +23,7 @@ PARTS = (
     'upsnet_ros.manifest',
     'upsnet_ros.backends',
     'upsnet_ros.pipeline',
+    'upsnet_ros.agreement',
     'upsnet_ros.node',
     'upsnet_ros.evaluation',
     'training',
@@ -34,6 +35,7 @@ ALLOWED = {
     'upsnet_ros.manifest': {'upsnet_ros.core'},
     'upsnet_ros.backends': {'upsnet_ros.core', 'upsnet_ros.manifest'},
     'upsnet_ros.pipeline': {'upsnet_ros.core', 'upsnet_ros.manifest', 'upsnet_ros.backends'},
+    'upsnet_ros.agreement': {'upsnet_ros.core', 'upsnet_ros.manifest', 'upsnet_ros.backends'},
     'upsnet_ros.node': {
         'upsnet_ros.core',
         'upsnet_ros.manifest',
@@ -49,20 +51,26 @@ ALLOWED = {
     'training.synthetic': {'upsnet_ros.core'},
     'training': {'upsnet_ros.core', 'training.synthetic'},
 }
-# Only evaluation and export may also use the runtime around the network.
+# Only evaluation, export and the building of engines may also use the runtime around the network.
 TRAINING_WITH_RUNTIME = {
+    'build_engine.py',
     'export.py',
     'export_check.py',
     'export_wrapper.py',
     'labellers.py',
     'torch_backend.py',
 }
-RUNTIME = {'upsnet_ros.pipeline', 'upsnet_ros.manifest', 'upsnet_ros.backends'}
+RUNTIME = {
+    'upsnet_ros.agreement',
+    'upsnet_ros.pipeline',
+    'upsnet_ros.manifest',
+    'upsnet_ros.backends',
+}
 # Folder or file: the libraries that may be imported there and nowhere else in upsnet_ros.
 ONLY_IN = {
     'onnxruntime': ('upsnet_ros/backends/onnx_backend.py',),
-    'tensorrt': ('upsnet_ros/backends/tensorrt_backend.py',),
-    'cuda': ('upsnet_ros/backends/tensorrt_backend.py',),
+    'tensorrt': ('upsnet_ros/backends/tensorrt_runtime.py',),
+    'cuda': ('upsnet_ros/backends/cuda_runtime.py',),
     'rclpy': ('upsnet_ros/node/',),
     'ament_index_python': ('upsnet_ros/node/',),
     'std_msgs': ('upsnet_ros/node/',),

@@ -27,8 +27,10 @@ from pathlib import Path
 from typing import Any
 
 from training.data.formats import READERS, open_data_set
+from training.data.frame_list import list_frames
 from training.distributed import Processes, joined_processes
 from training.evaluation.evaluation_run import EvaluationRun, RunOptions
+from training.evaluation.frame_loop import BadFrame
 from training.inference.options import HEADS, InferenceOptions
 from training.inference.oracles import ORACLES
 from training.label_sets import find_label_set
@@ -189,7 +191,12 @@ def evaluate(values: argparse.Namespace, processes: Processes) -> EvaluationRun:
     subject, options = open_subject(values, processes)
     layout = values.format or subject.layout
     reader = open_data_set(values.data, layout, subject.label_set)
-    frames = reader.frames(values.split)[: values.limit]
+    if values.skip_bad:
+        listed = list_frames(reader, values.data, layout, values.split)
+        frames, broken = listed.frames, listed.broken
+    else:
+        frames, broken = reader.frames(values.split), []
+    frames = frames[: values.limit]
     settings: dict[str, Any] = {
         'model': subject.files,
         'data': {
@@ -217,6 +224,7 @@ def evaluate(values: argparse.Namespace, processes: Processes) -> EvaluationRun:
         settings=settings,
         detection_kind=subject.detection_kind,
         options=run_options,
+        left_out=[BadFrame(entry.name, '; '.join(entry.problems)) for entry in broken],
     )
     run.measure()
     return run

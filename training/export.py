@@ -23,7 +23,7 @@ from training.checkpoint import Checkpoint, load_checkpoint
 from training.data.errors import DataError
 from training.data.formats import open_data_set
 from training.data.frames import read_image
-from training.export_check import Agreement, compare
+from training.export_check import compare, require_agreement
 from training.export_wrapper import ExportWrapper, round_weights
 from training.models.upsnet import UPSNet
 from training.onnx_graph import (
@@ -33,6 +33,7 @@ from training.onnx_graph import (
     trace,
     use_own_operator,
 )
+from upsnet_ros.agreement import Agreement
 from upsnet_ros.core.errors import ModelError, UpsnetError
 from upsnet_ros.core.geometry import PAD_VALUE
 from upsnet_ros.manifest import ModelManifest
@@ -139,7 +140,7 @@ def export(
         trial.write_bytes(content)
         describe(checkpoint, graph, digest, Agreement.empty()).write(trial.with_suffix('.json'))
         agreement = compare(rounded, trial, [read_image(path) for path in images])
-        agreement.require()
+        require_agreement(agreement)
         manifest = describe(checkpoint, graph, digest, agreement, metrics=metrics)
         manifest.write(trial.with_suffix('.json'))
         for name in ('model.onnx', 'model.json'):
@@ -176,7 +177,12 @@ def main(arguments: list[str] | None = None) -> int:
         LOGGER.error('export refused: %s', error)
         return 1
     size = (options.output / 'model.onnx').stat().st_size / 1e6
-    LOGGER.info('%s\nwritten to %s (%.1f MB)', agreement, options.output, size)
+    LOGGER.info(
+        'PyTorch and ONNX Runtime agree: %s\nwritten to %s (%.1f MB)',
+        agreement,
+        options.output,
+        size,
+    )
     return 0
 
 

@@ -232,6 +232,27 @@ def coco_checkpoint(recipe: Recipe, folder: Path) -> Path:
     return folder / 'coco.pt'
 
 
+def test_wrong_entries_of_the_list_of_frames_are_skipped_too(
+    coco: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = tmp_path / 'data'
+    shutil.copytree(coco, data)
+    path = data / 'annotations/panoptic_val2017.json'
+    content = json.loads(path.read_text())
+    content['annotations'][0]['segments_info'].append(segment(5, CAR))
+    path.write_text(json.dumps(content))
+    arguments = ['--predictions', str(coco / 'annotations/panoptic_val2017.json')]
+    arguments += ['--data', str(data), '--split', 'val2017', '--label-set', 'coco']
+    arguments += ['--format', 'coco_panoptic', '--output', str(tmp_path / 'out')]
+    assert main(arguments) == 1
+    assert 'segment id 5' in caplog.text
+    assert main([*arguments, '--skip-bad']) == 0
+    metrics = results(tmp_path / 'out')
+    (skipped,) = metrics['skipped']
+    assert skipped['name'] == '000000000139' and 'segment id 5' in skipped['problem']
+    assert metrics['frames'] == 1 and metrics['pq']['all']['pq'] == 100
+
+
 def test_cocos_own_evaluation_reads_the_results_file(
     small_recipe: Recipe, coco: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

@@ -16,7 +16,7 @@ from tests.fakes.lively_network import SIZE, lively_model, make_checkpoint, smoo
 from training.build import build_model
 from training.checkpoint import save_checkpoint
 from training.export import build_graph, export, main
-from training.export_check import Agreement, compare
+from training.export_check import compare, require_agreement
 from training.export_wrapper import ExportWrapper, LevelCanvas, round_weights, unrolled_nms
 from training.models.roi_features import assign_levels, pyramid_roi_align
 from training.models.rpn import nms_inclusive
@@ -24,6 +24,7 @@ from training.models.upsnet import ProposalLimits, UPSNet
 from training.onnx_graph import data_dependent_shapes
 from training.recipe.recipe import Recipe
 from training.torch_backend import TorchBackend
+from upsnet_ros.agreement import Agreement
 from upsnet_ros.core.errors import ModelError
 from upsnet_ros.manifest import ModelManifest
 
@@ -86,7 +87,7 @@ def test_runtime_finds_the_same_candidates_and_maps(
     images.append(np.zeros((48, 50, 3), np.uint8))
     images.append(cv2.resize(smooth_image(7), (130, 200)))
     agreement = compare(model, path, images)
-    agreement.require()
+    require_agreement(agreement)
     assert agreement.candidates > 10
 
 
@@ -118,7 +119,7 @@ def test_another_network_is_refused(exported: tuple[UPSNet, Path], small_recipe:
     other = lively_model(small_recipe, seed=9)
     images = [np.full((96, 160, 3), 80, np.uint8)]
     with pytest.raises(ModelError, match='disagree'):
-        compare(other, exported[1], images).require()
+        require_agreement(compare(other, exported[1], images))
 
 
 def test_nothing_is_written_when_the_runtimes_disagree(
@@ -148,9 +149,9 @@ def test_nothing_is_written_when_the_runtimes_disagree(
     ],
 )
 def test_each_tolerance_is_enforced_by_name(field: str, value: float) -> None:
-    GOOD.require()
-    with pytest.raises(ModelError, match=field):
-        replace(GOOD, **{field: value}).require()
+    require_agreement(GOOD)
+    with pytest.raises(ModelError, match=f'PyTorch and ONNX Runtime disagree.* {field} is'):
+        require_agreement(replace(GOOD, **{field: value}))
 
 
 def test_metrics_are_read_before_anything_is_written(

@@ -12,7 +12,7 @@ from typing import Any
 
 from training.data.frames import Frame, FrameReader
 from training.distributed import Processes
-from training.evaluation.frame_loop import Answer
+from training.evaluation.frame_loop import Answer, BadFrame
 from training.evaluation.journal import Journal, forget_records
 from training.evaluation.metrics import (
     environment,
@@ -68,6 +68,7 @@ class EvaluationRun:
             figures.
         detection_kind: What the answers' detections are; None where there are none.
         options: How it runs.
+        left_out: Frames whose annotations are wrong already in the list of frames.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class EvaluationRun:
         settings: dict[str, Any],
         detection_kind: str | None,
         options: RunOptions,
+        left_out: Sequence[BadFrame] = (),
     ) -> None:
         self._answer = answer
         self._frames = frames
@@ -88,6 +90,7 @@ class EvaluationRun:
         self._settings = settings
         self._detection_kind = detection_kind
         self._options = options
+        self._left_out = list(left_out)
         self._submissions = None
         if options.write_predictions:
             self._submissions = Submissions(
@@ -150,7 +153,7 @@ class EvaluationRun:
         Raises:
             NothingEvaluatedError: If no frame could be evaluated.
         """
-        records, bad = split_records(self._found)
+        records, bad = split_records([*self._left_out, *self._found])
         good = {entry.name for entry in records}
         frames = [frame for frame in self._frames if frame.name in good]
         folder = self._options.output

@@ -1,0 +1,217 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Do two backends say the same? Compared frame by frame: candidates, logits, panoptic labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from upsnet_ros.backends.backend import Backend
+from upsnet_ros.core.errors import ModelError
+from upsnet_ros.core.geometry import InputGeometry, place_image
+from upsnet_ros.core.panoptic_head import PanopticHead
+from upsnet_ros.core.structures import NetworkOutput
+from upsnet_ros.manifest import ModelManifest
+
+MINIMUM_CANDIDATES = 2  # a comparison without candidates proves nothing
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far two backends may differ.
+
+    Attributes:
+        equal_pixels: least mean share of equal pixels of the panoptic labels.
+        matched: least share of the candidates above the score threshold, of both backends, that
+            the other has too.
+        box: pixels; candidates further apart are not the same.
+        score: largest difference of the scores of a matched pair.
+        semantic: largest difference of semantic logits.
+        mask: largest difference of the mask logits of a matched pair.
+    """
+
+    equal_pixels: float
+    matched: float
+    box: float
+    score: float
+    semantic: float
+    mask: float
+
+
+# The same arithmetic in another order.
+EXACT = Tolerance(equal_pixels=0.999, matched=0.99, box=0.05, score=1e-3, semantic=5e-3, mask=0.05)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far two backends agree over some frames.
+
+    Attributes:
+        frames: frames compared.
+        equal_pixels: mean share of pixels with the same panoptic label.
+        worst_equal_pixels: the same of the worst frame.
+        candidates: candidates above the score threshold, of both backends together.
+        matched: share of them that the other backend has too: same class, box close enough.
+        semantic_difference: largest difference of semantic logits.
+        score_difference: largest difference of matched scores.
+        mask_difference: largest difference of matched mask logits.
+    """
+
+    frames: int = 0
+    equal_pixels: float = 0.0
+    worst_equal_pixels: float = 0.0
+    candidates: int = 0
+    matched: float = 0.0
+    semantic_difference: float = 0.0
+    score_difference: float = 0.0
+    mask_difference: float = 0.0
+
+    @classmethod
+    def empty(cls) -> Agreement:
+        """Nothing compared."""
+        return cls()
+
+    def to_dict(self) -> dict[str, float]:
+        """Plain values."""
+        return asdict(self)
+
+    def problems(self, tolerance: Tolerance) -> list[str]:
+        """Each figure that is out of its tolerance, with the limit; NaN always is."""
+        at_least = {
+            'frames': 1,
+            'candidates': MINIMUM_CANDIDATES,
+            'equal_pixels': tolerance.equal_pixels,
+            'matched': tolerance.matched,
+        }
+        at_most = {
+            'semantic_difference': tolerance.semantic,
+            'score_difference': tolerance.score,
+            'mask_difference': tolerance.mask,
+        }
+        wrong = [
+            f'{name} is {getattr(self, name):.6g}, expected >= {limit:g}'
+            for name, limit in at_least.items()
+            if not getattr(self, name) >= limit
+        ]
+        return wrong + [
+            f'{name} is {getattr(self, name):.6g}, expected <= {limit:g}'
+            for name, limit in at_most.items()
+            if not getattr(self, name) <= limit
+        ]
+
+    def require(self, tolerance: Tolerance, who: str) -> None:
+        """Refuse a disagreement.
+
+        Args:
+            tolerance: what is allowed.
+            who: the two, for the message, for example `PyTorch and ONNX Runtime`.
+
+        Raises:
+            ModelError: a figure is out of its tolerance.
+        """
+        wrong = self.problems(tolerance)
+        if wrong:
+            raise ModelError(f'{who} disagree over {self.frames} frames: {"; ".join(wrong)}')
+
+    def __str__(self) -> str:
+        """Return the figures as a sentence."""
+        return (
+            f'on {self.frames} frames {100 * self.equal_pixels:.4f} % of pixels equal (worst '
+            f'frame {100 * self.worst_equal_pixels:.4f} %), {100 * self.matched:.2f} % of '
+            f'{self.candidates} candidates matched; largest differences: semantic logits '
+            f'{self.semantic_difference:.1e}, scores {self.score_difference:.1e}, mask logits '
+            f'{self.mask_difference:.1e}'
+        )
+
+
+@dataclass(frozen=True)
+class CandidateMatch:
+    """Candidates of one output that another has too.
+
+    Attributes:
+        found: how many the other has.
+        total: how many there are.
+        score_difference: largest difference of the scores of those found.
+        mask_difference: largest difference of their mask logits.
+    """
+
+    found: int
+    total: int
+    score_difference: float
+    mask_difference: float
+
+
+def compare_backends(
+    first: Backend,
+    second: Backend,
+    manifest: ModelManifest,
+    images: Iterable[np.ndarray],
+    *,
+    box_tolerance: float,
+) -> Agreement:
+    """Run two backends of one model on images, one image at a time.
+
+    Args:
+        first: one backend.
+        second: the other, of the same input size.
+        manifest: of the model.
+        images: uint8 [H, W, 3] BGR, any sizes.
+        box_tolerance: pixels; candidates further apart are not the same.
+
+    Raises:
+        ModelError: an answer cannot be used, for example because it holds NaN.
+    """
+    head = PanopticHead(manifest.label_set, **manifest.panoptic_head)
+    threshold = manifest.panoptic_head['score_threshold']
+    semantic, equal = [0.0], []
+    matches: list[CandidateMatch] = []
+    for image in images:
+        geometry = InputGeometry.fit(image_size=image.shape[:2], input_size=first.input_size)
+        placed = place_image(image, geometry, pad_value=manifest.input.pad_value)
+        answers = first.infer(placed), second.infer(placed)
+        semantic.append(np.abs(answers[0].semantic_logits - answers[1].semantic_logits).max())
+        labels = [head(answer, geometry).label_image for answer in answers]
+        equal.append(float((labels[0] == labels[1]).mean()))
+        for one, other in (answers, answers[::-1]):
+            matches.append(match_candidates(one, other, threshold=threshold, box=box_tolerance))
+    total = sum(match.total for match in matches)
+    return Agreement(
+        frames=len(equal),
+        equal_pixels=float(np.mean(equal)) if equal else 0.0,
+        worst_equal_pixels=min(equal, default=0.0),
+        candidates=total,
+        matched=sum(match.found for match in matches) / max(total, 1),
+        semantic_difference=float(np.max(semantic)),  # np.max keeps a NaN, max() would lose it
+        score_difference=float(np.max([0.0, *(match.score_difference for match in matches)])),
+        mask_difference=float(np.max([0.0, *(match.mask_difference for match in matches)])),
+    )
+
+
+def match_candidates(
+    first: NetworkOutput, second: NetworkOutput, *, threshold: float, box: float
+) -> CandidateMatch:
+    """Look for the candidates of the first output above a score in the second.
+
+    Args:
+        first: one answer.
+        second: the other.
+        threshold: least score.
+        box: most that a coordinate may differ [px].
+    """
+    chosen = np.flatnonzero(first.scores[: first.count] > threshold)
+    found, score_difference, mask_difference = 0, 0.0, 0.0
+    for index in chosen:
+        distance = np.abs(second.boxes[: second.count] - first.boxes[index]).max(axis=1)
+        distance[second.classes[: second.count] != first.classes[index]] = np.inf
+        other = int(distance.argmin()) if len(distance) else -1
+        if other < 0 or not distance[other] <= box:
+            continue
+        found += 1
+        score = abs(float(first.scores[index] - second.scores[other]))
+        mask = float(np.abs(first.mask_logits[index] - second.mask_logits[other]).max())
+        score_difference = max(score_difference, score)
+        mask_difference = max(mask_difference, mask)
+    return CandidateMatch(found, len(chosen), score_difference, mask_difference)
