@@ -77,7 +77,7 @@ TILES = (
     _even('float16', 256, 64, 32, 128, 8, 2, last=True),
     _even('float16', 128, 128, 32, 64, 8, 2, last=True),
     _even('float16', 128, 64, 32, 128, 8, 2, last=True),
-    _even('float16', 128, 32, 32, 128, 4, 3, last=True),
+    _even('float16', 128, 32, 32, 128, 8, 3, last=True),
     _even('float16', 64, 32, 32, 128, 4, 3, last=True),
     _even('float16', 128, 128, 16, 64, 8, 2, last=False),
     _even('float16', 128, 64, 16, 64, 8, 1, last=False),
@@ -88,7 +88,7 @@ TILES = (
     _even('float32', 64, 64, 16, 64, 8, 1, last=False),
     _any('float32', 64, 64, 16, 64, 8, 1),
     _even('tf32', 128, 64, 16, 64, 8, 2, last=True),
-    _even('tf32', 64, 64, 16, 64, 8, 2, last=True),
+    _even('tf32', 64, 64, 16, 64, 8, 3, last=True),
     _even('tf32', 128, 64, 16, 64, 8, 1, last=False),
     _any('tf32', 64, 64, 16, 64, 8, 2),
 )

@@ -52,7 +52,7 @@ def deform_conv2d(
         ParameterError: On a GPU, if types or sizes do not fit each other.
     """
     device = x.device.type
-    if torch.is_autocast_enabled(device):
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
         kind = torch.get_autocast_dtype(device) if device == 'cuda' else torch.float32
         x, weight = x.to(kind), weight.to(kind)
         bias = None if bias is None else bias.to(kind)
