@@ -174,3 +174,44 @@ def test_manifest_errors_survive_a_process_border() -> None:
 
 def test_long_values_are_cut_in_the_message() -> None:
     assert len(str(ManifestError('name', 'x' * 10_000, 'a text'))) < 400
+
+
+def write_engine(folder: Path, record: object, *, name: str = 'model') -> Path:
+    """Write an engine with this record beside a model."""
+    path = write_model(folder).with_name(f'{name}.engine')
+    path.write_bytes(b'an engine')
+    path.with_name(path.name + '.json').write_text(json.dumps(record))
+    return path
+
+
+@pytest.mark.parametrize('name', ['model', 'night'])
+def test_an_engine_has_the_manifest_of_the_model_it_was_built_from(
+    tmp_path: Path, name: str
+) -> None:
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    path = write_engine(tmp_path, {'model_sha256': digest}, name=name)
+    assert ModelManifest.load(path) == ModelManifest.load(tmp_path / 'model.onnx')
+    (tmp_path / 'model.onnx').unlink()  # a vehicle needs the engine only
+    assert ModelManifest.load(str(path)).sha256 == digest
+
+
+def test_an_engine_finds_the_manifest_of_its_own_name_first(tmp_path: Path) -> None:
+    path = write_engine(tmp_path, {'model_sha256': 'b' * 64}, name='night')
+    (tmp_path / 'night.json').write_text(json.dumps(manifest_values(sha256='b' * 64)))
+    assert ModelManifest.load(path).sha256 == 'b' * 64
+
+
+@pytest.mark.parametrize('record', [{'model_sha256': 'b' * 64}, {}, []])
+def test_an_engine_of_another_model_is_refused(tmp_path: Path, record: object) -> None:
+    path = write_engine(tmp_path, record)
+    with pytest.raises(ManifestError, match='training.build_engine') as caught:
+        ModelManifest.load(path)
+    assert caught.value.field == 'sha256'
+
+
+@pytest.mark.parametrize('missing', ['model.engine', 'model.engine.json', 'model.json'])
+def test_missing_files_of_an_engine_are_named(tmp_path: Path, missing: str) -> None:
+    path = write_engine(tmp_path, {'model_sha256': hashlib.sha256(CONTENT).hexdigest()})
+    (tmp_path / missing).unlink()
+    with pytest.raises(ModelError, match=f"{missing}'"):
+        ModelManifest.load(path)

@@ -1,14 +1,16 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The manifest of a model: `model.json` beside `model.onnx`, checked field by field."""
+"""The manifest of a model: `model.json` beside `model.onnx`, checked field by field.
+
+A TensorRT engine made from the model may lie beside them; it is described by the same manifest.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import operator
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,11 +18,13 @@ from typing import Any
 
 from upsnet_ros.core.errors import LabelError, ManifestError, ModelError, ParameterError
 from upsnet_ros.core.geometry import SIDE_MULTIPLE
+from upsnet_ros.core.json_fields import JsonFields, is_mapping, is_sha256, is_text, read_json
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.panoptic_head import PanopticHead
 from upsnet_ros.core.structures import MASK_SIZE, SEMANTIC_STRIDE
 
 FORMAT_VERSION = 1
+ENGINE_SUFFIX = '.engine'
 
 
 @dataclass(frozen=True)
@@ -107,18 +111,22 @@ class ModelManifest:
 
     @classmethod
     def load(cls, model_path: Path | str) -> ModelManifest:
-        """Read the manifest beside an ONNX file and check that it belongs to that file.
+        """Read the manifest beside a model file and check that it belongs to that file.
 
         Args:
-            model_path: the ONNX file; its manifest has the same name with `.json`.
+            model_path: the ONNX file, whose manifest has the same name with `.json`; or a TensorRT
+                engine, whose record `<engine>.json` says from which ONNX file it was built, with
+                the manifest of that file beside it, by the engine's name or as `model.json`.
 
         Raises:
             ModelError: a file is missing or unreadable.
             ManifestError: a field is missing or wrong, or the file is not the one described.
         """
         model_path = Path(model_path)
+        if model_path.suffix == ENGINE_SUFFIX:
+            return _manifest_of_engine(model_path)
         digest = _hash_file(model_path)
-        manifest = cls.from_dict(_read_json(model_path.with_suffix('.json')))
+        manifest = cls.from_dict(_read_manifest(model_path.with_suffix('.json')))
         if digest != manifest.sha256:
             raise ManifestError(
                 'sha256',
@@ -137,23 +145,23 @@ class ModelManifest:
         """
         fields = _Fields('', values)
         version = fields.take('format_version', lambda v: v == FORMAT_VERSION, f'{FORMAT_VERSION}')
-        label_set = _label_set(fields.take('label_set', _is_mapping, 'an object'))
-        input_description = _input(fields.take('input', _is_mapping, 'an object'))
+        label_set = _label_set(fields.take('label_set', is_mapping, 'an object'))
+        input_description = _input(fields.take('input', is_mapping, 'an object'))
         manifest = cls(
             format_version=version,
-            name=fields.take('name', _is_text, 'a text'),
+            name=fields.take('name', is_text, 'a text'),
             label_set=label_set,
             input=input_description,
             outputs=_outputs(
-                fields.take('outputs', _is_mapping, 'an object'), input_description, label_set
+                fields.take('outputs', is_mapping, 'an object'), input_description, label_set
             ),
             panoptic_head=_panoptic_head(
-                fields.take('panoptic_head', _is_mapping, 'an object'), label_set
+                fields.take('panoptic_head', is_mapping, 'an object'), label_set
             ),
-            sha256=fields.take('sha256', _is_sha256, '64 hexadecimal digits in lower case'),
-            recipe=fields.take('recipe', _is_mapping, 'an object'),
-            training=fields.take('training', _is_mapping, 'an object'),
-            metrics=fields.take('metrics', _is_mapping, 'an object'),
+            sha256=fields.take('sha256', is_sha256, '64 hexadecimal digits in lower case'),
+            recipe=fields.take('recipe', is_mapping, 'an object'),
+            training=fields.take('training', is_mapping, 'an object'),
+            metrics=fields.take('metrics', is_mapping, 'an object'),
         )
         fields.refuse_others()
         return manifest
@@ -181,43 +189,7 @@ class ModelManifest:
         partial.replace(path)
 
 
-class _Fields:
-    """Takes the fields of a JSON object one by one, and names the one that is wrong."""
-
-    def __init__(self, prefix: str, values: Any) -> None:
-        """Keep an object; `prefix` is its own dotted path with a dot at the end, or empty."""
-        if not isinstance(values, Mapping):
-            raise ManifestError(prefix.rstrip('.') or '(whole file)', values, 'a JSON object')
-        self._prefix = prefix
-        self._left = dict(values)
-
-    def take(self, name: str, is_right: Callable[[Any], bool], expected: str) -> Any:
-        """Return a field's value, or raise ManifestError if it is missing or not right."""
-        if name not in self._left:
-            raise ManifestError(self._prefix + name, 'nothing', expected)
-        value = self._left.pop(name)
-        if not is_right(value):
-            raise ManifestError(self._prefix + name, value, expected)
-        return value
-
-    def refuse_others(self) -> None:
-        """Raise ManifestError if fields are left: a misspelt one must not pass unnoticed."""
-        for name, value in self._left.items():
-            raise ManifestError(
-                self._prefix + name, value, f'no such field in format version {FORMAT_VERSION}'
-            )
-
-
-def _is_mapping(value: Any) -> bool:
-    return isinstance(value, Mapping)
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value)
-
-
-def _is_sha256(value: Any) -> bool:
-    return isinstance(value, str) and re.fullmatch('[0-9a-f]{64}', value) is not None
+_Fields = partial(JsonFields, error=ManifestError, version=FORMAT_VERSION)
 
 
 def _is_side(value: Any) -> bool:
@@ -245,7 +217,7 @@ def _input(values: Any) -> InputDescription:
     fields = _Fields('input.', values)
     side = f'a positive multiple of {SIDE_MULTIPLE}'
     description = InputDescription(
-        name=fields.take('name', _is_text, 'a text'),
+        name=fields.take('name', is_text, 'a text'),
         height=fields.take('height', _is_side, side),
         width=fields.take('width', _is_side, side),
         layout=fields.take('layout', lambda v: v == 'NHWC', "'NHWC'"),
@@ -317,16 +289,45 @@ def _hash_file(path: Path) -> str:
         ) from error
 
 
-def _read_json(path: Path) -> Any:
-    """Return the content of a JSON file."""
-    try:
-        return json.loads(path.read_text(encoding='utf-8'))
-    except OSError as error:
+def engine_record_path(engine_path: Path) -> Path:
+    """Where the record of an engine lies."""
+    return engine_path.with_name(engine_path.name + '.json')
+
+
+def source_beside(engine_path: Path, suffix: str) -> Path:
+    """Where the ONNX file or the manifest lies from which an engine was built.
+
+    Args:
+        engine_path: the engine.
+        suffix: `.onnx` or `.json`.
+    """
+    own = engine_path.with_suffix(suffix)
+    return own if own.is_file() else engine_path.with_name('model' + suffix)
+
+
+def _manifest_of_engine(engine_path: Path) -> ModelManifest:
+    """Return the manifest beside an engine, if the engine was built from that model."""
+    if not engine_path.is_file():
         raise ModelError(
-            f"manifest '{path}' cannot be read ({error.strerror}), expected it beside the model; "
-            'copy both files, or export the model again'
-        ) from error
-    except ValueError as error:
-        raise ModelError(
-            f"manifest '{path}' is not JSON ({error}); copy it again, or export the model again"
-        ) from error
+            f"model file '{engine_path}' does not exist, expected a TensorRT engine; check the "
+            'path of the model, or build it: python -m training.build_engine'
+        )
+    record_path = engine_record_path(engine_path)
+    record = read_json(record_path, what='engine record', remedy='build the engine again')
+    built_from = record.get('model_sha256') if is_mapping(record) else None
+    manifest_path = source_beside(engine_path, '.json')
+    manifest = ModelManifest.from_dict(_read_manifest(manifest_path))
+    if built_from != manifest.sha256:
+        raise ManifestError(
+            'sha256',
+            manifest.sha256,
+            f"{built_from}, 'model_sha256' of '{record_path}': the engine was built from another "
+            f"model than '{manifest_path}' describes, so build it again "
+            '(python -m training.build_engine), or use the ONNX file as model',
+        )
+    return manifest
+
+
+def _read_manifest(path: Path) -> Any:
+    """Return the content of a manifest."""
+    return read_json(path, what='manifest', remedy='export the model again')

@@ -14,7 +14,7 @@ from types import TracebackType
 import numpy as np
 
 from upsnet_ros.backends.backend import Backend
-from upsnet_ros.backends.select import AUTOMATIC, create_backend
+from upsnet_ros.backends.select import AUTOMATIC, REFUSE, create_backend
 from upsnet_ros.core.errors import ImageError, ParameterError
 from upsnet_ros.core.geometry import InputGeometry, place_image
 from upsnet_ros.core.labels import LabelSet
@@ -53,23 +53,37 @@ class PanopticPipeline:
 
     @classmethod
     def load(
-        cls, model_path: Path | str, *, backend: str = AUTOMATIC, num_threads: int = 0
+        cls,
+        model_path: Path | str,
+        *,
+        backend: str = AUTOMATIC,
+        num_threads: int = 0,
+        stale_engine: str = REFUSE,
     ) -> PanopticPipeline:
         """Load a model and its manifest.
 
         Args:
-            model_path: the ONNX file, with its manifest (.json) beside it.
+            model_path: the ONNX file with its manifest (.json) beside it, or a TensorRT engine
+                with its record and that manifest beside it.
             backend: one of `upsnet_ros.backends.select.backend_names()`.
             num_threads: CPU threads that work on one image; 0 for one per core.
+            stale_engine: one of `upsnet_ros.backends.select.STALE_ENGINE_CHOICES`: whether an
+                engine that was built for another computer is refused, or its ONNX file run.
 
         Raises:
             ModelError: the model or its manifest is missing, altered or unfit.
-            ParameterError: there is no such backend, or the number of threads is negative.
+            ParameterError: there is no such backend, it does not run this kind of file, or the
+                number of threads is negative.
         """
         manifest = ModelManifest.load(model_path)
-        return cls(
-            create_backend(model_path, manifest, name=backend, num_threads=num_threads), manifest
+        loaded = create_backend(
+            model_path,
+            manifest,
+            name=backend,
+            num_threads=num_threads,
+            stale_engine=stale_engine,
         )
+        return cls(loaded, manifest)
 
     @property
     def backend(self) -> Backend:

@@ -11,7 +11,12 @@ import numpy as np
 import onnxruntime
 
 from upsnet_ros.backends.available_cores import available_cores
-from upsnet_ros.core.errors import ImageError, ManifestError, ModelError, ParameterError
+from upsnet_ros.backends.graph_interface import (
+    check_graph,
+    check_network_image,
+    to_network_output,
+)
+from upsnet_ros.core.errors import ModelError, ParameterError
 from upsnet_ros.core.structures import NetworkOutput
 from upsnet_ros.manifest import ModelManifest
 
@@ -62,29 +67,28 @@ class OnnxBackend:
             )
         self.device = 'cuda:0' if device == 'cuda' else 'cpu'
         self.input_size = manifest.input_size
-        self._shape = (*manifest.input_size, 3)
         self._input_name = manifest.input.name
         self._output_names = list(manifest.outputs)
         self._session: onnxruntime.InferenceSession | None = _load(
             Path(model_path), _session_options(num_threads), _providers(device)
         )
-        _check_graph(self._session, manifest)
+        check_graph(
+            {entry.name: _describe(entry) for entry in self._session.get_inputs()},
+            {entry.name: _describe(entry) for entry in self._session.get_outputs()},
+            manifest,
+        )
 
     def infer(self, image_bgr: np.ndarray) -> NetworkOutput:
         """Run the network on one uint8 [H, W, 3] BGR image of the input size; see `Backend`."""
         if self._session is None:
             raise ModelError('the model is closed; load it again to use it')
-        if image_bgr.shape != self._shape or image_bgr.dtype != np.uint8:
-            raise ImageError(
-                f'network input has shape {image_bgr.shape} and type {image_bgr.dtype}, expected '
-                f'{self._shape} and uint8; place the image with place_image'
-            )
+        check_network_image(image_bgr, self.input_size)
         batch = np.ascontiguousarray(image_bgr)[None]  # [1, H, W, 3]
         try:
             values = self._session.run(self._output_names, {self._input_name: batch})
         except Exception as error:  # the library raises many types, some of them its own
             raise ModelError(f'ONNX Runtime failed on an image: {error}') from error
-        return _to_network_output(dict(zip(self._output_names, values, strict=True)))
+        return to_network_output(dict(zip(self._output_names, values, strict=True)))
 
     def close(self) -> None:
         """Free the network's memory; safe to call twice."""
@@ -134,39 +138,9 @@ def _load(
         ) from error
 
 
-def _check_graph(session: onnxruntime.InferenceSession, manifest: ModelManifest) -> None:
-    """Raise ManifestError unless names, shapes and types of the graph fit the manifest."""
-    inputs = {entry.name: _describe(entry) for entry in session.get_inputs()}
-    wanted = {'shape': list(manifest.input.shape), 'dtype': manifest.input.dtype}
-    if inputs != {manifest.input.name: wanted}:
-        raise ManifestError(
-            'input', {manifest.input.name: wanted}, f'{inputs}, the inputs of the model file'
-        )
-    outputs = {entry.name: _describe(entry) for entry in session.get_outputs()}
-    for name, description in manifest.outputs.items():
-        if outputs.get(name) != description.to_dict():
-            raise ManifestError(
-                f'outputs.{name}',
-                description.to_dict(),
-                f'{outputs.get(name, "no such output")}, as in the model file',
-            )
-
-
 def _describe(entry: Any) -> dict[str, Any]:
     """Return shape and type of a graph's input or output, as a manifest writes them."""
     return {
         'shape': list(entry.shape),
         'dtype': _ELEMENT_TYPES.get(entry.type, entry.type),
     }
-
-
-def _to_network_output(values: dict[str, np.ndarray]) -> NetworkOutput:
-    """Return the answer for the only image of a batch of one."""
-    return NetworkOutput(
-        semantic_logits=values['semantic_logits'][0],
-        boxes=values['boxes'][0],
-        scores=values['scores'][0],
-        classes=values['classes'][0],
-        mask_logits=values['mask_logits'][0],
-        count=int(values['count'][0]),
-    )

@@ -4,20 +4,33 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
 from upsnet_ros.backends.backend import Backend
+from upsnet_ros.backends.engine_check import StaleEngineError
 from upsnet_ros.core.errors import ModelError, ParameterError
-from upsnet_ros.manifest import ModelManifest
+from upsnet_ros.manifest import ENGINE_SUFFIX, ModelManifest, source_beside
+
+_LOGGER = logging.getLogger(__name__)
 
 AUTOMATIC = 'auto'
+REFUSE = 'refuse'
+ONNX_RUNTIME = 'onnxruntime'
+TENSORRT = 'tensorrt'
+# What to do with an engine that was built for another computer, driver or TensorRT.
+STALE_ENGINE_CHOICES = (REFUSE, ONNX_RUNTIME)
 
 
-def _create_onnx_backend(
-    model_path: Path | str, manifest: ModelManifest, num_threads: int
-) -> Backend:
+def _create_onnx_backend(model_path: Path, manifest: ModelManifest, num_threads: int) -> Backend:
     """Return ONNX Runtime on the CPU; the library is imported only now."""
+    if model_path.suffix == ENGINE_SUFFIX:
+        raise ParameterError(
+            f"backend is '{ONNX_RUNTIME}' and the model is the TensorRT engine '{model_path}', "
+            f"expected an ONNX file; use '{source_beside(model_path, '.onnx')}' as model, or "
+            f"backend '{TENSORRT}'"
+        )
     try:
         from upsnet_ros.backends.onnx_backend import OnnxBackend
     except ImportError as error:
@@ -28,11 +41,31 @@ def _create_onnx_backend(
     return OnnxBackend(model_path, manifest, num_threads=num_threads)
 
 
-_CONSTRUCTORS: dict[str, Callable[[Path | str, ModelManifest, int], Backend]] = {
-    'onnxruntime': _create_onnx_backend,
+def _create_tensorrt_backend(
+    model_path: Path, manifest: ModelManifest, num_threads: int
+) -> Backend:
+    """Return TensorRT on the first GPU; its libraries are imported only now."""
+    if model_path.suffix != ENGINE_SUFFIX:
+        engine_path = model_path.with_suffix(ENGINE_SUFFIX)
+        remedy = (
+            f"use the engine '{engine_path}' beside it as model"
+            if engine_path.is_file()
+            else f'build one: python -m training.build_engine --model {model_path} '
+            f'--output {engine_path}'
+        )
+        raise ParameterError(
+            f"backend is '{TENSORRT}' and the model is '{model_path}', expected an engine "
+            f'({ENGINE_SUFFIX}); {remedy}'
+        )
+    from upsnet_ros.backends.tensorrt_backend import TensorRtBackend
+
+    return TensorRtBackend(model_path, manifest)
+
+
+_CONSTRUCTORS: dict[str, Callable[[Path, ModelManifest, int], Backend]] = {
+    ONNX_RUNTIME: _create_onnx_backend,
+    TENSORRT: _create_tensorrt_backend,
 }
-# What `auto` stands for.
-_DEFAULT = 'onnxruntime'
 
 
 def backend_names() -> tuple[str, ...]:
@@ -46,20 +79,40 @@ def create_backend(
     *,
     name: str = AUTOMATIC,
     num_threads: int = 0,
+    stale_engine: str = REFUSE,
 ) -> Backend:
     """Return a loaded network.
 
     Args:
-        model_path: the ONNX file.
+        model_path: the ONNX file, or a TensorRT engine (`.engine`).
         manifest: its manifest.
-        name: one of `backend_names()`.
-        num_threads: CPU threads that work on one image; 0 for one per core.
+        name: one of `backend_names()`; `auto` is TensorRT for an engine, else ONNX Runtime.
+        num_threads: CPU threads that work on one image; 0 for one per core. TensorRT needs none.
+        stale_engine: what to do with an engine that was built for another computer, driver or
+            TensorRT: `refuse` it, or run the ONNX file beside it in `onnxruntime`.
 
     Raises:
-        ParameterError: there is no backend of this name, or the number of threads is negative.
+        ParameterError: there is no backend of this name, it does not run this kind of file, or
+            another parameter is impossible.
         ModelError: the model cannot be loaded or does not fit its manifest.
+        StaleEngineError: the engine does not fit this computer, and shall be refused then.
     """
-    wanted = _DEFAULT if name == AUTOMATIC else name
+    model_path = Path(model_path)
+    automatic = TENSORRT if model_path.suffix == ENGINE_SUFFIX else ONNX_RUNTIME
+    wanted = automatic if name == AUTOMATIC else name
     if wanted not in _CONSTRUCTORS:
         raise ParameterError(f"backend is '{name}', expected one of {', '.join(backend_names())}")
-    return _CONSTRUCTORS[wanted](model_path, manifest, num_threads)
+    if stale_engine not in STALE_ENGINE_CHOICES:
+        raise ParameterError(
+            f"stale_engine is '{stale_engine}', expected one of {', '.join(STALE_ENGINE_CHOICES)}"
+        )
+    try:
+        return _CONSTRUCTORS[wanted](model_path, manifest, num_threads)
+    except StaleEngineError as error:
+        if stale_engine == REFUSE:
+            raise
+        onnx_path = source_beside(model_path, '.onnx')
+        _LOGGER.warning("%s\nThe model runs in ONNX Runtime from '%s'.", error, onnx_path)
+        # Loading the manifest again compares the file with its hash.
+        source = ModelManifest.load(onnx_path)
+        return _CONSTRUCTORS[ONNX_RUNTIME](onnx_path, source, num_threads)

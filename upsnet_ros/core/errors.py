@@ -40,7 +40,7 @@ class ManifestError(ModelError):
         self.received = received
         self.expected = expected
         super().__init__(
-            f"model manifest field '{field}': received {_shorten(received)}, expected {expected}; "
+            f"model manifest field '{field}': received {shorten(received)}, expected {expected}; "
             'export the model again, or use the manifest that was written with it'
         )
 
@@ -53,7 +53,7 @@ class ParameterError(UpsnetError):
     """A parameter value that is impossible."""
 
 
-def _shorten(value: object, *, limit: int = 120) -> str:
+def shorten(value: object, *, limit: int = 120) -> str:
     """Return the value's representation, cut so that one bad field cannot flood a log."""
     text = repr(value)
     return text if len(text) <= limit else f'{text[:limit]}...'

@@ -1,0 +1,122 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The trial of an engine in a real process of its own, whatever happens to it there."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.fake_tensorrt import FakeTensorRt
+from upsnet_ros.backends.engine_trial import main
+from upsnet_ros.backends.tensorrt_backend import TensorRtBackend
+from upsnet_ros.backends.trial_process import run_trial, trial_command
+from upsnet_ros.core.errors import ModelError
+from upsnet_ros.manifest import ModelManifest
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, '-c', code]
+
+
+def load(path: Path, *, timeout_s: float = 60.0) -> TensorRtBackend:
+    return TensorRtBackend(path, ModelManifest.load(path), trial_timeout_s=timeout_s)
+
+
+def test_a_trial_that_works_says_nothing() -> None:
+    run_trial(python('print("fine")'), timeout_s=30.0)
+
+
+@pytest.mark.parametrize(
+    ('code', 'message'),
+    [
+        ('import os; os.abort()', 'crashed with SIGABRT'),
+        ('import os, signal; os.kill(os.getpid(), signal.SIGSEGV)', 'crashed with SIGSEGV'),
+        ('raise SystemExit(7)', 'failed with exit status 7'),
+    ],
+)
+def test_crashes_and_failures_are_told_with_the_end_of_the_log(code: str, message: str) -> None:
+    before = 'for n in range(50): print("line", n, flush=True)\n'
+    with pytest.raises(ModelError, match=message) as caught:
+        run_trial(python(before + code), timeout_s=30.0)
+    assert 'line 49' in str(caught.value) and 'line 5\n' not in str(caught.value)
+
+
+def test_an_empty_log_is_said_to_be_empty() -> None:
+    with pytest.raises(ModelError, match='the log is empty'):
+        run_trial(python('raise SystemExit(3)'), timeout_s=30.0)
+
+
+def test_a_trial_that_hangs_is_ended() -> None:
+    start = time.monotonic()
+    code = 'import time; print("waiting", flush=True); time.sleep(60)'
+    with pytest.raises(ModelError, match='no answer within 1 s.*\nwaiting'):
+        run_trial(python(code), timeout_s=1.0)
+    assert time.monotonic() - start < 20.0
+
+
+def test_a_process_left_behind_does_not_hold_up_the_end() -> None:
+    code = (
+        'import subprocess, sys\n'
+        'subprocess.Popen([sys.executable, "-c", "import time; time.sleep(20)"])\n'
+    )
+    start = time.monotonic()
+    run_trial(python(code), timeout_s=15.0)
+    assert time.monotonic() - start < 15.0
+
+
+def test_the_real_trial_runs_the_engine_and_ends(engine_path: Path, child_libraries: Path) -> None:
+    run_trial(trial_command(engine_path), timeout_s=60.0)
+
+
+def test_the_backend_is_loaded_after_a_trial(
+    engine_path: Path, child_libraries: Path, tensorrt: FakeTensorRt
+) -> None:
+    backend = load(engine_path)
+    assert tensorrt.cuda.calls.count('deserialize') == 1
+    backend.close()
+
+
+@pytest.mark.parametrize(
+    ('library', 'messages'),
+    [
+        ('import os\nos.abort()\n', ['crashed with SIGABRT', 'Fatal Python error: Aborted']),
+        ('raise ImportError("libnvinfer.so.10: no such file")\n', ['status 1', 'libnvinfer.so']),
+    ],
+)
+def test_a_library_that_fails_in_the_trial_never_sees_the_engine_here(
+    engine_path: Path,
+    child_libraries: Path,
+    tensorrt: FakeTensorRt,
+    library: str,
+    messages: list[str],
+) -> None:
+    (child_libraries / 'tensorrt.py').write_text(library)
+    with pytest.raises(ModelError) as caught:
+        load(engine_path)
+    assert all(text in str(caught.value) for text in messages)
+    assert 'runtime created' not in tensorrt.cuda.calls
+
+
+def test_a_stale_engine_is_not_even_tried(
+    engine_path: Path, child_libraries: Path, tensorrt: FakeTensorRt
+) -> None:
+    (child_libraries / 'tensorrt.py').write_text('import os\nos.abort()\n')
+    tensorrt.cuda.properties.minor = 9
+    with pytest.raises(ModelError, match='compute capability is 8.9'):
+        load(engine_path)
+
+
+def test_a_wrong_command_line_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert 'expected one' in capsys.readouterr().err
+
+
+def test_what_fails_is_printed_for_the_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path / 'none.engine')]) == 1
+    assert 'none.engine' in capsys.readouterr().err

@@ -1,0 +1,284 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The record of a TensorRT engine: `model.engine.json`, written beside it by whoever built it.
+
+TensorRT cannot say whether it could load an engine before it loads it. So what an engine was built
+with is written down, and compared with what is there before TensorRT sees a byte of it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from upsnet_ros.backends.surroundings import Gpu, Surroundings
+from upsnet_ros.core.errors import ModelError, shorten
+from upsnet_ros.core.json_fields import JsonFields, is_mapping, is_sha256, is_text, read_json
+from upsnet_ros.manifest import TensorDescription, engine_record_path
+
+RECORD_VERSION = 1
+PRECISIONS = ('fp16', 'fp32')
+DEFORM_CONVS = ('plugin', 'builtin', 'native')
+BUILD_AGAIN = (
+    'build the engine again: python -m training.build_engine --model model.onnx '
+    '--output model.engine'
+)
+_TYPES = ('uint8', 'int32', 'float32', 'float16')
+
+
+class EngineRecordError(ModelError):
+    """A field of an engine's record that is missing or malformed.
+
+    Attributes:
+        field: dotted path of the field, for example `gpu.name`.
+        received: what the field held.
+        expected: what it should hold, in words.
+    """
+
+    def __init__(self, field: str, received: object, expected: str) -> None:
+        """Build the message from the three attributes."""
+        self.field = field
+        self.received = received
+        self.expected = expected
+        super().__init__(
+            f"engine record field '{field}': received {shorten(received)}, expected {expected}; "
+            f'{BUILD_AGAIN}'
+        )
+
+    def __reduce__(self) -> tuple[type, tuple[str, object, str]]:
+        """Keep the three attributes across process borders, where exceptions are pickled."""
+        return type(self), (self.field, self.received, self.expected)
+
+
+@dataclass(frozen=True)
+class EngineInput:
+    """The engine's only input.
+
+    Attributes:
+        name: name of the tensor.
+        shape: cameras, height, width, channels.
+        dtype: NumPy name of the element type.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {'name': self.name, 'shape': list(self.shape), 'dtype': self.dtype}
+
+
+@dataclass(frozen=True)
+class EngineRecord:
+    """What an engine is, what it was built with and where it runs.
+
+    Attributes:
+        engine_sha256: hash of the engine.
+        onnx_sha256: hash of the ONNX file that was compiled: the model's own, or a variant of it.
+        model_sha256: hash of the model's ONNX file, as its manifest has it.
+        model_name: name of the model in its manifest.
+        precision: `fp16` or `fp32`.
+        deform_conv: who computes deformable convolutions: `plugin`, `builtin` or `native`.
+        plugin_ptx_sha256: hash of the plugin's PTX; None without the plugin.
+        cameras: images that the engine takes at once.
+        tensorrt: TensorRT that built it, for example `10.16.1`.
+        cuda_runtime: CUDA version of the libraries that built it, for example `13.0`.
+        cuda_driver: newest CUDA version that the driver could run that built it.
+        gpu: the GPU it was built on.
+        platform: operating system and processor it was built on, for example `linux-x86_64`.
+        input: its input.
+        outputs: its outputs by name.
+        verification: what the comparison with ONNX Runtime after the build found.
+        built: date and time of the build, ISO 8601.
+        format_version: version of this format, 1.
+    """
+
+    engine_sha256: str
+    onnx_sha256: str
+    model_sha256: str
+    model_name: str
+    precision: str
+    deform_conv: str
+    plugin_ptx_sha256: str | None
+    cameras: int
+    tensorrt: str
+    cuda_runtime: str
+    cuda_driver: str
+    gpu: Gpu
+    platform: str
+    input: EngineInput
+    outputs: Mapping[str, TensorDescription]
+    verification: Mapping[str, Any]
+    built: str
+    format_version: int = RECORD_VERSION
+
+    @classmethod
+    def load(cls, engine_path: Path | str) -> EngineRecord:
+        """Read the record beside an engine.
+
+        Args:
+            engine_path: the engine; its record has the same name with `.json` behind it.
+
+        Raises:
+            ModelError: the record is missing, unreadable or no JSON.
+            EngineRecordError: a field is missing, unknown or wrong.
+        """
+        path = engine_record_path(Path(engine_path))
+        return cls.from_dict(read_json(path, what='engine record', remedy=BUILD_AGAIN))
+
+    @classmethod
+    def from_dict(cls, values: Any) -> EngineRecord:
+        """Return the record written by `to_dict`, every field checked.
+
+        Raises:
+            EngineRecordError: a field is missing, unknown or wrong.
+        """
+        fields = _Fields('', values)
+        version = fields.take(
+            'format_version', lambda v: type(v) is int and v == RECORD_VERSION, f'{RECORD_VERSION}'
+        )
+        digest = '64 hexadecimal digits in lower case'
+        record = cls(
+            format_version=version,
+            **{
+                name: fields.take(name, is_sha256, digest)
+                for name in ('engine_sha256', 'onnx_sha256', 'model_sha256')
+            },
+            **{
+                name: fields.take(name, is_text, 'a text')
+                for name in ('model_name', 'platform', 'built')
+            },
+            precision=fields.take('precision', PRECISIONS.__contains__, f'one of {PRECISIONS}'),
+            deform_conv=fields.take(
+                'deform_conv', DEFORM_CONVS.__contains__, f'one of {DEFORM_CONVS}'
+            ),
+            plugin_ptx_sha256=fields.take(
+                'plugin_ptx_sha256', lambda v: v is None or is_sha256(v), f'{digest}, or null'
+            ),
+            cameras=fields.take('cameras', _is_count, 'a whole number, at least 1'),
+            **{
+                name: fields.take(name, _is_version, "numbers and dots such as '13.0'")
+                for name in ('tensorrt', 'cuda_runtime', 'cuda_driver')
+            },
+            gpu=_gpu(fields.take('gpu', is_mapping, 'an object')),
+            input=_input(fields.take('input', is_mapping, 'an object')),
+            outputs=_outputs(fields.take('outputs', is_mapping, 'an object')),
+            verification=fields.take('verification', is_mapping, 'an object'),
+        )
+        fields.refuse_others()
+        return record
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values; `from_dict` undoes it."""
+        return {
+            **vars(self),
+            'gpu': self.gpu.to_dict(),
+            'input': self.input.to_dict(),
+            'outputs': {name: output.to_dict() for name, output in self.outputs.items()},
+            'verification': dict(self.verification),
+        }
+
+    def write(self, engine_path: Path | str) -> None:
+        """Write the record beside its engine, in one step so that no reader sees half of it."""
+        path = engine_record_path(Path(engine_path))
+        partial_path = path.with_name(path.name + '.partial')
+        text = json.dumps(self.to_dict(), indent=2, allow_nan=False) + '\n'
+        partial_path.write_text(text, encoding='utf-8')
+        partial_path.replace(path)
+
+    def problems(self, actual: Surroundings) -> tuple[str, ...]:
+        """Return why the engine must not be loaded here, one line each; none if it fits.
+
+        Each line says what is there, what the engine wants and what to do.
+        """
+        same = (
+            (
+                'GPU of compute capability',
+                actual.gpu.compute_capability,
+                self.gpu.compute_capability,
+            ),
+            ('GPU', actual.gpu.name, self.gpu.name),
+            ('platform', actual.platform, self.platform),
+            ('model of SHA-256', actual.model_sha256, self.model_sha256),
+        )
+        lines = [
+            f'{what} is {there}, the engine was built for {wanted}; {BUILD_AGAIN}'
+            for what, there, wanted in same
+            if there != wanted
+        ]
+        if not _same_release(actual.tensorrt, self.tensorrt):
+            lines.insert(
+                0,
+                f'TensorRT is {actual.tensorrt}, the engine was built with {self.tensorrt} and '
+                f'loads in no other; {BUILD_AGAIN}',
+            )
+        if _numbers(actual.cuda_driver) < _numbers(self.cuda_driver):
+            lines.append(
+                f'the NVIDIA driver runs CUDA up to {actual.cuda_driver}, the engine was proved '
+                f'with one for {self.cuda_driver}; update the driver, or {BUILD_AGAIN}'
+            )
+        return tuple(lines)
+
+
+_Fields = partial(JsonFields, error=EngineRecordError, version=RECORD_VERSION)
+
+
+def _same_release(there: str, wanted: str) -> bool:
+    """Whether two versions agree as far as both are given: `10.16.1.11` is a `10.16.1`."""
+    return all(a == b for a, b in zip(_numbers(there), _numbers(wanted), strict=False))
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version, so that 10.9 comes before 10.16."""
+    return tuple(int(number) for number in re.findall(r'\d+', version))
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value > 0
+
+
+def _is_version(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r'\d+(\.\d+)+', value) is not None
+
+
+def _is_shape(value: Any) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and all(map(_is_count, value))
+
+
+def _gpu(values: Any) -> Gpu:
+    """Return the checked description of a GPU."""
+    fields = _Fields('gpu.', values)
+    gpu = Gpu(
+        name=fields.take('name', is_text, 'a text'),
+        compute_capability=fields.take('compute_capability', _is_version, "such as '8.7'"),
+        integrated=fields.take('integrated', lambda v: isinstance(v, bool), 'true or false'),
+    )
+    fields.refuse_others()
+    return gpu
+
+
+def _input(values: Any) -> EngineInput:
+    """Return the checked description of the input."""
+    fields = _Fields('input.', values)
+    name = fields.take('name', is_text, 'a text')
+    tensor = _tensor(fields)
+    return EngineInput(name, tensor.shape, tensor.dtype)
+
+
+def _outputs(values: Mapping[str, Any]) -> dict[str, TensorDescription]:
+    """Return the checked descriptions of the outputs."""
+    return {name: _tensor(_Fields(f'outputs.{name}.', entry)) for name, entry in values.items()}
+
+
+def _tensor(fields: JsonFields) -> TensorDescription:
+    """Return the shape and type that are left in an object."""
+    shape = fields.take('shape', _is_shape, 'a list of positive whole numbers')
+    dtype = fields.take('dtype', _TYPES.__contains__, f'one of {_TYPES}')
+    fields.refuse_others()
+    return TensorDescription(tuple(shape), dtype)
