@@ -42,7 +42,7 @@ ARGUMENTS = (
     ('params_file', str(CONFIG / 'perception.yaml'), 'parameter file', None),
     ('namespace', '', 'namespace of the node and of all its relative topics', None),
     ('camera_names', '', f"cameras, for instance '[front, left]' {UNCHANGED}", None),
-    ('model', '', f'path of a model.onnx {UNCHANGED}', None),
+    ('model', '', f'path of a model.onnx or model.engine {UNCHANGED}', None),
     ('backend', '', f'inference library {UNCHANGED}', ['', 'auto', 'onnxruntime', 'tensorrt']),
     ('autostart', '', f'configure and activate at once {UNCHANGED}', ['', 'true', 'false']),
     ('use_sim_time', '', f'follow /clock {UNCHANGED}', ['', 'true', 'false']),

@@ -8,6 +8,7 @@ what they made, every tensor needs an address, and the default stream is not use
 
 from __future__ import annotations
 
+import weakref
 from enum import Enum
 from typing import Any
 
@@ -85,12 +86,20 @@ class FakeTensorRt:
         self.refuse_context = 0
         self.refuse_enqueue = 0
         self.capture = 'works'
+        self._logger: weakref.ref | None = None
         self.violations: list[str] = []
         self.alive: list[str] = []
 
     def Runtime(self, logger: Any) -> FakeRuntime:
         assert logger.is_initialised, 'ILogger.__init__ was not called'
-        return FakeRuntime(self, logger)
+        # Like the real one it stays with the first logger, and does not keep it alive.
+        self._logger = self._logger or weakref.ref(logger)
+        return FakeRuntime(self)
+
+    def log(self, severity: Severity, text: str) -> None:
+        logger = self._logger()
+        assert logger is not None, 'the first logger was freed'
+        logger.log(severity, text)
 
     def note_birth(self, what: str) -> None:
         self.cuda.calls.append(f'{what} created')
@@ -109,9 +118,8 @@ class FakeTensorRt:
 class FakeRuntime:
     """The runtime."""
 
-    def __init__(self, library: FakeTensorRt, logger: Any) -> None:
+    def __init__(self, library: FakeTensorRt) -> None:
         self.library = library
-        self.log = lambda severity, text: logger.log(severity, text)
         library.note_birth('runtime')
 
     def __del__(self) -> None:
@@ -119,19 +127,18 @@ class FakeRuntime:
 
     def deserialize_cuda_engine(self, content: bytes) -> FakeEngine | None:
         self.library.cuda.calls.append('deserialize')
-        self.log(Severity.INFO, f'Loaded engine size: {len(content)}')
+        self.library.log(Severity.INFO, f'Loaded engine size: {len(content)}')
         if self.library.refuse_content or content != CONTENT:
-            self.log(Severity.ERROR, 'Serialization assertion magicTag failed')
+            self.library.log(Severity.ERROR, 'Serialization assertion magicTag failed')
             return None
-        return FakeEngine(self.library, self.log)
+        return FakeEngine(self.library)
 
 
 class FakeEngine:
     """An engine; it does not keep its runtime alive."""
 
-    def __init__(self, library: FakeTensorRt, log: Any) -> None:
+    def __init__(self, library: FakeTensorRt) -> None:
         self.library = library
-        self.log = log
         library.note_birth('engine')
 
     def __del__(self) -> None:
@@ -156,17 +163,16 @@ class FakeEngine:
     def create_execution_context(self) -> FakeContext | None:
         if self.library.refuse_context:
             self.library.refuse_context -= 1
-            self.log(Severity.ERROR, 'OutOfMemory: no scratch memory')
+            self.library.log(Severity.ERROR, 'OutOfMemory: no scratch memory')
             return None
-        return FakeContext(self.library, self.log)
+        return FakeContext(self.library)
 
 
 class FakeContext:
     """An execution context; it does not keep its engine alive."""
 
-    def __init__(self, library: FakeTensorRt, log: Any) -> None:
+    def __init__(self, library: FakeTensorRt) -> None:
         self.library = library
-        self.log = log
         self.addresses: dict[str, int] = {}
         addresses = self.addresses  # no cycle: the context must go with its last reference
         self._use = lambda: set(addresses.values())
@@ -192,7 +198,7 @@ class FakeContext:
         cuda.calls.append('enqueue recorded' if is_recording else 'enqueue')
         if cuda.sticky or library.refuse_enqueue:
             library.refuse_enqueue = max(library.refuse_enqueue - 1, 0)
-            self.log(Severity.ERROR, 'enqueueV3: a kernel could not be launched')
+            self.library.log(Severity.ERROR, 'enqueueV3: a kernel could not be launched')
             return False
         if is_recording and library.capture != 'works':
             return self._spoil_capture(stream)
@@ -206,7 +212,7 @@ class FakeContext:
         if self.library.capture == 'raises':
             stream.is_invalidated = True
             raise RuntimeError('pybind says no')
-        self.log(Severity.ERROR, 'operation not permitted when stream is capturing')
+        self.library.log(Severity.ERROR, 'operation not permitted when stream is capturing')
         if self.library.capture == 'logged':
             return True
         stream.is_invalidated = True

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from functools import cache
 from typing import Any
 
 from upsnet_ros.core.errors import ModelError
@@ -60,17 +61,23 @@ class EngineLog:
         return text
 
 
-def _make_logger(library: Any, log: EngineLog) -> Any:
-    """Return an object of TensorRT's logger interface; its base exists only once imported."""
+@cache
+def _process_log(library: Any) -> tuple[Any, EngineLog]:
+    """Return TensorRT's logger of this process, and where its messages go.
 
-    class Logger(library.ILogger):
+    The first logger that TensorRT is given becomes the process's own, for messages of no object in
+    particular. TensorRT does not keep it alive, so one is made, and never freed.
+    """
+    log = EngineLog()
+
+    class Logger(library.ILogger):  # a base that exists only once the library is imported
         def __init__(self) -> None:
             library.ILogger.__init__(self)
 
         def log(self, severity: Any, message: str) -> None:
             log.record(severity.name, message)
 
-    return Logger()
+    return Logger(), log
 
 
 class LoadedEngine:
@@ -92,12 +99,11 @@ class LoadedEngine:
         Raises:
             ModelError: TensorRT does not take it.
         """
-        self.log = EngineLog()
         self._context = self._engine = self._runtime = None
-        # TensorRT keeps no reference to the logger, which must outlive all it made.
-        self._logger = _make_logger(library, self.log)
+        logger, self.log = _process_log(library)
+        self.log.take_errors()  # those of an engine before this one explain nothing
         try:
-            self._runtime = library.Runtime(self._logger)
+            self._runtime = library.Runtime(logger)
             self._engine = self._runtime.deserialize_cuda_engine(content)
         except Exception as error:  # binding code raises many types
             self.close()

@@ -72,13 +72,13 @@ class NodeParameters:
 
     model_path: str = _parameter(
         '',
-        'ONNX file of the model, with its model.json beside it; empty: the model that comes with '
-        'the package',
+        'ONNX file or TensorRT engine of the model, with its model.json beside it; empty: the '
+        'model that comes with the package',
         change='unconfigured',
     )
     backend: str = _parameter(
         'auto',
-        'inference library',
+        'inference library; auto: TensorRT for an engine, ONNX Runtime for an ONNX file',
         choices=('auto', 'onnxruntime', 'tensorrt'),
         change='unconfigured',
     )

@@ -1,0 +1,103 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The backend's CUDA calls beside NVIDIA's own `cuda.bindings`, which this environment has."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+
+import pytest
+from cuda.bindings import runtime
+
+from tests.fakes import fake_cuda
+from upsnet_ros.backends.cuda_runtime import CudaError, CudaRuntime, load_cuda_library
+from upsnet_ros.core.errors import ModelError
+
+FUNCTIONS = [name for name in vars(fake_cuda.FakeCuda) if re.match('cuda[A-Z]', name)]
+FUNCTIONS = [name for name in FUNCTIONS if callable(getattr(fake_cuda.SHARED, name))]
+FUNCTIONS.remove('cudaError_t')
+
+
+def test_the_library_is_found() -> None:
+    assert load_cuda_library() is runtime
+    assert len(FUNCTIONS) > 20
+
+
+@pytest.mark.parametrize('name', FUNCTIONS)
+def test_the_fake_takes_as_many_arguments_as_the_library(name: str) -> None:
+    first_line = getattr(runtime, name).__doc__.splitlines()[0]
+    arguments = first_line[first_line.index('(') + 1 : first_line.rindex(')')]
+    wanted = len(arguments.split(',')) if arguments else 0
+    assert len(inspect.signature(getattr(fake_cuda.SHARED, name)).parameters) == wanted
+
+
+@pytest.mark.parametrize('name', list(fake_cuda.Error.__members__))
+def test_the_fakes_error_codes_are_the_librarys(name: str) -> None:
+    assert fake_cuda.Error[name] == getattr(runtime.cudaError_t, name)
+
+
+@pytest.mark.parametrize(
+    'name', ['cudaStreamNonBlocking', 'cudaHostAllocDefault', 'cudaHostAllocMapped']
+)
+def test_the_fakes_constants_are_the_librarys(name: str) -> None:
+    assert getattr(fake_cuda.FakeCuda, name) == getattr(runtime, name)
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'cudaMemcpyKind.cudaMemcpyHostToDevice',
+        'cudaMemcpyKind.cudaMemcpyDeviceToHost',
+        'cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal',
+    ],
+)
+def test_the_fakes_choices_are_the_librarys(name: str) -> None:
+    kind, member = name.split('.')
+    fake = getattr(getattr(fake_cuda.FakeCuda, kind), member)
+    assert fake == getattr(getattr(runtime, kind), member)
+
+
+@pytest.mark.parametrize('name', ['name', 'major', 'minor', 'integrated'])
+def test_the_device_has_the_properties_that_are_read(name: str) -> None:
+    real = getattr(runtime.cudaDeviceProp(), name)
+    assert isinstance(getattr(fake_cuda.SHARED.properties, name), type(real))
+
+
+def calls() -> dict[str, Callable[[CudaRuntime], object]]:
+    """Calls that need a GPU, each as what it is for."""
+    return {
+        'gpu': lambda cuda: cuda.gpu(),
+        'pinned memory': lambda cuda: cuda.free_pinned(cuda.allocate_pinned(64, is_mapped=True)),
+        'device memory': lambda cuda: cuda.free(cuda.allocate(64)),
+        'stream': lambda cuda: cuda.destroy_stream(cuda.create_stream()),
+    }
+
+
+@pytest.mark.parametrize('what', list(calls()))
+def test_with_a_gpu_calls_work_and_without_they_say_what_is_missing(what: str) -> None:
+    cuda = CudaRuntime(runtime)
+    try:
+        calls()[what](cuda)
+    except CudaError as error:
+        assert error.code in ('cudaErrorInsufficientDriver', 'cudaErrorNoDevice')
+        assert 'nvidia-smi' in str(error) and 'CUDA' in error.text
+        assert not cuda.is_usable()
+    else:
+        assert cuda.is_usable()
+
+
+def test_versions_are_read_or_said_to_be_missing() -> None:
+    cuda = CudaRuntime(runtime)
+    major, minor = map(int, cuda.runtime_version().split('.'))
+    assert major >= 12 and 0 <= minor < 100
+    try:
+        assert re.fullmatch(r'\d+\.\d+', cuda.driver_version())
+    except ModelError as error:
+        assert 'no NVIDIA driver' in str(error)
+
+
+def test_errors_are_told_in_the_librarys_words() -> None:
+    with pytest.raises(CudaError, match='cudaErrorInvalid|cudaErrorInsufficientDriver|NoDevice'):
+        CudaRuntime(runtime, device=1000).gpu()
