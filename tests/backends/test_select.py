@@ -7,6 +7,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.fakes.fake_tensorrt import FakeTensorRt
@@ -64,6 +65,19 @@ def test_a_stale_engine_is_refused_unless_its_onnx_file_shall_run(
         assert pipeline.backend.name == 'onnxruntime' and pipeline.manifest == manifest
         pipeline.warm_up(1)
     assert '11.4.0' in caplog.text and 'runs in ONNX Runtime' in caplog.text
+
+
+def test_the_whole_way_gives_the_labels_of_the_onnx_file(
+    engine_path: Path, child_libraries: Path, tensorrt: FakeTensorRt
+) -> None:
+    picture = np.random.default_rng(0).integers(0, 19, (60, 90, 3), np.uint8)
+    with PanopticPipeline.load(engine_path) as pipeline:
+        got = pipeline.process(picture).panoptic
+    with PanopticPipeline.load(engine_path.with_suffix('.onnx'), num_threads=1) as pipeline:
+        wanted = pipeline.process(picture).panoptic
+    np.testing.assert_array_equal(got.label_image, wanted.label_image)
+    assert got.instances == wanted.instances != ()
+    assert tensorrt.alive == []
 
 
 def create_pipeline(path: Path) -> PanopticPipeline:

@@ -125,7 +125,6 @@ class EngineSession:
                 return f'TensorRT reported {self._engine.log.take_errors()}'
             for name in self._output_names:
                 self._memory[name].queue_spoiling(self._stream)
-            self._cuda.synchronise(self._stream)
             self._graph.launch()
             return _difference(plain, self._wait_for_answer())
         except ModelError as error:
