@@ -27,6 +27,7 @@ PARTS = (
     'upsnet_ros.node',
     'upsnet_ros.evaluation',
     'training',
+    'training.engine',
     'training.synthetic',
 )
 ALLOWED = {
@@ -49,7 +50,15 @@ ALLOWED = {
         'upsnet_ros.node',
     },
     'training.synthetic': {'upsnet_ros.core'},
-    'training': {'upsnet_ros.core', 'training.synthetic'},
+    'training.engine': {
+        'upsnet_ros.core',
+        'upsnet_ros.manifest',
+        'upsnet_ros.backends',
+        'upsnet_ros.agreement',
+        'training',
+        'training.synthetic',
+    },
+    'training': {'upsnet_ros.core', 'training.engine', 'training.synthetic'},
 }
 # Only evaluation, export and the building of engines may also use the runtime around the network.
 TRAINING_WITH_RUNTIME = {

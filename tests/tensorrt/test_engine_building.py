@@ -44,7 +44,12 @@ def job(tmp_path: Path) -> CompileJob:
     path = tmp_path / 'graph.onnx'
     path.write_bytes(small_graph().SerializeToString())
     return CompileJob(
-        path, tmp_path / 'engine', CompileOptions('fp32'), library=LIBRARY, use_plugin=False
+        path,
+        tmp_path / 'engine',
+        CompileOptions('fp32'),
+        library=LIBRARY,
+        use_plugin=False,
+        use_gpu=False,
     )
 
 
@@ -110,6 +115,12 @@ def test_tensorrt_without_its_builder_gives_a_reason(job: CompileJob) -> None:
     """The stub's ``createInferBuilder`` gives nothing, as where the builder library is missing."""
     with pytest.raises(EngineBuildError):
         build_engine(replace(job, library='tensorrt'), progress=False)
+    assert not job.engine.exists()
+
+
+def test_no_gpu_is_told_of_before_a_build_begins(job: CompileJob) -> None:
+    with pytest.raises(EngineBuildError, match="CUDA's Python interface|NVIDIA driver|no CUDA"):
+        build_engine(replace(job, use_gpu=True), progress=False)
     assert not job.engine.exists()
 
 

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from training.engine.engine_compiler import CompileOptions, EngineBuildError, compile_graph
+from upsnet_ros.backends.cuda_runtime import CudaRuntime, load_cuda_library
+from upsnet_ros.core.errors import UpsnetError
 
 PLUGIN_MODULE = 'training.engine.deform_conv_plugin'
 
@@ -30,6 +32,7 @@ class CompileJob:
         options: How to build.
         library: Module of the library.
         use_plugin: Whether our plugin is registered first.
+        use_gpu: Whether a GPU is needed, and told of. TensorRT times layers on it.
         timing_cache: Is read where it exists, and written; None: no such file.
     """
 
@@ -38,6 +41,7 @@ class CompileJob:
     options: CompileOptions
     library: str = 'tensorrt'
     use_plugin: bool = True
+    use_gpu: bool = True
     timing_cache: Path | None = None
 
     def to_json(self) -> str:
@@ -57,6 +61,7 @@ class CompileJob:
             options=CompileOptions(**values['options']),
             library=values['library'],
             use_plugin=values['use_plugin'],
+            use_gpu=values['use_gpu'],
             timing_cache=None if cache is None else Path(cache),
         )
 
@@ -66,6 +71,7 @@ def run(job: CompileJob) -> dict[str, Any]:
 
     Raises:
         EngineBuildError: If the library is not installed, or refuses the graph.
+        ModelError: If there is no driver or no GPU.
     """
     try:
         library = importlib.import_module(job.library)
@@ -76,6 +82,7 @@ def run(job: CompileJob) -> dict[str, Any]:
             f"'{job.library}' cannot be imported ({error}); install TensorRT 10.13 to 11.4 with "
             'its Python package, on Jetson with JetPack 7.2 or newer'
         ) from error
+    computer = describe_computer() if job.use_gpu else None
     cache = job.timing_cache
     compiled = compile_graph(
         library,
@@ -95,6 +102,21 @@ def run(job: CompileJob) -> dict[str, Any]:
         'bytes': len(compiled.engine),
         'layers': compiled.layers,
         'warnings': list(compiled.warnings),
+        'computer': computer,
+    }
+
+
+def describe_computer() -> dict[str, Any]:
+    """GPU, and versions of CUDA, as an engine's record has them.
+
+    Raises:
+        ModelError: If there is no driver or no GPU.
+    """
+    cuda = CudaRuntime(load_cuda_library())
+    return {
+        'cuda_driver': cuda.driver_version(),
+        'cuda_runtime': cuda.runtime_version(),
+        'gpu': cuda.gpu().to_dict(),
     }
 
 
@@ -108,7 +130,7 @@ def main(arguments: list[str]) -> int:
     job = CompileJob.from_json(Path(arguments[0]).read_text())
     try:
         tell(built=run(job))
-    except (EngineBuildError, OSError) as error:
+    except (UpsnetError, OSError) as error:
         tell(error=str(error))
         return 1
     return 0

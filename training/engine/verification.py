@@ -1,0 +1,121 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""An engine beside ONNX Runtime on the same images, in a process of its own.
+
+python -m training.engine.verification ENGINE IMAGES.npz
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from upsnet_ros.agreement import Agreement, Tolerance, compare_backends
+from upsnet_ros.backends.select import create_backend
+from upsnet_ros.backends.tensorrt_backend import TensorRtBackend
+from upsnet_ros.core.errors import ModelError, UpsnetError
+from upsnet_ros.manifest import ModelManifest, source_beside
+
+ROOT = Path(__file__).parents[2]
+LONGEST_SECONDS = 1800.0
+LOG_TAIL = 1500  # characters
+# TensorRT fuses and orders sums as it likes; in half precision every layer rounds to 11 bits, and
+# a candidate at the score threshold may come or go.
+TOLERANCES = {
+    'fp32': Tolerance(
+        equal_pixels=0.999, matched=0.99, box=0.5, score=0.01, semantic=0.05, mask=0.5
+    ),
+    'fp16': Tolerance(
+        equal_pixels=0.995, matched=0.95, box=4.0, score=0.2, semantic=1.0, mask=5.0
+    ),
+}
+
+
+def verify_engine(engine: Path, images: list[np.ndarray], *, precision: str) -> Agreement:
+    """Compare an engine with the ONNX file that it was made from.
+
+    Args:
+        engine: The engine, with its record, the model and its manifest beside it.
+        images: uint8 ``[H, W, 3]`` BGR, any sizes.
+        precision: ``fp32`` or ``fp16``: what may differ.
+
+    Raises:
+        ModelError: If it differs more than is allowed, or the process died.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / 'images.npz'
+        np.savez(path, *images)
+        command = [sys.executable, '-m', 'training.engine.verification', str(engine), str(path)]
+        try:
+            done = subprocess.run(
+                command,
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=LONGEST_SECONDS,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ModelError(
+                f'the engine gave no answer to {len(images)} images within {LONGEST_SECONDS:g} s'
+            ) from error
+    answer = _last_object(done.stdout)
+    if done.returncode or 'agreement' not in answer:
+        reason = (
+            answer.get('error') or f'code {done.returncode}: {done.stderr[-LOG_TAIL:].strip()}'
+        )
+        raise ModelError(f'the engine was built but does not run: {reason}')
+    agreement = Agreement(**answer['agreement'])
+    agreement.require(TOLERANCES[precision], 'TensorRT and ONNX Runtime')
+    return agreement
+
+
+def compare_on(engine: Path, images: list[np.ndarray]) -> Agreement:
+    """Run both on images, in this process.
+
+    Raises:
+        UpsnetError: If one of them cannot be loaded or run.
+    """
+    manifest = ModelManifest.load(engine)
+    onnx_path = source_beside(engine, '.onnx')
+    reference = create_backend(onnx_path, ModelManifest.load(onnx_path), name='onnxruntime')
+    backend = TensorRtBackend(engine, manifest, trial_timeout_s=None)  # this is the trial
+    try:
+        return compare_backends(
+            reference, backend, manifest, images, box_tolerance=TOLERANCES['fp16'].box
+        )
+    finally:
+        backend.close()
+        reference.close()
+
+
+def _last_object(text: str) -> dict[str, Any]:
+    for line in reversed(text.splitlines()):
+        try:
+            values = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(values, dict):
+            return values
+    return {}
+
+
+def main(arguments: list[str]) -> int:
+    """Entry point; returns the exit code."""
+    engine, path = map(Path, arguments)
+    with np.load(path, allow_pickle=False) as stored:
+        images = [stored[name] for name in stored.files]
+    try:
+        print(json.dumps({'agreement': compare_on(engine, images).to_dict()}), flush=True)
+    except UpsnetError as error:
+        print(json.dumps({'error': str(error)}), flush=True)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))
