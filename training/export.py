@@ -23,11 +23,11 @@ from training.checkpoint import Checkpoint, load_checkpoint
 from training.data.errors import DataError
 from training.data.formats import open_data_set
 from training.data.frames import read_image
+from training.engine.tensors import data_dependent_shapes
 from training.export_check import compare, require_agreement
 from training.export_wrapper import ExportWrapper, round_weights
 from training.models.upsnet import UPSNet
 from training.onnx_graph import (
-    data_dependent_shapes,
     store_half_weights,
     strip_provenance,
     trace,

@@ -172,16 +172,3 @@ def strip_provenance(model: onnx.ModelProto) -> onnx.ModelProto:
         item.ClearField('metadata_props')
         item.ClearField('doc_string')
     return result
-
-
-def data_dependent_shapes(model: onnx.ModelProto) -> list[str]:
-    """Names of node outputs whose shape is not known to be fixed (expected: none)."""
-    inferred = onnx.shape_inference.infer_shapes(model, strict_mode=False, data_prop=True)
-    fixed = set()
-    for value in [*inferred.graph.value_info, *inferred.graph.output]:
-        tensor = value.type.tensor_type
-        known = tensor.HasField('shape') and all(d.HasField('dim_value') for d in tensor.shape.dim)
-        if known:
-            fixed.add(value.name)
-    made = [name for node in inferred.graph.node for name in node.output if name]
-    return [name for name in made if name not in fixed]

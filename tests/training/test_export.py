@@ -15,13 +15,13 @@ import torch
 from tests.fakes.lively_network import SIZE, lively_model, make_checkpoint, smooth_image
 from training.build import build_model
 from training.checkpoint import save_checkpoint
+from training.engine.tensors import data_dependent_shapes
 from training.export import build_graph, export, main
 from training.export_check import compare, require_agreement
 from training.export_wrapper import ExportWrapper, LevelCanvas, round_weights, unrolled_nms
 from training.models.roi_features import assign_levels, pyramid_roi_align
 from training.models.rpn import nms_inclusive
 from training.models.upsnet import ProposalLimits, UPSNet
-from training.onnx_graph import data_dependent_shapes
 from training.recipe.recipe import Recipe
 from training.torch_backend import TorchBackend
 from upsnet_ros.agreement import Agreement

@@ -124,15 +124,22 @@ class _Batching:
         if any(self._graph.tensors[name].shape[:1] != (1,) for name in node.output if name):
             return False
         first, *others = node.input
-        if node.op_type in FIRST_INPUT_HAS_IMAGES or node.op_type == 'DeformConv2d':
-            apart = {'DeformConv2d': {node.input[2]}} if len(node.input) > 2 else {}
-            return first in self._all_images and not (
-                set(others) - apart.get(node.op_type, set())
-            ) & (self._all_images | self._one_image.keys())
+        if node.op_type in FIRST_INPUT_HAS_IMAGES:
+            return first in self._all_images and not self._depend_on_images(others)
+        if node.op_type == 'DeformConv2d':
+            x, weight, offset, *rest = node.input
+            apart = self._all_images.issuperset((x, offset))
+            return apart and not self._depend_on_images([weight, *rest])
+        if node.op_type == 'Concat':
+            axis = attributes(node)['axis'] % len(self._graph.tensors[first].shape)
+            return axis != 0 and self._all_images.issuperset(node.input)
         if node.op_type in ELEMENTWISE:
             return all(self._broadcasts(name, node.output[0]) for name in node.input)
         rule = RULES.get(node.op_type)
         return rule is not None and first in self._all_images and rule(self._graph, node)
+
+    def _depend_on_images(self, names: list[str]) -> bool:
+        return not set(names).isdisjoint(self._all_images | self._one_image.keys())
 
     def _broadcasts(self, name: str, result: str) -> bool:
         if name in self._one_image:

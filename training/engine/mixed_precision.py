@@ -38,6 +38,7 @@ FOLLOWERS: dict[str, tuple[int, ...] | None] = {
 # Pick rows out of half-precision tables; what they pick is a box or a mask, and single from there.
 PICKERS = ('GatherND', 'GatherElements')
 NORMALISATION = 'BatchNormalization'
+LARGEST_HALF = 65504.0
 
 
 def mix_precision(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -139,7 +140,7 @@ class _Mixing:
 
     def _half_constant(self, name: str, value: np.ndarray, node: onnx.NodeProto) -> str:
         largest = float(np.abs(value).max(initial=0))
-        if not largest <= np.finfo(np.float16).max:
+        if not largest <= LARGEST_HALF:
             raise GraphError(
                 f'{node.op_type} {node.name}: {name} holds {largest:g}, too large for half '
                 'precision; use --precision fp32'

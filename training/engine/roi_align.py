@@ -4,7 +4,6 @@
 
 import numpy as np
 import onnx
-from onnx import helper
 
 from training.engine.editable_graph import EditableGraph, attributes
 from training.engine.errors import GraphError
@@ -17,7 +16,7 @@ def use_native_roi_align(model: onnx.ModelProto) -> onnx.ModelProto:
     """Replace every ``RoiAlign`` by standard operators.
 
     Samples between the last cell and the border are clamped like RoIAlign's. Samples more than one
-    cell outside are zero in RoIAlign and clamped here; regions that are cut at the image have none.
+    cell outside are zero in RoIAlign and clamped here; regions cut at the image have none.
 
     Args:
         model: Not modified.
