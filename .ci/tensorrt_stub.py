@@ -28,7 +28,7 @@ from pathlib import Path
 
 _FOLDER = Path(__file__).resolve().parent
 for _name in {libraries}:
-    ctypes.CDLL(str(_FOLDER / _name), mode=ctypes.RTLD_GLOBAL)
+    ctypes.CDLL(str(_FOLDER / _name))  # not global: TensorRT-RTX has functions of the same names
 
 import tensorrt_bindings
 
