@@ -25,7 +25,7 @@ from upsnet_ros.core.panoptic_quality import PanopticQuality
 from upsnet_ros.manifest import ModelManifest
 
 MODEL = Path(__file__).parents[2] / 'config' / 'models' / 'upsnet_tiny_synthetic' / 'model.onnx'
-PRODUCTS = {'Conv', 'ConvTranspose', 'Gemm'}
+PRODUCTS = {'Conv', 'ConvTranspose', 'Gemm', 'MatMul'}
 COORDINATES = {'Softmax', 'TopK', 'Exp', 'Log', 'Div', 'Sqrt', 'Greater', 'Max', 'Min', 'RoiAlign'}
 FEW = 3
 
@@ -54,12 +54,13 @@ def test_products_are_half_throughout(
         'DeformConv': 8,
         'Gemm': 5,
         'ConvTranspose': 1,
+        'MatMul': 2 * 16,  # rounds of suppression
     }
     for node in nodes:
         assert {tensors[name].dtype for name in [*node.input, *node.output]} == {HALF}, node.name
 
 
-def test_coordinates_scores_and_suppression_stay_single(
+def test_coordinates_overlaps_and_scores_stay_single(
     mixed: onnx.ModelProto, tensors: dict[str, TensorInfo]
 ) -> None:
     for node in mixed.graph.node:
@@ -181,3 +182,34 @@ def test_normalisation_becomes_a_factor_and_a_summand() -> None:
     answer = run_graph(round_as_half(after), optimise=False, x=x)['y']
     scale = np.abs(expected).max(axis=(0, 2, 3), keepdims=True)
     np.testing.assert_allclose(answer / scale, expected / scale, rtol=0, atol=5e-3)
+
+
+@pytest.mark.parametrize('count', [1, 40, 2500])
+def test_suppression_is_exact_in_half_precision(count: int) -> None:
+    """2500 boxes of which all but one vanish: more than half precision can count."""
+    rng = np.random.default_rng(count)
+    dense = np.triu(np.ones((count, count), bool), 1)
+    sparse = np.triu(rng.random((count, count)) < 3 / count, 1)
+    nodes, kept = [], 'alive'
+    for index in range(16):
+        nodes += [
+            helper.make_node('MatMul', [kept, 'overlaps'], [f'm{index}'], f'product{index}'),
+            helper.make_node('Sub', ['alive', f'm{index}'], [f's{index}'], f'rest{index}'),
+            helper.make_node('Relu', [f's{index}'], [f'k{index}'], f'kept{index}'),
+        ]
+        kept = f'k{index}'
+    nodes.append(helper.make_node('Squeeze', [kept], ['kept'], 'last'))
+    for overlaps in (dense, sparse):
+        inputs = {
+            'alive': np.ones((1, count), np.float32),
+            'overlaps': overlaps.astype(np.float32),
+        }
+        inputs['alive'][0, count // 2] = 0
+        outputs = {'kept': (TensorProto.FLOAT, None)}
+        before = make_graph(nodes, inputs, outputs)
+        after = round_as_half(mix_precision(before))
+        assert sum(node.op_type == 'Cast' for node in after.graph.node) > 16
+        expected = run_graph(before, **inputs)['kept']
+        answer = run_graph(after, optimise=False, **inputs)['kept']
+        np.testing.assert_array_equal(answer, expected)
+        assert set(np.unique(expected)) <= {0.0, 1.0}

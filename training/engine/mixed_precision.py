@@ -3,9 +3,12 @@
 """The graph with its products in half precision and all that is a coordinate in single.
 
 TensorRT 11 takes precisions from the graph and from nowhere else, so the casts are written out.
-Half: convolutions, matrix products with weights, deformable convolutions, and what lies between
-two of them. Single: boxes, their coding and overlaps, suppression, regions' coordinates, softmax,
-scores, global means (a sum over a map overflows half) and every output.
+Half: convolutions, matrix products, deformable convolutions, and what lies between two of them.
+Single: boxes, their coding and overlaps, regions' coordinates, softmax, scores, global means (a
+sum over a map overflows half) and every output.
+
+The rounds of suppression are matrix products of zeros and ones of which only "none or some"
+matters, so half precision gives their exact answer, from half the memory.
 """
 
 import numpy as np
@@ -15,7 +18,7 @@ from onnx import helper
 from training.engine.editable_graph import HALF, SINGLE, EditableGraph, attributes, cast
 from training.engine.errors import GraphError
 
-PRODUCTS = {'Conv', 'ConvTranspose', 'Gemm', 'DeformConv2d'}
+PRODUCTS = {'Conv', 'ConvTranspose', 'Gemm', 'MatMul', 'DeformConv2d'}
 # Take the precision of their data; the indices are those of the inputs that are data.
 FOLLOWERS: dict[str, tuple[int, ...] | None] = {
     'Relu': (0,),
@@ -74,6 +77,11 @@ class _Mixing:
             and node.input[0] in graph.constant_names
             and graph.tensors[node.input[0]].dtype == HALF
         }
+        self._rounds = {
+            node.output[0]
+            for node in graph.nodes
+            if node.op_type == 'MatMul' and not any(map(self._is_constant, node.input))
+        }
         self._nodes: list[onnx.NodeProto] = []
 
     def run(self) -> onnx.ModelProto:
@@ -98,8 +106,8 @@ class _Mixing:
         return self._graph.finish()
 
     def _is_product(self, node: onnx.NodeProto) -> bool:
-        if node.op_type == 'MatMul':  # those of suppression have no weights
-            return any(self._is_constant(name) for name in node.input)
+        if node.op_type == 'Sub':  # a round of suppression: all boxes less the overlapped
+            return any(name in self._rounds for name in node.input)
         return node.op_type in PRODUCTS
 
     def _is_constant(self, name: str) -> bool:
