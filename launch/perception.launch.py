@@ -35,6 +35,7 @@ OVERRIDES = {
     'camera_names': ('camera_names', List[str]),
     'model': ('model_path', str),
     'backend': ('backend', str),
+    'stale_engine': ('stale_engine', str),
     'autostart': ('autostart', bool),
     'use_sim_time': ('use_sim_time', bool),
 }
@@ -44,6 +45,12 @@ ARGUMENTS = (
     ('camera_names', '', f"cameras, for instance '[front, left]' {UNCHANGED}", None),
     ('model', '', f'path of a model.onnx or model.engine {UNCHANGED}', None),
     ('backend', '', f'inference library {UNCHANGED}', ['', 'auto', 'onnxruntime', 'tensorrt']),
+    (
+        'stale_engine',
+        '',
+        f'engine of another computer or TensorRT {UNCHANGED}',
+        ['', 'refuse', 'onnxruntime'],
+    ),
     ('autostart', '', f'configure and activate at once {UNCHANGED}', ['', 'true', 'false']),
     ('use_sim_time', '', f'follow /clock {UNCHANGED}', ['', 'true', 'false']),
     ('log_level', 'info', 'log level', ['debug', 'info', 'warn', 'error', 'fatal']),

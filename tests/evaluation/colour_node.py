@@ -47,7 +47,9 @@ class ColourPipeline:
         """There is nothing to close."""
 
 
-def load(model_path: Path | str, *, backend: str, num_threads: int) -> ColourPipeline:
+def load(
+    model_path: Path | str, *, backend: str, num_threads: int, stale_engine: str
+) -> ColourPipeline:
     """Stands for `PanopticPipeline.load`."""
     return ColourPipeline(model_path)
 

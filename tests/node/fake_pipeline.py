@@ -82,8 +82,10 @@ class FakeLoader:
         self.pipelines: list[FakePipeline] = []
         self.refusal: Exception | None = None
 
-    def __call__(self, model_path, *, backend: str, num_threads: int) -> FakePipeline:
-        self.calls.append((model_path, backend, num_threads))
+    def __call__(
+        self, model_path, *, backend: str, num_threads: int, stale_engine: str
+    ) -> FakePipeline:
+        self.calls.append((model_path, backend, num_threads, stale_engine))
         if self.refusal is not None:
             raise self.refusal
         self.pipelines.append(FakePipeline())

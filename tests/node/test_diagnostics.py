@@ -2,14 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
 
+from tests.node.fake_pipeline import FakePipeline
 from tests.node.node_harness import find_status, half_blue_image, image_message, status_values
 from upsnet_ros.node.camera import CameraSnapshot
 from upsnet_ros.node.diagnostics import EngineState, camera_status, engine_status, timing_status
+from upsnet_ros.node.engine import Engine
 from upsnet_ros.node.timing import TimingWindow
 
 OK, WARN, ERROR = b'\x00', b'\x01', b'\x02'
@@ -87,6 +90,19 @@ def test_engine_levels() -> None:
     status = engine_status('node', failed)
     assert (status.level, status.message) == (ERROR, 'configure failed: no file')
     assert status.hardware_id
+
+
+def test_what_a_backend_counts_is_shown_as_it_is_now() -> None:
+    pipeline = FakePipeline()
+    engine = Engine(pipeline, Path('model.engine'), ())
+    assert not {'failures', 'rebuilds', 'uses_graph'} & engine.facts().keys()
+    pipeline.backend.failures, pipeline.backend.rebuilds = 2, 1
+    pipeline.backend.uses_graph = True
+    facts = engine.facts()
+    assert (facts['failures'], facts['rebuilds'], facts['uses_graph']) == ('2', '1', 'True')
+    pipeline.backend.failures = 3
+    state = EngineState('active', True, engine.model, engine.facts(), '')
+    assert status_values(engine_status('node', state))['failures'] == '3'
 
 
 def test_timing_percentiles_and_limit() -> None:

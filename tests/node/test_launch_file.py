@@ -53,6 +53,7 @@ def test_arguments_go_before_the_parameter_file(launch_file) -> None:
         'camera_names': '[front, left]',
         'model': '/models/model.onnx',
         'backend': 'onnxruntime',
+        'stale_engine': 'refuse',
         'autostart': 'false',
         'use_sim_time': 'true',
     }
@@ -65,6 +66,7 @@ def test_arguments_go_before_the_parameter_file(launch_file) -> None:
     assert read == {
         'model_path': ('model', str),
         'backend': ('backend', str),
+        'stale_engine': ('stale_engine', str),
         'autostart': ('autostart', bool),
         'use_sim_time': ('use_sim_time', bool),
     }

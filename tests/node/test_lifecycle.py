@@ -1,6 +1,8 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
 
+from pathlib import Path
+
 import pytest
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
@@ -45,9 +47,17 @@ def test_all_transitions_work_twice(start_node) -> None:
 
 def test_configure_passes_the_parameters_to_the_loader(start_node, tmp_path) -> None:
     path = tmp_path / 'model.onnx'
-    harness = start_node(model_path=str(path), backend='onnxruntime', num_threads=2)
+    harness = start_node(
+        model_path=str(path), backend='onnxruntime', num_threads=2, stale_engine='onnxruntime'
+    )
     assert harness.change_state('configure')
-    assert harness.loader.calls == [(path, 'onnxruntime', 2)]
+    assert harness.loader.calls == [(path, 'onnxruntime', 2, 'onnxruntime')]
+
+
+def test_a_stale_engine_is_refused_unless_asked_otherwise(start_node) -> None:
+    harness = start_node(model_path='x.engine')
+    assert harness.change_state('configure')
+    assert harness.loader.calls == [(Path('x.engine'), 'auto', 0, 'refuse')]
 
 
 def test_a_missing_model_fails_configure_and_a_second_try_succeeds(start_node) -> None:

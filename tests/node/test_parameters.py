@@ -11,6 +11,7 @@ from sensor_msgs.msg import Image
 
 from tests.node.fake_pipeline import OWN_THRESHOLDS
 from tests.node.node_harness import NodeHarness, half_blue_image, image_message
+from upsnet_ros.backends.select import STALE_ENGINE_CHOICES, backend_names
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.msg import PanopticInstanceArray
 from upsnet_ros.node.parameters import NodeParameters, parameter_defaults, parameter_rules
@@ -33,6 +34,12 @@ def test_the_parameter_file_says_when_each_may_change() -> None:
         assert lines[row - 1].endswith(words[rule.change]), name
 
 
+def test_choices_are_those_of_the_backends() -> None:
+    rules = parameter_rules()
+    assert rules['backend'].choices == backend_names()
+    assert rules['stale_engine'].choices == STALE_ENGINE_CHOICES
+
+
 @pytest.mark.parametrize(
     ('values', 'texts'),
     [
@@ -44,6 +51,7 @@ def test_the_parameter_file_says_when_each_may_change() -> None:
         ({'overlay_alpha': -1.0}, ['overlay_alpha', '-1.0']),
         ({'num_threads': -1}, ['num_threads', '-1']),
         ({'backend': 'magic'}, ['backend', 'magic', 'onnxruntime']),
+        ({'stale_engine': 'run'}, ['stale_engine', 'run', 'refuse', 'onnxruntime']),
         ({'image_transport': 'theora'}, ['image_transport', 'theora', 'compressed']),
         ({'input_qos': ''}, ['input_qos', 'sensor_data']),
         ({'camera_names': []}, ['camera_names', 'empty']),

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from upsnet_ros.node.installed_files import default_model_path
+from upsnet_ros.installed_files import default_model_path
 from upsnet_ros.node.parameters import MODEL_DEFAULT, NodeParameters
 from upsnet_ros.pipeline import PanopticPipeline
 
 PipelineLoader = Callable[..., Any]
+# What a backend may count or say beside the protocol, and is shown where it does.
+BACKEND_STATE = ('failures', 'rebuilds', 'uses_graph')
 THRESHOLDS = ('score_threshold', 'mask_overlap_threshold', 'stuff_area_limit')
 
 
@@ -47,6 +49,11 @@ class Engine:
             'sha256': self.pipeline.manifest.sha256,
             'network_input_size': f'{width}x{height}',
             'warm_up_ms': ', '.join(f'{duration:.0f}' for duration in self.warm_up_ms) or 'none',
+            **{
+                name: str(getattr(backend, name))
+                for name in BACKEND_STATE
+                if hasattr(backend, name)
+            },
         }
 
 
@@ -54,7 +61,7 @@ def load_engine(parameters: NodeParameters, *, load: PipelineLoader | None = Non
     """Loads and warms the model.
 
     Args:
-        parameters: model path, backend, threads and warm-up runs are used.
+        parameters: model path, backend, threads, stale engine and warm-up runs are used.
         load: makes the pipeline; another one than the real is for tests without a model.
 
     Raises:
@@ -62,7 +69,12 @@ def load_engine(parameters: NodeParameters, *, load: PipelineLoader | None = Non
     """
     load = load or PanopticPipeline.load
     path = Path(parameters.model_path) if parameters.model_path else default_model_path()
-    pipeline = load(path, backend=parameters.backend, num_threads=parameters.num_threads)
+    pipeline = load(
+        path,
+        backend=parameters.backend,
+        num_threads=parameters.num_threads,
+        stale_engine=parameters.stale_engine,
+    )
     warm_up_ms = pipeline.warm_up(parameters.warm_up_runs) if parameters.warm_up_runs else []
     return Engine(pipeline, path, tuple(warm_up_ms))
 

@@ -89,6 +89,13 @@ class NodeParameters:
         maximum=256,
         change='unconfigured',
     )
+    stale_engine: str = _parameter(
+        'refuse',
+        'an engine that was built for another computer, driver or TensorRT; refuse: do not '
+        'configure, onnxruntime: run the ONNX file beside it instead',
+        choices=('refuse', 'onnxruntime'),
+        change='unconfigured',
+    )
     warm_up_runs: int = _parameter(
         2,
         'inferences before the node is configured',

@@ -18,8 +18,14 @@ def share_folders() -> list[Path]:
     """Folders that may hold `config/`, in the order they are asked."""
     prefixes = [part for part in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if part]
     installed = [Path(prefix) / 'share' / PACKAGE for prefix in [*prefixes, sys.prefix]]
-    checkout = Path(__file__).resolve().parents[2]
+    checkout = Path(__file__).resolve().parents[1]
     return list(dict.fromkeys([checkout, *installed]))
+
+
+def find_installed(relative: str) -> Path | None:
+    """A file or folder of the package, for example `config/fastdds.xml`; None where it lacks."""
+    candidates = [folder / relative for folder in share_folders()]
+    return next((candidate for candidate in candidates if candidate.exists()), None)
 
 
 def default_model_path() -> Path:
@@ -28,12 +34,11 @@ def default_model_path() -> Path:
     Raises:
         ModelError: it is in none of the places.
     """
-    candidates = [folder / DEFAULT_MODEL for folder in share_folders()]
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
-    places = ', '.join(str(candidate) for candidate in candidates)
+    found = find_installed(DEFAULT_MODEL)
+    if found is not None:
+        return found
+    places = ', '.join(str(folder / DEFAULT_MODEL) for folder in share_folders())
     raise ModelError(
         f'the model of the package was not found at: {places}; install the package completely, or '
-        "set the parameter 'model_path' to a model.onnx"
+        "name a model.onnx (parameter 'model_path' of the node)"
     )
