@@ -24,6 +24,7 @@ import cv2
 import numpy as np
 import torch
 import torchvision
+from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision.io import ImageReadMode, decode_image, read_file
 
@@ -33,7 +34,7 @@ sys.path.insert(0, str(ROOT))
 from training.data.cityscapes import CityscapesReader  # noqa: E402 - after this checkout's path
 from training.data.coco_panoptic import CocoPanopticReader  # noqa: E402
 from training.data.frames import Frame, FrameReader, read_png  # noqa: E402
-from training.data.segment_png import write_png, write_segment_png  # noqa: E402
+from training.data.segment_png import write_png  # noqa: E402
 from training.data.training_set import TrainingSet  # noqa: E402
 from training.recipe.reading import load_recipe  # noqa: E402
 from training.synthetic.__main__ import main as make_drives  # noqa: E402
@@ -52,7 +53,7 @@ def make_cityscapes(root: Path, frames: int) -> FrameReader:
     reader = CityscapesReader(root, LABELS)
     rng = np.random.default_rng(0)
     for frame in reader.frames('train'):
-        ids = read_png(frame.instances, channels=1)
+        ids = read_png(frame.instances)
         height, width = ids.shape
         for number in range(MORE_OBJECTS):
             centre = int(rng.integers(0, width)), int(rng.integers(0, height))
@@ -72,7 +73,7 @@ def make_coco(root: Path, source: FrameReader) -> FrameReader:
         (root / 'train').mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(root / 'train' / file_name), image)
         ids = np.where(labels == UNKNOWN_LABEL, 0, labels.astype(np.uint32) + 1)
-        write_segment_png(root / 'annotations' / 'panoptic_train' / png_name, ids)
+        _write_as_published(root / 'annotations' / 'panoptic_train' / png_name, ids)
         segments = [
             {'id': value, 'category_id': LABELS.classes[value - 1 >> 8].dataset_id, 'iscrowd': 0}
             for value in np.unique(ids[ids > 0]).tolist()
@@ -86,6 +87,13 @@ def make_coco(root: Path, source: FrameReader) -> FrameReader:
     content = {'images': images, 'annotations': annotations, 'categories': categories}
     (root / 'annotations' / 'panoptic_train.json').write_text(json.dumps(content))
     return CocoPanopticReader(root, LABELS)
+
+
+def _write_as_published(path: Path, ids: np.ndarray) -> None:
+    """Segment ids as a PNG of Pillow, which the published ones are."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    colours = np.stack([ids & 255, ids >> 8 & 255, ids >> 16 & 255], axis=-1).astype(np.uint8)
+    Image.fromarray(colours).save(path)
 
 
 def read_ours(reader: FrameReader, frame: Frame) -> int:

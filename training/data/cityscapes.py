@@ -73,7 +73,7 @@ def read_label_image(path: Path, label_set: LabelSet) -> np.ndarray:
         ImageError: If the file cannot be decoded.
         DataError: If it holds values that are no label ids.
     """
-    runs = LabelRuns.of(read_png(path, channels=1))
+    runs = LabelRuns.of(read_png(path))
     values = runs.values.astype(np.int64)
     single = values >= INSTANCE_FACTOR
     label_ids = np.where(single, values // INSTANCE_FACTOR, values)

@@ -21,11 +21,10 @@ import cv2
 import numpy as np
 
 from training.data.errors import BrokenFrame, DataError
-from training.data.frames import Frame, read_image, read_png
+from training.data.frames import Frame, read_image, read_rgb_png
 from training.data.label_runs import LabelRuns, bands
 from training.data.label_values import label_values
 from training.data.panoptic_json import read_panoptic_json
-from upsnet_ros.core.errors import ImageError
 from upsnet_ros.core.labels import UNKNOWN_LABEL, LabelSet
 
 YEAR = '2017'
@@ -112,9 +111,7 @@ class CocoPanopticReader:
         A segment of a thing class with ``iscrowd`` gets instance 0; pixels of id 0 and of
         categories that are not trained are void.
         """
-        colours = read_png(frame.instances, channels=3)
-        if colours.dtype != np.uint8:
-            raise ImageError(f'{frame.instances}: expected 8 bits per channel; get the file again')
+        colours = read_rgb_png(frame.instances)
         if colours.shape[:2] != frame.size:
             (height, width), found = frame.size, colours.shape
             raise DataError(
@@ -127,8 +124,8 @@ class CocoPanopticReader:
     def _label_values(self, runs: LabelRuns, frame: PanopticFrame) -> np.ndarray:
         ids = frame.segments['id']
         found = runs.values[runs.values > 0]
-        unknown, lost = np.setdiff1d(found, ids), np.setdiff1d(ids, found)
-        if len(unknown) or len(lost):
+        if not np.array_equal(found, np.sort(ids)):
+            unknown, lost = np.setdiff1d(found, ids), np.setdiff1d(ids, found)
             parts = [
                 f'{which} {values[:5].tolist()}'
                 for which, values in (
@@ -153,11 +150,11 @@ class CocoPanopticReader:
 
 
 def _segment_runs(colours: np.ndarray) -> LabelRuns:
-    """Runs of the ids ``R + 256 G + 65536 B`` of a PNG: uint8 ``[H, W, 3]`` BGR."""
+    """Runs of the ids ``R + 256 G + 65536 B`` of a PNG: uint8 ``[H, W, 3]`` RGB."""
     size = colours.shape[:2]
     # The fourth byte is 255 in every pixel, so it can stay until few values are left.
     parts = (
-        cv2.cvtColor(colours[rows], cv2.COLOR_BGR2RGBA).view(np.uint32)[:, :, 0]
+        cv2.cvtColor(colours[rows], cv2.COLOR_RGB2RGBA).view(np.uint32)[:, :, 0]
         for rows in bands(size)
     )
     runs = LabelRuns.of_bands(size, parts)

@@ -7,8 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from training.data.frames import read_png
-from upsnet_ros.core.errors import ImageError
+from training.data.frames import read_rgb_png
 
 # Labels are flat areas, for which the fastest compression is hardly larger than the best.
 FAST_PNG = (
@@ -28,10 +27,8 @@ def read_segment_png(path: Path) -> np.ndarray:
     Raises:
         ImageError: If the file is missing, empty, cut off or something else.
     """
-    colours = read_png(path, channels=3)
-    if colours.dtype != np.uint8:
-        raise ImageError(f'{path}: expected 8 bits per channel; get the file again')
-    return cv2.cvtColor(colours, cv2.COLOR_BGR2RGBA).view(np.uint32)[:, :, 0] & 0xFFFFFF
+    colours = read_rgb_png(path)
+    return cv2.cvtColor(colours, cv2.COLOR_RGB2RGBA).view(np.uint32)[:, :, 0] & 0xFFFFFF
 
 
 def write_segment_png(path: Path, ids: np.ndarray) -> None:
