@@ -4,9 +4,9 @@
 
     python3 .ci/environment.py runtime            virtual environment of the node (no torch)
     python3 .ci/environment.py training           virtual environment for training (torch)
-    python3 .ci/environment.py tensorrt           TensorRT's parser, builder and plugin registry
+    python3 .ci/environment.py tensorrt           TensorRT's plugin registries, parser and builder
     python3 .ci/environment.py ros-build          messages and package, built with colcon
-    python3 .ci/environment.py exec NAME -- CMD   run CMD in one of the three environments
+    python3 .ci/environment.py exec NAME -- CMD   run CMD in an environment (also tensorrt-10)
 
 Every step is skipped while its inputs are unchanged.
 """
@@ -22,6 +22,7 @@ from pathlib import Path
 
 from ros_variables import (
     INSTALL_FOLDER,
+    OLDER_TENSORRT,
     ROOT,
     ROS_FOLDER,
     VENVS,
@@ -32,7 +33,7 @@ from ros_variables import (
 )
 from ros_wheels import mend_wheels
 from steps import SetupError, Step, fingerprint
-from tensorrt_stub import build_stub
+from tensorrt_stub import build_stub, install_older
 
 VERSIONS = ROOT / 'config' / 'versions.txt'
 SETUP_PY = ROOT / 'setup.py'
@@ -230,7 +231,9 @@ def make_virtual_environment(name: str) -> None:
 def make_tensorrt_environment() -> None:
     """Makes `.venv/tensorrt` and compiles the libraries that let its `import tensorrt` load."""
     make_virtual_environment('tensorrt')
-    build_stub(VENVS['tensorrt'])
+    site = next(VENVS['tensorrt'].glob('lib/python3.*/site-packages'))
+    build_stub(site, log_folder=VENVS['tensorrt'].parent)
+    install_older(OLDER_TENSORRT, python=venv_python('tensorrt'))
 
 
 def include_folders() -> tuple[Path, Path]:

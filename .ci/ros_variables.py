@@ -17,6 +17,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENVS = {name: ROOT / '.venv' / name for name in ('runtime', 'training', 'tensorrt')}
+# The same interpreter and packages, with an older TensorRT in front.
+OLDER_TENSORRT = VENVS['tensorrt'] / 'tensorrt-10'
+VENVS['tensorrt-10'] = VENVS['tensorrt']
 ROS_FOLDER = ROOT / '.ros'
 INSTALL_FOLDER = ROS_FOLDER / 'install'
 FASTDDS_PROFILE = ROOT / 'config' / 'fastdds.xml'
@@ -96,12 +99,13 @@ def runtime_variables() -> dict[str, str]:
 
 
 def plain_variables(name: str) -> dict[str, str]:
-    """Variables of an environment in which nothing of ROS is needed: training or tensorrt."""
+    """Variables of an environment in which nothing of ROS is needed: all but runtime."""
     venv = VENVS[name]
+    folders = [OLDER_TENSORRT, ROOT] if name == 'tensorrt-10' else [ROOT]
     return {
         'VIRTUAL_ENV': str(venv),
         'PATH': prepended('PATH', venv / 'bin'),
-        'PYTHONPATH': str(ROOT),
+        'PYTHONPATH': os.pathsep.join(map(str, folders)),
     }
 
 

@@ -8,10 +8,11 @@ import subprocess
 import sys
 import time
 
-from ros_variables import ROOT, environment
+from ros_variables import ROOT, environment, venv_python
 
 TRAINING_TESTS = ('tests/training', 'tests/parity')
 TENSORRT_TESTS = 'tests/tensorrt'
+PLUGIN_TEST = f'{TENSORRT_TESTS}/test_deform_conv_plugin.py'  # proven with two versions
 ELSEWHERE = (*TRAINING_TESTS, TENSORRT_TESTS)
 RUNTIME_PYTEST = ['pytest', 'tests', *(f'--ignore={folder}' for folder in ELSEWHERE)]
 TRAINING_PYTEST = ['pytest', *(folder for folder in TRAINING_TESTS if (ROOT / folder).is_dir())]
@@ -23,6 +24,7 @@ SUITES = (
     ('runtime tests', 'runtime', RUNTIME_PYTEST),
     ('training tests', 'training', TRAINING_PYTEST),
     ('TensorRT tests', 'tensorrt', ['pytest', TENSORRT_TESTS]),
+    ('TensorRT 10 tests', 'tensorrt-10', ['pytest', PLUGIN_TEST]),
 )
 
 
@@ -30,7 +32,7 @@ def run_suite(name: str, venv: str, arguments: list[str]) -> tuple[str, int, flo
     """Runs one suite from the root of the checkout; returns its name, exit status and seconds."""
     print(f'\n=== {name} ===', flush=True)
     started = time.monotonic()
-    command = [f'.venv/{venv}/bin/python', '-m', *arguments]
+    command = [str(venv_python(venv)), '-m', *arguments]
     status = subprocess.run(
         command, cwd=ROOT, env=environment(venv), stdin=subprocess.DEVNULL
     ).returncode
@@ -43,7 +45,7 @@ def main() -> int:
     print('\n=== all suites ===')
     for name, status, seconds in results:
         outcome = 'passed' if status == 0 else f'FAILED (status {status})'
-        print(f'{name:16} {outcome} in {seconds:.0f} s')
+        print(f'{name:18} {outcome} in {seconds:.0f} s')
     return next((status for _, status, _ in results if status), 0)
 
 

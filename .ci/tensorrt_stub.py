@@ -17,9 +17,10 @@ from pathlib import Path
 from steps import SetupError, Step, fingerprint
 
 SOURCE = Path(__file__).with_name('tensorrt_stub.c')
+OLDER = Path(__file__).parent.parent / 'config' / 'versions_tensorrt_10.txt'
 # The registry before those that are linked to it only to be there.
 NAMES = ('libnvinfer', 'libnvinfer_plugin', 'libnvonnxparser')
-LEAN_LIBRARY = 'lib/python3.*/site-packages/tensorrt_lean_libs/libnvinfer_lean.so.*'
+LEAN_LIBRARY = 'tensorrt_lean_libs/libnvinfer_lean.so.*'
 MODULE = '''"""TensorRT's bindings with the libraries of this folder; written by the set-up."""
 
 import ctypes
@@ -53,23 +54,25 @@ def find_c_compiler() -> str:
     )
 
 
-def build_stub(venv: Path) -> None:
-    """Compiles the libraries and writes the module `tensorrt` into a virtual environment.
+def build_stub(site: Path, *, log_folder: Path) -> None:
+    """Compiles the libraries and writes the module `tensorrt` beside NVIDIA's bindings.
+
+    Args:
+        site: the folder that the bindings and the lean library are installed in.
+        log_folder: where stamp and log come.
 
     Raises:
         SetupError: there is no compiler, no lean library, or the compiler fails.
     """
     compiler = find_c_compiler()
-    leans = sorted(
-        venv.glob('lib/python3.*/site-packages/tensorrt_lean_libs/libnvinfer_lean.so.*')
-    )
+    leans = sorted(site.glob(LEAN_LIBRARY))
     step = Step(
-        'TensorRT stub',
-        folder=venv.parent,
+        f'TensorRT {leans[0].suffix[1:] if leans else "?"} stub',
+        folder=log_folder,
         inputs=fingerprint(SOURCE, Path(__file__), compiler, *(str(lean) for lean in leans)),
-        advice=f'read the log; to begin anew remove {venv}.',
+        advice=f'read the log; to begin anew remove {site}.',
     )
-    if step.is_done() and all((lean.parents[1] / 'tensorrt').is_dir() for lean in leans):
+    if step.is_done() and (site / 'tensorrt').is_dir():
         return
     step.begin()
     if len(leans) != 1:
@@ -94,3 +97,28 @@ def write_module(step: Step, compiler: str, lean: Path) -> None:
             ]
         )
     (folder / '__init__.py').write_text(MODULE.format(libraries=libraries))
+
+
+def install_older(folder: Path, *, python: Path) -> None:
+    """Installs the older TensorRT's bindings and lean library into a folder of their own.
+
+    Args:
+        folder: put in front of the import path, it hides the newer ones.
+        python: interpreter of the environment that the folder lies in.
+
+    Raises:
+        SetupError: the installation or the compilation failed.
+    """
+    step = Step(
+        'TensorRT 10 bindings',
+        folder=folder.parents[1],
+        inputs=fingerprint(OLDER, python),
+        advice='check the network and the package index of pip; then run the same command again.',
+    )
+    if not (step.is_done() and folder.is_dir()):
+        step.begin()
+        shutil.rmtree(folder, ignore_errors=True)
+        pip = [str(python), '-m', 'pip', 'install', '--no-input', '--progress-bar=off']
+        step.run([*pip, '--no-deps', '--target', str(folder), '--requirement', str(OLDER)])
+        step.finish()
+    build_stub(folder, log_folder=folder.parents[1])

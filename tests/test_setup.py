@@ -14,6 +14,7 @@ sys.path.insert(0, str(ROOT / '.ci'))
 
 import environment  # noqa: E402
 import ros_variables  # noqa: E402
+import tensorrt_stub  # noqa: E402
 from ros_wheels import mend_wheels  # noqa: E402
 from steps import SetupError, Step, fingerprint  # noqa: E402
 
@@ -140,6 +141,35 @@ def test_every_version_is_exact_and_stated_once() -> None:
     assert all(pinned().values())
     for path in (ROOT / 'setup.py', ROOT / 'Makefile', ROOT / '.ci' / 'environment.py'):
         assert '==' not in path.read_text().replace(' == ', '').replace("'=='", '')
+
+
+def test_the_older_tensorrt_is_another_version_of_the_same_packages() -> None:
+    lines = tensorrt_stub.OLDER.read_text().splitlines()
+    older = dict(line.split('==') for line in lines if line and not line.startswith('#'))
+    assert set(older) <= set(environment.requirements('tensorrt'))
+    assert all(
+        version.startswith('10.') and pinned()[name].startswith('11.')
+        for name, version in older.items()
+    )
+
+
+def test_a_missing_lean_library_is_named(tmp_path) -> None:
+    with pytest.raises(SetupError, match='one libnvinfer_lean.so was expected, 0 were found'):
+        tensorrt_stub.build_stub(tmp_path / 'site', log_folder=tmp_path)
+    assert not (tmp_path / 'site' / 'tensorrt').exists()
+
+
+def test_a_missing_c_compiler_is_explained(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(tensorrt_stub.shutil, 'which', lambda name: None)
+    with pytest.raises(SetupError, match='(?s)no C compiler was found.*build-essential.*set CC'):
+        tensorrt_stub.build_stub(tmp_path, log_folder=tmp_path)
+
+
+def test_the_older_tensorrt_comes_first_on_the_import_path() -> None:
+    both = [ros_variables.environment(name) for name in ('tensorrt', 'tensorrt-10')]
+    newer, older = (variables['PYTHONPATH'].split(os.pathsep) for variables in both)
+    assert newer == [str(ROOT)]
+    assert older == [str(ros_variables.OLDER_TENSORRT), str(ROOT)]
 
 
 def test_without_python_3_11_the_wheels_are_refused_with_advice(monkeypatch) -> None:
