@@ -2,16 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Deformable convolution v1: the operator and the layer that predicts its own offsets.
 
-Two implementations of the operator with one meaning:
+Three implementations of the operator with one meaning:
 
-* ``torchvision.ops.deform_conv2d``: the reference, used on GPUs and in the exported graph;
+* ``torchvision.ops.deform_conv2d``: the reference, used in the exported graph, and on GPUs where
+  our kernel does not run;
+* our kernel for GPUs, :mod:`training.deform_conv_kernels`;
 * a gather formulation for CPUs: bilinear sampling is a weighted sum of rows of a table, which
   is :mod:`training.models.weighted_bag`; forward and backward together are several times faster
-  than torchvision's CPU kernels (``benchmarks/gpu.py`` measures both).
+  than torchvision's CPU kernels (``benchmarks/gpu.py`` measures all three).
 
 Source: Dai et al. 2017; conventions of the published models: offset channels interleaved per
 kernel tap in row-major order (dy, dx), samples outside the map contribute zero.
 """
+
+import functools
+import logging
+from collections.abc import Callable
+from subprocess import SubprocessError
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +30,10 @@ from training.models.weighted_bag import weighted_bag
 KERNEL = 3
 TAPS = KERNEL * KERNEL
 MARGIN = 2  # cells of zeros before the map; two more after it
+OUR_TYPES = (torch.float32, torch.float16, torch.bfloat16)
+OLDEST_GPU = (8, 0)  # compute capability that the kernel's tiles are made for
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def deform_conv2d_gather(x: Tensor, offset: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -83,6 +94,55 @@ def _bilinear_corners(offset: Tensor, height: int, width: int) -> tuple[Tensor, 
     return rows, weights
 
 
+@functools.cache
+def our_operator() -> Callable[..., Tensor] | None:
+    """Our operator for GPUs, or None where Triton does not work.
+
+    Asked for and imported on a GPU only: all else needs no Triton.
+    """
+    try:
+        from training.deform_conv_kernels.torch_operator import deform_conv2d as ours
+
+        _start_triton()
+    except (ImportError, OSError, RuntimeError, AssertionError, SubprocessError) as error:
+        _LOGGER.warning(
+            "deformable convolution takes torchvision's slow kernels, because Triton does not "
+            "work (%s); install Triton, a C compiler and Python's header files",
+            error,
+        )
+        return None
+    return ours
+
+
+def _start_triton() -> None:
+    """Let Triton build its part for this machine, which takes a C compiler."""
+    import triton
+
+    triton.runtime.driver.active.utils.get_current_device()
+
+
+def runs_our_kernel(x: Tensor) -> bool:
+    """Whether our kernel computes features of this type on this device."""
+    return (
+        x.is_cuda
+        and x.dtype in OUR_TYPES
+        and torch.cuda.get_device_capability(x.device) >= OLDEST_GPU
+        and our_operator() is not None
+    )
+
+
+def use_torchvision(model: nn.Module, *, always: bool = True) -> None:
+    """Make the layers of a model compute with torchvision's operator, also where ours runs.
+
+    Args:
+        model: Any; its deformable layers are changed.
+        always: False goes back to choosing the fastest.
+    """
+    for layer in model.modules():
+        if isinstance(layer, OffsetDeformConv2d):
+            layer.torchvision_always = always
+
+
 class OffsetDeformConv2d(nn.Module):
     """3x3 deformable convolution whose offsets come from a plain 3x3 convolution of its input.
 
@@ -94,6 +154,7 @@ class OffsetDeformConv2d(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, *, bias: bool = True) -> None:
         super().__init__()
+        self.torchvision_always = False  # see :func:`use_torchvision`
         self.offset = nn.Conv2d(in_channels, 2 * TAPS, KERNEL, padding=1)
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels, KERNEL, KERNEL))
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
@@ -104,6 +165,10 @@ class OffsetDeformConv2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, in_channels, H, W]`` to ``[B, out_channels, H, W]``."""
         offset = self.offset(x)
-        if x.is_cuda or torch.compiler.is_exporting():
+        if torch.compiler.is_exporting() or self.torchvision_always:
+            return deform_conv2d(x, offset.to(x.dtype), self.weight, self.bias, padding=1)
+        if runs_our_kernel(x):
+            return our_operator()(x, offset, self.weight, self.bias, padding=(1, 1))
+        if x.is_cuda:
             return deform_conv2d(x, offset.to(x.dtype), self.weight, self.bias, padding=1)
         return deform_conv2d_gather(x, offset, self.weight, self.bias)
