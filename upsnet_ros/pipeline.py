@@ -68,7 +68,8 @@ class PanopticPipeline:
             backend: one of `upsnet_ros.backends.select.backend_names()`.
             num_threads: CPU threads that work on one image; 0 for one per core.
             stale_engine: one of `upsnet_ros.backends.select.STALE_ENGINE_CHOICES`: whether an
-                engine that was built for another computer is refused, or its ONNX file run.
+                engine that was built for another computer is refused, its ONNX file run, or built
+                anew.
 
         Raises:
             ModelError: the model or its manifest is missing, altered or unfit.

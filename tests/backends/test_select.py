@@ -102,8 +102,19 @@ def test_an_onnx_file_that_was_altered_is_not_run_in_place_of_a_stale_engine(
 
 
 def test_other_answers_to_a_stale_engine_are_refused(engine_path: Path) -> None:
-    with pytest.raises(ParameterError, match="'rebuild'.*refuse, onnxruntime"):
-        create_backend(engine_path, ModelManifest.load(engine_path), stale_engine='rebuild')
+    with pytest.raises(ParameterError, match="'ignore'.*refuse, onnxruntime, rebuild"):
+        create_backend(engine_path, ModelManifest.load(engine_path), stale_engine='ignore')
+
+
+def test_a_stale_engine_is_built_anew_where_that_is_asked_for(
+    tmp_path: Path, child_libraries: Path, tensorrt: FakeTensorRt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_tiny_engine(tmp_path, tensorrt='11.4.0')
+    monkeypatch.setattr(
+        'upsnet_ros.backends.select.rebuild_engine', lambda engine: write_tiny_engine(tmp_path)
+    )
+    with PanopticPipeline.load(path, stale_engine='rebuild') as pipeline:
+        assert pipeline.backend.name == 'tensorrt'
 
 
 def test_unknown_names_are_refused_with_those_there_are(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_choices_are_those_of_the_backends() -> None:
         ({'overlay_alpha': -1.0}, ['overlay_alpha', '-1.0']),
         ({'num_threads': -1}, ['num_threads', '-1']),
         ({'backend': 'magic'}, ['backend', 'magic', 'onnxruntime']),
-        ({'stale_engine': 'run'}, ['stale_engine', 'run', 'refuse', 'onnxruntime']),
+        ({'stale_engine': 'run'}, ['stale_engine', 'run', 'refuse', 'onnxruntime', 'rebuild']),
         ({'image_transport': 'theora'}, ['image_transport', 'theora', 'compressed']),
         ({'input_qos': ''}, ['input_qos', 'sensor_data']),
         ({'camera_names': []}, ['camera_names', 'empty']),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from upsnet_ros.backends.backend import Backend
 from upsnet_ros.backends.engine_check import StaleEngineError
+from upsnet_ros.backends.engine_rebuild import rebuild_engine
 from upsnet_ros.core.errors import ModelError, ParameterError
 from upsnet_ros.manifest import ENGINE_SUFFIX, ModelManifest, source_beside
 
@@ -17,10 +18,11 @@ _LOGGER = logging.getLogger(__name__)
 
 AUTOMATIC = 'auto'
 REFUSE = 'refuse'
+REBUILD = 'rebuild'
 ONNX_RUNTIME = 'onnxruntime'
 TENSORRT = 'tensorrt'
 # What to do with an engine that was built for another computer, driver or TensorRT.
-STALE_ENGINE_CHOICES = (REFUSE, ONNX_RUNTIME)
+STALE_ENGINE_CHOICES = (REFUSE, ONNX_RUNTIME, REBUILD)
 
 
 def _create_onnx_backend(model_path: Path, manifest: ModelManifest, num_threads: int) -> Backend:
@@ -89,7 +91,8 @@ def create_backend(
         name: one of `backend_names()`; `auto` is TensorRT for an engine, else ONNX Runtime.
         num_threads: CPU threads that work on one image; 0 for one per core. TensorRT needs none.
         stale_engine: what to do with an engine that was built for another computer, driver or
-            TensorRT: `refuse` it, or run the ONNX file beside it in `onnxruntime`.
+            TensorRT: `refuse` it, run the ONNX file beside it in `onnxruntime`, or `rebuild` it,
+            which takes minutes.
 
     Raises:
         ParameterError: there is no backend of this name, it does not run this kind of file, or
@@ -111,6 +114,10 @@ def create_backend(
     except StaleEngineError as error:
         if stale_engine == REFUSE:
             raise
+        if stale_engine == REBUILD:
+            _LOGGER.warning('%s', error)
+            rebuild_engine(model_path)
+            return _CONSTRUCTORS[wanted](model_path, manifest, num_threads)
         onnx_path = source_beside(model_path, '.onnx')
         _LOGGER.warning("%s\nThe model runs in ONNX Runtime from '%s'.", error, onnx_path)
         # Loading the manifest again compares the file with its hash.

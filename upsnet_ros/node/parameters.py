@@ -92,8 +92,9 @@ class NodeParameters:
     stale_engine: str = _parameter(
         'refuse',
         'an engine that was built for another computer, driver or TensorRT; refuse: do not '
-        'configure, onnxruntime: run the ONNX file beside it instead',
-        choices=('refuse', 'onnxruntime'),
+        'configure, onnxruntime: run the ONNX file beside it instead, rebuild: build it anew, '
+        'which takes minutes',
+        choices=('refuse', 'onnxruntime', 'rebuild'),
         change='unconfigured',
     )
     warm_up_runs: int = _parameter(
