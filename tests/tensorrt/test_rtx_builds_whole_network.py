@@ -89,3 +89,19 @@ def test_an_operator_that_a_parser_lacks_fails_with_its_own_words(
     form = EngineForm(precision='fp32', deform_conv='builtin')
     with pytest.raises(EngineBuildError, match='node_roi_align.*plugin'):
         compile_form(model, form)
+
+
+@pytest.mark.parametrize('precision', ['fp16', 'fp32'])
+def test_other_forms_have_no_other_operators(model: onnx.ModelProto, precision: str) -> None:
+    """So what is proven here for the native form holds for an engine with our plugin."""
+    native, plugin, builtin = (
+        {
+            node.op_type
+            for node in build_variant(
+                model, EngineForm(precision=precision, deform_conv=form)
+            ).graph.node
+        }
+        for form in ('native', 'plugin', 'builtin')
+    )
+    assert plugin - native == {'DeformConv2d', 'RoiAlign'}
+    assert builtin - native == {'DeformConv', 'RoiAlign'}
