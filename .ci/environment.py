@@ -39,7 +39,7 @@ VERSIONS = ROOT / 'config' / 'versions.txt'
 SETUP_PY = ROOT / 'setup.py'
 WHEEL_PYTHON = (3, 11)
 OLDEST_PYTHON = (3, 11)
-FREE_GIB = {'runtime': 2, 'training': 12, 'tensorrt': 5, 'ros-build': 1}
+FREE_GIB = {'runtime': 2, 'training': 12, 'tensorrt': 3, 'ros-build': 1}
 EXTRAS = {
     'runtime': ['dev'],
     'training': ['training', 'dev'],
