@@ -57,6 +57,7 @@ class FakeCuda:
             name=name.encode(), major=8, minor=7, integrated=int(integrated)
         )
         self.driver = 13000
+        self.free_memory = 6 * 2**30
         self.calls: list[str] = []
         self.counts: Counter[str] = Counter()
         self.streams: dict[int, FakeStream] = {}
@@ -147,6 +148,9 @@ class FakeCuda:
 
     def cudaRuntimeGetVersion(self) -> tuple[Error, int]:
         return self._enter('cudaRuntimeGetVersion'), 13020
+
+    def cudaMemGetInfo(self) -> tuple[Error, int, int]:
+        return self._enter('cudaMemGetInfo'), self.free_memory, 8 * 2**30
 
     def cudaSetDevice(self, device: int) -> tuple[Error]:
         assert device == 0

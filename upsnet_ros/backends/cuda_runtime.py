@@ -71,7 +71,7 @@ class CudaRuntime:
         self._device = device
 
     def _call(self, name: str, *arguments: Any) -> Any:
-        """Call a function of the library; returns its only result, or None if it has none."""
+        """Call a function of the library; returns its first result, or None if it has none."""
         code, *results = getattr(self._library, name)(*arguments)
         if code != self._library.cudaError_t.cudaSuccess:
             raise CudaError(name, code.name, self._text(code))
@@ -107,6 +107,10 @@ class CudaRuntime:
         """CUDA version of the runtime library, for example `13.0`."""
         version = self._call('cudaRuntimeGetVersion')
         return f'{version // 1000}.{version % 1000 // 10}'
+
+    def free_memory(self) -> int:
+        """Memory of the device in use that nobody has taken [bytes]."""
+        return int(self._call('cudaMemGetInfo'))
 
     def use_device(self) -> None:
         """Make the device that of the calling thread."""

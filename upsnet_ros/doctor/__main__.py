@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Looks at everything that keeps the node from running well on this computer, and says what to do.
+
+    ros2 run upsnet_ros doctor [--model model.engine]
+    python -m upsnet_ros.doctor [--model model.engine]
+
+Each line is ok, warning or error. Exit status: 0 without an error; 1 with one; 2 for a wrong
+command line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from upsnet_ros.doctor.checks import CHECKS, SPEED, run_checks
+from upsnet_ros.doctor.finding import Finding, Level
+from upsnet_ros.doctor.progress import StatusLine
+from upsnet_ros.doctor.report import format_finding, format_summary, to_json
+from upsnet_ros.doctor.subject import BACKENDS, Subject
+from upsnet_ros.installed_files import DEFAULT_MODEL, find_installed
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Command line of the doctor."""
+    parser = argparse.ArgumentParser(
+        prog='doctor', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add('--model', type=Path, help='ONNX file or engine (default: the model of the package)')
+    add('--backend', choices=BACKENDS, default='auto', help='as the parameter of the node')
+    add('--images', type=Path, metavar='DIR', help='images of the camera (default: three streets)')
+    add('--frames', type=_count, default=3, help='how many of them (default: 3)')
+    add('--json', action='store_true', help='for programs: one object, at the end')
+    add('--no-speed', action='store_true', help='measure no times')
+    return parser.parse_args(arguments)
+
+
+def _count(text: str) -> int:
+    """A whole number from 1."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}', expected a whole number, at least 1")
+    return int(text)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point; returns the exit status."""
+    options = parse_arguments(arguments)
+    subject = Subject(
+        model_path=options.model or find_installed(DEFAULT_MODEL) or Path(DEFAULT_MODEL),
+        backend=options.backend,
+        images=options.images,
+        frames=options.frames,
+    )
+    checks = [check for check in CHECKS if not (options.no_speed and check.name == SPEED)]
+    is_coloured = sys.stdout.isatty() and not os.environ.get('NO_COLOR')
+    line = StatusLine()
+    answers: list[tuple[str, Finding]] = []
+    for check, finding in run_checks(
+        subject, checks, announce=lambda name: line.show(f'{name} ...')
+    ):
+        line.wipe()
+        answers.append((check.name, finding))
+        if not options.json:
+            print(format_finding(finding, is_coloured=is_coloured), flush=True)
+    line.wipe()
+    findings = [finding for _, finding in answers]
+    print(to_json(subject, answers) if options.json else f'\n{format_summary(findings)}')
+    return int(any(finding.level is Level.ERROR for finding in findings))
+
+
+if __name__ == '__main__':
+    sys.exit(main())

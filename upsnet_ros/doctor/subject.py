@@ -1,0 +1,54 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is examined: a model, and the computer as the environment and its files show it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# As in `upsnet_ros.backends.select` and `upsnet_ros.manifest`, which need the libraries that may
+# be missing here.
+BACKENDS = ('auto', 'onnxruntime', 'tensorrt')
+ENGINE_SUFFIX = '.engine'
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the checks look at.
+
+    Attributes:
+        model_path: ONNX file or TensorRT engine.
+        backend: one of `BACKENDS`.
+        images: folder with images to run the model on; None for those of the package.
+        frames: most images to run it on.
+        environment: the environment variables.
+        proc: where Linux shows processes and the kernel's settings.
+        control_groups: where control groups are mounted.
+        shared_memory: folder of shared memory.
+    """
+
+    model_path: Path
+    backend: str = 'auto'
+    images: Path | None = None
+    frames: int = 3
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    proc: Path = Path('/proc')
+    control_groups: Path = Path('/sys/fs/cgroup')
+    shared_memory: Path = Path('/dev/shm')
+
+    @property
+    def is_engine(self) -> bool:
+        """Whether the model is a TensorRT engine."""
+        return self.model_path.suffix == ENGINE_SUFFIX
+
+    @property
+    def needs_tensorrt(self) -> bool:
+        """Whether TensorRT and a GPU have to be there."""
+        return self.backend == 'tensorrt' or (self.is_engine and self.backend == 'auto')
+
+    def variable(self, name: str) -> str:
+        """An environment variable; empty where it is not set."""
+        return self.environment.get(name, '').strip()
