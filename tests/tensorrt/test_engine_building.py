@@ -113,7 +113,7 @@ def test_a_missing_library_says_what_to_install(job: CompileJob) -> None:
 
 def test_tensorrt_without_its_builder_gives_a_reason(job: CompileJob) -> None:
     """The stub's ``createInferBuilder`` gives nothing, as where the builder library is missing."""
-    with pytest.raises(EngineBuildError):
+    with pytest.raises(EngineBuildError, match="TensorRT's builder does not start"):
         build_engine(replace(job, library='tensorrt'), progress=False)
     assert not job.engine.exists()
 

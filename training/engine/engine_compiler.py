@@ -98,7 +98,7 @@ def compile_graph(
     """
     complaints = Complaints()
     logger = _make_logger(trt, complaints)
-    builder = _made(trt.Builder(logger), 'a builder', complaints)
+    builder = _make_builder(trt, logger, complaints)
     network = builder.create_network(_network_flags(trt))
     parser = trt.OnnxParser(network, logger)
     if not parser.parse(graph):
@@ -132,10 +132,14 @@ def _network_flags(trt: ModuleType) -> int:
     return sum(1 << int(known[name]) for name in wanted if name in known)
 
 
-def _made(value: Any, what: str, complaints: Complaints) -> Any:
-    if value is None:
-        raise EngineBuildError(f'TensorRT made no {what.split()[-1]}: {complaints.described()}')
-    return value
+def _make_builder(trt: ModuleType, logger: Any, complaints: Complaints) -> Any:
+    try:
+        return trt.Builder(logger)
+    except TypeError as error:  # how the bindings say that the library made none
+        raise EngineBuildError(
+            f"TensorRT's builder does not start: {complaints.described()}; check the GPU with "
+            'nvidia-smi, and that the whole of TensorRT is installed, not the lean runtime alone'
+        ) from error
 
 
 def _make_logger(trt: ModuleType, complaints: Complaints) -> Any:
