@@ -148,7 +148,10 @@ class LoadedEngine:
         except Exception as error:  # binding code raises many types
             raise ModelError(f'TensorRT cannot run the network: {error}; see its log') from error
         if not is_queued:
-            raise ModelError(f'TensorRT cannot run the network: {self.log.take_errors()}')
+            raise ModelError(
+                f'TensorRT cannot run the network: {self.log.take_errors()}; check the GPU with '
+                'nvidia-smi, or build the engine again (python -m training.build_engine)'
+            )
 
     def close(self) -> None:
         """Free context, engine and runtime in the order TensorRT asks for; safe to call twice."""

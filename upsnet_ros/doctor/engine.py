@@ -44,7 +44,8 @@ def check_record(subject: Subject) -> Iterator[Finding]:
         yield fine(
             RECORD,
             f'{record.precision}, deformable convolution by {record.deform_conv}, built by '
-            f'TensorRT {record.tensorrt} for {record.gpu.name} on {record.built}; it fits',
+            f'TensorRT {record.tensorrt} for {record.gpu.name} on {record.built}, images at once: '
+            f'{record.cameras}; it fits',
             **record.to_dict(),
         )
 

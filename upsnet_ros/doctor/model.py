@@ -52,7 +52,7 @@ def check_labels(subject: Subject) -> Iterator[Finding]:
     instances = sum(len(result.instances) for result in results)
     known = float(np.mean([(result.label_image != UNKNOWN_LABEL).mean() for result in results]))
     found = (
-        f'{backend.name} on {backend.device} found {instances} objects in {len(images)} images '
+        f'{backend.name} on {backend.device} found {instances} object(s) in {len(images)} images '
         f'and gave {100 * known:.1f} % of the pixels a class'
     )
     values = {'images': len(images), 'instances': instances, 'known_share': known}

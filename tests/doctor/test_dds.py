@@ -1,0 +1,233 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What decides over large images: profile, discovery, shared memory, socket buffers."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+from tests.doctor.expectations import only
+from upsnet_ros.doctor import dds, shared_memory
+from upsnet_ros.doctor.dds import check_discovery, check_middleware, check_profile
+from upsnet_ros.doctor.dds_profile import MESSAGE_BYTES, SEGMENT_BYTES, read_transport
+from upsnet_ros.doctor.shared_memory import check_shared_memory
+from upsnet_ros.doctor.sockets import check_sockets, images_travel_by_udp
+
+OURS = Path(__file__).parents[2] / 'config' / 'fastdds.xml'
+OLD, NEW = 'FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'
+WITH_OURS = {NEW: str(OURS)}
+CYCLONE = {'RMW_IMPLEMENTATION': 'rmw_cyclonedds_cpp'}
+LARGE_DATA = {'FASTDDS_BUILTIN_TRANSPORTS': 'LARGE_DATA?max_msg_size=1MB'}
+LOCALHOST = {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+Usage = namedtuple('Usage', 'total used free')
+
+
+def write(path: Path, *, segment: str = '100663296', used: str = 'shm', default: str = 'true'):
+    path.write_text(
+        '<profiles><transport_descriptors><transport_descriptor>'
+        f'<transport_id>shm</transport_id><type>SHM</type><segment_size>{segment}</segment_size>'
+        '<maxMessageSize>33554432</maxMessageSize></transport_descriptor></transport_descriptors>'
+        f'<participant profile_name="p" is_default_profile="{default}"><rtps><userTransports>'
+        f'<transport_id>{used}</transport_id></userTransports></rtps></participant></profiles>'
+    )
+    return path
+
+
+# --- profile
+
+
+def test_our_own_profile_has_what_is_asked_for() -> None:
+    transport = read_transport(OURS)
+    assert (transport.segment_bytes, transport.message_bytes) == (SEGMENT_BYTES, MESSAGE_BYTES)
+    assert transport.fits_images
+
+
+@pytest.mark.parametrize(
+    ('environment', 'level', 'text'),
+    [
+        (WITH_OURS, 'ok', 'that of this package'),
+        ({OLD: str(OURS)}, 'ok', 'that of this package'),
+        ({OLD: str(OURS), 'ROS_DISTRO': 'jazzy'}, 'ok', 'that of this package'),
+        ({**WITH_OURS, 'ROS_DISTRO': 'jazzy'}, 'warning', f'{OLD} is not set'),
+        ({**WITH_OURS, 'ROS_DISTRO': 'kilted'}, 'ok', 'that of this package'),
+        ({}, 'warning', f'{NEW} is not set'),
+        (LARGE_DATA, 'ok', 'LARGE_DATA'),
+        (CYCLONE, 'ok', 'not used by rmw_cyclonedds_cpp'),
+        ({NEW: '/nowhere/profile.xml'}, 'error', 'No such file'),
+    ],
+)
+def test_the_profile_in_use(computer, environment, level, text) -> None:
+    finding = only(check_profile(computer(environment=environment)))
+    assert finding.level == level and text in finding.found
+    if level != 'ok':
+        variable = OLD if environment.get('ROS_DISTRO') == 'jazzy' else NEW
+        assert f'export {variable}={OURS}' in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ('options', 'level', 'text'),
+    [
+        ({}, 'ok', '96 MiB of shared memory'),
+        ({'segment': '524288'}, 'warning', '524288 bytes'),
+        ({'used': 'udp'}, 'warning', 'no shared memory'),
+        ({'default': 'false'}, 'warning', 'no shared memory'),
+        ({'segment': 'much'}, 'error', "segment_size is 'much'"),
+    ],
+)
+def test_a_profile_of_ones_own(computer, tmp_path, options, level, text) -> None:
+    path = write(tmp_path / 'mine.xml', **options)
+    finding = only(check_profile(computer(environment={NEW: str(path)})))
+    assert finding.level == level and text in finding.found
+
+
+@pytest.mark.parametrize('content', [b'', b'<dds><profiles>', b'\x00\xff', b'not XML'])
+def test_a_profile_that_cannot_be_read_is_an_error(computer, tmp_path, content) -> None:
+    path = tmp_path / 'mine.xml'
+    path.write_bytes(content)
+    finding = only(check_profile(computer(environment={NEW: str(path)})))
+    assert finding.level == 'error' and 'no XML' in finding.found
+
+
+def test_a_profile_of_a_gigabyte_is_not_read(computer, tmp_path) -> None:
+    path = tmp_path / 'mine.xml'
+    with path.open('wb') as file:
+        file.truncate(2**30)
+    finding = only(check_profile(computer(environment={NEW: str(path)})))
+    assert finding.level == 'error' and 'too many' in finding.found
+
+
+def test_a_profile_is_also_judged_where_ours_is_not_installed(
+    computer, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(dds, 'find_installed', lambda relative: None)
+    path = write(tmp_path / 'mine.xml')
+    assert only(check_profile(computer(environment={NEW: str(path)}))).level == 'ok'
+    assert 'config/fastdds.xml' in only(check_profile(computer())).remedy
+
+
+# --- middleware and discovery
+
+
+@pytest.mark.parametrize(
+    ('environment', 'level', 'text'),
+    [
+        ({}, 'ok', 'rmw_fastrtps_cpp (default)'),
+        ({'RMW_IMPLEMENTATION': 'rmw_fastrtps_dynamic_cpp'}, 'ok', 'dynamic'),
+        (CYCLONE, 'warning', 'cyclonedds'),
+        ({'RMW_IMPLEMENTATION': 'rmw_zenoh_cpp'}, 'warning', 'zenoh'),
+    ],
+)
+def test_the_middleware_in_use(computer, environment, level, text) -> None:
+    finding = only(check_middleware(computer(environment=environment)))
+    assert finding.level == level and text in finding.found
+
+
+@pytest.mark.parametrize(
+    ('environment', 'level', 'text'),
+    [
+        ({}, 'ok', 'SUBNET'),
+        (LOCALHOST, 'ok', 'LOCALHOST'),
+        (LARGE_DATA, 'ok', 'SUBNET'),
+        ({**LOCALHOST, **LARGE_DATA}, 'error', 'undoes'),
+        ({'ROS_LOCALHOST_ONLY': '1', **LARGE_DATA}, 'error', 'undoes'),
+        ({**LOCALHOST, **LARGE_DATA, **WITH_OURS}, 'ok', 'LOCALHOST'),
+        ({**LOCALHOST, **LARGE_DATA, NEW: '/nowhere.xml'}, 'error', 'undoes'),
+        ({**LOCALHOST, **LARGE_DATA, **CYCLONE}, 'ok', 'LOCALHOST'),
+        ({'ROS_AUTOMATIC_DISCOVERY_RANGE': 'OFF'}, 'warning', 'OFF'),
+        ({'ROS_AUTOMATIC_DISCOVERY_RANGE': 'HOUSE'}, 'warning', 'HOUSE'),
+        ({'ROS_AUTOMATIC_DISCOVERY_RANGE': 'SYSTEM_DEFAULT'}, 'ok', 'SYSTEM_DEFAULT'),
+    ],
+)
+def test_the_discovery_range(computer, environment, level, text) -> None:
+    finding = only(check_discovery(computer(environment=environment)))
+    assert finding.level == level and text in finding.found
+
+
+# --- shared memory
+
+
+@pytest.mark.parametrize(
+    ('total', 'free', 'level'),
+    [
+        (64 * 2**20, 64 * 2**20, 'error'),
+        (512 * 2**20, 512 * 2**20, 'warning'),
+        (2**30, 2**30, 'ok'),
+        (10**9, 10**9, 'ok'),
+        (2**34, 10**8, 'warning'),
+    ],
+)
+def test_room_in_shared_memory(computer, monkeypatch, total, free, level) -> None:
+    monkeypatch.setattr(
+        shared_memory.shutil, 'disk_usage', lambda path: Usage(total, total - free, free)
+    )
+    finding = only(check_shared_memory(computer()))
+    assert finding.level == level
+    assert finding.values == {'total_mib': total // 2**20, 'free_mib': free // 2**20}
+    assert f'{free // 2**20} of {total // 2**20} MiB' in finding.found
+    assert ('--shm-size' in finding.remedy) == (level != 'ok')
+    assert only(check_shared_memory(computer(environment=CYCLONE))).level == 'ok'
+
+
+def test_no_shared_memory_at_all(computer, tmp_path) -> None:
+    finding = only(check_shared_memory(computer(shared_memory=tmp_path / 'none')))
+    assert finding.level == 'error' and 'No such file' in finding.found
+
+
+# --- socket buffers
+
+
+@pytest.fixture
+def much_memory(monkeypatch) -> None:
+    monkeypatch.setattr(shared_memory.shutil, 'disk_usage', lambda path: Usage(2**34, 0, 2**34))
+
+
+def set_kernel(subject, name: str, value: str) -> None:
+    (subject.proc / 'sys' / name).write_text(value)
+
+
+@pytest.mark.parametrize(
+    ('environment', 'by_udp'),
+    [(WITH_OURS, False), (LARGE_DATA, False), ({}, True), ({**CYCLONE, **WITH_OURS}, True)],
+)
+def test_buffers_are_judged_where_images_need_them(
+    computer, much_memory, environment, by_udp
+) -> None:
+    subject = computer(environment=environment)
+    assert images_travel_by_udp(subject) == by_udp
+    assert only(check_sockets(subject)).level == 'ok'
+    set_kernel(subject, 'net/core/rmem_max', '212992')
+    finding = only(check_sockets(subject))
+    assert finding.level == ('warning' if by_udp else 'ok')
+    assert 'net.core.rmem_max 212992' in finding.found
+    assert finding.values['net.core.rmem_max'] == 212992
+
+
+def test_with_too_little_shared_memory_images_travel_by_udp(computer, tmp_path) -> None:
+    assert images_travel_by_udp(computer(environment=WITH_OURS, shared_memory=tmp_path / 'none'))
+
+
+@pytest.mark.parametrize(
+    ('name', 'value', 'wanted'),
+    [
+        ('net/core/wmem_max', '212992', 'net.core.wmem_max at least 8388608'),
+        ('net/ipv4/ipfrag_time', '30', 'net.ipv4.ipfrag_time at most 3'),
+        ('net/ipv4/ipfrag_high_thresh', '4194304', 'ipfrag_high_thresh at least 134217728'),
+    ],
+)
+def test_each_setting_is_named_with_the_command(computer, name, value, wanted) -> None:
+    subject = computer(environment=CYCLONE)
+    set_kernel(subject, name, value)
+    finding = only(check_sockets(subject))
+    assert wanted in finding.expected and finding.expected.count(' at ') == 1
+    assert f'sysctl -w {name.replace("/", ".")}=' in finding.remedy
+
+
+def test_settings_that_a_container_hides_are_looked_for_on_the_host(computer) -> None:
+    subject = computer(environment=CYCLONE)
+    (subject.proc / 'sys' / 'net/core/rmem_max').unlink()
+    finding = only(check_sockets(subject))
+    assert finding.level == 'warning' and 'rmem_max not visible' in finding.found
+    assert finding.remedy.startswith('on the host')

@@ -1,0 +1,121 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Versions of Python and of libraries, which are imported in other processes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.doctor.expectations import levels, only
+from upsnet_ros.doctor import child_import
+from upsnet_ros.doctor import libraries as library_checks
+from upsnet_ros.doctor.child_import import import_elsewhere
+from upsnet_ros.doctor.libraries import (
+    ALWAYS,
+    ONNX_RUNTIME,
+    TENSORRT,
+    check_libraries,
+    check_python,
+    examine,
+)
+
+NUMPY, _ = ALWAYS
+TENSORRT_ITSELF, CUDA_BINDINGS = TENSORRT
+
+
+def test_this_python_will_do(computer) -> None:
+    finding = only(check_python(computer()))
+    assert finding.level == 'ok' and finding.values['version'] in finding.found
+
+
+def test_an_old_python_is_an_error(computer, monkeypatch) -> None:
+    monkeypatch.setattr(library_checks, 'OLDEST_PYTHON', (4, 2))
+    finding = only(check_python(computer()))
+    assert finding.level == 'error' and '4.2 or newer' in finding.expected
+
+
+def test_what_is_installed_is_told_with_its_version(computer) -> None:
+    numpy, opencv, onnx_runtime, *others = check_libraries(computer())
+    assert levels([numpy, opencv, onnx_runtime, *others]) == ['ok'] * 5
+    assert (numpy.what, numpy.found) == ('NumPy', np.__version__)
+    assert onnx_runtime.values['version'] == onnx_runtime.found
+    assert {finding.what for finding in others} == {'TensorRT', 'cuda-bindings'}
+
+
+def test_without_tensorrt_an_engine_cannot_run(computer, libraries) -> None:
+    for name in ('tensorrt', 'cuda'):
+        text = f'raise ModuleNotFoundError("No module named {name!r}")\n'
+        (libraries / f'{name}.py').write_text(text)
+    findings = list(check_libraries(computer(model_path=Path('model.engine'))))
+    assert levels(findings) == ['ok', 'ok', 'ok', 'error', 'error']
+    assert [finding.found for finding in findings[3:]] == ['not installed'] * 2
+    assert 'JetPack' in findings[3].remedy and 'cuda-bindings==13' in findings[4].remedy
+    findings = list(check_libraries(computer(model_path=Path('model.onnx'))))
+    assert levels(findings) == ['ok'] * 5
+
+
+def test_tensorrt_and_cuda_are_found_with_their_versions(computer, child_libraries) -> None:
+    *_, tensorrt, cuda = check_libraries(computer(model_path=Path('model.engine')))
+    assert levels([tensorrt, cuda]) == ['ok', 'ok']
+    assert (tensorrt.found, cuda.found) == ('10.16.1.11', '13.0.3')
+
+
+@pytest.mark.parametrize(
+    ('library', 'version', 'is_needed', 'level'),
+    [
+        (TENSORRT_ITSELF, '10.9.0', True, 'error'),
+        (TENSORRT_ITSELF, '10.9.0', False, 'warning'),
+        (TENSORRT_ITSELF, '10.13.2', True, 'ok'),
+        (TENSORRT_ITSELF, '11.4.0', True, 'ok'),
+        (NUMPY, '1.24.0', True, 'warning'),
+        (NUMPY, '1.26.4', True, 'ok'),
+        (NUMPY, 'unknown', True, 'ok'),
+    ],
+)
+def test_versions_are_compared_by_their_numbers(
+    libraries, library, version, is_needed, level
+) -> None:
+    (libraries / f'{library.modules[0]}.py').write_text(f'__version__ = {version!r}\n')
+    finding = examine(library, is_needed=is_needed)
+    assert levels([finding]) == [level]
+    assert finding.found == version
+    assert (library.oldest in finding.expected) == (level != 'ok')
+
+
+def test_a_library_that_crashes_is_an_error_and_no_more(libraries) -> None:
+    (libraries / 'onnxruntime.py').write_text('import os\nos.abort()\n')
+    finding = examine(ONNX_RUNTIME, is_needed=True)
+    assert levels([finding]) == ['error']
+    assert 'ended by SIGABRT' in finding.found
+    assert levels([examine(ONNX_RUNTIME, is_needed=False)]) == ['warning']
+
+
+def test_a_library_whose_own_parts_are_missing_is_installed_but_broken(libraries) -> None:
+    (libraries / 'tensorrt.py').write_text('raise ImportError("libnvinfer.so.10: no such file")\n')
+    finding = examine(TENSORRT_ITSELF, is_needed=True)
+    assert levels([finding]) == ['error'] and 'libnvinfer.so.10' in finding.found
+
+
+def test_onnx_runtime_is_missed_beside_an_engine(libraries) -> None:
+    text = 'raise ModuleNotFoundError("No module named \'onnxruntime\'")\n'
+    (libraries / 'onnxruntime.py').write_text(text)
+    assert examine(ONNX_RUNTIME, is_needed=True).level == 'error'
+    assert examine(ONNX_RUNTIME, is_needed=False, is_useful=True).level == 'warning'
+    assert examine(ONNX_RUNTIME, is_needed=False).level == 'ok'
+
+
+def test_a_library_that_hangs_is_given_up(libraries, monkeypatch) -> None:
+    (libraries / 'slow_library.py').write_text('import time\ntime.sleep(60)\n')
+    monkeypatch.setattr(child_import, 'LONGEST_SECONDS', 1.0)
+    answer = import_elsewhere('slow_library')
+    assert not answer.version and 'no answer within 1 s' in answer.reason
+
+
+def test_what_a_library_prints_is_no_version(libraries) -> None:
+    (libraries / 'chatty.py').write_text('print("hello")\n__version__ = "3.1"\n')
+    assert import_elsewhere('chatty').version == '3.1'
+    assert 'chatty' not in sys.modules
