@@ -71,6 +71,17 @@ def test_an_engine_is_built_compared_and_described(
     assert f'Fake GPU, {precision}: on 2 frames' in caplog.text
 
 
+def test_an_engine_for_several_cameras_is_compared_camera_by_camera(tmp_path: Path) -> None:
+    output = tmp_path / 'model.engine'
+    options = ['--deform-conv', 'native', '--precision', 'fp32', '--cameras', '2']
+    assert build(output, *options, frames=3) == 0
+    record = EngineRecord.load(output)
+    assert record.cameras == 2 and record.input.shape[0] == 2
+    assert all(tensor.shape[0] == 2 for tensor in record.outputs.values())
+    assert record.verification['frames'] == 3
+    assert record.verification['equal_pixels'] >= 0.999
+
+
 def test_the_engine_runs_in_the_pipeline(tmp_path: Path, libraries: Path) -> None:
     output = tmp_path / 'model.engine'
     assert build(output, '--deform-conv', 'native', '--precision', 'fp32') == 0
@@ -145,6 +156,7 @@ def test_a_folder_of_another_model_is_refused(
         (['--model', 'none.onnx'], "'none.onnx'"),
         (['--frames', '0'], '--frames is 0'),
         (['--workspace', '-1'], '--workspace is -1'),
+        (['--cameras', '0'], '--cameras 0: expected 1 to'),
     ],
 )
 def test_bad_options_are_named(

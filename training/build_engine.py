@@ -24,6 +24,7 @@ import os
 import shutil
 import sys
 import tempfile
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,13 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add('--output', type=Path, required=True, help='the engine, a file that ends in .engine')
     add('--precision', choices=PRECISIONS, default='fp16', help='of products (default: fp16)')
     add('--deform-conv', choices=FORMS, default='plugin', help='see above (default: plugin)')
+    add(
+        '--cameras',
+        type=int,
+        default=1,
+        metavar='N',
+        help='images that are labelled at once (default: 1)',
+    )
     add(
         '--workspace',
         type=float,
@@ -103,7 +111,9 @@ def build(options: argparse.Namespace) -> tuple[EngineRecord, Agreement]:
     _check(options)
     manifest = ModelManifest.load(options.model)
     _check_neighbours(options.output, manifest)
-    form = EngineForm(precision=options.precision, deform_conv=options.deform_conv)
+    form = EngineForm(
+        precision=options.precision, deform_conv=options.deform_conv, cameras=options.cameras
+    )
     graph = build_variant(_read_graph(options.model), form)
     count = options.frames
     images = read_images(options.images, count) if options.images else render_images(count)
@@ -171,7 +181,10 @@ def describe(
         input=EngineInput(
             manifest.input.name, (form.cameras, *manifest.input.shape[1:]), manifest.input.dtype
         ),
-        outputs=manifest.outputs,
+        outputs={
+            name: replace(tensor, shape=(form.cameras, *tensor.shape[1:]))
+            for name, tensor in manifest.outputs.items()
+        },
         verification=agreement.to_dict() if agreement else {},
         built=datetime.now(timezone.utc).isoformat(timespec='seconds'),
     )

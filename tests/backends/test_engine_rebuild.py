@@ -21,6 +21,7 @@ def test_the_command_builds_what_the_record_says(tmp_path: Path) -> None:
     assert arguments == [
         '-m', 'training.build_engine', '--model', str(tmp_path / 'model.onnx'),
         '--output', str(engine), '--precision', 'fp32', '--deform-conv', 'native',
+        '--cameras', '1',
     ]  # fmt: skip
 
 

@@ -13,13 +13,19 @@ import numpy as np
 import pytest
 
 from tests.fakes.fake_cuda import Error, FakeCuda
-from tests.fakes.fake_tensorrt import DataType, FakeTensorRt, TensorIOMode, tiny_answer
+from tests.fakes.fake_tensorrt import (
+    DataType,
+    FakeTensorRt,
+    TensorIOMode,
+    tiny_answer,
+    tiny_tensors,
+)
 from tests.fakes.tiny_engine import write_tiny_engine
 from upsnet_ros.backends.cuda_runtime import CudaError
 from upsnet_ros.backends.engine_check import StaleEngineError
 from upsnet_ros.backends.onnx_backend import OnnxBackend
 from upsnet_ros.backends.tensorrt_backend import TensorRtBackend
-from upsnet_ros.core.errors import ImageError, ManifestError, ModelError
+from upsnet_ros.core.errors import ImageError, ManifestError, ModelError, ParameterError
 from upsnet_ros.manifest import ModelManifest
 
 SIZE = (64, 96)
@@ -437,8 +443,38 @@ def test_a_truncated_engine_is_never_deserialised(
     assert 'runtime created' not in tensorrt.cuda.calls
 
 
-def test_an_engine_of_several_cameras_is_refused(tmp_path: Path, tensorrt: FakeTensorRt) -> None:
-    with pytest.raises(ModelError, match='takes 4 images at once'):
+def test_an_engine_of_several_cameras_answers_for_each(
+    tmp_path: Path, tensorrt: FakeTensorRt
+) -> None:
+    tensorrt.tensors = tiny_tensors(3)
+    single = load(write_tiny_engine(tmp_path, cameras=3))
+    assert single.cameras == 3
+    images = [np.full((64, 96, 3), value, np.uint8) for value in (2, 7, 11)]
+    answers = single.infer_batch(images)
+    for image, answer in zip(images, answers, strict=True):
+        wanted = tiny_answer(image[None])
+        for name in ('semantic_logits', 'boxes', 'scores', 'mask_logits'):
+            np.testing.assert_array_equal(getattr(answer, name), wanted[name][0])
+        np.testing.assert_array_equal(single.infer(image).semantic_logits, answer.semantic_logits)
+    assert len(single.infer_batch(images[:2])) == 2
+    single.close()
+
+
+@pytest.mark.parametrize('count', [0, 4])
+def test_no_images_and_too_many_are_refused(
+    tmp_path: Path, tensorrt: FakeTensorRt, count: int
+) -> None:
+    tensorrt.tensors = tiny_tensors(3)
+    backend = load(write_tiny_engine(tmp_path, cameras=3))
+    with pytest.raises(ParameterError, match=f'{count} images at once, expected 1 to 3'):
+        backend.infer_batch([np.zeros((64, 96, 3), np.uint8)] * count)
+    backend.close()
+
+
+def test_an_engine_for_another_number_of_cameras_than_its_record_says_is_refused(
+    tmp_path: Path, tensorrt: FakeTensorRt
+) -> None:
+    with pytest.raises(ManifestError, match='image'):
         load(write_tiny_engine(tmp_path, cameras=4))
 
 

@@ -25,31 +25,32 @@ TensorIOMode = Enum('TensorIOMode', ['NONE', 'INPUT', 'OUTPUT'])
 NUMPY_TYPES = {DataType.UINT8: np.uint8, DataType.INT32: np.int32, DataType.FLOAT: np.float32}
 
 
-def tiny_tensors() -> dict[str, tuple[TensorIOMode, tuple[int, ...], DataType]]:
+def tiny_tensors(images: int = 1) -> dict[str, tuple[TensorIOMode, tuple[int, ...], DataType]]:
     """Name, direction, shape and type of all inputs and outputs."""
     out = TensorIOMode.OUTPUT
     return {
-        'image': (TensorIOMode.INPUT, (1, 64, 96, 3), DataType.UINT8),
-        'semantic_logits': (out, (1, 19, 16, 24), DataType.FLOAT),
-        'boxes': (out, (1, ROWS, 4), DataType.FLOAT),
-        'scores': (out, (1, ROWS), DataType.FLOAT),
-        'classes': (out, (1, ROWS), DataType.INT32),
-        'mask_logits': (out, (1, ROWS, 28, 28), DataType.FLOAT),
-        'count': (out, (1,), DataType.INT32),
+        'image': (TensorIOMode.INPUT, (images, 64, 96, 3), DataType.UINT8),
+        'semantic_logits': (out, (images, 19, 16, 24), DataType.FLOAT),
+        'boxes': (out, (images, ROWS, 4), DataType.FLOAT),
+        'scores': (out, (images, ROWS), DataType.FLOAT),
+        'classes': (out, (images, ROWS), DataType.INT32),
+        'mask_logits': (out, (images, ROWS, 28, 28), DataType.FLOAT),
+        'count': (out, (images,), DataType.INT32),
     }
 
 
 def tiny_answer(image: np.ndarray) -> dict[str, np.ndarray]:
-    """Outputs for an image, uint8 [1, 64, 96, 3]."""
+    """Outputs for images, uint8 [N, 64, 96, 3]."""
+    images = len(image)
     blue = image[:, ::4, ::4, 0].astype(np.float32)
     class_ids = np.arange(19, dtype=np.float32)[None, :, None, None]
     return {
         'semantic_logits': TOP - np.abs(class_ids - blue[:, None]),
-        'boxes': np.tile(np.array(BOX, np.float32), (1, ROWS, 1)),
-        'scores': np.array([[0.9, 0, 0, 0]], np.float32),
-        'classes': np.full((1, ROWS), CAR, np.int32),
-        'mask_logits': np.full((1, ROWS, 28, 28), 30.0, np.float32),
-        'count': np.array([1], np.int32),
+        'boxes': np.tile(np.array(BOX, np.float32), (images, ROWS, 1)),
+        'scores': np.tile(np.array([0.9, 0, 0, 0], np.float32), (images, 1)),
+        'classes': np.full((images, ROWS), CAR, np.int32),
+        'mask_logits': np.full((images, ROWS, 28, 28), 30.0, np.float32),
+        'count': np.ones(images, np.int32),
     }
 
 

@@ -18,6 +18,7 @@ from upsnet_ros.agreement import Agreement, Tolerance, compare_backends
 from upsnet_ros.backends.select import create_backend
 from upsnet_ros.backends.tensorrt_backend import TensorRtBackend
 from upsnet_ros.core.errors import ModelError, UpsnetError
+from upsnet_ros.core.structures import NetworkOutput
 from upsnet_ros.manifest import ModelManifest, source_beside
 
 ROOT = Path(__file__).parents[2]
@@ -74,6 +75,36 @@ def verify_engine(engine: Path, images: list[np.ndarray], *, precision: str) -> 
     return agreement
 
 
+class TakingTurns:
+    """A backend of several cameras as one of a single one: every image in the next camera's place.
+
+    The other places keep the images before, so an answer for the wrong camera is seen.
+
+    Args:
+        backend: Of any number of cameras.
+    """
+
+    name = 'tensorrt'
+
+    def __init__(self, backend: TensorRtBackend) -> None:
+        self._backend = backend
+        self._turn = 0
+        self._images = [np.zeros((*backend.input_size, 3), np.uint8)] * backend.cameras
+        self.input_size = backend.input_size
+        self.device = backend.device
+
+    def infer(self, image_bgr: np.ndarray) -> NetworkOutput:
+        """The answer for one image."""
+        place = self._turn % len(self._images)
+        self._turn += 1
+        self._images[place] = image_bgr
+        return self._backend.infer_batch(self._images)[place]
+
+    def close(self) -> None:
+        """Free the network's memory."""
+        self._backend.close()
+
+
 def compare_on(engine: Path, images: list[np.ndarray]) -> Agreement:
     """Run both on images, in this process.
 
@@ -86,7 +117,7 @@ def compare_on(engine: Path, images: list[np.ndarray]) -> Agreement:
     backend = TensorRtBackend(engine, manifest, trial_timeout_s=None)  # this is the trial
     try:
         return compare_backends(
-            reference, backend, manifest, images, box_tolerance=TOLERANCES['fp16'].box
+            reference, TakingTurns(backend), manifest, images, box_tolerance=TOLERANCES['fp16'].box
         )
     finally:
         backend.close()

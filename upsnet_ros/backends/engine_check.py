@@ -54,24 +54,19 @@ def read_surroundings(library: Any, cuda: CudaRuntime, manifest: ModelManifest) 
     )
 
 
-def read_fitting_engine(engine_path: Path, surroundings: Surroundings) -> bytes:
-    """Return an engine's content, if its record says that it can run here.
+def read_fitting_engine(
+    engine_path: Path, surroundings: Surroundings
+) -> tuple[bytes, EngineRecord]:
+    """Return an engine's content and its record, if the record says that it can run here.
 
     Raises:
-        ModelError: the engine or its record is missing, altered or truncated, or it takes more
-            than one image at once.
+        ModelError: the engine or its record is missing, altered or truncated.
         StaleEngineError: it was built for something else.
     """
     record = EngineRecord.load(engine_path)
     problems = record.problems(surroundings)
     if problems:
         raise StaleEngineError(engine_path, problems)
-    if record.cameras != 1:
-        raise ModelError(
-            f"engine '{engine_path}' takes {record.cameras} images at once, expected 1, because "
-            'images come one by one here; build it for one camera (python -m '
-            'training.build_engine)'
-        )
     try:
         content = engine_path.read_bytes()
     except OSError as error:
@@ -86,4 +81,4 @@ def read_fitting_engine(engine_path: Path, surroundings: Surroundings) -> bytes:
             f'says {record.engine_sha256}: the file was truncated or altered; copy both files '
             f'again, or {BUILD_AGAIN}'
         )
-    return content
+    return content, record

@@ -35,6 +35,7 @@ def rebuild_command(engine_path: Path) -> list[str]:
         *(sys.executable, '-m', BUILDER),
         *('--model', str(source_beside(engine_path, '.onnx')), '--output', str(engine_path)),
         *('--precision', record.precision, '--deform-conv', record.deform_conv),
+        *('--cameras', str(record.cameras)),
     ]
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,13 @@ class EngineSession:
     """
 
     def __init__(
-        self, library: Any, cuda: CudaRuntime, content: bytes, manifest: ModelManifest
+        self,
+        library: Any,
+        cuda: CudaRuntime,
+        content: bytes,
+        manifest: ModelManifest,
+        *,
+        images: int = 1,
     ) -> None:
         """Load an engine, run it once and record that run.
 
@@ -43,7 +50,8 @@ class EngineSession:
             library: the module `tensorrt`.
             cuda: the device.
             content: the engine.
-            manifest: what its inputs and outputs should be.
+            manifest: what its inputs and outputs should be for one image.
+            images: how many it takes at once.
 
         Raises:
             ModelError: it cannot be loaded or run; nothing stays allocated then.
@@ -57,7 +65,7 @@ class EngineSession:
         cuda.use_device()
         self._engine = LoadedEngine(library, content)
         try:
-            check_graph(self._engine.inputs, self._engine.outputs, manifest)
+            check_graph(self._engine.inputs, self._engine.outputs, manifest, images=images)
             self._input_name = manifest.input.name
             self._output_names = tuple(manifest.outputs)
             self._allocate()
@@ -142,13 +150,19 @@ class EngineSession:
         self._cuda.synchronise(self._stream)
         return {name: self._memory[name].host.copy() for name in self._output_names}
 
-    def run(self, image_bgr: np.ndarray) -> Answer:
-        """Return the outputs for an image, uint8 [H, W, 3], in arrays of their own.
+    def run(self, images_bgr: Sequence[np.ndarray]) -> Answer:
+        """Return the outputs for images, uint8 [H, W, 3] each, in arrays of their own.
+
+        Args:
+            images_bgr: at most as many as the engine takes at once; for fewer, the other rows of
+                the outputs mean nothing.
 
         Raises:
             ModelError: the engine or the device failed.
         """
-        np.copyto(self._memory[self._input_name].host[0], image_bgr)
+        batch = self._memory[self._input_name].host
+        for index, image_bgr in enumerate(images_bgr):
+            np.copyto(batch[index], image_bgr)
         if self._graph is not None:
             self._graph.launch()
         else:

@@ -16,27 +16,36 @@ from upsnet_ros.manifest import ModelManifest
 TensorEntries = Mapping[str, Mapping[str, Any]]
 
 
-def check_graph(inputs: TensorEntries, outputs: TensorEntries, manifest: ModelManifest) -> None:
+def check_graph(
+    inputs: TensorEntries,
+    outputs: TensorEntries,
+    manifest: ModelManifest,
+    *,
+    images: int = 1,
+) -> None:
     """Raise ManifestError unless names, shapes and types of a graph fit the manifest.
 
     Args:
         inputs: by name, `shape` as a list and `dtype` as NumPy name, as a manifest writes them.
         outputs: likewise; more than the manifest names are allowed.
-        manifest: what the graph should be.
+        manifest: what the graph should be for one image.
+        images: how many it takes at once.
     """
     wanted = {
         manifest.input.name: {
-            'shape': list(manifest.input.shape),
+            'shape': [images, *manifest.input.shape[1:]],
             'dtype': manifest.input.dtype,
         }
     }
     if inputs != wanted:
         raise ManifestError('input', wanted, f'{inputs}, the inputs of the model file')
     for name, description in manifest.outputs.items():
-        if outputs.get(name) != description.to_dict():
+        described = description.to_dict()
+        described['shape'] = [images, *described['shape'][1:]]
+        if outputs.get(name) != described:
             raise ManifestError(
                 f'outputs.{name}',
-                description.to_dict(),
+                described,
                 f'{outputs.get(name, "no such output")}, as in the model file',
             )
 
@@ -51,13 +60,13 @@ def check_network_image(image_bgr: np.ndarray, size: tuple[int, int]) -> None:
         )
 
 
-def to_network_output(values: Mapping[str, np.ndarray]) -> NetworkOutput:
-    """Return the answer for the only image of a batch of one."""
+def to_network_output(values: Mapping[str, np.ndarray], index: int = 0) -> NetworkOutput:
+    """Return the answer for one image of a batch."""
     return NetworkOutput(
-        semantic_logits=values['semantic_logits'][0],
-        boxes=values['boxes'][0],
-        scores=values['scores'][0],
-        classes=values['classes'][0],
-        mask_logits=values['mask_logits'][0],
-        count=int(values['count'][0]),
+        semantic_logits=values['semantic_logits'][index],
+        boxes=values['boxes'][index],
+        scores=values['scores'][index],
+        classes=values['classes'][index],
+        mask_logits=values['mask_logits'][index],
+        count=int(values['count'][index]),
     )

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 
@@ -13,11 +14,12 @@ import numpy as np
 
 from upsnet_ros.backends.cuda_runtime import CudaRuntime, load_cuda_library
 from upsnet_ros.backends.engine_check import read_fitting_engine, read_surroundings
+from upsnet_ros.backends.engine_record import EngineRecord
 from upsnet_ros.backends.engine_session import EngineSession
 from upsnet_ros.backends.graph_interface import check_network_image, to_network_output
 from upsnet_ros.backends.tensorrt_runtime import load_tensorrt_library
 from upsnet_ros.backends.trial_process import TRIAL_SECONDS, run_trial, trial_command
-from upsnet_ros.core.errors import ModelError
+from upsnet_ros.core.errors import ModelError, ParameterError
 from upsnet_ros.core.structures import NetworkOutput
 from upsnet_ros.manifest import ModelManifest
 
@@ -43,6 +45,7 @@ class TensorRtBackend:
         name: `tensorrt`.
         device: `cuda:0`.
         input_size: (height, width) of the images it takes [px].
+        cameras: how many images it labels at once.
         failures: images that were lost because the engine or the device failed.
         rebuilds: how often context or engine were made anew after a failure.
     """
@@ -81,7 +84,8 @@ class TensorRtBackend:
         self._in_use = threading.Lock()
         self._is_closed = False
         self._repair = _Repair.NOTHING
-        content = self._read_engine()
+        content, record = self._read_engine()
+        self.cameras = record.cameras
         if trial_timeout_s is not None:
             run_trial(trial_command(self._engine_path), timeout_s=trial_timeout_s)
         self._session: EngineSession | None = self._open(content)
@@ -94,15 +98,39 @@ class TensorRtBackend:
     def infer(self, image_bgr: np.ndarray) -> NetworkOutput:
         """Run the network on one uint8 [H, W, 3] BGR image of the input size; see `Backend`.
 
-        After a failure the next call first rebuilds what may be damaged.
+        An engine for several cameras takes as long as for all of them. After a failure the next
+        call first rebuilds what may be damaged.
+        """
+        return self.infer_batch([image_bgr])[0]
+
+    def infer_batch(self, images_bgr: Sequence[np.ndarray]) -> list[NetworkOutput]:
+        """Run the network on images of several cameras at once.
+
+        Args:
+            images_bgr: uint8 [H, W, 3] BGR of the input size each; one to `cameras` of them.
+
+        Returns:
+            The answer for each, in arrays that later calls do not change.
+
+        Raises:
+            ImageError: an image has another shape or type.
+            ParameterError: there are no images or too many.
+            ModelError: the network failed.
         """
         try:
             with self._in_use:
                 if self._is_closed:
                     raise ModelError('the model is closed; load it again to use it')
-                check_network_image(image_bgr, self.input_size)
+                if not 1 <= len(images_bgr) <= self.cameras:
+                    raise ParameterError(
+                        f'{len(images_bgr)} images at once, expected 1 to {self.cameras}, for '
+                        'which the engine was built'
+                    )
+                for image_bgr in images_bgr:
+                    check_network_image(image_bgr, self.input_size)
                 self._mend()
-                return to_network_output(self._run(image_bgr))
+                values = self._run(images_bgr)
+                return [to_network_output(values, index) for index in range(len(images_bgr))]
         finally:
             if self._is_closed:
                 self._free_if_idle()
@@ -125,19 +153,24 @@ class TensorRtBackend:
             session, self._session = self._session, None
             session.close()
 
-    def _read_engine(self) -> bytes:
-        """Return the engine's content, checked anew each time: the file may have been replaced."""
+    def _read_engine(self) -> tuple[bytes, EngineRecord]:
+        """Return the engine's content and record.
+
+        They are checked anew each time, since the files may have been replaced.
+        """
         surroundings = read_surroundings(self._library, self._cuda, self._manifest)
         return read_fitting_engine(self._engine_path, surroundings)
 
     def _open(self, content: bytes) -> EngineSession:
-        return EngineSession(self._library, self._cuda, content, self._manifest)
+        return EngineSession(
+            self._library, self._cuda, content, self._manifest, images=self.cameras
+        )
 
-    def _run(self, image_bgr: np.ndarray) -> dict[str, np.ndarray]:
+    def _run(self, images_bgr: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """Run the engine; after a failure say what to mend before the next image."""
         assert self._session is not None
         try:
-            return self._session.run(image_bgr)
+            return self._session.run(images_bgr)
         except ModelError as error:
             self.failures += 1
             self._repair = _Repair.CONTEXT if self._cuda.is_usable() else _Repair.ENGINE
@@ -167,7 +200,9 @@ class TensorRtBackend:
                 self._session.prepare()
             else:
                 self._close_session()
-                self._session = self._open(self._read_engine())
+                content, record = self._read_engine()
+                self.cameras = record.cameras
+                self._session = self._open(content)
         except ModelError as error:
             self.failures += 1
             self._repair = _Repair.ENGINE if repair is _Repair.CONTEXT else _Repair.IMPOSSIBLE
