@@ -1,145 +1,80 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Checks and times on one device: operators, whole network, training step.
+"""Checks and times on one device: our kernel, its PTX, operators, whole networks, training step.
 
 python -m benchmarks.gpu --output benchmarks/results/NAME.json            on a GPU
 python -m benchmarks.gpu --output /tmp/tiny.json --size 160x96 --repeat 1  a quick run on a CPU
 
-Every time stands beside a peer's of the same run; the table is printed last.
+Every time stands beside a peer's of the same run; the table is printed last. A part that fails is
+named there, the others still run, and the exit code is 1. On a GPU each part has a process of its
+own; the parts are in ``benchmarks/gpu_parts``.
 """
 
 import argparse
 import json
 import platform
-import time
-from collections.abc import Callable
+import sys
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import torch
 import torchvision
-from torchvision.ops import deform_conv2d, roi_align
+import triton
 
-from benchmarks.training_step import time_steps
-from training.build import build_model
-from training.models.deform_conv import deform_conv2d_gather
-from training.models.detections import predict
-from training.models.roi_features import STRIDES, align_with_gather
-from training.recipe.reading import load_recipe
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
 
-ROOT = Path(__file__).parents[1]
-RECIPE = ROOT / 'config' / 'training' / 'upsnet_tiny_synthetic.yaml'
+from benchmarks.gpu_parts import (  # noqa: E402 - after the path of this checkout
+    kernel_numerics,
+    kernel_speed,
+    kernel_speed_table,
+    operators,
+    ptx_launch,
+    whole_network,
+)
+from benchmarks.gpu_parts.cuda_driver import CudaDriver, load_driver  # noqa: E402
+from benchmarks.gpu_parts.part import (  # noqa: E402
+    Part,
+    Settings,
+    failures,
+    run_part,
+    run_part_alone,
+    table,
+)
 
-
-def median_ms(run: Callable[[], Any], *, repeat: int, device: str) -> float:
-    """Median time of a call in milliseconds, the device's queue emptied before and after."""
-    times = []
-    for _ in range(repeat + 1):
-        _wait(device)
-        started = time.perf_counter()
-        run()
-        _wait(device)
-        times.append(1e3 * (time.perf_counter() - started))
-    return sorted(times[1:])[repeat // 2]
-
-
-def _wait(device: str) -> None:
-    if device == 'cuda':
-        torch.cuda.synchronize()
-
-
-def bench_deform_conv(size: tuple[int, int], *, repeat: int, device: str) -> dict[str, float]:
-    """Deformable convolution at 1/4 of the input, forward and backward, beside torchvision's."""
-    generator = torch.Generator().manual_seed(0)
-    height, width = size[0] // 4, size[1] // 4
-
-    def leaf(*shape: int, spread: float = 1.0) -> torch.Tensor:
-        return (spread * torch.randn(*shape, generator=generator)).to(device).requires_grad_()
-
-    x, weight, bias = leaf(1, 64, height, width), leaf(64, 64, 3, 3), leaf(64)
-    offset = leaf(1, 18, height, width, spread=2.0)
-    inputs = (x, offset, weight, bias)
-
-    def theirs() -> torch.Tensor:
-        return deform_conv2d(x, offset, weight, bias, padding=1)
-
-    def train(run: Callable[[], torch.Tensor]) -> Callable[[], Any]:
-        return lambda: torch.autograd.grad(run().square().mean(), inputs)
-
-    result = {
-        'torchvision_forward_ms': median_ms(theirs, repeat=repeat, device=device),
-        'torchvision_train_ms': median_ms(train(theirs), repeat=repeat, device=device),
-    }
-    if device == 'cpu':
-
-        def ours() -> torch.Tensor:
-            return deform_conv2d_gather(x, offset, weight, bias)
-
-        result |= {
-            'largest_difference': (ours() - theirs()).abs().max().item(),
-            'gather_forward_ms': median_ms(ours, repeat=repeat, device=device),
-            'gather_train_ms': median_ms(train(ours), repeat=repeat, device=device),
-        }
-    return result
-
-
-def bench_roi_align(size: tuple[int, int], *, repeat: int, device: str) -> dict[str, float]:
-    """RoIAlign 14x14 of 100 regions, forward and backward, beside torchvision's (one level)."""
-    generator = torch.Generator().manual_seed(0)
-    level = torch.randn(1, 64, size[0] // 4, size[1] // 4, generator=generator).to(device)
-    level.requires_grad_()
-    corner = torch.rand(100, 2, generator=generator) * torch.tensor([size[1] / 2, size[0] / 2])
-    side = 8 + torch.rand(100, 2, generator=generator) * 48
-    boxes = torch.cat((corner, corner + side), dim=1).to(device)
-
-    def theirs() -> Any:
-        out = roi_align(level, [boxes], 14, 1 / STRIDES[0], sampling_ratio=2)
-        return out, torch.autograd.grad(out.sum(), level)
-
-    result = {'torchvision_train_ms': median_ms(theirs, repeat=repeat, device=device)}
-    if device == 'cpu':
-        images = torch.zeros(len(boxes), dtype=torch.long)
-        levels = torch.zeros(len(boxes), dtype=torch.long)
-
-        def ours() -> Any:
-            out = align_with_gather((level,), boxes, images, levels, 14, strides=STRIDES[:1])
-            return out, torch.autograd.grad(out.sum(), level)
-
-        result |= {
-            'largest_difference': (ours()[0] - theirs()[0]).abs().max().item(),
-            'gather_train_ms': median_ms(ours, repeat=repeat, device=device),
-        }
-    return result
-
-
-def bench_network(size: tuple[int, int], *, repeat: int, device: str) -> dict[str, float]:
-    """Whole-network latency of the demo model's recipe with random weights."""
-    torch.manual_seed(0)
-    model = build_model(load_recipe(RECIPE)).eval().to(device)
-    image = torch.randn(3, *size, device=device) * 50
-    result = {}
-    for name, dtype in (('float32', None), ('bfloat16', torch.bfloat16)):
-
-        def run() -> Any:
-            with torch.autocast(device, dtype, enabled=dtype is not None):  # noqa: B023
-                return predict(model, image, image_size=size)
-
-        result[f'{name}_ms'] = median_ms(run, repeat=repeat, device=device)
-    return result
+PARTS = (
+    Part('numerics', kernel_numerics.measure, kernel_numerics.lines, needs_gpu=True),
+    Part('ptx', ptx_launch.measure, ptx_launch.lines, needs_gpu=True),
+    Part('kernel_speed', kernel_speed.measure, kernel_speed_table.lines, needs_gpu=True),
+    Part('whole_network', whole_network.measure, whole_network.lines, needs_gpu=True),
+    Part('deform_conv', operators.bench_deform_conv),
+    Part('roi_align', operators.bench_roi_align),
+    Part('network', operators.bench_network),
+    Part('training_step', operators.bench_training_step),
+)
 
 
 def environment(device: str) -> dict[str, str]:
     """What the figures were measured on."""
-    name = torch.cuda.get_device_name() if device == 'cuda' else platform.processor() or 'cpu'
-    return {
+    found = {
         'date': datetime.now(timezone.utc).isoformat(timespec='seconds'),
-        'device': name,
+        'device': platform.processor() or 'cpu',
         'threads': str(torch.get_num_threads()),
         'torch': torch.__version__,
         'torchvision': torchvision.__version__,
+        'triton': triton.__version__,
         'python': platform.python_version(),
     }
+    if device == 'cuda':
+        major, minor = torch.cuda.get_device_capability()
+        found |= {
+            'device': torch.cuda.get_device_name(),
+            'compute_capability': f'{major}.{minor}',
+            'cuda': str(torch.version.cuda),
+            'cuda_driver': CudaDriver(load_driver()).version(),
+            'cudnn': str(torch.backends.cudnn.version()),
+        }
+    return found
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -150,28 +85,47 @@ def parse_size(text: str) -> tuple[int, int]:
     return height, width
 
 
+def parse_options(arguments: list[str] | None) -> argparse.Namespace:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        prog='python -m benchmarks.gpu',
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('--output', type=Path, required=True, help='JSON file of the results')
+    parser.add_argument('--size', type=parse_size, default=(320, 640), help='WxH of small inputs')
+    parser.add_argument(
+        '--network-size', type=parse_size, default=(1024, 2048), help='WxH of UPSNet-50'
+    )
+    parser.add_argument('--repeat', type=int, default=10, help='timed calls of each kind')
+    names = [part.name for part in PARTS]
+    parser.add_argument('--parts', nargs='+', choices=names, default=names, help='default: all')
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument('--in-process', action='store_true', help='all parts in this process')
+    where.add_argument('--alone', action='store_true', help='each in its own, on a CPU as well')
+    return parser.parse_args(arguments)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    parser = argparse.ArgumentParser(prog='python -m benchmarks.gpu', description=__doc__)
-    parser.add_argument('--output', type=Path, required=True, help='JSON file of the results')
-    parser.add_argument('--size', type=parse_size, default=(320, 640), help='WxH of the input')
-    parser.add_argument('--repeat', type=int, default=10, help='timed calls of each kind')
-    options = parser.parse_args(arguments)
-    device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    settings = {'repeat': options.repeat, 'device': device}
-    results = {
-        'deform_conv': bench_deform_conv(options.size, **settings),
-        'roi_align': bench_roi_align(options.size, **settings),
-        'network': bench_network(options.size, **settings),
-        'training_step': time_steps(options.size, device, options.repeat),
-    }
-    report = {'environment': environment(device), 'size': options.size} | results
+    options = parse_options(arguments)
+    settings = Settings(
+        device='cuda' if torch.cuda.is_available() else 'cpu',
+        size=options.size,
+        network_size=options.network_size,
+        repeat=options.repeat,
+    )
+    parts = [part for part in PARTS if part.name in options.parts]
+    is_alone = options.alone or (settings.device == 'cuda' and not options.in_process)
+    results = {}
+    for part in parts:
+        print(f'{part.name} ...', file=sys.stderr, flush=True)
+        results[part.name] = (run_part_alone if is_alone else run_part)(part, settings)
+    report = {'environment': environment(settings.device), 'settings': vars(settings)} | results
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(report, indent=2) + '\n')
-    for group, values in results.items():
-        for name, value in values.items():
-            print(f'{group:14}{name:26}{value:12.4g}')
-    return 0
+    print('\n'.join(table(parts, results)))
+    return 1 if failures(results) else 0
 
 
 if __name__ == '__main__':
