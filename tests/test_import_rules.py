@@ -57,6 +57,7 @@ ALLOWED = {
     },
     'upsnet_ros.evaluation': {
         'upsnet_ros.core',
+        'upsnet_ros.installed_files',
         'upsnet_ros.manifest',
         'upsnet_ros.pipeline',
         'upsnet_ros.node',

@@ -44,6 +44,17 @@ class Tolerance:
 # The same arithmetic in another order.
 EXACT = Tolerance(equal_pixels=0.999, matched=0.99, box=0.05, score=1e-3, semantic=5e-3, mask=0.05)
 
+# An engine beside its ONNX file. TensorRT fuses and orders sums as it likes; in half precision
+# every layer rounds to 11 bits, and a candidate at the score threshold may come or go.
+ENGINE_TOLERANCES = {
+    'fp32': Tolerance(
+        equal_pixels=0.999, matched=0.99, box=0.5, score=0.01, semantic=0.05, mask=0.5
+    ),
+    'fp16': Tolerance(
+        equal_pixels=0.995, matched=0.95, box=4.0, score=0.2, semantic=1.0, mask=5.0
+    ),
+}
+
 
 @dataclass(frozen=True)
 class Agreement:

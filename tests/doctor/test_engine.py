@@ -12,9 +12,8 @@ import pytest
 from tests.doctor.expectations import levels, only
 from tests.fakes.fake_tensorrt import tiny_answer
 from tests.fakes.tiny_engine import write_tiny_engine
-from training.engine import verification
-from upsnet_ros.agreement import Agreement
-from upsnet_ros.doctor.comparison import TOLERANCES, check_comparison, judge
+from upsnet_ros.agreement import ENGINE_TOLERANCES, Agreement
+from upsnet_ros.doctor.comparison import check_comparison, judge
 from upsnet_ros.doctor.engine import check_record, check_trial
 from upsnet_ros.doctor.model import check_labels
 from upsnet_ros.doctor.speed import check_speed
@@ -127,12 +126,8 @@ def test_without_the_onnx_file_nothing_is_compared(computer, tensorrt, engine_pa
     ],
 )
 def test_what_agreement_is_enough(changes, level) -> None:
-    finding = judge(dataclasses.replace(PERFECT, **changes), TOLERANCES['fp16'])
+    finding = judge(dataclasses.replace(PERFECT, **changes), ENGINE_TOLERANCES['fp16'])
     assert levels([finding]) == [level]
-
-
-def test_engines_are_held_to_what_they_were_built_to() -> None:
-    assert TOLERANCES == verification.TOLERANCES
 
 
 # --- with the engine loaded

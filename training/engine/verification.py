@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from upsnet_ros.agreement import Agreement, Tolerance, compare_backends
+from upsnet_ros.agreement import ENGINE_TOLERANCES, Agreement, compare_backends
 from upsnet_ros.backends.select import create_backend
 from upsnet_ros.backends.tensorrt_backend import TensorRtBackend
 from upsnet_ros.core.errors import ModelError, UpsnetError
@@ -24,16 +24,6 @@ from upsnet_ros.manifest import ModelManifest, source_beside
 ROOT = Path(__file__).parents[2]
 LONGEST_SECONDS = 1800.0
 LOG_TAIL = 1500  # characters
-# TensorRT fuses and orders sums as it likes; in half precision every layer rounds to 11 bits, and
-# a candidate at the score threshold may come or go.
-TOLERANCES = {
-    'fp32': Tolerance(
-        equal_pixels=0.999, matched=0.99, box=0.5, score=0.01, semantic=0.05, mask=0.5
-    ),
-    'fp16': Tolerance(
-        equal_pixels=0.995, matched=0.95, box=4.0, score=0.2, semantic=1.0, mask=5.0
-    ),
-}
 
 
 def verify_engine(engine: Path, images: list[np.ndarray], *, precision: str) -> Agreement:
@@ -71,7 +61,7 @@ def verify_engine(engine: Path, images: list[np.ndarray], *, precision: str) -> 
         )
         raise ModelError(f'the engine was built but does not run: {reason}')
     agreement = Agreement(**answer['agreement'])
-    agreement.require(TOLERANCES[precision], 'TensorRT and ONNX Runtime')
+    agreement.require(ENGINE_TOLERANCES[precision], 'TensorRT and ONNX Runtime')
     return agreement
 
 
@@ -117,7 +107,11 @@ def compare_on(engine: Path, images: list[np.ndarray]) -> Agreement:
     backend = TensorRtBackend(engine, manifest, trial_timeout_s=None)  # this is the trial
     try:
         return compare_backends(
-            reference, TakingTurns(backend), manifest, images, box_tolerance=TOLERANCES['fp16'].box
+            reference,
+            TakingTurns(backend),
+            manifest,
+            images,
+            box_tolerance=ENGINE_TOLERANCES['fp16'].box,
         )
     finally:
         backend.close()

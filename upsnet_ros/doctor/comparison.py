@@ -6,7 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from upsnet_ros.agreement import MINIMUM_CANDIDATES, Agreement, Tolerance, compare_backends
+from upsnet_ros.agreement import (
+    ENGINE_TOLERANCES,
+    MINIMUM_CANDIDATES,
+    Agreement,
+    Tolerance,
+    compare_backends,
+)
 from upsnet_ros.backends.engine_record import EngineRecord
 from upsnet_ros.backends.select import ONNX_RUNTIME, create_backend
 from upsnet_ros.core.errors import UpsnetError
@@ -17,15 +23,6 @@ from upsnet_ros.doctor.subject import Subject
 from upsnet_ros.manifest import ModelManifest, source_beside
 
 WHAT = 'engine and ONNX Runtime'
-# What an engine was held to when it was built, by its precision.
-TOLERANCES = {
-    'fp32': Tolerance(
-        equal_pixels=0.999, matched=0.99, box=0.5, score=0.01, semantic=0.05, mask=0.5
-    ),
-    'fp16': Tolerance(
-        equal_pixels=0.995, matched=0.95, box=4.0, score=0.2, semantic=1.0, mask=5.0
-    ),
-}
 
 
 def check_comparison(subject: Subject) -> Iterator[Finding]:
@@ -42,7 +39,7 @@ def check_comparison(subject: Subject) -> Iterator[Finding]:
         )
         return
     try:
-        tolerance = TOLERANCES[EngineRecord.load(subject.model_path).precision]
+        tolerance = ENGINE_TOLERANCES[EngineRecord.load(subject.model_path).precision]
         agreement = _compare(subject, tolerance)
     except UpsnetError as error:
         yield refused(WHAT, error)

@@ -9,18 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from upsnet_ros.evaluation.errors import ReplayError
+from upsnet_ros.installed_files import share_folders
 
 # Fast DDS derives its ports from the domain; above 101 they fall among Linux's ephemeral ones.
 LARGEST_DOMAIN = 101
 PROFILE_VARIABLE = 'FASTDDS_DEFAULT_PROFILES_FILE'
 DEPRECATED_PROFILE_VARIABLE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
-
-
-def share_folders() -> list[Path]:
-    """Where `config/` may lie: the source tree first, then every sourced ROS workspace."""
-    folders = [Path(__file__).resolve().parents[2]]
-    prefixes = os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)
-    return folders + [Path(prefix) / 'share' / 'upsnet_ros' for prefix in prefixes if prefix]
 
 
 def package_file(relative: str) -> Path:
