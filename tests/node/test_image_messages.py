@@ -1,0 +1,38 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+
+import numpy as np
+
+from tests.node.node_harness import image_message
+from upsnet_ros.node.image_messages import label_message, overlay_message, semantic_message
+
+
+def flat_picture(height: int, width: int) -> np.ndarray:
+    return np.full((height, width, 3), (10, 120, 240), np.uint8)
+
+
+def test_label_and_semantic_messages_hold_the_values_little_endian() -> None:
+    labels = np.array([[0, 3329, 65535], [256, 2560, 1]], np.uint16)
+    header = image_message(flat_picture(1, 1)).header
+    message = label_message(labels, header)
+    assert (message.encoding, message.is_bigendian) == ('16UC1', 0)
+    assert (message.height, message.width, message.step) == (2, 3, 6)
+    assert message.header == header
+    assert list(message.data[:6]) == [0, 0, 1, 13, 255, 255]
+    np.testing.assert_array_equal(np.frombuffer(message.data, '<u2').reshape(2, 3), labels)
+    semantic = semantic_message(labels, header)
+    assert (semantic.encoding, semantic.step) == ('mono8', 3)
+    assert list(semantic.data) == [0, 13, 255, 1, 10, 0]
+
+
+def test_a_label_image_that_is_a_view_is_copied_right() -> None:
+    labels = np.arange(24, dtype=np.uint16).reshape(4, 6)[::2, 1:4]
+    message = label_message(labels, image_message(flat_picture(1, 1)).header)
+    assert message.step == 6
+    np.testing.assert_array_equal(np.frombuffer(message.data, '<u2').reshape(2, 3), labels)
+
+
+def test_overlay_is_rgb() -> None:
+    message = overlay_message(flat_picture(1, 2), image_message(flat_picture(1, 1)).header)
+    assert message.encoding == 'rgb8'
+    assert list(message.data) == [240, 120, 10] * 2

@@ -1,0 +1,166 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Raw image messages to BGR arrays, without copies where they already have that layout.
+
+Written for NumPy rather than taken from cv_bridge, whose compiled part fails under NumPy 2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from sensor_msgs.msg import Image
+
+from upsnet_ros.core.errors import ImageError
+from upsnet_ros.node.image_limits import check_image_size
+
+
+@dataclass(frozen=True)
+class PixelLayout:
+    """How the pixels of an encoding lie in memory.
+
+    Attributes:
+        channels: values per pixel; of planar encodings those of the first plane.
+        bytes_per_value: 1 or 2; of two bytes the more significant one is kept.
+        to_bgr: OpenCV conversion code, None when the pixels are BGR already.
+        even_columns: the width must be even, two pixels of a row share their colour.
+        has_colour_plane: half as many rows of colour follow those of brightness, each for two
+            rows of pixels, so the height must be even.
+        least_side: fewest rows and columns that OpenCV converts rather than leaves black.
+    """
+
+    channels: int
+    bytes_per_value: int = 1
+    to_bgr: int | None = None
+    even_columns: bool = False
+    has_colour_plane: bool = False
+    least_side: int = 1
+
+    def row_bytes(self, width: int) -> int:
+        """Bytes of the pixels of one row, without padding."""
+        return width * self.channels * self.bytes_per_value
+
+    def rows(self, height: int) -> int:
+        """Rows of bytes that a picture of this height takes."""
+        return height * 3 // 2 if self.has_colour_plane else height
+
+
+def _bayer(to_bgr: int, bytes_per_value: int) -> PixelLayout:
+    """The layout of a mosaic; a colour of each pixel is taken from its neighbours."""
+    return PixelLayout(1, bytes_per_value, to_bgr, least_side=3)
+
+
+_UYVY = PixelLayout(2, to_bgr=cv2.COLOR_YUV2BGR_UYVY, even_columns=True)
+_YUYV = PixelLayout(2, to_bgr=cv2.COLOR_YUV2BGR_YUYV, even_columns=True)
+_BGRA = PixelLayout(4, to_bgr=cv2.COLOR_BGRA2BGR)
+_GREY = PixelLayout(1, to_bgr=cv2.COLOR_GRAY2BGR)
+
+# Names as in image_encodings.hpp. Left out are those of measurements (16UC1 is depth, 32FC1 and
+# the signed ones), whose values are no brightness, and nv24, which OpenCV does not convert.
+LAYOUTS = {
+    'bgr8': PixelLayout(3),
+    '8UC3': PixelLayout(3),
+    'rgb8': PixelLayout(3, to_bgr=cv2.COLOR_RGB2BGR),
+    'bgra8': _BGRA,
+    '8UC4': _BGRA,
+    'rgba8': PixelLayout(4, to_bgr=cv2.COLOR_RGBA2BGR),
+    'mono8': _GREY,
+    '8UC1': _GREY,
+    'mono16': PixelLayout(1, 2, cv2.COLOR_GRAY2BGR),
+    'bgr16': PixelLayout(3, 2),
+    'rgb16': PixelLayout(3, 2, cv2.COLOR_RGB2BGR),
+    'bgra16': PixelLayout(4, 2, cv2.COLOR_BGRA2BGR),
+    'rgba16': PixelLayout(4, 2, cv2.COLOR_RGBA2BGR),
+    'bayer_rggb8': _bayer(cv2.COLOR_BayerRGGB2BGR, 1),
+    'bayer_bggr8': _bayer(cv2.COLOR_BayerBGGR2BGR, 1),
+    'bayer_gbrg8': _bayer(cv2.COLOR_BayerGBRG2BGR, 1),
+    'bayer_grbg8': _bayer(cv2.COLOR_BayerGRBG2BGR, 1),
+    'bayer_rggb16': _bayer(cv2.COLOR_BayerRGGB2BGR, 2),
+    'bayer_bggr16': _bayer(cv2.COLOR_BayerBGGR2BGR, 2),
+    'bayer_gbrg16': _bayer(cv2.COLOR_BayerGBRG2BGR, 2),
+    'bayer_grbg16': _bayer(cv2.COLOR_BayerGRBG2BGR, 2),
+    'uyvy': _UYVY,
+    'yuv422': _UYVY,  # the name until ROS 2 Iron
+    'yuyv': _YUYV,
+    'yuv422_yuy2': _YUYV,  # the name until ROS 2 Iron
+    'nv12': PixelLayout(
+        1, to_bgr=cv2.COLOR_YUV2BGR_NV12, even_columns=True, has_colour_plane=True
+    ),
+    'nv21': PixelLayout(
+        1, to_bgr=cv2.COLOR_YUV2BGR_NV21, even_columns=True, has_colour_plane=True
+    ),
+}
+
+
+def decode_raw(message: Image, *, max_pixels: int) -> np.ndarray:
+    """The picture of a raw image message.
+
+    Args:
+        message: an image of one of the encodings in `LAYOUTS`.
+        max_pixels: greatest allowed product of width and height.
+
+    Returns:
+        BGR uint8 [H, W, 3], C-contiguous, read-only where it shares the message's memory.
+
+    Raises:
+        ImageError: the message cannot be read; names the field, what it holds and what was
+            expected.
+    """
+    layout = LAYOUTS.get(message.encoding)
+    if layout is None:
+        raise ImageError(
+            f"image encoding is '{message.encoding}', expected one of: {', '.join(LAYOUTS)}; set "
+            'the camera driver to one of them'
+        )
+    check_image_size(message.width, message.height, max_pixels)
+    _check_sides(message, layout)
+    _check_memory(message, layout)
+    values = np.ascontiguousarray(_values(message, layout))
+    return values if layout.to_bgr is None else cv2.cvtColor(values, layout.to_bgr)  # [H, W, 3]
+
+
+def _check_sides(message: Image, layout: PixelLayout) -> None:
+    """Raises ImageError for a width or height that the encoding cannot have."""
+    if min(message.width, message.height) < layout.least_side:
+        raise ImageError(
+            f'image size is {message.width}x{message.height}, expected at least '
+            f"{layout.least_side} pixels on every side for '{message.encoding}'"
+        )
+    sides = [('width', message.width)] if layout.even_columns else []
+    sides += [('height', message.height)] if layout.has_colour_plane else []
+    for side, pixels in sides:
+        if pixels % 2:
+            raise ImageError(
+                f"image {side} is {pixels}, expected an even number for '{message.encoding}'"
+            )
+
+
+def _check_memory(message: Image, layout: PixelLayout) -> None:
+    """Raises ImageError unless step and amount of data fit the size."""
+    row_bytes = layout.row_bytes(message.width)
+    if message.step < row_bytes:
+        raise ImageError(
+            f'image step is {message.step} bytes, expected at least {row_bytes} for '
+            f"{message.width} pixels of '{message.encoding}'"
+        )
+    rows = layout.rows(message.height)
+    expected = message.step * rows
+    if len(message.data) != expected:
+        colour = ', a half more for the colours' if layout.has_colour_plane else ''
+        raise ImageError(
+            f'image data has {len(message.data)} bytes, expected {expected}: step {message.step} '
+            f'times height {message.height}{colour}'
+        )
+
+
+def _values(message: Image, layout: PixelLayout) -> np.ndarray:
+    """The 8-bit values of a raw image without the padding of its rows: [rows, W, channels]."""
+    height = layout.rows(message.height)
+    rows = np.frombuffer(message.data, dtype=np.uint8).reshape(height, message.step)
+    pixels = rows[:, : layout.row_bytes(message.width)]
+    if layout.bytes_per_value == 2:
+        significant = 0 if message.is_bigendian else 1
+        pixels = pixels[:, significant::2]
+    return pixels.reshape(height, message.width, layout.channels)
