@@ -158,7 +158,9 @@ def prepare(mode: Mode, model: UPSNet, picture: Tensor) -> Callable[[], Tensor]:
         network = ExportWrapper(network, input_size=size).eval()
     network.to(picture.device)
     is_half = mode.precision == 'float16'
-    if is_half and mode.is_wrapper:
+    if mode.is_wrapper and mode.precision != 'float32':
+        network.to(memory_format=torch.channels_last)  # as matrix units read
+    if mode.is_wrapper and is_half:
         keep_products_in_half(network)
 
     @torch.no_grad()
@@ -175,12 +177,11 @@ def prepare(mode: Mode, model: UPSNet, picture: Tensor) -> Callable[[], Tensor]:
 
 
 def keep_products_in_half(network: nn.Module) -> None:
-    """Keep the weights of products in half precision, channels last, as autocast uses them."""
+    """Keep the weights of products in half precision, as autocast would make them every time."""
     for layer in network.modules():
         if isinstance(layer, LAYERS):
             for parameter in layer.parameters(recurse=False):
                 parameter.data = parameter.data.half()
-    network.to(memory_format=torch.channels_last)
 
 
 @contextmanager
