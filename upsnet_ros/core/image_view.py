@@ -1,0 +1,136 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The part of an image that is looked at, turned upright, and the way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from upsnet_ros.core.errors import ImageError, ParameterError
+from upsnet_ros.core.labels import UNKNOWN_LABEL
+from upsnet_ros.core.structures import PanopticResult
+from upsnet_ros.core.window import Window
+
+_TURNS = {
+    90: cv2.ROTATE_90_CLOCKWISE,
+    180: cv2.ROTATE_180,
+    270: cv2.ROTATE_90_COUNTERCLOCKWISE,
+}
+ROTATIONS = (0, *_TURNS)
+
+
+@dataclass(frozen=True)
+class ImageView:
+    """What of a camera's image goes through the network, and how it is turned.
+
+    Attributes:
+        region: the pixels that are looked at; None for the whole image.
+        rotation: degrees clockwise by which they are turned before, one of `ROTATIONS`.
+
+    Raises:
+        ParameterError: the region is empty or begins outside the image, or there is no such
+            rotation.
+    """
+
+    region: Window | None = None
+    rotation: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuses what no image could have."""
+        if self.rotation not in ROTATIONS:
+            raise ParameterError(
+                f'rotation is {self.rotation} degrees, expected one of: '
+                f'{", ".join(map(str, ROTATIONS))}'
+            )
+        if self.region is not None and (
+            self.region.is_empty or self.region.top < 0 or self.region.left < 0
+        ):
+            raise ParameterError(
+                f'region is {describe_region(self.region)}, expected x and y of at least 0 and at '
+                'least one pixel'
+            )
+
+    def look(self, image: np.ndarray) -> np.ndarray:
+        """The view of an image, [H, W, C] or [H, W], C-contiguous.
+
+        It is the image itself when the view is all of it, upright.
+
+        Raises:
+            ImageError: the region does not lie in an image of this size.
+        """
+        seen = image[self._window(image.shape[:2]).slices]
+        if self.rotation:
+            return cv2.rotate(seen, _TURNS[self.rotation])
+        return np.ascontiguousarray(seen)
+
+    def restore(self, result: PanopticResult, image_size: tuple[int, int]) -> PanopticResult:
+        """The result of a view as one of the whole image; what was not looked at is unknown.
+
+        Args:
+            result: of the view of an image.
+            image_size: height and width of that image [px].
+        """
+        if self.region is None and not self.rotation:
+            return result
+        window = self._window(image_size)
+        label_image = np.full(image_size, UNKNOWN_LABEL, np.uint16)
+        label_image[window.slices] = self._turned_back(result.label_image)
+        unseen = label_image.size - window.height * window.width
+        unknown = result.unknown_share * window.height * window.width + unseen
+        return PanopticResult(
+            label_image=label_image,
+            instances=tuple(
+                replace(instance, box=self._restored_box(instance.box, window))
+                for instance in result.instances
+            ),
+            unknown_share=unknown / label_image.size,
+        )
+
+    def _window(self, image_size: tuple[int, int]) -> Window:
+        """The pixels that are looked at in an image of (height, width)."""
+        whole = Window(0, 0, *image_size)
+        if self.region is None:
+            return whole
+        if self.region.intersect(whole) != self.region:
+            raise ImageError(
+                f'image size is {image_size[1]}x{image_size[0]}, which does not hold the region '
+                f"{describe_region(self.region)}; correct the parameter 'regions_of_interest' or "
+                'the size that the camera sends'
+            )
+        return self.region
+
+    def _turned_back(self, label_image: np.ndarray) -> np.ndarray:
+        """A label image of the view in the image's orientation."""
+        if not self.rotation:
+            return label_image
+        return cv2.rotate(label_image, _TURNS[360 - self.rotation])
+
+    def _restored_box(
+        self, box: tuple[float, float, float, float], window: Window
+    ) -> tuple[float, float, float, float]:
+        """A box of the view in the image's pixels; both corners are pixels of the box."""
+        corners = [self._restored_point(x, y, window) for x, y in (box[:2], box[2:])]
+        (x1, x2), (y1, y2) = (sorted(values) for values in zip(*corners, strict=True))
+        return x1, y1, x2, y2
+
+    def _restored_point(self, x: float, y: float, window: Window) -> tuple[float, float]:
+        """A pixel of the view in the image."""
+        if self.rotation == 90:
+            x, y = y, window.height - 1 - x
+        elif self.rotation == 180:
+            x, y = window.width - 1 - x, window.height - 1 - y
+        elif self.rotation == 270:
+            x, y = window.width - 1 - y, x
+        return x + window.left, y + window.top
+
+
+WHOLE_UPRIGHT = ImageView()
+
+
+def describe_region(region: Window) -> str:
+    """A region as the parameter writes it: x,y,width,height."""
+    width, height = region.right - region.left, region.bottom - region.top
+    return f'{region.left},{region.top},{width},{height}'
