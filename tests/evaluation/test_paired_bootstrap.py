@@ -1,0 +1,145 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.evaluation.frame_tables import random_table
+from upsnet_ros.core.errors import ParameterError
+from upsnet_ros.evaluation import paired_bootstrap
+from upsnet_ros.evaluation.frame_table import FrameTable, figures_of
+from upsnet_ros.evaluation.paired_bootstrap import (
+    BootstrapOptions,
+    PairedFigures,
+    compare_paired,
+    draw_weights,
+)
+
+FEW = BootstrapOptions(resamples=200)
+
+
+def compared(this: FrameTable, against: FrameTable, **options: float) -> PairedFigures:
+    return compare_paired(this, against, num_stuff=2, options=replace(FEW, **options))
+
+
+def test_equal_evaluations_differ_by_exactly_zero() -> None:
+    table = random_table(1, frames=30)
+    result = compared(table, table)
+    for part in (result.difference, result.low, result.high):
+        for name, values in vars(part).items():
+            assert not values[~np.isnan(values)].any(), name
+    assert not np.isnan(result.difference.pq).any()
+
+
+def test_swapped_evaluations_have_the_opposite_differences() -> None:
+    one, two = random_table(1, frames=30), random_table(2, frames=30)
+    forth, back = compared(one, two), compared(two, one)
+    for name in vars(forth.low):
+        forward, backward = getattr(forth.low, name), getattr(back.high, name)
+        assert forward == pytest.approx(-backward, nan_ok=True), name
+        assert getattr(forth.difference, name) == pytest.approx(
+            -getattr(back.difference, name), nan_ok=True
+        )
+
+
+def test_draws_are_those_of_a_loop_over_repeated_frames() -> None:
+    one, two = random_table(1, frames=12, truth_every=3), random_table(2, frames=12, truth_every=3)
+    differences = []
+    for weights in np.concatenate(list(draw_weights(12, FEW))):
+        rows = np.repeat(np.arange(12), weights.astype(int))
+        once = np.ones((1, len(rows)))
+        a, b = (figures_of(t.select(rows), once, num_stuff=2) for t in (one, two))
+        differences.append(
+            [
+                a.pq[0] - b.pq[0],
+                a.class_iou[0, 2] - b.class_iou[0, 2],
+                (a.latency_p95_ms - b.latency_p95_ms)[0],
+            ]
+        )
+    low, high = np.nanpercentile(differences, (2.5, 97.5), axis=0)
+    result = compared(one, two)
+    for end, expected in ((result.low, low), (result.high, high)):
+        found = [end.pq[0], end.class_iou[0, 2], end.latency_p95_ms[0]]
+        assert found == pytest.approx(expected.tolist())
+
+
+def test_the_same_seed_gives_the_same_intervals_however_many_are_held(monkeypatch) -> None:
+    one, two = random_table(1, frames=20), random_table(2, frames=20)
+    whole = compared(one, two)
+    monkeypatch.setattr(paired_bootstrap, 'WEIGHTS_AT_A_TIME', 7 * 20)
+    in_parts, other_seed = compared(one, two), compared(one, two, seed=1)
+    assert in_parts.low.pq == pytest.approx(whole.low.pq)
+    assert other_seed.low.pq[0] != whole.low.pq[0]
+
+
+def test_every_draw_has_as_many_frames_and_blocks_stay_together() -> None:
+    weights = np.concatenate(list(draw_weights(12, BootstrapOptions(50, block_frames=4))))
+    assert weights.shape == (50, 12)
+    assert weights.sum(axis=1).tolist() == [12.0] * 50
+    blocks = weights.reshape(50, 3, 4)
+    assert (blocks == blocks[:, :, :1]).all()
+    cut_off = np.concatenate(list(draw_weights(10, BootstrapOptions(5, block_frames=4))))
+    assert cut_off.shape == (5, 10)
+
+
+def measured(random: np.random.Generator, *, frames: int) -> tuple[FrameTable, FrameTable]:
+    """Frames of which one evaluation labels 2 percentage points less as unknown on average."""
+    hardness = random.uniform(0, 0.5, frames)
+    table = random_table(0, frames=1).select(np.zeros(frames, dtype=int))
+    shares = (hardness + 0.1, hardness + 0.1 + random.normal(0.02, 0.05, frames))
+    return tuple(replace(table, unknown_share=share) for share in shares)
+
+
+def test_intervals_hold_the_true_difference_about_as_often_as_they_say() -> None:
+    random = np.random.default_rng(5)
+    held, widths = 0, []
+    for trial in range(200):
+        against, this = measured(random, frames=60)
+        result = compared(this, against, confidence=0.9, seed=trial)
+        low, high = result.low.unknown_share[0], result.high.unknown_share[0]
+        held += low <= 0.02 <= high
+        widths.append(high - low)
+    # 0.9 of 200 is 180; four standard deviations of the count are 17. The bootstrap is a little
+    # narrow on 60 frames.
+    assert 163 <= held <= 197
+    # Without pairing the hardness of the frames would widen them to about 0.08.
+    assert np.mean(widths) == pytest.approx(2 * 1.645 * 0.05 / np.sqrt(60), rel=0.1)
+
+
+def test_one_frame_has_an_interval_of_no_width() -> None:
+    one, two = random_table(1, frames=1), random_table(2, frames=1)
+    result = compared(one, two)
+    assert result.low.pq[0] == result.high.pq[0] == pytest.approx(result.difference.pq[0])
+
+
+def test_two_thousand_frames_are_compared_in_seconds() -> None:
+    one, two = random_table(1, frames=40), random_table(2, frames=40)
+    rows = np.arange(2000) % 40
+    started = time.monotonic()
+    compared(one.select(rows), two.select(rows), resamples=1000)
+    assert time.monotonic() - started < 8
+
+
+@pytest.mark.parametrize('frames', [0, 3])
+def test_other_frames_or_none_are_refused(frames: int) -> None:
+    table = random_table(1, frames=4)
+    with pytest.raises(ParameterError, match='expected the same ones'):
+        compared(table.select(np.arange(frames)), table.select(np.arange(frames)[::-1] + 1))
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'resamples': 0}, 'resamples is 0'),
+        ({'block_frames': 0}, 'block_frames is 0'),
+        ({'seed': -1}, 'seed is -1'),
+        ({'confidence': 1.0}, 'confidence is 1.0'),
+    ],
+)
+def test_impossible_options_are_refused(options: dict[str, float], message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        BootstrapOptions(**options)
