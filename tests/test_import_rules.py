@@ -25,6 +25,7 @@ PARTS = (
     'upsnet_ros.pipeline',
     'upsnet_ros.agreement',
     'upsnet_ros.installed_files',
+    'upsnet_ros.dds_profile',
     'upsnet_ros.doctor',
     'upsnet_ros.node',
     'upsnet_ros.evaluation',
@@ -40,6 +41,7 @@ ALLOWED = {
     'upsnet_ros.pipeline': {'upsnet_ros.core', 'upsnet_ros.manifest', 'upsnet_ros.backends'},
     'upsnet_ros.agreement': {'upsnet_ros.core', 'upsnet_ros.manifest', 'upsnet_ros.backends'},
     'upsnet_ros.installed_files': {'upsnet_ros.core'},
+    'upsnet_ros.dds_profile': {'upsnet_ros.core'},
     'upsnet_ros.doctor': {
         'upsnet_ros.core',
         'upsnet_ros.manifest',
@@ -47,6 +49,7 @@ ALLOWED = {
         'upsnet_ros.pipeline',
         'upsnet_ros.agreement',
         'upsnet_ros.installed_files',
+        'upsnet_ros.dds_profile',
     },
     'upsnet_ros.node': {
         'upsnet_ros.core',

@@ -35,6 +35,23 @@ def run(*arguments: str, code: str | None = None) -> subprocess.CompletedProcess
     )
 
 
+# --- command line
+
+
+def test_cameras_and_their_size_are_read_and_checked(capsys) -> None:
+    options = command.parse_arguments(['--cameras', '4', '--camera-size', '1920x1080'])
+    assert (options.cameras, options.camera_size) == (4, (1920, 1080))
+    assert command.parse_arguments([]).camera_size == (2048, 1024)
+    for arguments, text in (
+        (['--camera-size', '1920'], 'such as 1920x1080'),
+        (['--cameras', '0'], 'at least 1'),
+        (['--cameras', '999'], 'share the cameras among several nodes'),
+    ):
+        with pytest.raises(SystemExit, match='2'):
+            command.parse_arguments(arguments)
+        assert text in capsys.readouterr().err
+
+
 # --- real runs
 
 

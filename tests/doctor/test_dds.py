@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.doctor.expectations import only
+from upsnet_ros.dds_profile import profile_sizes, profile_text
 from upsnet_ros.doctor import dds, shared_memory
 from upsnet_ros.doctor.dds import check_discovery, check_middleware, check_profile
-from upsnet_ros.doctor.dds_profile import MESSAGE_BYTES, SEGMENT_BYTES, read_transport
+from upsnet_ros.doctor.dds_profile import read_transport
 from upsnet_ros.doctor.shared_memory import check_shared_memory
 from upsnet_ros.doctor.sockets import check_sockets, images_travel_by_udp
 
@@ -25,11 +26,19 @@ LOCALHOST = {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
 Usage = namedtuple('Usage', 'total used free')
 
 
-def write(path: Path, *, segment: str = '100663296', used: str = 'shm', default: str = 'true'):
+def write(
+    path: Path,
+    *,
+    segment: str = '100663296',
+    used: str = 'shm',
+    default: str = 'true',
+    queue: str = '<port_queue_capacity>2048</port_queue_capacity>',
+) -> Path:
     path.write_text(
         '<profiles><transport_descriptors><transport_descriptor>'
         f'<transport_id>shm</transport_id><type>SHM</type><segment_size>{segment}</segment_size>'
-        '<maxMessageSize>33554432</maxMessageSize></transport_descriptor></transport_descriptors>'
+        f'<maxMessageSize>33554432</maxMessageSize>{queue}</transport_descriptor>'
+        '</transport_descriptors>'
         f'<participant profile_name="p" is_default_profile="{default}"><rtps><userTransports>'
         f'<transport_id>{used}</transport_id></userTransports></rtps></participant></profiles>'
     )
@@ -41,8 +50,8 @@ def write(path: Path, *, segment: str = '100663296', used: str = 'shm', default:
 
 def test_our_own_profile_has_what_is_asked_for() -> None:
     transport = read_transport(OURS)
-    assert (transport.segment_bytes, transport.message_bytes) == (SEGMENT_BYTES, MESSAGE_BYTES)
-    assert transport.fits_images
+    assert transport.fits(profile_sizes())
+    assert not transport.fits(profile_sizes(cameras=2))
 
 
 @pytest.mark.parametrize(
@@ -74,6 +83,8 @@ def test_the_profile_in_use(computer, environment, level, text) -> None:
         ({'segment': '524288'}, 'warning', '524288 bytes'),
         ({'used': 'udp'}, 'warning', 'no shared memory'),
         ({'default': 'false'}, 'warning', 'no shared memory'),
+        ({'queue': ''}, 'warning', 'a queue of 512'),
+        ({'queue': '<port_queue_capacity>1500</port_queue_capacity>'}, 'warning', 'of 1500'),
         ({'segment': 'much'}, 'error', "segment_size is 'much'"),
     ],
 )
@@ -106,6 +117,17 @@ def test_a_profile_is_also_judged_where_ours_is_not_installed(
     path = write(tmp_path / 'mine.xml')
     assert only(check_profile(computer(environment={NEW: str(path)}))).level == 'ok'
     assert 'config/fastdds.xml' in only(check_profile(computer())).remedy
+
+
+def test_more_cameras_need_another_profile_which_is_named(computer, tmp_path) -> None:
+    vehicle = {'cameras': 4, 'camera_size': (1920, 1080)}
+    finding = only(check_profile(computer(environment=WITH_OURS, **vehicle)))
+    assert finding.level == 'warning' and 'shared memory of 384 MiB' in finding.expected
+    assert 'dds_profile --cameras 4 --size 1920x1080 > profile.xml' in finding.remedy
+    path = tmp_path / 'profile.xml'
+    path.write_text(profile_text(cameras=4, size=(1920, 1080)))
+    finding = only(check_profile(computer(environment={NEW: str(path)}, **vehicle)))
+    assert finding.level == 'ok' and '384 MiB' in finding.found
 
 
 # --- middleware and discovery
@@ -169,6 +191,17 @@ def test_room_in_shared_memory(computer, monkeypatch, total, free, level) -> Non
     assert f'{free // 2**20} of {total // 2**20} MiB' in finding.found
     assert ('--shm-size' in finding.remedy) == (level != 'ok')
     assert only(check_shared_memory(computer(environment=CYCLONE))).level == 'ok'
+
+
+def test_more_cameras_need_more_room(computer, monkeypatch) -> None:
+    monkeypatch.setattr(shared_memory.shutil, 'disk_usage', lambda path: Usage(2**30, 0, 2**30))
+    four = computer(cameras=4, camera_size=(1920, 1080))
+    finding = only(check_shared_memory(four))
+    assert finding.level == 'warning' and 'at least 768 MiB' in finding.expected
+    assert 'better 2688 MiB' in finding.expected and '--shm-size=3g' in finding.remedy
+    assert (
+        only(check_shared_memory(computer(cameras=8, camera_size=(1920, 1080)))).level == 'error'
+    )
 
 
 def test_no_shared_memory_at_all(computer, tmp_path) -> None:

@@ -17,6 +17,8 @@ import os
 import sys
 from pathlib import Path
 
+from upsnet_ros.core.errors import ParameterError
+from upsnet_ros.dds_profile import profile_sizes, read_size
 from upsnet_ros.doctor.checks import CHECKS, SPEED, run_checks
 from upsnet_ros.doctor.finding import Finding, Level
 from upsnet_ros.doctor.progress import StatusLine
@@ -35,9 +37,16 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add('--backend', choices=BACKENDS, default='auto', help='as the parameter of the node')
     add('--images', type=Path, metavar='DIR', help='images of the camera (default: three streets)')
     add('--frames', type=_count, default=3, help='how many of them (default: 3)')
+    add('--cameras', type=_count, default=1, help='cameras of the vehicle (default: 1)')
+    add('--camera-size', type=_size, default='2048x1024', help='of each (default: 2048x1024)')
     add('--json', action='store_true', help='for programs: one object, at the end')
     add('--no-speed', action='store_true', help='measure no times')
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    try:
+        profile_sizes(cameras=options.cameras, size=options.camera_size)
+    except ParameterError as error:
+        parser.error(str(error))
+    return options
 
 
 def _count(text: str) -> int:
@@ -45,6 +54,14 @@ def _count(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"'{text}', expected a whole number, at least 1")
     return int(text)
+
+
+def _size(text: str) -> tuple[int, int]:
+    """Width and height [pixels]."""
+    try:
+        return read_size(text)
+    except ParameterError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,6 +72,8 @@ def main(arguments: list[str] | None = None) -> int:
         backend=options.backend,
         images=options.images,
         frames=options.frames,
+        cameras=options.cameras,
+        camera_size=options.camera_size,
     )
     checks = [check for check in CHECKS if not (options.no_speed and check.name == SPEED)]
     is_coloured = sys.stdout.isatty() and not os.environ.get('NO_COLOR')

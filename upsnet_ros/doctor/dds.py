@@ -7,10 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from upsnet_ros.dds_profile import MIB
 from upsnet_ros.doctor.dds_profile import (
-    MESSAGE_BYTES,
     OUR_PROFILE,
-    SEGMENT_BYTES,
     heeded_variables,
     profile_in_use,
     read_transport,
@@ -24,9 +23,6 @@ FAST_DDS = (DEFAULT_MIDDLEWARE, 'rmw_fastrtps_dynamic_cpp')
 PROFILE = 'Fast DDS profile'
 DISCOVERY = 'discovery range'
 RANGES = ('', 'SUBNET', 'LOCALHOST', 'SYSTEM_DEFAULT')
-_LARGE_PROFILE = (
-    f'shared memory of {SEGMENT_BYTES // 2**20} MiB for messages of {MESSAGE_BYTES // 2**20} MiB'
-)
 
 
 def middleware(subject: Subject) -> str:
@@ -53,7 +49,7 @@ def profile_fits_images(subject: Subject) -> bool:
         transport = read_transport(in_use[1])
     except (OSError, ValueError):
         return False
-    return transport is not None and transport.fits_images
+    return transport is not None and transport.fits(subject.needed)
 
 
 def check_middleware(subject: Subject) -> Iterator[Finding]:
@@ -73,55 +69,80 @@ def check_middleware(subject: Subject) -> Iterator[Finding]:
     )
 
 
+def _large_profile(subject: Subject) -> str:
+    """The profile that is wanted, in words."""
+    needed = subject.needed
+    return (
+        f'shared memory of {needed.segment_bytes // MIB} MiB for messages of '
+        f'{needed.message_bytes // MIB} MiB, and a queue of {needed.queue_capacity}'
+    )
+
+
+def _remedy(subject: Subject) -> str:
+    """How to get the profile that is wanted: ours, or one made for more cameras."""
+    variable = heeded_variables(subject)[0]
+    ours = find_installed(OUR_PROFILE)
+    transport = None if ours is None else read_transport(ours)
+    where = 'where cameras, node and subscribers start'
+    if transport is None or transport.fits(subject.needed):
+        return f'export {variable}={ours or OUR_PROFILE} {where}'
+    width, height = subject.camera_size
+    return (
+        f'python -m upsnet_ros.dds_profile --cameras {subject.cameras} --size {width}x{height} > '
+        f'profile.xml, and export {variable}=$PWD/profile.xml {where}'
+    )
+
+
 def check_profile(subject: Subject) -> Iterator[Finding]:
     """Whether Fast DDS may use enough shared memory for images."""
     if not uses_fast_dds(subject):
         yield fine(PROFILE, f'not used by {middleware(subject)}')
         return
-    ours = find_installed(OUR_PROFILE)
     variable = heeded_variables(subject)[0]
-    remedy = f'export {variable}={ours or OUR_PROFILE} where cameras, node and subscribers start'
     in_use = profile_in_use(subject)
     if in_use is not None:
-        yield _judge_profile(*in_use, ours=ours, remedy=remedy)
+        yield _judge_profile(subject, *in_use)
     elif is_large_data(subject):
         yield fine(PROFILE, 'none, but FASTDDS_BUILTIN_TRANSPORTS is LARGE_DATA')
     else:
         yield doubtful(
             PROFILE,
             f'{variable} is not set; the launch file sets it for the node, not for others',
-            expected=f'a profile with {_LARGE_PROFILE}, else most images above 512 KiB are lost',
-            remedy=remedy,
+            expected=f'a profile with {_large_profile(subject)}, else most images above 512 KiB '
+            'are lost',
+            remedy=_remedy(subject),
         )
 
 
-def _judge_profile(variable: str, path: Path, *, ours: Path | None, remedy: str) -> Finding:
+def _judge_profile(subject: Subject, variable: str, path: Path) -> Finding:
+    """Whether the profile in use has room for the images."""
+    ours = find_installed(OUR_PROFILE)
     try:
-        if ours is not None and path.read_bytes() == ours.read_bytes():
-            return fine(PROFILE, f"that of this package ({variable}='{path}')")
         transport = read_transport(path)
+        is_ours = ours is not None and path.read_bytes() == ours.read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         return wrong(
             PROFILE,
             f"{variable} is '{path}', which cannot be used: {reason}",
             expected='a profile, else Fast DDS goes on without one and most images are lost',
-            remedy=remedy,
+            remedy=_remedy(subject),
         )
-    if transport is not None and transport.fits_images:
-        size = transport.segment_bytes // 2**20
-        return fine(PROFILE, f"'{path}', with {size} MiB of shared memory")
+    if transport is not None and transport.fits(subject.needed):
+        size = f'{transport.segment_bytes // MIB} MiB of shared memory'
+        whose = f"that of this package ({variable}='{path}')" if is_ours else f"'{path}'"
+        return fine(PROFILE, f'{whose}, with {size}')
     found = (
         'no shared memory of its own'
         if transport is None
         else f'{transport.segment_bytes} bytes of shared memory for messages of '
-        f'{transport.message_bytes}'
+        f'{transport.message_bytes}, and a queue of {transport.queue_capacity}'
     )
     return doubtful(
         PROFILE,
         f"'{path}' gives its default participant {found}",
-        expected=_LARGE_PROFILE,
-        remedy=f'copy its SHM transport from {ours or OUR_PROFILE}, or {remedy}',
+        expected=_large_profile(subject),
+        remedy=f'copy the SHM transport of a fitting one, or {_remedy(subject)}',
     )
 
 

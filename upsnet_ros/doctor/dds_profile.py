@@ -8,15 +8,18 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
 
+from upsnet_ros.dds_profile import (
+    BEFORE_THREE_DISTRIBUTIONS,
+    FRAGMENT_BYTES,
+    VARIABLE_BEFORE_THREE,
+    VARIABLE_SINCE_THREE,
+    ProfileSizes,
+)
 from upsnet_ros.doctor.subject import Subject
 
-SINCE_THREE = 'FASTDDS_DEFAULT_PROFILES_FILE'
-BEFORE_THREE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
-BEFORE_THREE_DISTRIBUTIONS = ('humble', 'jazzy')
 OUR_PROFILE = 'config/fastdds.xml'
-# Shared memory of one process that sends images, and its largest message [bytes], as in ours.
-SEGMENT_BYTES = 96 * 2**20
-MESSAGE_BYTES = 32 * 2**20
+# Fast DDS's own number of fragments that may wait for a reader.
+USUAL_QUEUE = 512
 _LARGEST_FILE = 2**20
 
 
@@ -26,23 +29,28 @@ class SharedMemoryTransport:
 
     Attributes:
         segment_bytes: memory for all that a process sends.
-        message_bytes: largest message that travels in one piece.
+        message_bytes: largest message.
+        queue_capacity: fragments that may wait for one reading process.
     """
 
     segment_bytes: int
     message_bytes: int
+    queue_capacity: int
 
-    @property
-    def fits_images(self) -> bool:
-        """Whether it is at least as large as that of our profile."""
-        return self.segment_bytes >= SEGMENT_BYTES and self.message_bytes >= MESSAGE_BYTES
+    def fits(self, needed: ProfileSizes) -> bool:
+        """Whether the images that need these sizes find room."""
+        return (
+            self.segment_bytes >= needed.segment_bytes
+            and self.message_bytes >= needed.message_bytes
+            and self.queue_capacity * FRAGMENT_BYTES >= needed.segment_bytes
+        )
 
 
 def heeded_variables(subject: Subject) -> tuple[str, ...]:
     """Variables that this Fast DDS takes its profile from, in its order."""
     if subject.variable('ROS_DISTRO') in BEFORE_THREE_DISTRIBUTIONS:
-        return (BEFORE_THREE,)
-    return (SINCE_THREE, BEFORE_THREE)
+        return (VARIABLE_BEFORE_THREE,)
+    return (VARIABLE_SINCE_THREE, VARIABLE_BEFORE_THREE)
 
 
 def profile_in_use(subject: Subject) -> tuple[str, Path] | None:
@@ -76,7 +84,11 @@ def read_transport(path: Path) -> SharedMemoryTransport | None:
         if entry.text
     }
     found = [
-        SharedMemoryTransport(_number(entry, 'segment_size'), _number(entry, 'maxMessageSize'))
+        SharedMemoryTransport(
+            _number(entry, 'segment_size'),
+            _number(entry, 'maxMessageSize'),
+            _number(entry, 'port_queue_capacity', otherwise=USUAL_QUEUE),
+        )
         for entry in root.iter('transport_descriptor')
         if entry.findtext('type', '').strip().upper() == 'SHM'
         and entry.findtext('transport_id', '').strip() in used
@@ -84,9 +96,9 @@ def read_transport(path: Path) -> SharedMemoryTransport | None:
     return max(found, key=lambda transport: transport.segment_bytes, default=None)
 
 
-def _number(entry: ElementTree.Element, name: str) -> int:
-    """A size of a transport [bytes]; 0 where it is left to Fast DDS, whose own is too small."""
-    text = entry.findtext(name, '0').strip()
+def _number(entry: ElementTree.Element, name: str, *, otherwise: int = 0) -> int:
+    """A number of a transport; sizes left to Fast DDS, whose own are too small, count as 0."""
+    text = entry.findtext(name, str(otherwise)).strip()
     if not text.isdigit():
         raise ValueError(f"{name} is '{text}', no number")
     return int(text)

@@ -7,26 +7,35 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 
+from upsnet_ros.dds_profile import MIB
 from upsnet_ros.doctor.dds import middleware, uses_fast_dds
-from upsnet_ros.doctor.dds_profile import SEGMENT_BYTES
 from upsnet_ros.doctor.finding import Finding, doubtful, fine, wrong
 from upsnet_ros.doctor.subject import Subject
 
 WHAT = 'shared memory'
-# A camera driver and the node, each with its segment.
-LEAST_BYTES = 2 * SEGMENT_BYTES
-# Subscribers, tools and further cameras too.
-COMFORTABLE_BYTES = 900 * 10**6
-REMEDY = (
-    'give a container more (docker run --shm-size=1g, or --ipc=host); elsewhere mount -o '
-    'remount,size=1g, and remove what is left there of programs that have ended'
-)
+# A gigabyte counted in powers of ten is enough too.
+COMFORTABLE_SHARE = 0.9
+
+
+def least_bytes(subject: Subject) -> int:
+    """Room for a camera driver and the node, each with its segment."""
+    return 2 * subject.needed.segment_bytes
+
+
+def remedy(subject: Subject) -> str:
+    """How to get enough room."""
+    gigabytes = f'{-(-subject.needed.container_bytes // 2**30)}g'
+    return (
+        f'give a container more (docker run --shm-size={gigabytes}, or --ipc=host); elsewhere '
+        f'mount -o remount,size={gigabytes}, and remove what is left there of programs that have '
+        'ended'
+    )
 
 
 def has_room(subject: Subject) -> bool:
     """Whether a camera driver and the node find room for their images."""
     try:
-        return shutil.disk_usage(subject.shared_memory).total >= LEAST_BYTES
+        return shutil.disk_usage(subject.shared_memory).total >= least_bytes(subject)
     except OSError:
         return False
 
@@ -43,22 +52,32 @@ def check_shared_memory(subject: Subject) -> Iterator[Finding]:
             WHAT,
             f'{subject.shared_memory} cannot be used ({error.strerror})',
             expected='a folder in memory',
-            remedy=REMEDY,
+            remedy=remedy(subject),
         )
         return
-    mib = 2**20
-    found = f'{usage.free // mib} of {usage.total // mib} MiB are free in {subject.shared_memory}'
-    values = {'total_mib': usage.total // mib, 'free_mib': usage.free // mib}
-    least = f'at least {LEAST_BYTES // mib} MiB: {SEGMENT_BYTES // mib} for each process of images'
-    if usage.total < LEAST_BYTES:
+    found = f'{usage.free // MIB} of {usage.total // MIB} MiB are free in {subject.shared_memory}'
+    values = {'total_mib': usage.total // MIB, 'free_mib': usage.free // MIB}
+    needed = subject.needed
+    least = (
+        f'at least {least_bytes(subject) // MIB} MiB: {needed.segment_bytes // MIB} for each '
+        'process of images'
+    )
+    comfortable = COMFORTABLE_SHARE * needed.container_bytes
+    if usage.total < least_bytes(subject):
         yield wrong(
             WHAT,
             found,
             expected=f'{least}, else Fast DDS falls back to UDP and loses images',
-            remedy=REMEDY,
+            remedy=remedy(subject),
             **values,
         )
-    elif usage.free < LEAST_BYTES or usage.total < COMFORTABLE_BYTES:
-        yield doubtful(WHAT, found, expected=f'{least}, better 1 GB', remedy=REMEDY, **values)
+    elif usage.free < least_bytes(subject) or usage.total < comfortable:
+        yield doubtful(
+            WHAT,
+            found,
+            expected=f'{least}, better {needed.container_bytes // MIB} MiB for all of them',
+            remedy=remedy(subject),
+            **values,
+        )
     else:
         yield fine(WHAT, found, **values)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from upsnet_ros.dds_profile import DEFAULT_CAMERAS, DEFAULT_SIZE, ProfileSizes, profile_sizes
+
 # As in `upsnet_ros.backends.select` and `upsnet_ros.manifest`, which need the libraries that may
 # be missing here.
 BACKENDS = ('auto', 'onnxruntime', 'tensorrt')
@@ -24,6 +26,8 @@ class Subject:
         backend: one of `BACKENDS`.
         images: folder with images to run the model on; None for those of the package.
         frames: most images to run it on.
+        cameras: cameras of the vehicle.
+        camera_size: width and height of their images [pixels].
         environment: the environment variables.
         proc: where Linux shows processes and the kernel's settings.
         control_groups: where control groups are mounted.
@@ -34,6 +38,8 @@ class Subject:
     backend: str = 'auto'
     images: Path | None = None
     frames: int = 3
+    cameras: int = DEFAULT_CAMERAS
+    camera_size: tuple[int, int] = DEFAULT_SIZE
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     proc: Path = Path('/proc')
     control_groups: Path = Path('/sys/fs/cgroup')
@@ -48,6 +54,11 @@ class Subject:
     def needs_tensorrt(self) -> bool:
         """Whether TensorRT and a GPU have to be there."""
         return self.backend == 'tensorrt' or (self.is_engine and self.backend == 'auto')
+
+    @property
+    def needed(self) -> ProfileSizes:
+        """Shared memory that the images of the cameras need."""
+        return profile_sizes(cameras=self.cameras, size=self.camera_size)
 
     def variable(self, name: str) -> str:
         """An environment variable; empty where it is not set."""
