@@ -6,7 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from upsnet_ros.node.admission import AdmissionRules
 from upsnet_ros.node.camera import WARNING_INTERVAL_S, CameraState
+from upsnet_ros.node.frame_store import AllFrames
 from upsnet_ros.node.worker import FrameWorker
 
 
@@ -19,8 +21,9 @@ class Clock:
 
 
 class Raw:
-    def __init__(self, stamp: int) -> None:
+    def __init__(self, stamp: int, *, size: int = 1) -> None:
         self.header = SimpleNamespace(stamp=SimpleNamespace(sec=stamp, nanosec=5))
+        self.data = bytes(size)
 
 
 class Compressed(Raw):
@@ -61,9 +64,27 @@ def test_a_discarded_frame_is_not_counted_as_dropped(camera) -> None:
     assert camera.snapshot().dropped == 0
 
 
-def test_equal_stamps_and_stamps_that_start_anew_are_accepted_on_one_transport(camera) -> None:
-    assert [camera.offer(Raw(stamp)) for stamp in (1, 1, 7, 2)] == [True] * 4
-    assert camera.snapshot().received == 4
+def test_refused_messages_are_counted_by_their_reason(camera, clock) -> None:
+    rules = AdmissionRules(max_rate_hz=10.0)
+    assert [camera.offer(Raw(stamp), rules=rules) for stamp in (5, 5, 6)] == [
+        True,
+        False,
+        False,
+    ]
+    snapshot = camera.snapshot()
+    counts = (snapshot.received, snapshot.out_of_order, snapshot.rate_limited, snapshot.dropped)
+    assert counts == (3, 1, 1, 0)
+    assert camera.take().stamp_ns == 5_000_000_005
+
+
+def test_a_queue_keeps_the_order_and_counts_what_did_not_fit(clock) -> None:
+    camera = CameraState('front', clock=clock, store=AllFrames(limit_bytes=10))
+    assert [camera.offer(Raw(stamp, size=4)) for stamp in (1, 2, 3)] == [True, True, False]
+    snapshot = camera.snapshot()
+    assert (snapshot.waiting, snapshot.overflowed, snapshot.dropped) == (2, 1, 0)
+    assert [camera.take().message.header.stamp.sec for _ in range(2)] == [1, 2]
+    assert camera.take() is None
+    assert camera.offer(Raw(4, size=99))  # more than the limit, but nothing else waits
 
 
 @pytest.mark.parametrize(('used', 'other'), [(Raw, Compressed), (Compressed, Raw)])
@@ -77,12 +98,12 @@ def test_the_first_transport_is_kept_however_late_the_other_one_is(camera, used,
 
 
 def test_the_other_transport_is_taken_after_a_silence_and_then_kept(camera, clock) -> None:
-    assert camera.offer(Raw(1), switch_after_s=0.5)
+    assert camera.offer(Raw(1), rules=AdmissionRules(switch_after_s=0.5))
     clock.now += 0.5
-    assert not camera.offer(Compressed(2), switch_after_s=0.5)
+    assert not camera.offer(Compressed(2), rules=AdmissionRules(switch_after_s=0.5))
     clock.now += 0.1
-    assert camera.offer(Compressed(3), switch_after_s=0.5)
-    assert not camera.offer(Raw(3), switch_after_s=0.5)
+    assert camera.offer(Compressed(3), rules=AdmissionRules(switch_after_s=0.5))
+    assert not camera.offer(Raw(3), rules=AdmissionRules(switch_after_s=0.5))
 
 
 def test_a_transport_that_cannot_be_read_is_let_go(camera) -> None:

@@ -11,22 +11,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from upsnet_ros.node.admission import EVERY_IN_ORDER, Admission, AdmissionRules, Refusal
+from upsnet_ros.node.frame_store import Frame, FrameStore, NewestFrame
+
 RATE_WINDOW_S = 5.0
 WARNING_INTERVAL_S = 5.0
-SWITCH_AFTER_S = 2.0
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One image message as it arrived; nothing of it is decoded yet.
-
-    Attributes:
-        message: sensor_msgs Image or CompressedImage.
-        received_at: when it arrived, seconds of the steady clock.
-    """
-
-    message: Any
-    received_at: float
+COUNTERS = (
+    'received',
+    'processed',
+    'dropped',
+    'overflowed',
+    'out_of_order',
+    'rate_limited',
+    'rejected',
+    'failed',
+)
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,9 @@ class CameraSnapshot:
         received: messages that arrived while intake was open.
         processed: frames whose results were published.
         dropped: frames a newer one replaced before they were taken.
+        overflowed: frames that found the queue full, where all frames are to be processed.
+        out_of_order: frames refused for a stamp that was not later than the last.
+        rate_limited: frames refused for coming faster than asked for.
         rejected: frames that could not be read.
         failed: frames whose processing broke down.
         last_reason: why the last frame gave no result; empty when it gave one.
@@ -48,12 +50,16 @@ class CameraSnapshot:
         encoding: of the last processed frame, empty before the first.
         image_size: height and width in pixels of the last processed frame.
         qos_problem: the policy a publisher offers and the node cannot accept, or empty.
+        waiting: frames that nobody took yet.
     """
 
     name: str
     received: int
     processed: int
     dropped: int
+    overflowed: int
+    out_of_order: int
+    rate_limited: int
     rejected: int
     failed: int
     last_reason: str
@@ -63,25 +69,33 @@ class CameraSnapshot:
     encoding: str
     image_size: tuple[int, int] | None
     qos_problem: str
+    waiting: int
 
 
 class CameraState:
-    """The slot for the newest frame of one camera, and its counters; safe between threads.
+    """The waiting frames of one camera, and its counters; safe between threads.
 
     Args:
         name: prefix of the camera's topics.
         clock: steady clock in seconds.
+        store: where frames wait; by default a slot for the newest.
     """
 
-    def __init__(self, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        store: FrameStore | None = None,
+    ) -> None:
         self.name = name
         self._clock = clock
         self._lock = threading.Lock()
-        self._slot: Frame | None = None
+        self._store = store if store is not None else NewestFrame()
+        self._admission = Admission()
         self._arrivals: deque[float] = deque()
         self._last_arrival: float | None = None
-        self._transport: type | None = None
-        self._counts = dict.fromkeys(('received', 'processed', 'dropped', 'rejected', 'failed'), 0)
+        self._counts = dict.fromkeys(COUNTERS, 0)
         self._last_reason = ''
         self._last_loss = ''
         self._last_warning: float | None = None
@@ -89,38 +103,30 @@ class CameraState:
         self._image_size: tuple[int, int] | None = None
         self._qos_problem = ''
 
-    def offer(self, message: Any, *, switch_after_s: float = SWITCH_AFTER_S) -> bool:
-        """Puts a message into the slot, in place of an older one that nobody took.
-
-        The first transport that delivers is kept: the other one brings the same frames, early or
-        late by any number of them. Stamps are not compared, so they may start anew at any time.
+    def offer(self, message: Any, *, rules: AdmissionRules = EVERY_IN_ORDER) -> bool:
+        """Lets a message wait for the worker, if the rules admit it.
 
         Args:
             message: sensor_msgs Image or CompressedImage.
-            switch_after_s: seconds without a message after which the other transport is taken.
+            rules: which messages are admitted now.
 
         Returns:
-            False when the message came over the transport that is not in use.
+            False when it is not going to be taken.
         """
-        now = self._clock()
+        frame = Frame(message, self._clock())
         with self._lock:
-            if self._is_other_transport(type(message), now, switch_after_s):
+            refusal = self._admission.refusal(frame, rules)
+            if refusal is Refusal.OTHER_TRANSPORT:
                 return False
-            self._transport = type(message)
             self._counts['received'] += 1
-            self._counts['dropped'] += self._slot is not None
-            self._slot = Frame(message, now)
-            self._last_arrival = now
-            self._arrivals.append(now)
-            self._forget_old_arrivals(now)
+            self._last_arrival = frame.received_at
+            self._arrivals.append(frame.received_at)
+            self._forget_old_arrivals(frame.received_at)
             self._qos_problem = ''
-        return True
-
-    def _is_other_transport(self, kind: type, now: float, switch_after_s: float) -> bool:
-        """True for another kind of message while those of the one in use still arrive."""
-        if self._transport in (None, kind):
-            return False
-        return now - self._last_arrival <= switch_after_s
+            lost = refusal.value if refusal is not None else self._store.put(frame)
+            if lost:
+                self._counts[lost] += 1
+        return refusal is None and lost != 'overflowed'
 
     def _forget_old_arrivals(self, now: float) -> None:
         """Keeps the arrivals of the rate window only."""
@@ -128,19 +134,18 @@ class CameraState:
             self._arrivals.popleft()
 
     def take(self) -> Frame | None:
-        """Empties the slot and returns what was in it."""
+        """Removes and returns the next frame."""
         with self._lock:
-            frame, self._slot = self._slot, None
-        return frame
+            return self._store.take()
 
     def discard(self) -> None:
-        """Forgets the waiting frame, not counted as dropped, and when the last ones arrived.
+        """Forgets the waiting frames, not counted as dropped, and when the last ones arrived.
 
         Intake closes or opens: the time in between says nothing of the camera.
         """
         with self._lock:
-            self._slot = None
-            self._transport = None
+            self._store.clear()
+            self._admission.forget()
             self._last_arrival = None
             self._arrivals.clear()
 
@@ -158,7 +163,7 @@ class CameraState:
         Its transport is let go, so that a broken one does not shut out one that works.
         """
         with self._lock:
-            self._transport = None
+            self._admission.release_transport()
         return self._record_loss('rejected', reason)
 
     def record_failed(self, reason: str) -> bool:
@@ -198,6 +203,7 @@ class CameraState:
                 encoding=self._encoding,
                 image_size=self._image_size,
                 qos_problem=self._qos_problem,
+                waiting=len(self._store),
             )
 
     def _rate(self) -> float:

@@ -1,6 +1,6 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node's state as diagnostic messages: engine, every camera, processing time.
+"""The node's state as diagnostic messages: engine and every camera.
 
 The functions here only turn values into messages. They are called from a timer on the steady
 clock, so that a node whose cameras or whose simulated time stand still reports just that.
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from upsnet_ros.node.camera import CameraSnapshot
-from upsnet_ros.node.timing import TimingWindow
 
 NOT_AVAILABLE = 'n/a'
 
@@ -38,7 +37,7 @@ class EngineState:
     failure: str
 
 
-def _status(
+def status_message(
     name: str, hardware_id: str, level: bytes, message: str, values: Mapping[str, object]
 ) -> DiagnosticStatus:
     """A status message; every value becomes text."""
@@ -65,7 +64,7 @@ def engine_status(node: str, state: EngineState) -> DiagnosticStatus:
         'model': state.model or NOT_AVAILABLE,
         **state.values,
     }
-    return _status(f'{node}: engine', state.model or 'none', level, message, values)
+    return status_message(f'{node}: engine', state.model or 'none', level, message, values)
 
 
 def camera_status(
@@ -85,7 +84,11 @@ def camera_status(
         'state': state,
         'received': camera.received,
         'processed': camera.processed,
+        'waiting': camera.waiting,
         'dropped': camera.dropped,
+        'overflowed': camera.overflowed,
+        'out_of_order': camera.out_of_order,
+        'rate_limited': camera.rate_limited,
         'rejected': camera.rejected,
         'failed': camera.failed,
         'rate_hz': f'{camera.rate_hz:.1f}',
@@ -96,7 +99,7 @@ def camera_status(
         'image_size': f'{size[1]}x{size[0]}' if size else NOT_AVAILABLE,
         'last_reason': camera.last_reason or 'none',
     }
-    return _status(f'{node}: camera {camera.name}', camera.name, level, message, values)
+    return status_message(f'{node}: camera {camera.name}', camera.name, level, message, values)
 
 
 def _camera_state(
@@ -117,33 +120,13 @@ def _camera_state(
     if camera.last_age_s > stale_after_s:
         message = f'no image for {camera.last_age_s:.1f} s, limit {stale_after_s:g} s'
         return 'stale', DiagnosticStatus.ERROR, message
+    if camera.overflowed:
+        message = (
+            f'{camera.overflowed} frames lost: the images that wait fill the memory of parameter '
+            "'process_all_memory'; raise it, or play the recording more slowly"
+        )
+        return 'overflowed', DiagnosticStatus.ERROR, message
     if camera.last_reason:
         state = 'failed' if camera.last_reason_is_failure else 'rejected'
         return state, DiagnosticStatus.ERROR, f'last frame {state}: {camera.last_reason}'
     return 'ok', DiagnosticStatus.OK, f'{camera.rate_hz:.1f} images per second'
-
-
-def timing_status(
-    node: str, timing: TimingWindow, *, hardware_id: str, limit_ms: float
-) -> DiagnosticStatus:
-    """50th and 95th percentile of every stage; WARN when the total is over a limit.
-
-    Args:
-        node: name of the node with its namespace.
-        timing: durations of the last frames.
-        hardware_id: name of the model.
-        limit_ms: greatest 95th percentile of the total that is fine; 0 for no limit.
-    """
-    values: dict[str, object] = {}
-    for stage in timing.stages() or ['total']:
-        for share in (50, 95):
-            value = timing.percentile(stage, share)
-            values[f'{stage}_ms_p{share}'] = NOT_AVAILABLE if value is None else f'{value:.1f}'
-    total = timing.percentile('total', 95)
-    level, message = DiagnosticStatus.OK, 'no frame yet'
-    if total is not None:
-        message = f'95 % of frames within {total:.1f} ms'
-        if limit_ms and total > limit_ms:
-            level = DiagnosticStatus.WARN
-            message = f'95 % of frames within {total:.1f} ms, limit {limit_ms:g} ms'
-    return _status(f'{node}: processing time', hardware_id or 'none', level, message, values)

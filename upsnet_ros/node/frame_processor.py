@@ -14,10 +14,11 @@ from sensor_msgs.msg import CameraInfo
 
 from upsnet_ros.core.errors import ImageError
 from upsnet_ros.core.structures import PanopticResult
-from upsnet_ros.node.camera import CameraState, Frame
+from upsnet_ros.node.camera import CameraState
 from upsnet_ros.node.conversions import describe_encoding, image_to_bgr
+from upsnet_ros.node.frame_store import Frame
 from upsnet_ros.node.outputs import CameraOutputs, OutputSettings
-from upsnet_ros.node.timing import TimingWindow
+from upsnet_ros.node.timing import NodeTiming
 from upsnet_ros.node.worker import PublishPermit
 
 
@@ -53,7 +54,7 @@ class FrameProcessor:
         *,
         outputs: Mapping[str, CameraOutputs],
         settings: OutputSettings,
-        timing: TimingWindow,
+        timing: NodeTiming,
         ros_time_s: Callable[[], float],
         logger: RcutilsLogger,
     ) -> None:
@@ -93,16 +94,19 @@ class FrameProcessor:
         camera.record_processed(
             encoding=describe_encoding(frame.message), image_size=image.shape[:2]
         )
-        stages = {stage: result.timing_ms[stage] for stage in result.timing_ms if stage != 'total'}
-        self._timing.add(
-            {
-                'wait': (taken - frame.received_at) * 1e3,
-                'decode': (decoded - taken) * 1e3,
-                **stages,
-                'publish': (published - processed) * 1e3,
-                'total': (published - taken) * 1e3,
-                'age': self._age_ms(frame),
-            }
+        age_ms = self._age_ms(frame)
+        durations_ms = {
+            'receive': age_ms - (published - frame.received_at) * 1e3,
+            'wait': (taken - frame.received_at) * 1e3,
+            'decode': (decoded - taken) * 1e3,
+            **{stage: value for stage, value in result.timing_ms.items() if stage != 'total'},
+            'publish': (published - processed) * 1e3,
+            'total': (published - taken) * 1e3,
+            'age': age_ms,
+        }
+        self._timing.add(camera.name, durations_ms)
+        self._outputs[camera.name].publish_timing(
+            durations_ms, header=frame.message.header, settings=self.settings
         )
 
     def _publish(

@@ -4,21 +4,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.overlay import draw_overlay
 from upsnet_ros.core.structures import PanopticResult
-from upsnet_ros.msg import PanopticClassInfo, PanopticInstanceArray
+from upsnet_ros.msg import FrameTiming, PanopticClassInfo, PanopticInstanceArray
 from upsnet_ros.node.image_messages import label_message, overlay_message, semantic_message
 from upsnet_ros.node.publication_qos import LATCHED_QOS, OUTPUT_QOS
-from upsnet_ros.node.result_messages import class_info_message, instances_message
+from upsnet_ros.node.result_messages import (
+    class_info_message,
+    instances_message,
+    timing_message,
+)
 from upsnet_ros.node.vision_outputs import VisionOutputs, vision_msgs_is_installed
 
 
@@ -29,11 +35,13 @@ class OutputSettings:
     Attributes:
         publish_semantic: publish the class image.
         publish_instances: publish the instances.
+        publish_timing: publish where the time of each frame went.
         overlay_alpha: opacity of the colours in the overlay, 0 to 1.
     """
 
     publish_semantic: bool
     publish_instances: bool
+    publish_timing: bool
     overlay_alpha: float
 
 
@@ -45,22 +53,30 @@ class CameraOutputs:
         camera: prefix of the topics.
         label_set: the classes of the model.
         model: name of the model.
+        qos: of all outputs but the latched ones.
     """
 
     def __init__(
-        self, node: LifecycleNode, *, camera: str, label_set: LabelSet, model: str
+        self,
+        node: LifecycleNode,
+        *,
+        camera: str,
+        label_set: LabelSet,
+        model: str,
+        qos: QoSProfile = OUTPUT_QOS,
     ) -> None:
         self._node = node
         self._label_set = label_set
         self._model = model
         create = node.create_lifecycle_publisher
-        self._panoptic = create(Image, f'{camera}/panoptic/image', OUTPUT_QOS)
-        self._instances = create(PanopticInstanceArray, f'{camera}/panoptic/instances', OUTPUT_QOS)
+        self._panoptic = create(Image, f'{camera}/panoptic/image', qos)
+        self._instances = create(PanopticInstanceArray, f'{camera}/panoptic/instances', qos)
         self._class_info = create(PanopticClassInfo, f'{camera}/panoptic/class_info', LATCHED_QOS)
-        self._camera_info = create(CameraInfo, f'{camera}/panoptic/camera_info', OUTPUT_QOS)
-        self._semantic = create(Image, f'{camera}/semantic/image', OUTPUT_QOS)
-        self._overlay = create(Image, f'{camera}/overlay/image', OUTPUT_QOS)
-        self._vision = VisionOutputs(node, camera) if vision_msgs_is_installed() else None
+        self._camera_info = create(CameraInfo, f'{camera}/panoptic/camera_info', qos)
+        self._semantic = create(Image, f'{camera}/semantic/image', qos)
+        self._overlay = create(Image, f'{camera}/overlay/image', qos)
+        self._timing = create(FrameTiming, f'~/debug/{camera}/timing', qos)
+        self._vision = VisionOutputs(node, camera, qos) if vision_msgs_is_installed() else None
 
     def publish_class_info(self) -> None:
         """Publishes the class table once; late subscribers receive it on joining."""
@@ -106,6 +122,13 @@ class CameraOutputs:
             )
             self._overlay.publish(overlay_message(overlay, header))
 
+    def publish_timing(
+        self, durations_ms: Mapping[str, float], *, header: Header, settings: OutputSettings
+    ) -> None:
+        """Publishes where the time of a frame went, when anyone listens."""
+        if settings.publish_timing and self._timing.get_subscription_count():
+            self._timing.publish(timing_message(durations_ms, header))
+
     def destroy(self) -> None:
         """Destroys the publishers."""
         for publisher in (
@@ -115,6 +138,7 @@ class CameraOutputs:
             self._camera_info,
             self._semantic,
             self._overlay,
+            self._timing,
             *(self._vision.publishers if self._vision is not None else ()),
         ):
             self._node.destroy_lifecycle_publisher(publisher)

@@ -19,13 +19,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from upsnet_ros.core.errors import ParameterError
-from upsnet_ros.node.parameters import (
-    MODEL_DEFAULT,
-    NodeParameters,
-    ParameterRule,
-    parameter_defaults,
-    parameter_rules,
-)
+from upsnet_ros.node.parameter_rule import MODEL_DEFAULT, ParameterRule
+from upsnet_ros.node.parameters import NodeParameters, parameter_defaults, parameter_rules
 
 CONSTRAINTS = {
     'live': '',

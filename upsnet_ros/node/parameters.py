@@ -8,58 +8,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from upsnet_ros.core.errors import ParameterError
-
-MODEL_DEFAULT = -1
-"""Value of a threshold that stands for what the model's manifest says."""
+from upsnet_ros.node.parameter_rule import ParameterRule, parameter
 
 CAMERA_NAME = re.compile(r'[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*')
-
-
-@dataclass(frozen=True)
-class ParameterRule:
-    """What a parameter may be and when it may change.
-
-    Attributes:
-        description: meaning, with the unit.
-        minimum: least value of a number.
-        maximum: greatest value of a number.
-        choices: the allowed texts, empty when any text is allowed.
-        may_be_model_default: also allows MODEL_DEFAULT, below the minimum.
-        change: 'live' at any time, 'unconfigured' only in that state, 'never' after the start.
-    """
-
-    description: str
-    minimum: float | None = None
-    maximum: float | None = None
-    choices: tuple[str, ...] = ()
-    may_be_model_default: bool = False
-    change: str = 'live'
-
-    def check(self, name: str, value: Any) -> None:
-        """Raises ParameterError when a value breaks the rule."""
-        if self.choices and value not in self.choices:
-            raise ParameterError(
-                f"parameter '{name}' is '{value}', expected one of: {', '.join(self.choices)}"
-            )
-        if self.minimum is None or (self.may_be_model_default and value == MODEL_DEFAULT):
-            return
-        if not self.minimum <= value <= self.maximum:
-            hint = f", or {MODEL_DEFAULT} for the model's own" if self.may_be_model_default else ''
-            raise ParameterError(
-                f"parameter '{name}' is {value}, expected {self.minimum} to {self.maximum}{hint}"
-            )
-
-
-def _parameter(default: Any, description: str, **rule: Any) -> Any:
-    """A dataclass field with its rule; lists are copied for each instance."""
-    metadata = {'rule': ParameterRule(description, **rule)}
-    if isinstance(default, list):
-        return field(default_factory=lambda: list(default), metadata=metadata)
-    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -70,26 +25,26 @@ class NodeParameters:
         ParameterError: a value is impossible; the message names it and says what is expected.
     """
 
-    model_path: str = _parameter(
+    model_path: str = parameter(
         '',
         'ONNX file or TensorRT engine of the model, with its model.json beside it; empty: the '
         'model that comes with the package',
         change='unconfigured',
     )
-    backend: str = _parameter(
+    backend: str = parameter(
         'auto',
         'inference library; auto: TensorRT for an engine, ONNX Runtime for an ONNX file',
         choices=('auto', 'onnxruntime', 'tensorrt'),
         change='unconfigured',
     )
-    num_threads: int = _parameter(
+    num_threads: int = parameter(
         0,
         'threads of one inference on a CPU; 0: one per core that the process may use',
         minimum=0,
         maximum=256,
         change='unconfigured',
     )
-    stale_engine: str = _parameter(
+    stale_engine: str = parameter(
         'refuse',
         'an engine that was built for another computer, driver or TensorRT; refuse: do not '
         'configure, onnxruntime: run the ONNX file beside it instead, rebuild: build it anew, '
@@ -97,40 +52,64 @@ class NodeParameters:
         choices=('refuse', 'onnxruntime', 'rebuild'),
         change='unconfigured',
     )
-    warm_up_runs: int = _parameter(
+    warm_up_runs: int = parameter(
         2,
         'inferences before the node is configured',
         minimum=0,
         maximum=100,
         change='unconfigured',
     )
-    camera_names: list[str] = _parameter(
+    camera_names: list[str] = parameter(
         ['camera'],
         'cameras served by the one model; each name is the prefix of its topics',
         change='unconfigured',
     )
-    image_transport: str = _parameter(
+    image_transport: str = parameter(
         'auto',
         'image topic to read: <camera>/image_raw, <camera>/image_raw/compressed, or auto: the '
         'first of the two that delivers',
         choices=('auto', 'raw', 'compressed'),
         change='unconfigured',
     )
-    input_qos: str = _parameter(
+    input_qos: str = parameter(
         'auto',
         'reliability asked of the image publisher; auto: what it offers when the node activates, '
         'best effort where none is there or a best-effort publisher comes later',
         choices=('auto', 'sensor_data', 'reliable'),
         change='unconfigured',
     )
-    score_threshold: float = _parameter(
+    process_all: bool = parameter(
+        False,
+        'process every image in its order instead of the newest, to evaluate recordings: reliable '
+        'transmission where publishers offer it, and a queue',
+        change='unconfigured',
+    )
+    process_all_memory: int = parameter(
+        1024,
+        'MiB of images that may wait where every image is processed; more are lost and reported',
+        minimum=1,
+        maximum=2**20,
+        change='unconfigured',
+    )
+    drop_out_of_order: bool = parameter(
+        True,
+        'refuse an image whose stamp is not later than that of the last one; a stamp over 1 s '
+        'earlier is a new start',
+    )
+    max_rate: float = parameter(
+        0.0,
+        'most images per second that are taken of each camera; 0: all',
+        minimum=0.0,
+        maximum=1000.0,
+    )
+    score_threshold: float = parameter(
         -1.0,
         "least confidence of an instance, 0 to 1; -1: the model's own",
         minimum=0.0,
         maximum=1.0,
         may_be_model_default=True,
     )
-    mask_overlap_threshold: float = _parameter(
+    mask_overlap_threshold: float = parameter(
         -1.0,
         'share of an instance that higher ones may cover before it is dropped, 0 to 1; '
         "-1: the model's own",
@@ -138,38 +117,46 @@ class NodeParameters:
         maximum=1.0,
         may_be_model_default=True,
     )
-    stuff_area_limit: int = _parameter(
+    stuff_area_limit: int = parameter(
         -1,
         "stuff areas below this many pixels become unknown; -1: the model's own",
         minimum=0,
         maximum=2**31 - 1,
         may_be_model_default=True,
     )
-    publish_semantic: bool = _parameter(True, 'publish <camera>/semantic/image')
-    publish_instances: bool = _parameter(True, 'publish <camera>/panoptic/instances')
-    overlay_alpha: float = _parameter(
+    publish_semantic: bool = parameter(True, 'publish <camera>/semantic/image')
+    publish_instances: bool = parameter(True, 'publish <camera>/panoptic/instances')
+    publish_timing: bool = parameter(True, 'publish ~/debug/<camera>/timing')
+    overlay_alpha: float = parameter(
         0.5,
         'opacity of the colours in <camera>/overlay/image, 0 to 1',
         minimum=0.0,
         maximum=1.0,
     )
-    stale_after: float = _parameter(
+    stale_after: float = parameter(
         2.0,
         'seconds without an image after which a camera is reported as stale',
         minimum=0.05,
         maximum=3600.0,
     )
-    max_processing_time: float = _parameter(
+    max_processing_time: float = parameter(
         0.0,
-        'milliseconds; the diagnostics warn when the 95th percentile of the time from taking an '
-        'image to publishing its result is longer; 0: no limit',
+        'milliseconds from taking an image to the end of publishing; the diagnostics warn when '
+        'the last image or the 95th percentile took longer; 0: no limit',
         minimum=0.0,
         maximum=1e6,
     )
-    diagnostics_period: float = _parameter(
+    max_consecutive_delays: int = parameter(
+        0,
+        'so many images of a camera in a row over max_processing_time are an error in the '
+        'diagnostics; 0: never',
+        minimum=0,
+        maximum=10**6,
+    )
+    diagnostics_period: float = parameter(
         1.0, 'seconds between two diagnostics', minimum=0.05, maximum=60.0, change='never'
     )
-    autostart: bool = _parameter(
+    autostart: bool = parameter(
         True, 'configure and activate without being asked to', change='never'
     )
 
@@ -178,6 +165,7 @@ class NodeParameters:
         for name, rule in parameter_rules().items():
             rule.check(name, getattr(self, name))
         self._check_camera_names()
+        self._check_combinations()
 
     def _check_camera_names(self) -> None:
         """Refuses names that are no topic prefixes, or would give two cameras the same topics."""
@@ -196,6 +184,23 @@ class NodeParameters:
             raise ParameterError(
                 f"parameter 'camera_names' has {', '.join(twice)} more than once, expected each "
                 'camera once'
+            )
+
+    def _check_combinations(self) -> None:
+        """Refuses values that contradict each other."""
+        if self.process_all and self.input_qos == 'sensor_data':
+            raise ParameterError(
+                "parameter 'input_qos' is 'sensor_data' while 'process_all' is true, expected "
+                'auto or reliable: best-effort transmission loses images'
+            )
+        if self.process_all and self.max_rate:
+            raise ParameterError(
+                f"parameter 'max_rate' is {self.max_rate} while 'process_all' is true, expected 0"
+            )
+        if self.max_consecutive_delays and not self.max_processing_time:
+            raise ParameterError(
+                f"parameter 'max_consecutive_delays' is {self.max_consecutive_delays} while "
+                "'max_processing_time' is 0, expected a limit in milliseconds"
             )
 
 

@@ -20,14 +20,16 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from std_srvs.srv import SetBool
 
 from upsnet_ros.node.camera import CameraState
-from upsnet_ros.node.diagnostics import EngineState, camera_status, engine_status, timing_status
+from upsnet_ros.node.diagnostics import EngineState, camera_status, engine_status
 from upsnet_ros.node.engine import Engine, PipelineLoader, load_engine, thresholds
 from upsnet_ros.node.frame_processor import FrameProcessor
+from upsnet_ros.node.intake import Intake, frame_store
 from upsnet_ros.node.outputs import CameraOutputs, OutputSettings
 from upsnet_ros.node.parameter_server import ParameterServer
 from upsnet_ros.node.parameters import NodeParameters
-from upsnet_ros.node.subscriptions import CameraSubscriptions
-from upsnet_ros.node.timing import TimingWindow
+from upsnet_ros.node.publication_qos import COMPLETE_OUTPUT_QOS, OUTPUT_QOS
+from upsnet_ros.node.timing import NodeTiming
+from upsnet_ros.node.timing_diagnostics import Deadline, timing_statuses
 from upsnet_ros.node.transitions import guarded
 from upsnet_ros.node.worker import FrameWorker
 
@@ -62,11 +64,11 @@ class PerceptionNode(LifecycleNode):
         self._state_name = 'unconfigured'
         self._last_failure = ''
         self._enabled = True
-        self._timing = TimingWindow()
+        self._timing = NodeTiming()
         self._engine: Engine | None = None
         self._cameras: list[CameraState] = []
         self._outputs: dict[str, CameraOutputs] = {}
-        self._intake: list[CameraSubscriptions] = []
+        self._intake: Intake | None = None
         self._processor: FrameProcessor | None = None
         self._worker: FrameWorker | None = None
         self._unfinished: threading.Thread | None = None
@@ -158,14 +160,15 @@ class PerceptionNode(LifecycleNode):
         facts = ', '.join(f'{key} {value}' for key, value in self._engine.facts().items())
         self.get_logger().info(f"model '{self._engine.model}': {facts}")
         self._engine.pipeline.set_thresholds(**thresholds(parameters, self._engine))
-        self._timing.clear()
+        self._timing = NodeTiming(parameters.camera_names, limit_ms=parameters.max_processing_time)
         for name in parameters.camera_names:
-            self._cameras.append(CameraState(name))
+            self._cameras.append(CameraState(name, store=frame_store(parameters)))
             self._outputs[name] = CameraOutputs(
                 self,
                 camera=name,
                 label_set=self._engine.pipeline.label_set,
                 model=self._engine.model,
+                qos=COMPLETE_OUTPUT_QOS if parameters.process_all else OUTPUT_QOS,
             )
         self._processor = FrameProcessor(
             self._engine.pipeline,
@@ -176,43 +179,26 @@ class PerceptionNode(LifecycleNode):
             logger=self.get_logger(),
         )
         self._worker = FrameWorker(self._cameras, self._processor, after=self._unfinished)
+        self._intake = Intake(
+            self,
+            self._cameras,
+            parameters=lambda: self.parameters,
+            on_frame=self._worker.notify,
+            on_camera_info=self._processor.camera_infos.__setitem__,
+        )
+        self._intake.enable(self._enabled)
 
     def _open_intake(self) -> None:
         """Publishes the class tables, starts the worker and subscribes to the cameras."""
         for outputs in self._outputs.values():
             outputs.publish_class_info()
         self._worker.start()
-        for camera in self._cameras:
-            self._intake.append(self._subscribe(camera))
-
-    def _subscribe(self, camera: CameraState) -> CameraSubscriptions:
-        """The subscriptions of one camera. Nothing is decoded in their callbacks."""
-
-        def on_image(message: Any) -> None:
-            if not self._enabled:
-                return
-            if camera.offer(message, switch_after_s=self.parameters.stale_after):
-                self._worker.notify()
-
-        def on_camera_info(message: Any) -> None:
-            self._processor.camera_infos[camera.name] = message
-
-        return CameraSubscriptions(
-            self,
-            camera,
-            transport=self.parameters.image_transport,
-            input_qos=self.parameters.input_qos,
-            on_image=on_image,
-            on_camera_info=on_camera_info,
-        )
+        self._intake.open()
 
     def _close_intake(self) -> None:
         """Unsubscribes, forgets waiting frames and stops the worker; may be called again."""
-        for subscriptions in self._intake:
-            subscriptions.destroy()
-        self._intake.clear()
-        for camera in self._cameras:
-            camera.discard()
+        if self._intake is not None:
+            self._intake.close()
         if self._worker is not None and not self._worker.stop(timeout_s=WORKER_TIMEOUT_S):
             self.get_logger().warning(
                 f'the frame in work takes longer than {WORKER_TIMEOUT_S} s; its result is lost'
@@ -223,8 +209,7 @@ class PerceptionNode(LifecycleNode):
         self._close_intake()
         if self._worker is not None:
             self._unfinished = self._worker.unfinished
-        self._worker = None
-        self._processor = None
+        self._worker = self._intake = self._processor = None
         for outputs in self._outputs.values():
             outputs.destroy()
         self._outputs.clear()
@@ -241,11 +226,13 @@ class PerceptionNode(LifecycleNode):
         return OutputSettings(
             publish_semantic=parameters.publish_semantic,
             publish_instances=parameters.publish_instances,
+            publish_timing=parameters.publish_timing,
             overlay_alpha=parameters.overlay_alpha,
         )
 
     def _apply_parameters(self, parameters: NodeParameters) -> None:
         """Hands accepted changes on; the next frame heeds them."""
+        self._timing.limit_ms = parameters.max_processing_time
         if self._engine is not None:
             self._engine.pipeline.set_thresholds(**thresholds(parameters, self._engine))
             self._processor.settings = self._output_settings()
@@ -253,8 +240,8 @@ class PerceptionNode(LifecycleNode):
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> Any:
         """Switches intake on or off without a change of state."""
         self._enabled = request.data
-        for camera in self._cameras:
-            camera.discard()
+        if self._intake is not None:
+            self._intake.enable(self._enabled)
         response.success = True
         response.message = f'intake {"on" if self._enabled else "off"}, node {self._state_name}'
         return response
@@ -285,11 +272,11 @@ class PerceptionNode(LifecycleNode):
                 )
                 for camera in self._cameras
             ),
-            timing_status(
+            *timing_statuses(
                 node,
                 self._timing,
-                hardware_id=model,
-                limit_ms=parameters.max_processing_time,
+                Deadline(parameters.max_processing_time, parameters.max_consecutive_delays),
+                model=model,
             ),
         ]
         self._diagnostics.publish(message)

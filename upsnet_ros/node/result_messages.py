@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from std_msgs.msg import Header
 
 from upsnet_ros.core.labels import INSTANCE_BITS, UNKNOWN_LABEL, VOID_CLASS, LabelSet
 from upsnet_ros.core.structures import Instance, PanopticResult
 from upsnet_ros.msg import (
+    FrameTiming,
     PanopticClass,
     PanopticClassInfo,
     PanopticInstance,
@@ -60,4 +63,21 @@ def class_info_message(label_set: LabelSet, *, model: str, header: Header) -> Pa
         unknown_label=UNKNOWN_LABEL,
         unknown_class=VOID_CLASS,
         instance_bits=INSTANCE_BITS,
+    )
+
+
+def timing_message(durations_ms: Mapping[str, float], header: Header) -> FrameTiming:
+    """Where the time of one frame went; a stage that was not measured is 0."""
+    stages = {stage: float(duration) for stage, duration in durations_ms.items()}
+    return FrameTiming(
+        header=header,
+        receive_ms=stages.get('receive', 0.0),
+        wait_ms=stages.get('wait', 0.0),
+        decode_ms=stages.get('decode', 0.0),
+        preprocess_ms=stages.get('preprocess', 0.0),
+        inference_ms=stages.get('inference', 0.0),
+        panoptic_head_ms=stages.get('panoptic_head', 0.0),
+        publish_ms=stages.get('publish', 0.0),
+        processing_time_ms=stages.get('total', 0.0),
+        age_ms=stages.get('age', 0.0),
     )

@@ -16,7 +16,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from upsnet_ros.node.camera import CameraState
 
 BEST_EFFORT_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-RELIABLE_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+# Where every frame counts: what arrives while the executor is busy with something else.
+DEEP_DEPTH = 32
 
 
 def image_topics(camera: str, transport: str) -> list[tuple[type, str]]:
@@ -28,17 +29,24 @@ def image_topics(camera: str, transport: str) -> list[tuple[type, str]]:
     return list(topics.values()) if transport == 'auto' else [topics[transport]]
 
 
-def input_profile(node: Node, topic: str, input_qos: str) -> QoSProfile:
+def input_profile(
+    node: Node, topic: str, input_qos: str, *, process_all: bool = False
+) -> QoSProfile:
     """The quality of service to subscribe with.
 
     With 'auto' the node asks for reliable transmission only where every publisher offers it: a
-    best-effort subscription receives from all of them.
+    best-effort subscription receives from all of them. Where no frame may be lost it also asks for
+    it as long as there is no publisher, and for a deep queue.
     """
-    if input_qos != 'auto':
-        return RELIABLE_QOS if input_qos == 'reliable' else BEST_EFFORT_QOS
-    publishers = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
-    offered = {publisher.qos_profile.reliability for publisher in publishers}
-    return RELIABLE_QOS if offered == {ReliabilityPolicy.RELIABLE} else BEST_EFFORT_QOS
+    depth = DEEP_DEPTH if process_all else 1
+    if input_qos == 'auto':
+        publishers = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
+        offered = {publisher.qos_profile.reliability for publisher in publishers}
+        is_reliable = offered == {ReliabilityPolicy.RELIABLE} or (process_all and not offered)
+    else:
+        is_reliable = input_qos == 'reliable'
+    kind = ReliabilityPolicy.RELIABLE if is_reliable else ReliabilityPolicy.BEST_EFFORT
+    return QoSProfile(depth=depth, reliability=kind)
 
 
 class CameraSubscriptions:
@@ -49,6 +57,7 @@ class CameraSubscriptions:
         camera: receives the incompatibilities of publishers.
         transport: raw, compressed or auto.
         input_qos: auto, sensor_data or reliable.
+        process_all: ask for what loses no frame.
         on_image: called with each image message, in the executor's thread.
         on_camera_info: called with each calibration message.
     """
@@ -60,6 +69,7 @@ class CameraSubscriptions:
         *,
         transport: str,
         input_qos: str,
+        process_all: bool = False,
         on_image: Callable[[Any], None],
         on_camera_info: Callable[[CameraInfo], None],
     ) -> None:
@@ -67,13 +77,18 @@ class CameraSubscriptions:
         self._camera = camera
         self._on_image = on_image
         self._is_auto = input_qos == 'auto'
+        self._relaxed_qos = QoSProfile(
+            depth=DEEP_DEPTH if process_all else 1, reliability=ReliabilityPolicy.BEST_EFFORT
+        )
         self._refusing: set[str] = set()
         # An event's callback must not destroy the subscription that it belongs to.
         self._relax_soon = node.create_guard_condition(self._relax)
         self._kinds = {topic: kind for kind, topic in image_topics(camera.name, transport)}
         camera.record_qos_problem('')
         self._images: dict[str, Subscription] = {
-            topic: self._subscribe(topic, input_profile(node, topic, input_qos))
+            topic: self._subscribe(
+                topic, input_profile(node, topic, input_qos, process_all=process_all)
+            )
             for topic in self._kinds
         }
         self._camera_info = node.create_subscription(
@@ -113,7 +128,7 @@ class CameraSubscriptions:
         while self._refusing:
             topic = self._refusing.pop()
             self._node.destroy_subscription(self._images[topic])
-            self._images[topic] = self._subscribe(topic, BEST_EFFORT_QOS)
+            self._images[topic] = self._subscribe(topic, self._relaxed_qos)
             self._node.get_logger().info(
                 f"topic '{topic}': a best-effort publisher appeared; best effort from now on"
             )

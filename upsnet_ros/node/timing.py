@@ -1,16 +1,18 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Times of the last frames, and their percentiles."""
+"""Times of the last frames, their percentiles, and frames that took too long."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 WINDOW_FRAMES = 200
+DEADLINE_STAGE = 'total'
 
 
 class TimingWindow:
@@ -38,6 +40,12 @@ class TimingWindow:
             window = list(self._durations.get(stage, ()))
         return float(np.percentile(window, share)) if window else None
 
+    def last(self, stage: str) -> float | None:
+        """A stage of the last frame in milliseconds, None before its first frame."""
+        with self._lock:
+            window = self._durations.get(stage)
+            return window[-1] if window else None
+
     def stages(self) -> list[str]:
         """Names of the stages seen so far, in the order they were first seen."""
         with self._lock:
@@ -47,3 +55,68 @@ class TimingWindow:
         """Forgets all frames."""
         with self._lock:
             self._durations.clear()
+
+
+@dataclass(frozen=True)
+class Delays:
+    """Frames over the deadline.
+
+    Attributes:
+        total: all since the node was configured.
+        in_a_row: those up to the last frame; 0 when that one was in time.
+    """
+
+    total: int = 0
+    in_a_row: int = 0
+
+    def after(self, *, is_late: bool) -> Delays:
+        """The counts after one more frame."""
+        return Delays(self.total + is_late, self.in_a_row + 1 if is_late else 0)
+
+
+class NodeTiming:
+    """The times of all frames together and of each camera; safe between threads.
+
+    Attributes:
+        limit_ms: longest processing of a frame that is in time, 0 for no limit. May change at any
+            time; a frame is judged by the limit that holds when it ends.
+
+    Args:
+        cameras: names of the cameras.
+    """
+
+    def __init__(self, cameras: Sequence[str] = (), *, limit_ms: float = 0.0) -> None:
+        self.limit_ms = limit_ms
+        self.together = TimingWindow()
+        self._windows = {camera: TimingWindow() for camera in cameras}
+        self._lock = threading.Lock()
+        self._delays = {camera: Delays() for camera in cameras}
+
+    @property
+    def cameras(self) -> dict[str, TimingWindow]:
+        """The window of each camera, by its name."""
+        return dict(self._windows)
+
+    def add(self, camera: str, durations_ms: Mapping[str, float]) -> None:
+        """Adds the durations of one frame of a camera, in milliseconds by stage."""
+        self.together.add(durations_ms)
+        self._windows[camera].add(durations_ms)
+        is_late = bool(self.limit_ms) and durations_ms[DEADLINE_STAGE] > self.limit_ms
+        with self._lock:
+            self._delays[camera] = self._delays[camera].after(is_late=is_late)
+
+    def delays(self, camera: str | None = None) -> Delays:
+        """The late frames of a camera; of all cameras together, the longest row of one."""
+        with self._lock:
+            found = [self._delays[camera]] if camera is not None else list(self._delays.values())
+        return Delays(
+            sum(delays.total for delays in found),
+            max((delays.in_a_row for delays in found), default=0),
+        )
+
+    def clear(self) -> None:
+        """Forgets all frames."""
+        for window in (self.together, *self._windows.values()):
+            window.clear()
+        with self._lock:
+            self._delays = dict.fromkeys(self._delays, Delays())

@@ -12,6 +12,7 @@ import importlib.util
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile
 from std_msgs.msg import Header
 
 from upsnet_ros.core.labels import LabelSet
@@ -56,14 +57,15 @@ class VisionOutputs:
     Args:
         node: the lifecycle node.
         camera: prefix of the topics.
+        qos: of the detections.
     """
 
-    def __init__(self, node: LifecycleNode, camera: str) -> None:
+    def __init__(self, node: LifecycleNode, camera: str, qos: QoSProfile = OUTPUT_QOS) -> None:
         from vision_msgs.msg import Detection2DArray, LabelInfo
 
         self._array = Detection2DArray
         create = node.create_lifecycle_publisher
-        self._detections = create(Detection2DArray, f'{camera}/panoptic/detections', OUTPUT_QOS)
+        self._detections = create(Detection2DArray, f'{camera}/panoptic/detections', qos)
         self._label_info = create(LabelInfo, f'{camera}/semantic/label_info', LATCHED_QOS)
 
     @property

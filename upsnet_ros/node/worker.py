@@ -8,7 +8,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from upsnet_ros.node.camera import CameraState, Frame
+from upsnet_ros.node.camera import CameraState
+from upsnet_ros.node.frame_store import Frame
 
 
 class PublishPermit:

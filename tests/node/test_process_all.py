@@ -1,0 +1,85 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The mode for evaluation: every frame in its order, and a loud end where memory ends."""
+
+import pytest
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image
+
+from tests.node.node_harness import (
+    find_status,
+    half_blue_image,
+    image_message,
+    status_values,
+    wait_until,
+)
+from upsnet_ros.core.errors import ParameterError
+from upsnet_ros.node.parameters import NodeParameters
+
+RELIABLE = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
+
+
+def test_every_frame_of_a_burst_is_answered_in_order(start_node) -> None:
+    harness = start_node(process_all=True).activate()
+    labels = harness.subscribe(Image, 'camera/panoptic/image', RELIABLE)
+    raw = harness.publisher(Image, 'camera/image_raw', RELIABLE)
+    harness.loader.pipeline.gate.clear()
+    stamps = [*range(1, 20), 19, 5, *range(20, 30)]  # also what is out of order
+    for stamp in stamps:
+        raw.publish(image_message(half_blue_image(), stamp=stamp))
+    camera = harness.node._cameras[0]
+    wait_until(lambda: camera.snapshot().received == len(stamps), 'arrival')
+    harness.loader.pipeline.gate.set()
+    assert [m.header.stamp.sec for m in labels.wait(len(stamps))] == stamps
+    (info,) = harness.client.get_subscriptions_info_by_topic(raw.topic_name)
+    assert info.qos_profile.reliability == ReliabilityPolicy.RELIABLE
+    assert camera.snapshot().dropped == 0
+
+
+def test_a_full_queue_is_an_error_and_what_waited_is_still_answered(start_node) -> None:
+    harness = start_node(
+        process_all=True, process_all_memory=1, diagnostics_period=0.05
+    ).activate()
+    diagnostics = harness.diagnostics()
+    labels = harness.subscribe(Image, 'camera/panoptic/image')
+    raw = harness.publisher(Image, 'camera/image_raw', RELIABLE)
+    pipeline = harness.loader.pipeline
+    pipeline.gate.clear()
+    image = half_blue_image(300, 400)  # 360 kB: two fit
+    raw.publish(image_message(image, stamp=1))
+    assert pipeline.started.acquire(timeout=10)
+    for stamp in (2, 3, 4):
+        raw.publish(image_message(image, stamp=stamp))
+    seen = diagnostics.wait_for(
+        lambda seen: status_values(find_status(seen, 'camera camera'))['overflowed'] == '1',
+        'the overflow',
+    )
+    status = find_status(seen, 'camera camera')
+    assert (status.level, status_values(status)['waiting']) == (b'\x02', '2')
+    assert '1 frames lost' in status.message and 'process_all_memory' in status.message
+    pipeline.gate.set()
+    assert [m.header.stamp.sec for m in labels.wait(3)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ('values', 'text'),
+    [
+        ({'process_all': True, 'input_qos': 'sensor_data'}, 'input_qos'),
+        ({'process_all': True, 'max_rate': 5.0}, 'max_rate'),
+        ({'max_consecutive_delays': 2}, 'max_processing_time'),
+    ],
+)
+def test_values_that_contradict_each_other_are_refused(values, text) -> None:
+    with pytest.raises(ParameterError, match=text):
+        NodeParameters(**values)
+
+
+def test_a_contradiction_is_seen_in_the_values_as_a_whole(start_node) -> None:
+    harness = start_node()
+    assert not harness.set_parameters(max_consecutive_delays=2).successful
+    assert harness.set_parameters(max_consecutive_delays=2, max_processing_time=9.0).successful
+    result = harness.set_parameters(max_rate=5.0, process_all=True, overlay_alpha=0.1)
+    assert not result.successful and 'max_rate' in result.reason
+    values = harness.node.parameters
+    assert (values.max_rate, values.process_all, values.overlay_alpha) == (0.0, False, 0.5)
+    assert not harness.set_parameters(max_processing_time=0.0).successful
