@@ -1,0 +1,131 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Adds the frames of a replay up to the figures of its report."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from upsnet_ros.core.labels import LabelSet
+from upsnet_ros.core.panoptic_quality import PanopticQuality
+from upsnet_ros.evaluation.label_iou import LabelIou
+from upsnet_ros.evaluation.replay_frames import FrameLine, FrameRecord, SkippedFrame
+from upsnet_ros.evaluation.replay_report import (
+    CameraFigures,
+    Json,
+    LatencyFigures,
+    SeriesPoint,
+    SkippedMessage,
+    rounded,
+)
+from upsnet_ros.evaluation.stability import StabilityTally
+
+CONFIDENCE_BINS = 20
+
+
+class FiguresTally:
+    """The figures of one camera, or of all of them, frame by frame.
+
+    Args:
+        label_set: the classes.
+        keep_series: whether each frame is told of in `series`, and what was skipped one by one.
+    """
+
+    def __init__(self, label_set: LabelSet, *, keep_series: bool) -> None:
+        self._label_set = label_set
+        self._keep_series = keep_series
+        self._series: list[SeriesPoint] = []
+        self._skipped: list[SkippedMessage] = []
+        self._frames = self._decoded = self._truth_frames = 0
+        self._quality = PanopticQuality(label_set)
+        self._iou = LabelIou(label_set)
+        self._stability = StabilityTally(label_set)
+        self._unknown = 0.0
+        self._times: list[float] = []
+        self._confidence = np.zeros(CONFIDENCE_BINS, np.int64)
+        self._score_sum = 0.0
+
+    def add(self, line: FrameLine) -> None:
+        """Count one frame, or one message that was skipped."""
+        self._frames += 1
+        if isinstance(line, SkippedFrame):
+            self._skipped.append(SkippedMessage(line.stamp_ns, line.problem))
+            return
+        self._decoded += 1
+        self._unknown += line.unknown_share
+        self._times.append(line.ms['total'])
+        self._add_scores(line)
+        if line.step is not None:
+            self._stability.add(line.step)
+        if line.quality is not None:
+            self._truth_frames += 1
+            state = line.quality_state(self._label_set.num_classes)
+            self._quality.merge(PanopticQuality.from_state(self._label_set, state))
+            self._iou.add(line.confusion or ())
+        if self._keep_series:
+            self._series.append(_point(line))
+
+    def _add_scores(self, record: FrameRecord) -> None:
+        instances = 0
+        for position, count in record.scores:
+            self._confidence[int(position)] += int(count)
+            instances += int(count)
+        self._score_sum += (record.mean_score or 0.0) * instances
+
+    def figures(self, *, truth_unmatched: int = 0, drops: int = 0) -> CameraFigures:
+        """What everything adds up to.
+
+        Args:
+            truth_unmatched: ground truth whose stamp no image has.
+            drops: images without a label because the node was busy.
+        """
+        has_truth = self._truth_frames > 0
+        return CameraFigures(
+            frames=self._frames,
+            decoded=self._decoded,
+            skipped=tuple(self._skipped),
+            truth_frames=self._truth_frames,
+            truth_unmatched=truth_unmatched,
+            pq=self._quality.summary().to_dict() if has_truth else None,
+            miou=self._iou.summary().to_dict() if has_truth else None,
+            stability=self._stability.summary(),
+            unknown_share=self._unknown / self._decoded if self._decoded else None,
+            confidence=self._confidence_figures(),
+            latency_ms=latency_figures(self._times),
+            drops=drops,
+            series=tuple(self._series),
+        )
+
+    def _confidence_figures(self) -> Json:
+        instances = int(self._confidence.sum())
+        return {
+            'counts': self._confidence.tolist(),
+            'mean': self._score_sum / instances if instances else None,
+        }
+
+
+def latency_figures(times_ms: list[float]) -> LatencyFigures:
+    """Percentiles with linear interpolation between neighbours, and the mean."""
+    if not times_ms:
+        return LatencyFigures()
+    p50, p95, p99 = (rounded(float(v)) for v in np.percentile(times_ms, (50, 95, 99)))
+    return LatencyFigures(p50, p95, p99, rounded(float(np.mean(times_ms))))
+
+
+def score_bins(scores: np.ndarray) -> tuple[tuple[float, ...], ...]:
+    """(bin, instances) of confidences from 0 to 1, bins that are empty left out."""
+    counts, _ = np.histogram(scores, bins=CONFIDENCE_BINS, range=(0.0, 1.0))
+    return tuple((int(b), int(counts[b])) for b in np.flatnonzero(counts))
+
+
+def _point(record: FrameRecord) -> SeriesPoint:
+    step = record.step
+    flips = step.flipped / step.judged if step is not None and step.judged else None
+    return SeriesPoint(
+        stamp_ns=record.stamp_ns,
+        pq=rounded(record.pq),
+        unknown_share=round(record.unknown_share, 6),
+        latency_ms=rounded(record.ms['total'], 3),
+        flip_share=rounded(flips, 6),
+        mean_score=rounded(record.mean_score),
+    )
