@@ -17,7 +17,7 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
-        return f'[{", ".join(value)}]'
+        return f'[{", ".join(shown(entry) for entry in value)}]'
     return str(value) or "''"
 
 

@@ -13,6 +13,7 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 from sensor_msgs.msg import CameraInfo
 
 from upsnet_ros.core.errors import ImageError
+from upsnet_ros.core.image_view import ImageView
 from upsnet_ros.core.structures import PanopticResult
 from upsnet_ros.node.camera import CameraState
 from upsnet_ros.node.conversions import describe_encoding, image_to_bgr
@@ -42,6 +43,8 @@ class FrameProcessor:
     Args:
         pipeline: from image to result.
         outputs: publishers by camera name.
+        views: what is looked at of each camera's images, by its name.
+        max_image_pixels: greatest size of the first frames.
         settings: what is published of the first frames.
         timing: receives the durations of each frame.
         ros_time_s: the node's clock in seconds, which the stamps of images follow.
@@ -53,6 +56,8 @@ class FrameProcessor:
         pipeline: FramePipeline,
         *,
         outputs: Mapping[str, CameraOutputs],
+        views: Mapping[str, ImageView],
+        max_image_pixels: int,
         settings: OutputSettings,
         timing: NodeTiming,
         ros_time_s: Callable[[], float],
@@ -60,12 +65,14 @@ class FrameProcessor:
     ) -> None:
         self._pipeline = pipeline
         self._outputs = outputs
+        self._views = views
         self._timing = timing
         self._ros_time_s = ros_time_s
         self._logger = logger
         self.camera_infos: dict[str, CameraInfo] = {}
-        # Replaced as a whole by the executor's thread and read once a frame by the worker's.
+        # Replaced as wholes by the executor's thread and read once a frame by the worker's.
         self.settings = settings
+        self.max_image_pixels = max_image_pixels
 
     def __call__(self, camera: CameraState, frame: Frame, permit: PublishPermit) -> None:
         """Processes one frame and publishes it if that is still allowed; never raises."""
@@ -82,14 +89,17 @@ class FrameProcessor:
     def _process(self, camera: CameraState, frame: Frame, permit: PublishPermit) -> None:
         """Processes and publishes one frame; one whose loss was logged is forgotten."""
         taken = time.monotonic()
-        image = image_to_bgr(frame.message)
+        image = image_to_bgr(frame.message, max_pixels=self.max_image_pixels)
+        view = self._views[camera.name]
+        seen = view.look(image)
         decoded = time.monotonic()
-        result = self._pipeline.process(image)
+        result = self._pipeline.process(seen)
+        panoptic = view.restore(result.panoptic, image.shape[:2])
         processed = time.monotonic()
         with permit.held() as is_allowed:
             if not is_allowed:
                 return
-            self._publish(camera, frame, image, result.panoptic)
+            self._publish(camera, frame, image, panoptic)
         published = time.monotonic()
         camera.record_processed(
             encoding=describe_encoding(frame.message), image_size=image.shape[:2]

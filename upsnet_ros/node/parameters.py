@@ -12,6 +12,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from upsnet_ros.core.errors import ParameterError
+from upsnet_ros.node.camera_views import camera_views
+from upsnet_ros.node.image_limits import MAX_IMAGE_PIXELS
 from upsnet_ros.node.parameter_rule import ParameterRule, parameter
 
 CAMERA_NAME = re.compile(r'[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*')
@@ -77,6 +79,24 @@ class NodeParameters:
         'best effort where none is there or a best-effort publisher comes later',
         choices=('auto', 'sensor_data', 'reliable'),
         change='unconfigured',
+    )
+    regions_of_interest: list[str] = parameter(
+        [''],
+        'x,y,width,height in pixels of the input image, outside of which everything is unknown; '
+        "'': the whole image; one for each camera, or one for all",
+        change='unconfigured',
+    )
+    rotations: list[int] = parameter(
+        [0],
+        'degrees clockwise, 0, 90, 180 or 270, that turn the image upright for the model; outputs '
+        'stay as the input image; one for each camera, or one for all',
+        change='unconfigured',
+    )
+    max_image_pixels: int = parameter(
+        MAX_IMAGE_PIXELS,
+        'most pixels of an image; larger ones are refused before they are decoded',
+        minimum=1,
+        maximum=2**27,
     )
     process_all: bool = parameter(
         False,
@@ -165,6 +185,7 @@ class NodeParameters:
         for name, rule in parameter_rules().items():
             rule.check(name, getattr(self, name))
         self._check_camera_names()
+        camera_views(self.camera_names, self.regions_of_interest, self.rotations)
         self._check_combinations()
 
     def _check_camera_names(self) -> None:

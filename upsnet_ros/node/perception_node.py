@@ -20,6 +20,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from std_srvs.srv import SetBool
 
 from upsnet_ros.node.camera import CameraState
+from upsnet_ros.node.camera_views import camera_views
 from upsnet_ros.node.diagnostics import EngineState, camera_status, engine_status
 from upsnet_ros.node.engine import Engine, PipelineLoader, load_engine, thresholds
 from upsnet_ros.node.frame_processor import FrameProcessor
@@ -173,6 +174,10 @@ class PerceptionNode(LifecycleNode):
         self._processor = FrameProcessor(
             self._engine.pipeline,
             outputs=self._outputs,
+            views=camera_views(
+                parameters.camera_names, parameters.regions_of_interest, parameters.rotations
+            ),
+            max_image_pixels=parameters.max_image_pixels,
             settings=self._output_settings(),
             timing=self._timing,
             ros_time_s=lambda: self.get_clock().now().nanoseconds * 1e-9,
@@ -236,6 +241,7 @@ class PerceptionNode(LifecycleNode):
         if self._engine is not None:
             self._engine.pipeline.set_thresholds(**thresholds(parameters, self._engine))
             self._processor.settings = self._output_settings()
+            self._processor.max_image_pixels = parameters.max_image_pixels
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> Any:
         """Switches intake on or off without a change of state."""
