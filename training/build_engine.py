@@ -39,7 +39,7 @@ from training.engine.engine_compiler import CompileOptions
 from training.engine.golden_images import read_images, render_images
 from training.engine.variant import PRECISIONS, EngineForm, build_variant
 from training.engine.verification import verify_engine
-from upsnet_ros.agreement import Agreement
+from upsnet_ros.agreement import ENGINE_TOLERANCES, Agreement
 from upsnet_ros.backends.engine_record import EngineInput, EngineRecord
 from upsnet_ros.backends.surroundings import Gpu, current_platform
 from upsnet_ros.core.errors import ModelError, ParameterError, UpsnetError
@@ -252,11 +252,11 @@ def main(arguments: list[str] | None = None) -> int:
         LOGGER.error('no engine was written: %s', error)
         return 1
     LOGGER.info(
-        'TensorRT %s on %s, %s: %s\nwritten to %s (%.1f MB)',
+        'TensorRT %s on %s, %s, beside ONNX Runtime:\n%s\nwritten to %s (%.1f MB)',
         record.tensorrt,
         record.gpu.name,
         record.precision,
-        agreement,
+        agreement.table(ENGINE_TOLERANCES[record.precision]),
         options.output,
         options.output.stat().st_size / 1e6,
     )

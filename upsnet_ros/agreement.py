@@ -113,6 +113,51 @@ class Agreement:
             if not getattr(self, name) <= limit
         ]
 
+    def table(self, tolerance: Tolerance) -> str:
+        """Every figure beside its limit, one a line; an exclamation mark where it is out of it."""
+        rows = (
+            ('frames', f'{self.frames}', '1', self.frames >= 1, '>='),
+            (
+                'candidates',
+                f'{self.candidates}',
+                f'{MINIMUM_CANDIDATES}',
+                self.candidates >= MINIMUM_CANDIDATES,
+                '>=',
+            ),
+            *(
+                (name, f'{100 * value:.3f} %', f'{100 * limit:g} %', value >= limit, '>=')
+                for name, value, limit in (
+                    ('equal pixels', self.equal_pixels, tolerance.equal_pixels),
+                    ('candidates that both have', self.matched, tolerance.matched),
+                )
+            ),
+            (
+                'equal pixels of the worst frame',
+                f'{100 * self.worst_equal_pixels:.3f} %',
+                '',
+                True,
+                '',
+            ),
+            *(
+                (
+                    f'largest difference of {name}',
+                    f'{value:.2g}',
+                    f'{limit:g}',
+                    value <= limit,
+                    '<=',
+                )
+                for name, value, limit in (
+                    ('semantic logits', self.semantic_difference, tolerance.semantic),
+                    ('scores', self.score_difference, tolerance.score),
+                    ('mask logits', self.mask_difference, tolerance.mask),
+                )
+            ),
+        )
+        return '\n'.join(
+            f'{"  " if fits else "! "}{name:38}{value:>12}  {relation:2} {limit}'.rstrip()
+            for name, value, limit, fits, relation in rows
+        )
+
     def require(self, tolerance: Tolerance, who: str) -> None:
         """Refuse a disagreement.
 

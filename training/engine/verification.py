@@ -61,7 +61,12 @@ def verify_engine(engine: Path, images: list[np.ndarray], *, precision: str) -> 
         )
         raise ModelError(f'the engine was built but does not run: {reason}')
     agreement = Agreement(**answer['agreement'])
-    agreement.require(ENGINE_TOLERANCES[precision], 'TensorRT and ONNX Runtime')
+    tolerance = ENGINE_TOLERANCES[precision]
+    if agreement.problems(tolerance):
+        raise ModelError(
+            'TensorRT and ONNX Runtime disagree, see the lines with an exclamation mark:\n'
+            f'{agreement.table(tolerance)}'
+        )
     return agreement
 
 
