@@ -1,0 +1,216 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Images of changing kinds, sizes and views through the node over DDS."""
+
+import cv2
+import numpy as np
+import pytest
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from tests.node.fake_pipeline import CAR_LABEL, expected_labels
+from tests.node.node_harness import (
+    Collector,
+    find_status,
+    half_blue_image,
+    image_message,
+    status_values,
+    wait_until,
+)
+from upsnet_ros.core.errors import ParameterError
+from upsnet_ros.msg import PanopticInstanceArray
+from upsnet_ros.node.image_messages import message_data
+
+
+def labels_of(message: Image) -> np.ndarray:
+    return np.frombuffer(message.data, '<u2').reshape(message.height, message.width)
+
+
+def as_encoding(image: np.ndarray, encoding: str, stamp: int) -> Image | CompressedImage:
+    """A message of a picture; its rows are padded where the encoding is raw."""
+    if encoding in ('jpeg', 'png'):
+        data = cv2.imencode(f'.{encoding}', image, [cv2.IMWRITE_JPEG_QUALITY, 100])[1]
+        message = CompressedImage(format=encoding, data=message_data(data))
+        message.header.stamp.sec = stamp
+        return message
+    values = {
+        'bgr8': lambda: image,
+        'rgb8': lambda: image[..., ::-1],
+        'bgra8': lambda: cv2.cvtColor(image, cv2.COLOR_BGR2BGRA),
+        'mono8': lambda: image[..., 0],
+        'rgb16': lambda: image[..., ::-1].astype('<u2') * 257,
+    }[encoding]()
+    rows = np.ascontiguousarray(values).view(np.uint8).reshape(image.shape[0], -1)
+    padded = np.pad(rows, ((0, 0), (0, 5 if encoding != 'rgb16' else 6)), constant_values=255)
+    message = image_message(padded, encoding=encoding, stamp=stamp)
+    message.width = image.shape[1]
+    return message
+
+
+def answer_to(publisher, labels: Collector, message) -> np.ndarray:
+    """The label image of a message."""
+    publisher.publish(message)
+    stamp = message.header.stamp.sec
+    seen = labels.wait_for(
+        lambda seen: seen and seen[-1].header.stamp.sec == stamp, f'labels of frame {stamp}'
+    )
+    return labels_of(seen[-1])
+
+
+def test_size_and_encoding_may_change_with_every_frame(start_node) -> None:
+    harness = start_node(image_transport='raw', diagnostics_period=0.05).activate()
+    diagnostics = harness.diagnostics()
+    labels = harness.subscribe(Image, 'camera/panoptic/image')
+    publisher = harness.publisher(Image, 'camera/image_raw')
+    kinds = [
+        ('bgr8', (6, 8)),
+        ('bgr8', (7, 5)),
+        ('rgb8', (7, 5)),
+        ('mono8', (1, 1)),
+        ('rgb16', (31, 17)),
+        ('bgra8', (31, 17)),
+        ('bgr8', (6, 8)),
+    ]
+    for stamp, (encoding, size) in enumerate(kinds, start=1):
+        image = half_blue_image(*size, columns=1)
+        answer = answer_to(publisher, labels, as_encoding(image, encoding, stamp))
+        np.testing.assert_array_equal(answer, expected_labels(image))
+    seen = diagnostics.wait_for(
+        lambda seen: status_values(find_status(seen, 'camera camera'))['processed'] == '7', 'all'
+    )
+    values = status_values(find_status(seen, 'camera camera'))
+    assert (values['encoding'], values['image_size'], values['rejected']) == ('bgr8', '8x6', '0')
+
+
+def test_files_may_change_their_kind_and_size(start_node) -> None:
+    harness = start_node(image_transport='compressed').activate()
+    labels = harness.subscribe(Image, 'camera/panoptic/image')
+    publisher = harness.publisher(CompressedImage, 'camera/image_raw/compressed')
+    kinds = [('png', (5, 7)), ('jpeg', (16, 32)), ('jpeg', (48, 32)), ('png', (1, 1))]
+    for stamp, (encoding, size) in enumerate(kinds, start=1):
+        image = half_blue_image(*size, columns=16 if size[1] > 16 else 1)
+        answer = answer_to(publisher, labels, as_encoding(image, encoding, stamp))
+        np.testing.assert_array_equal(answer, expected_labels(image))
+
+
+def test_cameras_of_different_sizes_and_kinds_share_the_node(start_node) -> None:
+    harness = start_node(camera_names=['wide', 'small', 'packed']).activate()
+    sources = {
+        'wide': ('bgr8', (9, 40), Image, 'image_raw'),
+        'small': ('mono8', (3, 2), Image, 'image_raw'),
+        'packed': ('png', (12, 11), CompressedImage, 'image_raw/compressed'),
+    }
+    labels = {name: harness.subscribe(Image, f'{name}/panoptic/image') for name in sources}
+    publishers = {
+        name: harness.publisher(kind, f'{name}/{topic}')
+        for name, (_, _, kind, topic) in sources.items()
+    }
+    for stamp in (1, 2, 3):
+        for name, (encoding, size, *_) in sources.items():
+            image = half_blue_image(*size, columns=stamp)
+            message = as_encoding(image, encoding, stamp)
+            answer = answer_to(publishers[name], labels[name], message)
+            np.testing.assert_array_equal(answer, expected_labels(image))
+
+
+def test_an_image_above_the_limit_is_refused_until_the_limit_is_raised(start_node) -> None:
+    harness = start_node(max_image_pixels=48, diagnostics_period=0.05).activate()
+    diagnostics = harness.diagnostics()
+    labels = harness.subscribe(Image, 'camera/panoptic/image')
+    raw = harness.publisher(Image, 'camera/image_raw')
+    packed = harness.publisher(CompressedImage, 'camera/image_raw/compressed')
+    large = half_blue_image(7, 7)
+    for stamp, (publisher, encoding) in enumerate(((raw, 'bgr8'), (packed, 'png')), start=1):
+        publisher.publish(as_encoding(large, encoding, stamp))
+        seen = diagnostics.wait_for(
+            lambda seen, stamp=stamp: (
+                status_values(find_status(seen, 'camera camera'))['rejected'] == str(stamp)
+            ),
+            'refusal',
+        )
+        message = find_status(seen, 'camera camera').message
+        for text in ('7x7', '49 pixels', 'limit 48', 'max_image_pixels'):
+            assert text in message
+    assert harness.set_parameters(max_image_pixels=49).successful
+    answer = answer_to(raw, labels, as_encoding(large, 'bgr8', 3))
+    np.testing.assert_array_equal(answer, expected_labels(large))
+    refused = harness.set_parameters(max_image_pixels=0)
+    assert not refused.successful and 'max_image_pixels' in refused.reason
+
+
+def test_a_region_and_a_rotation_are_undone_in_every_output(start_node) -> None:
+    """The camera hangs upside down; its lowest two rows and last column show the car itself."""
+    harness = start_node(
+        camera_names=['front', 'rear'], regions_of_interest=['', '0,0,7,4'], rotations=[0, 180]
+    ).activate()
+    labels = harness.subscribe(Image, 'rear/panoptic/image')
+    instances = harness.subscribe(PanopticInstanceArray, 'rear/panoptic/instances')
+    infos = harness.subscribe(CameraInfo, 'rear/panoptic/camera_info')
+    overlays = harness.subscribe(Image, 'rear/overlay/image')
+    info = CameraInfo(width=8, height=6)
+    info.k[2] = 3.5
+    harness.publisher(CameraInfo, 'rear/camera_info').publish(info)
+    wait_until(lambda: harness.node._processor.camera_infos, 'camera info')
+    image = half_blue_image(6, 8, columns=2)
+    answer = answer_to(harness.publisher(Image, 'rear/image_raw'), labels, image_message(image))
+    (seen,) = harness.loader.pipeline.images
+    np.testing.assert_array_equal(seen, np.rot90(image[:4, :7], 2))
+    expected = expected_labels(image)
+    expected[4:] = expected[:, 7:] = 65535
+    np.testing.assert_array_equal(answer, expected)
+    (message,) = instances.wait()
+    (car,) = message.instances
+    # The pipeline answers 1, 2, 3, 4 in a view of 7x4 pixels.
+    assert (car.x_min, car.y_min, car.x_max, car.y_max) == (3.0, -1.0, 5.0, 1.0)
+    assert car.area == (expected == CAR_LABEL).sum()
+    assert (infos.wait()[0].width, infos.messages[0].k[2]) == (8, 3.5)
+    assert (overlays.wait()[0].width, overlays.messages[0].height) == (8, 6)
+
+    labels = harness.subscribe(Image, 'front/panoptic/image')
+    answer = answer_to(harness.publisher(Image, 'front/image_raw'), labels, image_message(image))
+    np.testing.assert_array_equal(answer, expected_labels(image))
+
+
+def test_an_image_that_the_region_does_not_fit_is_refused_with_both(start_node) -> None:
+    harness = start_node(regions_of_interest=['0,2,8,5'], diagnostics_period=0.05).activate()
+    diagnostics = harness.diagnostics()
+    labels = harness.subscribe(Image, 'camera/panoptic/image')
+    publisher = harness.publisher(Image, 'camera/image_raw')
+    publisher.publish(image_message(half_blue_image(6, 8), stamp=1))
+    seen = diagnostics.wait_for(
+        lambda seen: status_values(find_status(seen, 'camera camera'))['state'] == 'rejected',
+        'refusal',
+    )
+    for text in ('8x6', '0,2,8,5', 'regions_of_interest'):
+        assert text in find_status(seen, 'camera camera').message
+    image = half_blue_image(7, 8)
+    answer = answer_to(publisher, labels, image_message(image, stamp=2))
+    assert (answer[:2] == 65535).all()
+    np.testing.assert_array_equal(answer[2:], expected_labels(image)[2:])
+
+
+@pytest.mark.parametrize(
+    ('values', 'texts'),
+    [
+        ({'regions_of_interest': ['1,2,3']}, ['regions_of_interest', "'1,2,3'"]),
+        ({'regions_of_interest': ['', '']}, ['regions_of_interest', '2 values']),
+        ({'rotations': [45]}, ['rotations', '45']),
+        ({'rotations': ['right']}, ['rotations']),
+        ({'max_image_pixels': 2**27 + 1}, ['max_image_pixels', '134217729']),
+    ],
+)
+def test_an_impossible_view_stops_the_node_with_a_reason(start_node, values, texts) -> None:
+    with pytest.raises(ParameterError) as caught:
+        start_node(**values)
+    for text in texts:
+        assert text in str(caught.value)
+
+
+def test_views_change_only_while_unconfigured_and_as_a_whole(start_node) -> None:
+    harness = start_node()
+    # Two rotations need two cameras: neither list is accepted without the other.
+    assert not harness.set_parameters(rotations=[0, 90]).successful
+    assert harness.set_parameters(rotations=[0, 90], camera_names=['a', 'b']).successful
+    harness.activate()
+    refused = harness.set_parameters(rotations=[90, 90])
+    assert not refused.successful and 'unconfigured' in refused.reason
+    assert harness.set_parameters(rotations=[0, 90], overlay_alpha=0.1).successful
