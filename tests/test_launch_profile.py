@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which Fast DDS profile the launch file hands to the node."""
 
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from tests.node import fake_launch
 
 ROOT = Path(__file__).parents[1]
+MINE = str(ROOT / 'package.xml')  # any file that exists
 OLD, NEW = 'FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'
 
 
@@ -17,9 +17,9 @@ OLD, NEW = 'FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'
     ('distribution', 'exported', 'expected'),
     [
         ('kilted', {}, {NEW: str(ROOT / 'config' / 'fastdds.xml')}),
-        ('kilted', {NEW: '/mine.xml'}, {NEW: '/mine.xml'}),
-        ('kilted', {OLD: '/mine.xml'}, {NEW: '/mine.xml'}),
-        ('jazzy', {OLD: '/mine.xml'}, {OLD: '/mine.xml'}),
+        ('kilted', {NEW: MINE}, {NEW: MINE}),
+        ('kilted', {OLD: MINE}, {NEW: MINE}),
+        ('jazzy', {OLD: MINE}, {OLD: MINE}),
     ],
 )
 def test_an_exported_profile_is_the_default(monkeypatch, distribution, exported, expected) -> None:
@@ -29,10 +29,5 @@ def test_an_exported_profile_is_the_default(monkeypatch, distribution, exported,
         monkeypatch.setenv(name, value)
     fake_launch.install(monkeypatch)
     path = ROOT / 'launch' / 'perception.launch.py'
-    spec = importlib.util.spec_from_file_location('perception_launch', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    *declared, function = module.generate_launch_description().entities
-    values = {argument.name: argument.default_value for argument in declared}
-    (node,) = function.function(fake_launch.LaunchContext(values))
+    (node,) = fake_launch.perform(fake_launch.load(path))
     assert node.additional_env == expected

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -150,3 +154,35 @@ def test_images_leave_at_the_recorded_pace_with_the_time_of_sending(
         executor.spin_once(timeout_sec=0.1)
     executor.shutdown()
     assert [read_stamp_ns(data) for data in received] == stamps
+
+
+@pytest.mark.parametrize('ending', ['end of the bag', 'interrupt'])
+def test_a_player_that_may_leave_ends_cleanly(
+    tmp_path: Path, node: rclpy.node.Node, ending: str
+) -> None:
+    bag = write_drive(tmp_path / 'drive', frames=3)
+    command = [sys.executable, '-m', 'upsnet_ros.node.bag_player', '--bag', str(bag), '--leave']
+    player = subprocess.Popen(
+        [*command, '--topics', IMAGE_TOPIC],
+        env={**os.environ, 'ROS_DOMAIN_ID': '91'},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert json.loads(player.stdout.readline())['event'] == 'waiting'
+    if ending == 'interrupt':
+        player.send_signal(signal.SIGINT)
+    else:
+        node.create_subscription(CompressedImage, IMAGE_TOPIC, lambda message: None, 10)
+        assert player.wait(20) == 0  # its standard input is still open
+    out, err = player.communicate(timeout=20)
+    assert (player.returncode, err) == (0, '')
+    assert ('done' in out) == (ending == 'end of the bag')
+
+
+def test_a_player_that_may_leave_says_on_its_error_output_why_it_failed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(['--bag', str(tmp_path / 'nowhere'), '--topics', '/a', '--leave']) == 1
+    assert 'nowhere' in capsys.readouterr().err

@@ -7,8 +7,10 @@ There is no wheel of the real ones; where they are installed, the tests run them
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -65,15 +67,69 @@ class LifecycleNode:
     parameters: list[Any]
     ros_arguments: list[str]
     additional_env: dict[str, str]
+    respawn: bool
+    respawn_delay: float
+    output: str
+
+
+class Action:
+    """Base of the actions below, for annotations."""
+
+
+@dataclass
+class SetEnvironmentVariable(Action):
+    name: str
+    value: str
+
+
+@dataclass
+class LogInfo(Action):
+    msg: str
+
+
+@dataclass
+class ExecuteProcess(Action):
+    cmd: list[str]
+    output: Any
+    respawn: bool = False
+    respawn_delay: float | None = None
+
+
+@dataclass
+class PythonLaunchDescriptionSource:
+    location: str
+
+
+@dataclass
+class IncludeLaunchDescription(Action):
+    source: PythonLaunchDescriptionSource
+    launch_arguments: list[tuple[str, str]]
+
+
+@dataclass
+class Node(Action):
+    package: str
+    executable: str
+    arguments: list[str]
+    remappings: list[tuple[str, str]]
+    parameters: list[Any]
     output: str
 
 
 MODULES = {
-    'launch': (LaunchContext, LaunchDescription),
-    'launch.actions': (DeclareLaunchArgument, OpaqueFunction),
+    'launch': (Action, LaunchContext, LaunchDescription),
+    'launch.actions': (
+        DeclareLaunchArgument,
+        ExecuteProcess,
+        IncludeLaunchDescription,
+        LogInfo,
+        OpaqueFunction,
+        SetEnvironmentVariable,
+    ),
+    'launch.launch_description_sources': (PythonLaunchDescriptionSource,),
     'launch.substitutions': (LaunchConfiguration,),
     'launch_ros': (),
-    'launch_ros.actions': (LifecycleNode,),
+    'launch_ros.actions': (LifecycleNode, Node),
     'launch_ros.parameter_descriptions': (ParameterValue,),
 }
 
@@ -85,3 +141,19 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
         for kind in classes:
             setattr(module, kind.__name__, kind)
         monkeypatch.setitem(sys.modules, name, module)
+
+
+def load(path: Path) -> ModuleType:
+    """A launch file as a module, with whichever `launch` is installed."""
+    spec = importlib.util.spec_from_file_location(path.name.replace('.', '_'), path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def perform(module: ModuleType, **given: str) -> list[Any]:
+    """What a launch file makes of the given arguments and the defaults of the others."""
+    *declared, function = module.generate_launch_description().entities
+    values = {argument.name: argument.default_value for argument in declared}
+    assert given.keys() <= values.keys()
+    return function.function(LaunchContext({**values, **given}))

@@ -1,42 +1,30 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
 
-import importlib.util
-import subprocess
-import sys
+import ast
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from tests.node import fake_launch
+from tests.node.real_launch import REAL_LAUNCH, run_real_launch
+from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.node.parameters import parameter_defaults, parameter_rules
 
 ROOT = Path(__file__).parents[2]
 LAUNCH_FILE = ROOT / 'launch' / 'perception.launch.py'
-# Our own folder `launch/` makes a namespace package of that name, so the other one tells.
-REAL_LAUNCH = importlib.util.find_spec('launch_ros') is not None
-
-
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location('perception_launch', LAUNCH_FILE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
 def launch_file(monkeypatch) -> ModuleType:
     fake_launch.install(monkeypatch)
-    return load()
+    return fake_launch.load(LAUNCH_FILE)
 
 
 def start(module: ModuleType, **given: str) -> fake_launch.LifecycleNode:
     """The node that comes of the given arguments and the defaults of the others."""
-    *declared, function = module.generate_launch_description().entities
-    values = {argument.name: argument.default_value for argument in declared}
-    assert given.keys() <= values.keys()
-    (node,) = function.function(fake_launch.LaunchContext({**values, **given}))
+    (node,) = fake_launch.perform(module, **given)
     return node
 
 
@@ -48,7 +36,8 @@ def test_without_arguments_the_parameter_file_decides_everything(launch_file) ->
     assert list(node.additional_env.values()) == [str(ROOT / 'config' / 'fastdds.xml')]
 
 
-def test_arguments_go_before_the_parameter_file(launch_file) -> None:
+def test_arguments_go_before_the_parameter_file(launch_file, tmp_path) -> None:
+    (tmp_path / 'my.yaml').touch()
     given = {
         'camera_names': '[front, left]',
         'model': '/models/model.onnx',
@@ -57,9 +46,9 @@ def test_arguments_go_before_the_parameter_file(launch_file) -> None:
         'autostart': 'false',
         'use_sim_time': 'true',
     }
-    node = start(launch_file, namespace='car', params_file='/etc/my.yaml', **given)
+    node = start(launch_file, namespace='car', params_file=str(tmp_path / 'my.yaml'), **given)
     file, overrides = node.parameters
-    assert (file, node.namespace) == ('/etc/my.yaml', 'car')
+    assert (file, node.namespace) == (str(tmp_path / 'my.yaml'), 'car')
     read = {name: (value.value.name, value.value_type) for name, value in overrides.items()}
     strings = read.pop('camera_names')
     assert strings[0] == 'camera_names' and strings[1].__args__ == (str,)
@@ -72,10 +61,52 @@ def test_arguments_go_before_the_parameter_file(launch_file) -> None:
     }
 
 
-def test_log_level_and_profile_are_handed_on(launch_file) -> None:
-    node = start(launch_file, log_level='debug', fastdds_profile='')
+@pytest.mark.parametrize('none', ['none', ''])
+def test_log_level_and_profile_are_handed_on(launch_file, none) -> None:
+    node = start(launch_file, log_level='debug', fastdds_profile=none)
     assert node.ros_arguments == ['--log-level', 'debug']
     assert node.additional_env == {}
+
+
+def test_the_node_is_started_again_only_where_asked_for(launch_file) -> None:
+    assert not start(launch_file).respawn
+    node = start(launch_file, respawn='true', respawn_delay='0.5')
+    assert (node.respawn, node.respawn_delay) == (True, 0.5)
+
+
+@pytest.mark.parametrize('text', ['[front]', '[front, rig_2/left]', '["a", \'b\']', '[' + 'x]'])
+def test_lists_of_cameras_are_accepted(launch_file, text) -> None:
+    assert start(launch_file, camera_names=text).parameters[1].keys() == {'camera_names'}
+
+
+@pytest.mark.parametrize(
+    ('given', 'texts'),
+    [
+        ({'camera_names': 'front'}, ['camera_names', "'front'", '[front, left]']),
+        ({'camera_names': '[front, 2]'}, ['camera_names', '[front, 2]']),
+        ({'camera_names': '[on, off]'}, ['YAML reads']),
+        ({'camera_names': '[front'}, ['camera_names', '[front']),
+        ({'camera_names': '[]'}, ['camera_names', 'empty']),
+        ({'camera_names': '[a, a]'}, ['a', 'more than once']),
+        ({'camera_names': '[front left]'}, ['front left', 'topic prefix']),
+        ({'camera_names': '!!python/object/apply:os.getcwd []'}, ['camera_names']),
+        ({'camera_names': '{front: left}'}, ['camera_names', 'list']),
+        ({'namespace': 'my car'}, ['namespace', 'my car']),
+        ({'namespace': 'car//front'}, ['namespace', 'car//front']),
+        ({'params_file': '/nowhere/p.yaml'}, ['params_file', '/nowhere/p.yaml', 'no such file']),
+        ({'fastdds_profile': '/nowhere/p.xml'}, ['fastdds_profile', '/nowhere/p.xml']),
+        ({'respawn_delay': 'soon'}, ['respawn_delay', 'soon', '0 to 3600']),
+        ({'respawn_delay': '-1'}, ['respawn_delay', '-1']),
+        ({'respawn_delay': 'nan'}, ['respawn_delay', 'nan']),
+    ],
+)
+def test_impossible_arguments_are_refused_before_anything_starts(
+    launch_file, given, texts
+) -> None:
+    with pytest.raises(ParameterError) as caught:
+        start(launch_file, **given)
+    for text in texts:
+        assert text in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +122,7 @@ def test_the_profile_variable_is_that_of_the_distribution(
 ) -> None:
     monkeypatch.setenv('ROS_DISTRO', distribution)
     fake_launch.install(monkeypatch)
-    assert list(start(load()).additional_env) == [variable]
+    assert list(start(fake_launch.load(LAUNCH_FILE)).additional_env) == [variable]
 
 
 def test_every_override_is_a_parameter_of_its_type(launch_file) -> None:
@@ -101,7 +132,8 @@ def test_every_override_is_a_parameter_of_its_type(launch_file) -> None:
             continue
         assert getattr(kind, '__origin__', kind) is kinds[parameter], argument
     choices = {name: choices for name, _, _, choices in launch_file.ARGUMENTS}
-    assert choices['backend'] == ['', *parameter_rules()['backend'].choices]
+    for name in ('backend', 'stale_engine'):
+        assert choices[name] == ['', *parameter_rules()[name].choices]
 
 
 def test_every_argument_is_described(launch_file) -> None:
@@ -110,30 +142,50 @@ def test_every_argument_is_described(launch_file) -> None:
     assert all(a.default_value in a.choices for a in declared if a.choices is not None)
 
 
-def run_real_launch(*arguments: str) -> str:
-    """What the real launch prints while it runs the launch file to its end."""
-    pairs = [tuple(argument.split(':=')) for argument in arguments]
-    code = f"""
-from launch import LaunchDescription, LaunchService
-from launch.actions import IncludeLaunchDescription
-from launch.launch_description_sources import PythonLaunchDescriptionSource
-source = PythonLaunchDescriptionSource({str(LAUNCH_FILE)!r})
-service = LaunchService()
-service.include_launch_description(
-    LaunchDescription([IncludeLaunchDescription(source, launch_arguments={pairs})])
-)
-service.run()
-"""
-    command = [sys.executable, '-c', code]
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    return answer.stdout + answer.stderr
+def test_nothing_is_evaluated_and_nothing_needs_a_network() -> None:
+    imports, calls = set(), set()
+    for path in LAUNCH_FILE.parent.glob('*.py'):
+        for part in ast.walk(ast.parse(path.read_text())):
+            if isinstance(part, ast.Import):
+                imports |= {alias.name.split('.')[0] for alias in part.names}
+            elif isinstance(part, ast.ImportFrom):
+                imports.add(part.module.split('.')[0])
+            elif isinstance(part, ast.Call):
+                calls.add(ast.unparse(part.func))
+    ours = {'upsnet_ros', 'launch', 'launch_ros', 'ament_index_python', 'yaml'}
+    assert imports <= ours | {'os', 're', 'shutil', 'sys', 'pathlib', 'typing'}
+    assert not calls & {'eval', 'exec', 'compile', '__import__', 'os.system', 'yaml.load'}
 
 
 if REAL_LAUNCH:  # a test of its own where launch is installed, and none that skips elsewhere
 
     def test_the_real_launch_starts_the_node_with_its_arguments() -> None:
         output = run_real_launch(
-            'camera_names:=[a, b]', 'namespace:=car', 'model:=/nowhere/model.onnx'
+            LAUNCH_FILE, 'camera_names:=[a, b]', 'namespace:=car', 'model:=/nowhere/model.onnx'
         )
         assert "model file '/nowhere/model.onnx' cannot be read" in output
         assert 'car.perception_node' in output
+
+    @pytest.mark.parametrize(
+        ('argument', 'text'),
+        [
+            ('camera_names:=[2nd]', 'relative topic prefix'),
+            ('camera_names:=[a, a]', 'more than once'),
+            ('backend:=gpu', 'Valid options are'),
+            ('respawn:=maybe', 'Valid options are'),
+            ('fastdds_profile:=/nowhere.xml', 'no such file'),
+        ],
+    )
+    def test_the_real_launch_refuses_impossible_arguments(argument, text) -> None:
+        output = run_real_launch(LAUNCH_FILE, argument)
+        assert text in output and 'process started' not in output
+
+    def test_the_real_launch_starts_the_node_again() -> None:
+        output = run_real_launch(
+            LAUNCH_FILE,
+            'model:=/nowhere/model.onnx',
+            'respawn:=true',
+            'respawn_delay:=0',
+            limit_s=6.0,
+        )
+        assert output.count('process started') > 1

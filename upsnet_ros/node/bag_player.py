@@ -13,7 +13,7 @@ Progress is told as one JSON object per line on standard output, `event` being o
 `waiting` (until every image topic has a subscriber), `start` (`frames`), `frame` (`topic`,
 `bag_stamp_ns`, `stamp_ns`, `late_ms`), `done` (`sent`), `error` (`message`). After `done` the
 player stays, so that reliable readers can still ask for what they missed, until its standard
-input is closed.
+input is closed; with `--leave` until they have received everything, or five seconds.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from queue import Queue
 from threading import Thread
 
 import rclpy
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
@@ -53,6 +54,7 @@ READ_AHEAD = 64
 # A writer knows of its reader a little before the reader knows of its writer. What is sent in
 # between is lost to a best-effort reader, and nothing on this side tells when it is over.
 SETTLE_SECONDS = 0.3
+ACKNOWLEDGE_SECONDS = 5.0
 STAMPS_KEPT = 256
 
 
@@ -202,6 +204,13 @@ class BagPlayer:
             time.sleep(0.02)
         time.sleep(SETTLE_SECONDS)
 
+    def wait_until_received(self) -> None:
+        """Return when every reliable reader has everything, or after `ACKNOWLEDGE_SECONDS`."""
+        deadline = time.monotonic() + ACKNOWLEDGE_SECONDS
+        for publisher in self._publishers.values():
+            left = max(0.0, deadline - time.monotonic())
+            publisher.wait_for_all_acked(Duration(seconds=left))
+
     def play(self) -> int:
         """Play everything once and return how many images were sent."""
         images = set(self._messages.image_topics)
@@ -238,6 +247,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--match-timeout', type=float, default=30.0, help='seconds to wait for subscribers'
     )
+    parser.add_argument('--leave', action='store_true', help='end when all has been received')
     return parser.parse_args(arguments)
 
 
@@ -255,9 +265,16 @@ def main(arguments: list[str] | None = None) -> int:
         player.wait_for_subscribers(options.match_timeout)
         emit(event='start', frames=messages.count(messages.image_topics))
         emit(event='done', sent=player.play())
-        sys.stdin.read()
+        if options.leave:
+            player.wait_until_received()
+        else:
+            sys.stdin.read()
+    except KeyboardInterrupt:
+        return 0
     except BagPlayError as error:
         emit(event='error', message=str(error))
+        if options.leave:  # nobody reads the events then
+            print(f'bag_player: {error}', file=sys.stderr)
         return 1
     finally:
         node.destroy_node()

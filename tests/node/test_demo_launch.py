@@ -1,0 +1,140 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the demo starts: node, player, viewers."""
+
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tests.evaluation.small_drive import write_drive
+from tests.node import fake_launch
+from tests.node.real_launch import REAL_LAUNCH, run_real_launch
+from upsnet_ros.core.errors import ParameterError
+
+ROOT = Path(__file__).parents[2]
+LAUNCH_FILE = ROOT / 'launch' / 'demo.launch.py'
+PROFILE = str(ROOT / 'config' / 'fastdds.xml')
+
+
+@pytest.fixture
+def demo(monkeypatch) -> ModuleType:
+    for name in ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE', 'ROS_DISTRO'):
+        monkeypatch.delenv(name, raising=False)
+    fake_launch.install(monkeypatch)
+    return fake_launch.load(LAUNCH_FILE)
+
+
+@pytest.fixture
+def install(monkeypatch, demo):
+    """Makes ROS packages look installed."""
+
+    def pretend(*packages: str) -> None:
+        monkeypatch.setattr(demo, 'get_packages_with_prefixes', lambda: dict.fromkeys(packages))
+        monkeypatch.setattr(demo.shutil, 'which', lambda name: f'/opt/{name}')
+
+    return pretend
+
+
+@pytest.fixture
+def drive(tmp_path) -> str:
+    return str(write_drive(tmp_path / 'drive', frames=3, truth_every=None))
+
+
+def of_kind(actions: list[Any], kind: type) -> list[Any]:
+    return [action for action in actions if isinstance(action, kind)]
+
+
+def test_without_other_packages_our_own_player_renews_the_stamps(demo, install, drive) -> None:
+    install()
+    actions = fake_launch.perform(demo, bag=drive)
+    (player,) = of_kind(actions, fake_launch.ExecuteProcess)
+    assert player.cmd[:3] == [sys.executable, '-m', 'upsnet_ros.node.bag_player']
+    assert player.cmd[-2:] == ['--topics', '/camera/image_raw/compressed']
+    assert '--leave' in player.cmd and player.respawn
+    (node,) = of_kind(actions, fake_launch.IncludeLaunchDescription)
+    assert node.source.location == str(ROOT / 'launch' / 'perception.launch.py')
+    arguments = dict(node.launch_arguments)
+    assert arguments['use_sim_time'] == 'false' and arguments['camera_names'] == '[camera]'
+    assert of_kind(actions, fake_launch.Node) == []
+    notices = [action.msg for action in of_kind(actions, fake_launch.LogInfo)]
+    assert notices == [
+        'rviz2 is not installed; nothing is shown by it',
+        'rqt_runtime_monitor is not installed; nothing is shown by it',
+    ]
+
+
+def test_where_rosbag2_and_viewers_are_installed_they_are_used(demo, install, drive) -> None:
+    install('ros2bag', 'rviz2', 'rqt_runtime_monitor')
+    actions = fake_launch.perform(demo, bag=drive, rate='0.5', loop='false', model='/m.onnx')
+    (player,) = of_kind(actions, fake_launch.ExecuteProcess)
+    assert player.cmd[:4] == ['ros2', 'bag', 'play', drive]
+    assert ['--rate', '0.5'] == player.cmd[6:8] and '--loop' not in player.cmd
+    (node,) = of_kind(actions, fake_launch.IncludeLaunchDescription)
+    arguments = dict(node.launch_arguments)
+    assert (arguments['use_sim_time'], arguments['model']) == ('true', '/m.onnx')
+    rviz, monitor = of_kind(actions, fake_launch.Node)
+    assert rviz.arguments == ['-d', str(ROOT / 'config' / 'rviz' / 'perception.rviz')]
+    assert rviz.remappings == [] and monitor.package == 'rqt_runtime_monitor'
+    assert rviz.parameters == [{'use_sim_time': True}]
+
+
+@pytest.mark.parametrize(('given', 'is_own'), [('own', True), ('rosbag2', False)])
+def test_the_player_may_be_chosen(demo, install, drive, given, is_own) -> None:
+    install(*(['ros2bag'] if is_own else []))
+    (player,) = of_kind(
+        fake_launch.perform(demo, bag=drive, player=given), fake_launch.ExecuteProcess
+    )
+    assert ('upsnet_ros.node.bag_player' in player.cmd) == is_own
+
+
+def test_the_layout_follows_the_camera(demo) -> None:
+    demo.get_packages_with_prefixes = lambda: {'rviz2': ''}
+    node = demo.viewer('true', 'rviz2', is_simulated=False, arguments=[], camera='rig/front')
+    remappings = dict(node.remappings)
+    assert remappings['/camera/overlay/image'] == '/rig/front/overlay/image'
+    assert remappings['/camera/image_raw'] == '/rig/front/image_raw'
+    assert demo.viewer('false', 'rviz2', is_simulated=False, arguments=[], camera='a').msg
+
+
+@pytest.mark.parametrize('profile', ['default', 'none', '/mine.xml'])
+def test_all_that_is_started_has_the_profile(demo, drive, profile) -> None:
+    given = {} if profile == 'default' else {'fastdds_profile': profile}
+    actions = fake_launch.perform(demo, bag=drive, **given)
+    variables = of_kind(actions, fake_launch.SetEnvironmentVariable)
+    expected = {'default': [PROFILE], 'none': [], '/mine.xml': ['/mine.xml']}[profile]
+    assert [variable.value for variable in variables] == expected
+    assert isinstance(actions[0], fake_launch.SetEnvironmentVariable) == bool(expected)
+
+
+@pytest.mark.parametrize(
+    ('given', 'text'),
+    [
+        ({'bag': '/nowhere'}, "'/nowhere', expected the folder of a rosbag2"),
+        ({'camera': 'left'}, 'its topics are: /camera/image_raw/compressed'),
+        ({'camera': '2nd'}, '2nd'),
+        ({'rate': '0'}, "'rate' is '0'"),
+        ({'rate': 'fast'}, "'rate' is 'fast'"),
+    ],
+)
+def test_impossible_arguments_are_refused(demo, drive, given, text) -> None:
+    with pytest.raises(ParameterError, match='argument|camera_names') as caught:
+        fake_launch.perform(demo, **{'bag': drive, **given})
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize('metadata', ['', '[]', 'a: b', '{', 'rosbag2_bagfile_information: 3'])
+def test_damaged_metadata_is_named(demo, tmp_path, metadata) -> None:
+    (tmp_path / 'metadata.yaml').write_text(metadata)
+    with pytest.raises(ParameterError, match='metadata.yaml'):
+        fake_launch.perform(demo, bag=str(tmp_path))
+
+
+if REAL_LAUNCH:  # as in test_launch_file
+
+    def test_the_real_launch_replays_a_drive(drive) -> None:
+        output = run_real_launch(LAUNCH_FILE, f'bag:={drive}', 'player:=own', limit_s=15.0)
+        assert 'activate: active' in output
+        assert output.count('process has finished cleanly') >= 2
