@@ -1,0 +1,220 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A rosbag2 read once from front to back, as much of it as can be read.
+
+Unlike `bag_topics.Bag` it goes on past damage and says what was lost.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+
+from upsnet_ros.core.errors import ImageError
+from upsnet_ros.evaluation.bag_storage import STORAGES, StorageFile, find_files, open_file
+from upsnet_ros.evaluation.errors import BagError
+from upsnet_ros.evaluation.replay_report import BagFacts
+
+logger = logging.getLogger(__name__)
+
+
+class BagMessage(NamedTuple):
+    """A message as it lies in the bag; the time of its recording [ns]."""
+
+    topic: str
+    recorded_ns: int
+    data: bytes
+
+
+class ReplayBag:
+    """An opened bag. Use it as a context manager; one thread reads it at a time.
+
+    Attributes:
+        path: its folder or file.
+        problems: what kept parts of it from being read, in words; grows while it is read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Look for the files of the bag.
+
+        Raises:
+            BagError: there is nothing that could be a rosbag2.
+        """
+        self.path = path
+        found = find_files(path)
+        self.problems = list(found.problems)
+        self._paths = found.files
+        self._promised = found.messages
+        self._stack = ExitStack()
+        self._files: list[StorageFile] = []
+        self._stores: dict[str, Typestore] = {}
+
+    def __enter__(self) -> ReplayBag:
+        """Open the files.
+
+        Raises:
+            BagError: none of them can be read, or there is not one message.
+        """
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix='upsnet_bag_')))
+            for path in self._paths:
+                file, problems = open_file(path, folder)
+                self.problems += problems
+                if file is not None:
+                    stack.callback(file.close)
+                    self._files.append(file)
+            self._refuse_nothing()
+            self._stack = stack.pop_all()
+        self._files.sort(key=lambda file: file.start_ns or 0)
+        for problem in self.problems:
+            logger.warning('%s: %s', self.path, problem)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the files."""
+        self._stack.close()
+
+    def _refuse_nothing(self) -> None:
+        told = f' ({"; ".join(self.problems)})' if self.problems else ''
+        if not self._files:
+            raise BagError(f'nothing of {self.path} can be read{told}.')
+        if not self.messages_found:
+            raise BagError(
+                f'{self.path} holds no messages{told}. Was the recorder stopped at once?'
+            )
+
+    @property
+    def topics(self) -> dict[str, str]:
+        """Message type by topic."""
+        return {
+            topic: facts.message_type
+            for file in self._files
+            for topic, facts in file.topics.items()
+        }
+
+    def count(self, topic: str) -> int:
+        """Messages of a topic."""
+        return sum(file.topics[topic].count for file in self._files if topic in file.topics)
+
+    @property
+    def messages_found(self) -> int:
+        """Messages of all topics that are there."""
+        return sum(facts.count for file in self._files for facts in file.topics.values())
+
+    @property
+    def start_ns(self) -> int:
+        """Time of recording of the first message [ns]."""
+        return min(file.start_ns for file in self._files if file.start_ns is not None)
+
+    @property
+    def end_ns(self) -> int:
+        """Time of recording of the last message [ns]."""
+        return max(file.end_ns for file in self._files if file.end_ns is not None)
+
+    def facts(self) -> BagFacts:
+        """What the report says of the bag."""
+        kinds = sorted({STORAGES[file.path.suffix] for file in self._files})
+        problems = list(self.problems)
+        if self._promised is not None and self.messages_found < self._promised:
+            problems.append(
+                f'{self.messages_found} of {self._promised} messages are left of the bag'
+            )
+        return BagFacts(
+            path=str(self.path),
+            storage=' and '.join(kinds),
+            duration_s=(self.end_ns - self.start_ns) / 1e9,
+            messages=self.messages_found,
+            problems=tuple(problems),
+        )
+
+    def messages(
+        self,
+        topics: Collection[str],
+        *,
+        start_ns: int | None = None,
+        stop_ns: int | None = None,
+    ) -> Iterator[BagMessage]:
+        """Messages in the order recorded; a file that breaks off is told of, then the next read.
+
+        Args:
+            topics: those wanted.
+            start_ns: first time of recording wanted [ns]; None for the beginning.
+            stop_ns: first time not wanted any more [ns]; None for the end.
+        """
+        wanted = set(topics)
+        for file in self._files:
+            read = 0
+            try:
+                for topic, recorded_ns, data in file.messages(wanted, start_ns, stop_ns):
+                    read += 1
+                    yield BagMessage(topic, recorded_ns, data)
+            except Exception as error:  # damaged bytes break the readers in ways they do not tell
+                self._note_break(file, read, error)
+
+    def _note_break(self, file: StorageFile, read: int, error: Exception) -> None:
+        problem = (
+            f'{file.path.name} breaks off after {read} messages of the topics that were asked for '
+            f'({type(error).__name__}: {error})'
+        )
+        if problem not in self.problems:
+            self.problems.append(problem)
+            logger.warning('%s: %s', self.path, problem)
+
+    def decode(self, topic: str, data: bytes) -> Any:
+        """The message object of serialised data, by the definition that the bag brings along.
+
+        Raises:
+            ImageError: the data is not what the type says.
+        """
+        message_type = self.topics[topic]
+        try:
+            return self._store(message_type).deserialize_cdr(data, message_type)
+        except Exception as error:  # damaged bytes break deserialisation in many ways
+            raise ImageError(
+                f'{len(data)} bytes of {topic} are no {message_type} '
+                f'({type(error).__name__}: {error})'
+            ) from error
+
+    def _store(self, message_type: str) -> Typestore:
+        if message_type not in self._stores:
+            self._stores[message_type] = self._store_of_bag(message_type)
+        return self._stores[message_type]
+
+    def _store_of_bag(self, message_type: str) -> Typestore:
+        """The definition that the bag has of a type, else that of ROS 2 Jazzy."""
+        for file in self._files:
+            for facts in file.topics.values():
+                if facts.message_type == message_type and facts.definition:
+                    store = _defined(facts.definition, facts.encoding, message_type)
+                    if store is not None:
+                        return store
+        return get_typestore(Stores.ROS2_JAZZY)
+
+
+def _defined(definition: str, encoding: str, message_type: str) -> Typestore | None:
+    """A store with one definition and what it needs, or None where it is damaged."""
+    store = get_typestore(Stores.EMPTY)
+    try:
+        if encoding == 'ros2msg':
+            store.register(get_types_from_msg(definition, message_type))
+        else:
+            for part in definition.split('=' * 80 + '\n'):
+                idl = part.split('\n', 1)[1] if part.startswith('IDL: ') else part
+                store.register(get_types_from_idl(idl) if idl.strip() else {})
+        return store if message_type in store.types else None
+    except Exception as error:  # a definition is text of anyone's; the parsers fail in many ways
+        logger.warning('the definition of %s cannot be read: %s', message_type, error)
+        return None
