@@ -3,7 +3,7 @@
 """Checks and times on one device: our kernel, its PTX, operators, whole networks, training step.
 
 python -m benchmarks.gpu --output benchmarks/results/NAME.json            on a GPU
-python -m benchmarks.gpu --output /tmp/tiny.json --size 160x96 --repeat 1  a quick run on a CPU
+python -m benchmarks.gpu --output tiny.json --size 160x96 --repeat 1  a quick run on a CPU
 
 Every time stands beside a peer's of the same run; the table is printed last. A part that fails is
 named there, the others still run, and the exit code is 1. On a GPU each part has a process of its

@@ -120,60 +120,60 @@ class FakeRuntime:
     """The runtime."""
 
     def __init__(self, library: FakeTensorRt) -> None:
-        self.library = library
+        self.module = library
         library.note_birth('runtime')
 
     def __del__(self) -> None:
-        self.library.note_death('runtime')
+        self.module.note_death('runtime')
 
     def deserialize_cuda_engine(self, content: bytes) -> FakeEngine | None:
-        self.library.cuda.calls.append('deserialize')
-        self.library.log(Severity.INFO, f'Loaded engine size: {len(content)}')
-        if self.library.refuse_content or content != CONTENT:
-            self.library.log(Severity.ERROR, 'Serialization assertion magicTag failed')
+        self.module.cuda.calls.append('deserialize')
+        self.module.log(Severity.INFO, f'Loaded engine size: {len(content)}')
+        if self.module.refuse_content or content != CONTENT:
+            self.module.log(Severity.ERROR, 'Serialization assertion magicTag failed')
             return None
-        return FakeEngine(self.library)
+        return FakeEngine(self.module)
 
 
 class FakeEngine:
     """An engine; it does not keep its runtime alive."""
 
     def __init__(self, library: FakeTensorRt) -> None:
-        self.library = library
+        self.module = library
         library.note_birth('engine')
 
     def __del__(self) -> None:
-        self.library.note_death('engine')
+        self.module.note_death('engine')
 
     @property
     def num_io_tensors(self) -> int:
-        return len(self.library.tensors)
+        return len(self.module.tensors)
 
     def get_tensor_name(self, index: int) -> str:
-        return list(self.library.tensors)[index]
+        return list(self.module.tensors)[index]
 
     def get_tensor_mode(self, name: str) -> TensorIOMode:
-        return self.library.tensors[name][0]
+        return self.module.tensors[name][0]
 
     def get_tensor_shape(self, name: str) -> tuple[int, ...]:
-        return self.library.tensors[name][1]
+        return self.module.tensors[name][1]
 
     def get_tensor_dtype(self, name: str) -> DataType:
-        return self.library.tensors[name][2]
+        return self.module.tensors[name][2]
 
     def create_execution_context(self) -> FakeContext | None:
-        if self.library.refuse_context:
-            self.library.refuse_context -= 1
-            self.library.log(Severity.ERROR, 'OutOfMemory: no scratch memory')
+        if self.module.refuse_context:
+            self.module.refuse_context -= 1
+            self.module.log(Severity.ERROR, 'OutOfMemory: no scratch memory')
             return None
-        return FakeContext(self.library)
+        return FakeContext(self.module)
 
 
 class FakeContext:
     """An execution context; it does not keep its engine alive."""
 
     def __init__(self, library: FakeTensorRt) -> None:
-        self.library = library
+        self.module = library
         self.addresses: dict[str, int] = {}
         addresses = self.addresses  # no cycle: the context must go with its last reference
         self._use = lambda: set(addresses.values())
@@ -181,16 +181,16 @@ class FakeContext:
         library.note_birth('context')
 
     def __del__(self) -> None:
-        self.library.cuda.users.remove(self._use)
-        self.library.note_death('context')
+        self.module.cuda.users.remove(self._use)
+        self.module.note_death('context')
 
     def set_tensor_address(self, name: str, address: int) -> bool:
-        assert 'engine' in self.library.alive and self.library.cuda.is_live(address)
+        assert 'engine' in self.module.alive and self.module.cuda.is_live(address)
         self.addresses[name] = address
-        return name in self.library.tensors
+        return name in self.module.tensors
 
     def execute_async_v3(self, handle: int) -> bool:
-        library, cuda = self.library, self.library.cuda
+        library, cuda = self.module, self.module.cuda
         assert {'engine', 'runtime'} <= set(library.alive), 'used after it was freed'
         assert set(self.addresses) == set(library.tensors), 'a tensor has no address'
         assert handle in cuda.streams, 'no stream, or the default one'
@@ -199,7 +199,7 @@ class FakeContext:
         cuda.calls.append('enqueue recorded' if is_recording else 'enqueue')
         if cuda.sticky or library.refuse_enqueue:
             library.refuse_enqueue = max(library.refuse_enqueue - 1, 0)
-            self.library.log(Severity.ERROR, 'enqueueV3: a kernel could not be launched')
+            self.module.log(Severity.ERROR, 'enqueueV3: a kernel could not be launched')
             return False
         if is_recording and library.capture != 'works':
             return self._spoil_capture(stream)
@@ -208,13 +208,13 @@ class FakeContext:
         return True
 
     def _spoil_capture(self, stream: Any) -> bool:
-        if self.library.capture == 'lost':
+        if self.module.capture == 'lost':
             return True
-        if self.library.capture == 'raises':
+        if self.module.capture == 'raises':
             stream.is_invalidated = True
             raise RuntimeError('pybind says no')
-        self.library.log(Severity.ERROR, 'operation not permitted when stream is capturing')
-        if self.library.capture == 'logged':
+        self.module.log(Severity.ERROR, 'operation not permitted when stream is capturing')
+        if self.module.capture == 'logged':
             return True
         stream.is_invalidated = True
         return False

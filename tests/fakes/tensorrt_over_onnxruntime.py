@@ -170,13 +170,13 @@ class OnnxRuntime(FakeRuntime):
     """Loads what the builder made."""
 
     def deserialize_cuda_engine(self, content: bytes) -> FakeEngine | None:
-        self.library.cuda.calls.append('deserialize')
-        self.library.log(Severity.INFO, f'Loaded engine size: {len(content)}')
+        self.module.cuda.calls.append('deserialize')
+        self.module.log(Severity.INFO, f'Loaded engine size: {len(content)}')
         if not content.startswith(MAGIC):
-            self.library.log(Severity.ERROR, 'Serialization assertion magicTag failed')
+            self.module.log(Severity.ERROR, 'Serialization assertion magicTag failed')
             return None
-        self.library.load(content[len(MAGIC) :])
-        return FakeEngine(self.library)
+        self.module.load(content[len(MAGIC) :])
+        return FakeEngine(self.module)
 
 
 def plugin_module() -> ModuleType:

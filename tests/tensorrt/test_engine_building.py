@@ -47,7 +47,7 @@ def job(tmp_path: Path) -> CompileJob:
         path,
         tmp_path / 'engine',
         CompileOptions('fp32'),
-        library=LIBRARY,
+        module=LIBRARY,
         use_plugin=False,
         use_gpu=False,
     )
@@ -108,13 +108,13 @@ def test_a_graph_that_cannot_be_read_is_refused(
 
 def test_a_missing_library_says_what_to_install(job: CompileJob) -> None:
     with pytest.raises(EngineBuildError, match="'tensorrt_of_mars' cannot be imported.*install"):
-        build_engine(replace(job, library='tensorrt_of_mars'), progress=False)
+        build_engine(replace(job, module='tensorrt_of_mars'), progress=False)
 
 
 def test_tensorrt_without_its_builder_gives_a_reason(job: CompileJob) -> None:
     """The stub's ``createInferBuilder`` gives nothing, as where the builder library is missing."""
     with pytest.raises(EngineBuildError, match="TensorRT's builder does not start"):
-        build_engine(replace(job, library='tensorrt'), progress=False)
+        build_engine(replace(job, module='tensorrt'), progress=False)
     assert not job.engine.exists()
 
 

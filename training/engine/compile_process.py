@@ -30,7 +30,7 @@ class CompileJob:
         graph: ONNX file.
         engine: Receives the engine.
         options: How to build.
-        library: Module of the library.
+        module: Of the library, as Python imports it.
         use_plugin: Whether our plugin is registered first.
         use_gpu: Whether a GPU is needed, and told of. TensorRT times layers on it.
         timing_cache: Is read where it exists, and written; None: no such file.
@@ -39,7 +39,7 @@ class CompileJob:
     graph: Path
     engine: Path
     options: CompileOptions
-    library: str = 'tensorrt'
+    module: str = 'tensorrt'
     use_plugin: bool = True
     use_gpu: bool = True
     timing_cache: Path | None = None
@@ -59,7 +59,7 @@ class CompileJob:
             graph=Path(values['graph']),
             engine=Path(values['engine']),
             options=CompileOptions(**values['options']),
-            library=values['library'],
+            module=values['module'],
             use_plugin=values['use_plugin'],
             use_gpu=values['use_gpu'],
             timing_cache=None if cache is None else Path(cache),
@@ -74,12 +74,12 @@ def run(job: CompileJob) -> dict[str, Any]:
         ModelError: If there is no driver or no GPU.
     """
     try:
-        library = importlib.import_module(job.library)
+        library = importlib.import_module(job.module)
         if job.use_plugin:
             importlib.import_module(PLUGIN_MODULE)
     except ImportError as error:
         raise EngineBuildError(
-            f"'{job.library}' cannot be imported ({error}); install TensorRT 10.13 to 11.4 with "
+            f"'{job.module}' cannot be imported ({error}); install TensorRT 10.13 to 11.4 with "
             'its Python package, on Jetson with JetPack 7.2 or newer'
         ) from error
     computer = describe_computer() if job.use_gpu else None
@@ -97,7 +97,7 @@ def run(job: CompileJob) -> dict[str, Any]:
         part.write_bytes(compiled.timing_cache)
         part.replace(cache)
     return {
-        'library': job.library,
+        'library': job.module,
         'version': library.__version__,
         'bytes': len(compiled.engine),
         'layers': compiled.layers,
