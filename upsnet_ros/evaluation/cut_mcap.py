@@ -116,10 +116,12 @@ class CutMcap:
             raise ValueError('size or checksum of a chunk is wrong')
         found: list[tuple[str, int, bytes]] = []
         position = 0
-        while position + 9 <= len(raw):
+        while position < len(raw):
             kind, length = struct.unpack_from('<BQ', raw, position)
-            found += self._of_record(kind, raw[position + 9 : position + 9 + length])
-            position += 9 + length
+            begin, position = position + 9, position + 9 + length
+            if position > len(raw):
+                raise ValueError('a record goes beyond its chunk')
+            found += self._of_record(kind, raw[begin:position])
         return found
 
     def _note(self, kind: int, body: bytes) -> None:
