@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import pickle
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.changed_fields import with_field
 from tests.fakes.fake_backend import make_manifest, manifest_values
 from upsnet_ros.core.errors import ManifestError, ModelError
 from upsnet_ros.core.labels import cityscapes_label_set
@@ -28,20 +28,6 @@ def write_model(folder: Path, values: dict | None = None) -> Path:
     values = values or manifest_values(sha256=hashlib.sha256(CONTENT).hexdigest())
     path.with_suffix('.json').write_text(json.dumps(values))
     return path
-
-
-def changed(field: str, value: object) -> dict:
-    """Return a correct manifest with one field changed, or removed if the value is `...`."""
-    values = copy.deepcopy(manifest_values())
-    *parents, last = field.split('.')
-    target = values
-    for name in parents:
-        target = target[name]
-    if value is ...:
-        del target[last]
-    else:
-        target[last] = value
-    return values
 
 
 def test_to_dict_and_from_dict_are_inverse() -> None:
@@ -68,7 +54,9 @@ def test_fields_have_their_meaning() -> None:
 
 
 def test_panoptic_head_takes_its_parameters_and_missing_ones_have_defaults() -> None:
-    manifest = ModelManifest.from_dict(changed('panoptic_head.label_resolution', ...))
+    manifest = ModelManifest.from_dict(
+        with_field(manifest_values(), 'panoptic_head.label_resolution', ...)
+    )
     assert manifest.panoptic_head['label_resolution'] == 'input_frame'
     head = PanopticHead(manifest.label_set, **manifest.panoptic_head)
     assert head.parameters == manifest.panoptic_head
@@ -77,7 +65,7 @@ def test_panoptic_head_takes_its_parameters_and_missing_ones_have_defaults() -> 
 @pytest.mark.parametrize('field', list(manifest_values()))
 def test_missing_fields_are_named(field: str) -> None:
     with pytest.raises(ManifestError) as caught:
-        ModelManifest.from_dict(changed(field, ...))
+        ModelManifest.from_dict(with_field(manifest_values(), field, ...))
     assert caught.value.field == field
     assert caught.value.received == 'nothing'
 
@@ -121,7 +109,7 @@ def test_missing_fields_are_named(field: str) -> None:
 )
 def test_wrong_fields_are_named(field: str, value: object, reported: str) -> None:
     with pytest.raises(ManifestError) as caught:
-        ModelManifest.from_dict(changed(field, value))
+        ModelManifest.from_dict(with_field(manifest_values(), field, value))
     assert caught.value.field == reported
     assert reported in str(caught.value) and caught.value.expected in str(caught.value)
 

@@ -8,24 +8,19 @@ import gc
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from tests.fakes.fake_cuda import FakeCuda
 from tests.fakes.fake_tensorrt import FakeTensorRt
+from tests.fakes.imported_cuda import import_fake_cuda
 from tests.fakes.tiny_engine import write_tiny_engine
 
 
 @pytest.fixture
 def cuda(monkeypatch: pytest.MonkeyPatch) -> FakeCuda:
     """The CUDA runtime library that is imported."""
-    cuda = FakeCuda()
-    bindings = ModuleType('cuda.bindings')
-    bindings.runtime = cuda
-    monkeypatch.setitem(sys.modules, 'cuda', ModuleType('cuda'))
-    monkeypatch.setitem(sys.modules, 'cuda.bindings', bindings)
-    return cuda
+    return import_fake_cuda(monkeypatch)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import pickle
 from dataclasses import replace
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.changed_fields import with_field
 from tests.fakes.fake_backend import make_manifest
 from tests.fakes.tiny_engine import record_values
 from upsnet_ros.backends.engine_record import EngineRecord, EngineRecordError
@@ -26,20 +26,6 @@ HOME = Surroundings(
     platform=current_platform(),
     model_sha256='0' * 64,
 )
-
-
-def changed(field: str, value: object) -> dict:
-    """Return a correct record with one field changed, or removed if the value is `...`."""
-    values = copy.deepcopy(VALUES)
-    *parents, last = field.split('.')
-    target = values
-    for name in parents:
-        target = target[name]
-    if value is ...:
-        del target[last]
-    else:
-        target[last] = value
-    return values
 
 
 def problems(**changes: object) -> tuple[str, ...]:
@@ -61,7 +47,7 @@ def test_a_written_record_is_read_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize('field', [*VALUES, 'gpu.name', 'input.shape', 'outputs.boxes.dtype'])
 def test_missing_fields_are_named(field: str) -> None:
     with pytest.raises(EngineRecordError) as caught:
-        EngineRecord.from_dict(changed(field, ...))
+        EngineRecord.from_dict(with_field(VALUES, field, ...))
     assert caught.value.field == field
 
 
@@ -99,7 +85,7 @@ def test_missing_fields_are_named(field: str) -> None:
 )
 def test_wrong_fields_are_named_with_what_to_do(field: str, value: object) -> None:
     with pytest.raises(EngineRecordError, match='python -m training.build_engine') as caught:
-        EngineRecord.from_dict(changed(field, value))
+        EngineRecord.from_dict(with_field(VALUES, field, value))
     assert caught.value.field == field
     assert caught.value.received == value
 
@@ -123,7 +109,7 @@ def test_unreadable_records_say_what_to_do(
 
 
 def test_no_record_holds_numbers_that_json_has_not(tmp_path: Path) -> None:
-    record = EngineRecord.from_dict(changed('verification.pq', float('nan')))
+    record = EngineRecord.from_dict(with_field(VALUES, 'verification.pq', float('nan')))
     with pytest.raises(ValueError):
         record.write(tmp_path / 'model.engine')
     assert not (tmp_path / 'model.engine.json').exists()
@@ -163,7 +149,7 @@ def test_the_build_number_and_newer_drivers_are_no_problem(change: dict) -> None
 
 
 def test_numbers_of_versions_are_compared_as_numbers() -> None:
-    record = EngineRecord.from_dict(changed('cuda_driver', '12.9'))
+    record = EngineRecord.from_dict(with_field(VALUES, 'cuda_driver', '12.9'))
     assert record.problems(replace(HOME, cuda_driver='12.10')) == ()
     assert len(record.problems(replace(HOME, cuda_driver='12.8'))) == 1
 

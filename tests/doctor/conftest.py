@@ -8,12 +8,12 @@ import gc
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from tests.fakes.fake_cuda import FakeCuda
 from tests.fakes.fake_tensorrt import FakeTensorRt
+from tests.fakes.imported_cuda import import_fake_cuda
 from tests.fakes.tiny_engine import write_tiny_engine
 from tests.fakes.tiny_model import write_tiny_model
 from upsnet_ros.doctor.subject import Subject
@@ -62,12 +62,7 @@ def engine_path(tmp_path: Path) -> Path:
 @pytest.fixture
 def cuda(monkeypatch: pytest.MonkeyPatch) -> FakeCuda:
     """The CUDA runtime library of this process."""
-    cuda = FakeCuda()
-    bindings = ModuleType('cuda.bindings')
-    bindings.runtime = cuda
-    monkeypatch.setitem(sys.modules, 'cuda', ModuleType('cuda'))
-    monkeypatch.setitem(sys.modules, 'cuda.bindings', bindings)
-    return cuda
+    return import_fake_cuda(monkeypatch)
 
 
 @pytest.fixture

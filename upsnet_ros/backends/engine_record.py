@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from upsnet_ros.backends.surroundings import Gpu, Surroundings
-from upsnet_ros.core.errors import ModelError, shorten
+from upsnet_ros.core.errors import FieldError
 from upsnet_ros.core.json_fields import JsonFields, is_mapping, is_sha256, is_text, read_json
 from upsnet_ros.manifest import TensorDescription, engine_record_path
 
@@ -31,28 +31,11 @@ BUILD_AGAIN = (
 _TYPES = ('uint8', 'int32', 'float32', 'float16')
 
 
-class EngineRecordError(ModelError):
-    """A field of an engine's record that is missing or malformed.
+class EngineRecordError(FieldError):
+    """A field of an engine's record that is missing or malformed."""
 
-    Attributes:
-        field: dotted path of the field, for example `gpu.name`.
-        received: what the field held.
-        expected: what it should hold, in words.
-    """
-
-    def __init__(self, field: str, received: object, expected: str) -> None:
-        """Build the message from the three attributes."""
-        self.field = field
-        self.received = received
-        self.expected = expected
-        super().__init__(
-            f"engine record field '{field}': received {shorten(received)}, expected {expected}; "
-            f'{BUILD_AGAIN}'
-        )
-
-    def __reduce__(self) -> tuple[type, tuple[str, object, str]]:
-        """Keep the three attributes across process borders, where exceptions are pickled."""
-        return type(self), (self.field, self.received, self.expected)
+    file = 'engine record'
+    remedy = BUILD_AGAIN
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,10 @@ class ModelError(UpsnetError):
     """A model that is missing, altered, or whose outputs are not what its manifest promises."""
 
 
-class ManifestError(ModelError):
-    """A field of `model.json` that is missing, malformed or does not fit the model file.
+class FieldError(ModelError):
+    """A field of a file beside a model that is missing or malformed.
+
+    Subclasses say in `file` what the file is called and in `remedy` what to do.
 
     Attributes:
         field: dotted path of the field, for example `input.height`.
@@ -34,19 +36,29 @@ class ManifestError(ModelError):
         expected: what it should hold, in words.
     """
 
+    file = 'file'
+    remedy = 'write the file again'
+
     def __init__(self, field: str, received: object, expected: str) -> None:
         """Build the message from the three attributes."""
         self.field = field
         self.received = received
         self.expected = expected
         super().__init__(
-            f"model manifest field '{field}': received {shorten(received)}, expected {expected}; "
-            'export the model again, or use the manifest that was written with it'
+            f"{self.file} field '{field}': received {shorten(received)}, expected {expected}; "
+            f'{self.remedy}'
         )
 
     def __reduce__(self) -> tuple[type, tuple[str, object, str]]:
         """Keep the three attributes across process borders, where exceptions are pickled."""
         return type(self), (self.field, self.received, self.expected)
+
+
+class ManifestError(FieldError):
+    """A field of `model.json` that is missing, malformed or does not fit the model file."""
+
+    file = 'model manifest'
+    remedy = 'export the model again, or use the manifest that was written with it'
 
 
 class ParameterError(UpsnetError):
