@@ -91,6 +91,16 @@ def test_the_limit_of_pixels_is_told_before_decoding(monkeypatch) -> None:
             image_to_bgr(compressed(data), max_pixels=599)
 
 
+def test_a_file_longer_than_any_allowed_picture_is_not_even_copied() -> None:
+    sound = encoded(flat_picture(2, 2), '.png')
+    limit = 8 * 4 + 2**20
+    filled = compressed(sound + bytes(limit - len(sound)))
+    assert image_to_bgr(filled, max_pixels=4).shape == (2, 2, 3)
+    filled.data.append(0)
+    with pytest.raises(ImageError, match=f'{limit + 1} bytes, limit {limit}.*max_image_pixels'):
+        image_to_bgr(filled, max_pixels=4)
+
+
 # --- PNG
 
 

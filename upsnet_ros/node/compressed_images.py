@@ -15,6 +15,8 @@ from upsnet_ros.node.png_guard import PNG_START, checked_png
 # The label image must lie on the pixels of the sensor, so a rotation that the file suggests to
 # viewers is not applied.
 _FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+# Four values of 16 bits, unpacked, and room for what is said of the picture beside it.
+_MOST_BYTES_PER_PIXEL, _NOTES_BYTES = 8, 1 << 20
 _SHOWN_BYTES = 8
 _SHOWN_FORMAT = 60
 
@@ -34,9 +36,10 @@ def decode_compressed(message: CompressedImage, *, max_pixels: int) -> np.ndarra
     Raises:
         ImageError: the file cannot be read or should not be; says why.
     """
-    data = bytes(message.data)
     shown = f"compressed image of format '{message.format[:_SHOWN_FORMAT]}'"
     try:
+        _check_length(len(message.data), max_pixels)
+        data = bytes(message.data)
         if data.startswith(JPEG_START):
             checked = checked_jpeg(data, max_pixels=max_pixels)
         elif data.startswith(PNG_START):
@@ -54,6 +57,16 @@ def decode_compressed(message: CompressedImage, *, max_pixels: int) -> np.ndarra
             f'{shown} with {len(data)} bytes cannot be decoded, expected a sound JPEG or PNG file'
         )
     return image
+
+
+def _check_length(length: int, max_pixels: int) -> None:
+    """Refuses a file that no allowed picture needs, before it is copied."""
+    limit = max_pixels * _MOST_BYTES_PER_PIXEL + _NOTES_BYTES
+    if length > limit:
+        raise ImageError(
+            f'it has {length} bytes, limit {limit} for {max_pixels} pixels; let the camera send '
+            "smaller images or raise the parameter 'max_image_pixels'"
+        )
 
 
 def _foreign(data: bytes) -> str:
