@@ -158,7 +158,8 @@ def test_the_worker_serves_cameras_in_turn() -> None:
     cameras = [CameraState(name) for name in 'abc']
     served, finished = [], threading.Event()
 
-    def handle(camera, frame, permit) -> None:
+    def handle(taken, permit) -> None:
+        ((camera, _),) = taken
         served.append(camera.name)
         if len(served) <= 4:
             cameras[0].offer(Raw(len(served)))  # a fast camera always has another frame
@@ -179,7 +180,8 @@ def test_the_worker_stops_after_its_frame_and_starts_again() -> None:
     camera, begun, go_on = CameraState('a'), threading.Event(), threading.Event()
     served = []
 
-    def handle(camera, frame, permit) -> None:
+    def handle(taken, permit) -> None:
+        ((_, frame),) = taken
         begun.set()
         go_on.wait(10)
         served.append(frame.message.header.stamp.sec)
@@ -211,7 +213,8 @@ def test_a_worker_started_during_a_frame_waits_for_it_and_forbids_its_result() -
     )
     in_work, most, published = [], [], []
 
-    def handle(camera, frame, permit) -> None:
+    def handle(taken, permit) -> None:
+        ((_, frame),) = taken
         in_work.append(frame)
         most.append(len(in_work))
         begun.release()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -51,6 +52,7 @@ class CameraSnapshot:
         image_size: height and width in pixels of the last processed frame.
         qos_problem: the policy a publisher offers and the node cannot accept, or empty.
         waiting: frames that nobody took yet.
+        order_is_broken: a frame was refused for its stamp within the last seconds.
     """
 
     name: str
@@ -70,6 +72,7 @@ class CameraSnapshot:
     image_size: tuple[int, int] | None
     qos_problem: str
     waiting: int
+    order_is_broken: bool = False
 
 
 class CameraState:
@@ -99,6 +102,7 @@ class CameraState:
         self._last_reason = ''
         self._last_loss = ''
         self._last_warning: float | None = None
+        self._last_disorder = -math.inf
         self._encoding = ''
         self._image_size: tuple[int, int] | None = None
         self._qos_problem = ''
@@ -123,6 +127,8 @@ class CameraState:
             self._arrivals.append(frame.received_at)
             self._forget_old_arrivals(frame.received_at)
             self._qos_problem = ''
+            if refusal is Refusal.OUT_OF_ORDER:
+                self._last_disorder = frame.received_at
             lost = refusal.value if refusal is not None else self._store.put(frame)
             if lost:
                 self._counts[lost] += 1
@@ -204,6 +210,7 @@ class CameraState:
                 image_size=self._image_size,
                 qos_problem=self._qos_problem,
                 waiting=len(self._store),
+                order_is_broken=now - self._last_disorder < RATE_WINDOW_S,
             )
 
     def _rate(self) -> float:

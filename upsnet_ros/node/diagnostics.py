@@ -28,6 +28,7 @@ class EngineState:
         model: name in the manifest; empty while unconfigured.
         values: further facts (backend, device, hash, input size), in the order to show them.
         failure: why the last transition failed; empty when it did not.
+        file_was_replaced: the model's file is another one than that which runs.
     """
 
     lifecycle_state: str
@@ -35,6 +36,7 @@ class EngineState:
     model: str
     values: Mapping[str, str]
     failure: str
+    file_was_replaced: bool = False
 
 
 def status_message(
@@ -51,11 +53,17 @@ def status_message(
 
 
 def engine_status(node: str, state: EngineState) -> DiagnosticStatus:
-    """ERROR after a failed transition, WARN while nothing is loaded, OK otherwise."""
+    """ERROR after a failed transition, WARN while nothing or an old file is loaded, else OK."""
     if state.failure:
         level, message = DiagnosticStatus.ERROR, state.failure
     elif not state.model:
         level, message = DiagnosticStatus.WARN, 'not configured'
+    elif state.file_was_replaced:
+        level = DiagnosticStatus.WARN
+        message = (
+            f'{state.model}: {state.lifecycle_state}; the file of the model was replaced or '
+            'removed since it was loaded, restart or reconfigure to use it'
+        )
     else:
         level, message = DiagnosticStatus.OK, f'{state.model}: {state.lifecycle_state}'
     values = {
@@ -129,4 +137,10 @@ def _camera_state(
     if camera.last_reason:
         state = 'failed' if camera.last_reason_is_failure else 'rejected'
         return state, DiagnosticStatus.ERROR, f'last frame {state}: {camera.last_reason}'
+    if camera.order_is_broken:
+        message = (
+            f'{camera.out_of_order} images out of order dropped, their stamps are not later than '
+            "the last one's; look at the camera's driver, or set 'drop_out_of_order' to false"
+        )
+        return 'ok', DiagnosticStatus.WARN, message
     return 'ok', DiagnosticStatus.OK, f'{camera.rate_hz:.1f} images per second'

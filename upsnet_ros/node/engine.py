@@ -28,16 +28,23 @@ class Engine:
         pipeline: from image to result.
         model_path: the file it came from.
         warm_up_ms: duration of each warm-up run.
+        file_identity: of that file when it was loaded; None where there was none.
     """
 
     pipeline: Any
     model_path: Path
     warm_up_ms: tuple[float, ...]
+    file_identity: tuple[int, ...] | None = None
 
     @property
     def model(self) -> str:
         """Name of the model in its manifest."""
         return self.pipeline.manifest.name
+
+    @property
+    def file_was_replaced(self) -> bool:
+        """True when the file is no longer the one that was loaded."""
+        return file_identity(self.model_path) != self.file_identity
 
     def facts(self) -> dict[str, str]:
         """What diagnostics and the log say of it."""
@@ -58,6 +65,15 @@ class Engine:
         }
 
 
+def file_identity(path: Path) -> tuple[int, ...] | None:
+    """What changes when a file is replaced or written; None where there is no file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
 def load_engine(parameters: NodeParameters, *, load: PipelineLoader | None = None) -> Engine:
     """Loads and warms the model.
 
@@ -70,6 +86,7 @@ def load_engine(parameters: NodeParameters, *, load: PipelineLoader | None = Non
     """
     load = load or PanopticPipeline.load
     path = Path(parameters.model_path) if parameters.model_path else default_model_path()
+    identity = file_identity(path)  # before: what is replaced while it is read is not what runs
     pipeline = load(
         path,
         backend=parameters.backend,
@@ -77,7 +94,7 @@ def load_engine(parameters: NodeParameters, *, load: PipelineLoader | None = Non
         stale_engine=parameters.stale_engine,
     )
     warm_up_ms = pipeline.warm_up(parameters.warm_up_runs) if parameters.warm_up_runs else []
-    return Engine(pipeline, path, tuple(warm_up_ms))
+    return Engine(pipeline, path, tuple(warm_up_ms), identity)
 
 
 def thresholds(parameters: NodeParameters, engine: Engine) -> dict[str, Any]:

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -19,8 +20,9 @@ from upsnet_ros.node.camera import CameraState
 from upsnet_ros.node.conversions import describe_encoding, image_to_bgr
 from upsnet_ros.node.frame_store import Frame
 from upsnet_ros.node.outputs import CameraOutputs, OutputSettings
+from upsnet_ros.node.recovery import Recovery
 from upsnet_ros.node.timing import NodeTiming
-from upsnet_ros.node.worker import PublishPermit
+from upsnet_ros.node.worker import CameraFrame, PublishPermit
 
 
 class FrameResult(Protocol):
@@ -37,29 +39,52 @@ class FramePipeline(Protocol):
         """The result for one image, BGR uint8 [H, W, 3]."""
 
 
+@dataclass(frozen=True)
+class DecodedFrame:
+    """A frame and its picture.
+
+    Attributes:
+        camera: where it came from.
+        frame: the message.
+        image: BGR uint8 [H, W, 3].
+        seen: what the network looks at of it, BGR uint8 [h, w, 3].
+        taken_at: when work on it began, seconds of the steady clock.
+        decode_ms: how long decoding took.
+    """
+
+    camera: CameraState
+    frame: Frame
+    image: np.ndarray
+    seen: np.ndarray
+    taken_at: float
+    decode_ms: float
+
+
 class FrameProcessor:
-    """Works on one frame at a time, in the worker's thread.
+    """Works on the frames that were taken together, in the worker's thread.
 
     Args:
-        pipeline: from image to result.
+        pipeline: gives the one in use, from image to result.
         outputs: publishers by camera name.
         views: what is looked at of each camera's images, by its name.
         max_image_pixels: greatest size of the first frames.
         settings: what is published of the first frames.
         timing: receives the durations of each frame.
+        recovery: is told whether inference succeeded.
         ros_time_s: the node's clock in seconds, which the stamps of images follow.
         logger: the node's logger.
     """
 
     def __init__(
         self,
-        pipeline: FramePipeline,
+        pipeline: Callable[[], FramePipeline],
         *,
         outputs: Mapping[str, CameraOutputs],
         views: Mapping[str, ImageView],
         max_image_pixels: int,
         settings: OutputSettings,
         timing: NodeTiming,
+        recovery: Recovery,
         ros_time_s: Callable[[], float],
         logger: RcutilsLogger,
     ) -> None:
@@ -67,6 +92,7 @@ class FrameProcessor:
         self._outputs = outputs
         self._views = views
         self._timing = timing
+        self._recovery = recovery
         self._ros_time_s = ros_time_s
         self._logger = logger
         self.camera_infos: dict[str, CameraInfo] = {}
@@ -74,64 +100,94 @@ class FrameProcessor:
         self.settings = settings
         self.max_image_pixels = max_image_pixels
 
-    def __call__(self, camera: CameraState, frame: Frame, permit: PublishPermit) -> None:
-        """Processes one frame and publishes it if that is still allowed; never raises."""
-        try:
-            self._process(camera, frame, permit)
-        except ImageError as error:
-            if camera.record_rejected(str(error)):
-                self._logger.warning(f"camera '{camera.name}': frame rejected: {error}")
-        except Exception as error:  # the one boundary of the worker: a frame must not end the node
-            reason = f'{type(error).__name__}: {error}'
-            if camera.record_failed(reason):
-                self._logger.error(f"camera '{camera.name}': frame lost: {reason}")
+    def __call__(self, taken: Sequence[CameraFrame], permit: PublishPermit) -> None:
+        """Processes frames and publishes them if that is still allowed; raises no Exception."""
+        for camera, frame in taken:
+            decoded = self._decode(camera, frame)
+            result = None if decoded is None else self._infer(decoded, permit)
+            if result is not None:
+                self._publish(decoded, result, permit)
 
-    def _process(self, camera: CameraState, frame: Frame, permit: PublishPermit) -> None:
-        """Processes and publishes one frame; one whose loss was logged is forgotten."""
+    def _decode(self, camera: CameraState, frame: Frame) -> DecodedFrame | None:
+        """The picture of a frame; None when it has none, which is counted and explained."""
         taken = time.monotonic()
-        image = image_to_bgr(frame.message, max_pixels=self.max_image_pixels)
-        view = self._views[camera.name]
-        seen = view.look(image)
-        decoded = time.monotonic()
-        result = self._pipeline.process(seen)
-        panoptic = view.restore(result.panoptic, image.shape[:2])
-        processed = time.monotonic()
-        with permit.held() as is_allowed:
-            if not is_allowed:
-                return
-            self._publish(camera, frame, image, panoptic)
-        published = time.monotonic()
-        camera.record_processed(
-            encoding=describe_encoding(frame.message), image_size=image.shape[:2]
-        )
-        age_ms = self._age_ms(frame)
+        try:
+            image = image_to_bgr(frame.message, max_pixels=self.max_image_pixels)
+            seen = self._views[camera.name].look(image)
+        except Exception as error:  # a frame must not end the node
+            self._lose(camera, error)
+            return None
+        return DecodedFrame(camera, frame, image, seen, taken, (time.monotonic() - taken) * 1e3)
+
+    def _infer(self, decoded: DecodedFrame, permit: PublishPermit) -> FrameResult | None:
+        """The result for a picture; None when there is none, which is counted and explained."""
+        try:
+            result = self._pipeline().process(decoded.seen)
+        except Exception as error:  # a frame must not end the node
+            if permit.is_withdrawn:  # somebody else has counted it
+                return None
+            self._lose(decoded.camera, error)
+            if not isinstance(error, ImageError):
+                self._recovery.record_failure(explain(error))
+            return None
+        return result
+
+    def _publish(self, decoded: DecodedFrame, result: FrameResult, permit: PublishPermit) -> None:
+        """Publishes the result of a frame; one whose loss was logged is forgotten."""
+        camera, frame = decoded.camera, decoded.frame
+        began = time.monotonic()
+        try:
+            view, size = self._views[camera.name], decoded.image.shape[:2]
+            panoptic = view.restore(result.panoptic, size)
+            with permit.held() as is_allowed:
+                if not is_allowed:
+                    return
+                self._outputs[camera.name].publish_result(
+                    panoptic,
+                    decoded.image,
+                    header=frame.message.header,
+                    camera_info=self.camera_infos.get(camera.name),
+                    settings=self.settings,
+                )
+        except Exception as error:  # a frame must not end the node
+            self._lose(camera, error)
+            return
+        self._recovery.record_success()
+        camera.record_processed(encoding=describe_encoding(frame.message), image_size=size)
+        self._record_times(decoded, result, began)
+
+    def _record_times(self, decoded: DecodedFrame, result: FrameResult, began: float) -> None:
+        """Keeps and publishes the times of a frame whose publication began then and just ended."""
+        frame, published = decoded.frame, time.monotonic()
+        age_ms = self._ros_time_s() * 1e3 - frame.stamp_ns * 1e-6
         durations_ms = {
             'receive': age_ms - (published - frame.received_at) * 1e3,
-            'wait': (taken - frame.received_at) * 1e3,
-            'decode': (decoded - taken) * 1e3,
+            'wait': (decoded.taken_at - frame.received_at) * 1e3,
+            'decode': decoded.decode_ms,
             **{stage: value for stage, value in result.timing_ms.items() if stage != 'total'},
-            'publish': (published - processed) * 1e3,
-            'total': (published - taken) * 1e3,
+            'publish': (published - began) * 1e3,
+            'total': (published - decoded.taken_at) * 1e3,
             'age': age_ms,
         }
-        self._timing.add(camera.name, durations_ms)
-        self._outputs[camera.name].publish_timing(
+        self._timing.add(decoded.camera.name, durations_ms, since=frame.received_at)
+        self._outputs[decoded.camera.name].publish_timing(
             durations_ms, header=frame.message.header, settings=self.settings
         )
 
-    def _publish(
-        self, camera: CameraState, frame: Frame, image: np.ndarray, result: PanopticResult
-    ) -> None:
-        """Publishes the result of an image, BGR uint8 [H, W, 3], as the settings say."""
-        self._outputs[camera.name].publish_result(
-            result,
-            image,
-            header=frame.message.header,
-            camera_info=self.camera_infos.get(camera.name),
-            settings=self.settings,
-        )
+    def _lose(self, camera: CameraState, error: Exception) -> None:
+        """Counts and explains a frame that gave no result: unreadable, or failed on."""
+        reason = explain(error)
+        if isinstance(error, ImageError):
+            if camera.record_rejected(reason):
+                self._logger.warning(f"camera '{camera.name}': frame rejected: {reason}")
+        elif camera.record_failed(reason):
+            self._logger.error(f"camera '{camera.name}': frame lost: {reason}")
 
-    def _age_ms(self, frame: Frame) -> float:
-        """Milliseconds since the stamp of a frame, by the node's clock."""
-        stamp = frame.message.header.stamp
-        return (self._ros_time_s() - stamp.sec - stamp.nanosec * 1e-9) * 1e3
+
+def explain(error: Exception) -> str:
+    """An error in one line, with its type where it was not raised on purpose."""
+    if isinstance(error, MemoryError):
+        return 'MemoryError: out of memory; use smaller images, fewer cameras or a smaller model'
+    if isinstance(error, ImageError):
+        return str(error)
+    return f'{type(error).__name__}: {error}'

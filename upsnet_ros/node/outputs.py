@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
@@ -19,6 +19,7 @@ from upsnet_ros.core.overlay import draw_overlay
 from upsnet_ros.core.structures import PanopticResult
 from upsnet_ros.msg import FrameTiming, PanopticClassInfo, PanopticInstanceArray
 from upsnet_ros.node.image_messages import label_message, overlay_message, semantic_message
+from upsnet_ros.node.parameters import NodeParameters
 from upsnet_ros.node.publication_qos import LATCHED_QOS, OUTPUT_QOS
 from upsnet_ros.node.result_messages import (
     class_info_message,
@@ -43,6 +44,11 @@ class OutputSettings:
     publish_instances: bool
     publish_timing: bool
     overlay_alpha: float
+
+    @classmethod
+    def of(cls, parameters: NodeParameters) -> OutputSettings:
+        """What the parameters say of the outputs."""
+        return cls(**{field.name: getattr(parameters, field.name) for field in fields(cls)})
 
 
 class CameraOutputs:

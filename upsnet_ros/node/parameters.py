@@ -173,6 +173,20 @@ class NodeParameters:
         minimum=0,
         maximum=10**6,
     )
+    max_consecutive_failures: int = parameter(
+        5,
+        'so many failures of the model in a row have it loaded anew, and as many again without a '
+        'result between deactivate the node; 0: never',
+        minimum=0,
+        maximum=10**6,
+    )
+    watchdog_timeout: float = parameter(
+        30.0,
+        'seconds that the work on one image may take before worker and model are replaced, and '
+        'the node is deactivated when that happens again at once; 0: for ever',
+        minimum=0.0,
+        maximum=3600.0,
+    )
     diagnostics_period: float = parameter(
         1.0, 'seconds between two diagnostics', minimum=0.05, maximum=60.0, change='never'
     )

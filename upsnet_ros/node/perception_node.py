@@ -15,37 +15,33 @@ import threading
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.clock import Clock, ClockType
+from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
+from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from std_srvs.srv import SetBool
 
 from upsnet_ros.node.camera import CameraState
 from upsnet_ros.node.camera_views import camera_views
-from upsnet_ros.node.diagnostics import EngineState, camera_status, engine_status
 from upsnet_ros.node.engine import Engine, PipelineLoader, load_engine, thresholds
+from upsnet_ros.node.engine_slot import EngineSlot
 from upsnet_ros.node.frame_processor import FrameProcessor
 from upsnet_ros.node.intake import Intake, frame_store
 from upsnet_ros.node.outputs import CameraOutputs, OutputSettings
 from upsnet_ros.node.parameter_server import ParameterServer
 from upsnet_ros.node.parameters import NodeParameters
 from upsnet_ros.node.publication_qos import COMPLETE_OUTPUT_QOS, OUTPUT_QOS
+from upsnet_ros.node.recovery import Recovery
+from upsnet_ros.node.status_report import NodeParts, node_statuses
+from upsnet_ros.node.supervisor import Supervisor
 from upsnet_ros.node.timing import NodeTiming
-from upsnet_ros.node.timing_diagnostics import Deadline, timing_statuses
-from upsnet_ros.node.transitions import guarded
-from upsnet_ros.node.worker import FrameWorker
+from upsnet_ros.node.transitions import Lifecycle
 
 # With the wake-up of the executor and the end of the process: under two seconds after a signal.
 WORKER_TIMEOUT_S = 1.2
+WATCHDOG_PERIOD_S = 0.2
+ANY_STEP_BACK = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1))
 SUCCESS = TransitionCallbackReturn.SUCCESS
 ERROR = TransitionCallbackReturn.ERROR
-STATE_AFTER = {
-    'configure': 'inactive',
-    'activate': 'active',
-    'deactivate': 'inactive',
-    'cleanup': 'unconfigured',
-    'shutdown': 'finalized',
-    'error processing': 'unconfigured',
-}
 
 
 class PerceptionNode(LifecycleNode):
@@ -62,25 +58,30 @@ class PerceptionNode(LifecycleNode):
     def __init__(self, *, load_pipeline: PipelineLoader | None = None, **options: Any) -> None:
         super().__init__('perception_node', **options)
         self._load_pipeline = load_pipeline
-        self._state_name = 'unconfigured'
-        self._last_failure = ''
+        self._lifecycle = Lifecycle(self.get_logger())
         self._enabled = True
         self._timing = NodeTiming()
-        self._engine: Engine | None = None
+        self._clock_jumps = 0
+        self._engines: EngineSlot | None = None
         self._cameras: list[CameraState] = []
         self._outputs: dict[str, CameraOutputs] = {}
         self._intake: Intake | None = None
         self._processor: FrameProcessor | None = None
-        self._worker: FrameWorker | None = None
+        self._recovery: Recovery | None = None
+        self._supervisor: Supervisor | None = None
         self._unfinished: threading.Thread | None = None
         self._parameter_server = ParameterServer(
-            self, is_configured=lambda: self._engine is not None, apply=self._apply_parameters
+            self, is_configured=lambda: self._engines is not None, apply=self._apply_parameters
         )
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 1)
-        self._diagnostics_timer = self.create_timer(
-            self.parameters.diagnostics_period,
-            self._publish_diagnostics,
-            clock=Clock(clock_type=ClockType.STEADY_TIME),
+        steady = Clock(clock_type=ClockType.STEADY_TIME)  # a simulation's may stand still
+        period = self.parameters.diagnostics_period
+        self._steady_timers = (
+            self.create_timer(period, self._publish_diagnostics, clock=steady),
+            self.create_timer(WATCHDOG_PERIOD_S, self._watch, clock=steady),
+        )
+        self._jumps = self.get_clock().create_jump_callback(
+            ANY_STEP_BACK, post_callback=self._on_clock_jump
         )
         self._enable_service = self.create_service(SetBool, '~/enable', self._on_enable)
 
@@ -92,7 +93,7 @@ class PerceptionNode(LifecycleNode):
     @property
     def is_finalized(self) -> bool:
         """True after a shutdown transition; the node can only be destroyed then."""
-        return self._state_name == 'finalized'
+        return self._lifecycle.state == 'finalized'
 
     # --- transitions
 
@@ -137,74 +138,84 @@ class PerceptionNode(LifecycleNode):
         """Brings the node back to unconfigured after a transition broke down."""
         return self._transition('error processing', self._release)
 
-    def _transition(self, name: str, action: Any, *, undo: Any = None, **options: Any) -> Any:
-        """Runs a transition within its boundary and remembers how it ended."""
-
-        def on_failure(reason: str) -> None:
-            self._last_failure = f'{name} failed: {reason}'
-            if undo is not None:
-                undo()
-
-        result = guarded(name, action, on_failure=on_failure, logger=self.get_logger(), **options)
-        if result == SUCCESS:
-            self._state_name = STATE_AFTER[name]
-            if name != 'error processing':
-                self._last_failure = ''
-            self.get_logger().info(f'{name}: {self._state_name}')
+    def _transition(self, name: str, action: Any, **options: Any) -> TransitionCallbackReturn:
+        """Runs a transition within its boundary and reports how it ended."""
+        result = self._lifecycle.run(name, action, **options)
         self._publish_diagnostics()
         return result
 
     def _configure(self) -> None:
         """Loads the model, then creates everything that depends on it."""
         parameters = self.parameters
-        self._engine = load_engine(parameters, load=self._load_pipeline)
-        facts = ', '.join(f'{key} {value}' for key, value in self._engine.facts().items())
-        self.get_logger().info(f"model '{self._engine.model}': {facts}")
-        self._engine.pipeline.set_thresholds(**thresholds(parameters, self._engine))
+        self._engines = EngineSlot(self._load_engine)
+        engine = self._engines.engine
         self._timing = NodeTiming(parameters.camera_names, limit_ms=parameters.max_processing_time)
+        self._recovery = Recovery(max_failures=parameters.max_consecutive_failures)
         for name in parameters.camera_names:
             self._cameras.append(CameraState(name, store=frame_store(parameters)))
             self._outputs[name] = CameraOutputs(
                 self,
                 camera=name,
-                label_set=self._engine.pipeline.label_set,
-                model=self._engine.model,
+                label_set=engine.pipeline.label_set,
+                model=engine.model,
                 qos=COMPLETE_OUTPUT_QOS if parameters.process_all else OUTPUT_QOS,
             )
-        self._processor = FrameProcessor(
-            self._engine.pipeline,
+        self._processor = self._frame_processor(self._engines)
+        self._supervisor = Supervisor(
+            self._cameras,
+            self._processor,
+            engines=self._engines,
+            recovery=self._recovery,
+            after=self._unfinished,
+            logger=self.get_logger(),
+        )
+        self._intake = Intake(
+            self,
+            self._cameras,
+            parameters=lambda: self.parameters,
+            on_frame=self._supervisor.worker.notify,
+            on_camera_info=self._processor.camera_infos.__setitem__,
+        )
+        self._intake.enable(self._enabled)
+
+    def _load_engine(self) -> Engine:
+        """The model with the thresholds that hold now; also called by the worker's thread."""
+        engine = load_engine(self.parameters, load=self._load_pipeline)
+        facts = ', '.join(f'{key} {value}' for key, value in engine.facts().items())
+        self.get_logger().info(f"model '{engine.model}': {facts}")
+        engine.pipeline.set_thresholds(**thresholds(self.parameters, engine))
+        return engine
+
+    def _frame_processor(self, engines: EngineSlot) -> FrameProcessor:
+        """What the worker does with frames."""
+        parameters = self.parameters
+        return FrameProcessor(
+            lambda: engines.engine.pipeline,
             outputs=self._outputs,
             views=camera_views(
                 parameters.camera_names, parameters.regions_of_interest, parameters.rotations
             ),
             max_image_pixels=parameters.max_image_pixels,
-            settings=self._output_settings(),
+            settings=OutputSettings.of(parameters),
             timing=self._timing,
+            recovery=self._recovery,
             ros_time_s=lambda: self.get_clock().now().nanoseconds * 1e-9,
             logger=self.get_logger(),
         )
-        self._worker = FrameWorker(self._cameras, self._processor, after=self._unfinished)
-        self._intake = Intake(
-            self,
-            self._cameras,
-            parameters=lambda: self.parameters,
-            on_frame=self._worker.notify,
-            on_camera_info=self._processor.camera_infos.__setitem__,
-        )
-        self._intake.enable(self._enabled)
 
     def _open_intake(self) -> None:
         """Publishes the class tables, starts the worker and subscribes to the cameras."""
         for outputs in self._outputs.values():
             outputs.publish_class_info()
-        self._worker.start()
+        self._supervisor.start()
         self._intake.open()
 
     def _close_intake(self) -> None:
         """Unsubscribes, forgets waiting frames and stops the worker; may be called again."""
         if self._intake is not None:
             self._intake.close()
-        if self._worker is not None and not self._worker.stop(timeout_s=WORKER_TIMEOUT_S):
+        worker = self._supervisor.worker if self._supervisor is not None else None
+        if worker is not None and not worker.stop(timeout_s=WORKER_TIMEOUT_S):
             self.get_logger().warning(
                 f'the frame in work takes longer than {WORKER_TIMEOUT_S} s; its result is lost'
             )
@@ -212,35 +223,51 @@ class PerceptionNode(LifecycleNode):
     def _release(self) -> None:
         """Undoes configure in reverse order; may be called in any state and again."""
         self._close_intake()
-        if self._worker is not None:
-            self._unfinished = self._worker.unfinished
-        self._worker = self._intake = self._processor = None
+        if self._supervisor is not None:
+            self._unfinished = self._supervisor.worker.unfinished
+        self._supervisor = self._intake = self._processor = self._recovery = None
         for outputs in self._outputs.values():
             outputs.destroy()
         self._outputs.clear()
         self._cameras.clear()
-        if self._engine is not None:
-            engine, self._engine = self._engine, None
-            engine.pipeline.close()
+        if self._engines is not None:
+            engines, self._engines = self._engines, None
+            engines.close()
+
+    # --- faults
+
+    def _watch(self) -> None:
+        """Has a worker that died or hangs replaced; deactivates the node where that is no use."""
+        if self._lifecycle.state != 'active':
+            return
+        reason = self._supervisor.check(timeout_s=self.parameters.watchdog_timeout)
+        if reason:
+            self.get_logger().error(f'{reason}; the node is deactivated, activate it to try again')
+            self.trigger_deactivate()
+            self._lifecycle.failure = f'deactivated: {reason}'
+            self._publish_diagnostics()
+
+    def _on_clock_jump(self, jump: TimeJump) -> None:
+        """Forgets all that was measured by the clock as it was before it was set back."""
+        self._clock_jumps += 1
+        self.get_logger().warning(
+            f'the clock jumped by {jump.delta.nanoseconds * 1e-9:.3f} s; waiting images and times '
+            'are forgotten'
+        )
+        if self._intake is not None:
+            self._intake.discard()
+        self._timing.clear()
 
     # --- parameters, service, diagnostics
-
-    def _output_settings(self) -> OutputSettings:
-        """What the parameters say of the outputs."""
-        parameters = self.parameters
-        return OutputSettings(
-            publish_semantic=parameters.publish_semantic,
-            publish_instances=parameters.publish_instances,
-            publish_timing=parameters.publish_timing,
-            overlay_alpha=parameters.overlay_alpha,
-        )
 
     def _apply_parameters(self, parameters: NodeParameters) -> None:
         """Hands accepted changes on; the next frame heeds them."""
         self._timing.limit_ms = parameters.max_processing_time
-        if self._engine is not None:
-            self._engine.pipeline.set_thresholds(**thresholds(parameters, self._engine))
-            self._processor.settings = self._output_settings()
+        if self._engines is not None:
+            engine = self._engines.engine
+            engine.pipeline.set_thresholds(**thresholds(parameters, engine))
+            self._recovery.max_failures = parameters.max_consecutive_failures
+            self._processor.settings = OutputSettings.of(parameters)
             self._processor.max_image_pixels = parameters.max_image_pixels
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> Any:
@@ -249,40 +276,25 @@ class PerceptionNode(LifecycleNode):
         if self._intake is not None:
             self._intake.enable(self._enabled)
         response.success = True
-        response.message = f'intake {"on" if self._enabled else "off"}, node {self._state_name}'
+        response.message = (
+            f'intake {"on" if self._enabled else "off"}, node {self._lifecycle.state}'
+        )
         return response
 
     def _publish_diagnostics(self) -> None:
         """Publishes the state of engine, cameras and times, whether or not frames arrive."""
-        node = self.get_fully_qualified_name().lstrip('/')
-        parameters, engine = self.parameters, self._engine
-        model = engine.model if engine else ''
-        state = EngineState(
-            self._state_name,
+        parts = NodeParts(
+            self._lifecycle.state,
             self._enabled,
-            model,
-            engine.facts() if engine else {},
-            self._last_failure,
+            self._lifecycle.failure,
+            self._clock_jumps,
+            self._engines.engine if self._engines is not None else None,
+            self._supervisor.state if self._supervisor is not None else None,
+            self._cameras,
+            self._timing,
         )
-        is_open = self._state_name == 'active' and self._enabled
         message = DiagnosticArray()
         message.header.stamp = self.get_clock().now().to_msg()
-        message.status = [
-            engine_status(node, state),
-            *(
-                camera_status(
-                    node,
-                    camera.snapshot(),
-                    is_open=is_open,
-                    stale_after_s=parameters.stale_after,
-                )
-                for camera in self._cameras
-            ),
-            *timing_statuses(
-                node,
-                self._timing,
-                Deadline(parameters.max_processing_time, parameters.max_consecutive_delays),
-                model=model,
-            ),
-        ]
+        name = self.get_fully_qualified_name().lstrip('/')
+        message.status = node_statuses(name, parts, self.parameters)
         self._diagnostics.publish(message)

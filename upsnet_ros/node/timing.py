@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -88,6 +90,7 @@ class NodeTiming:
     def __init__(self, cameras: Sequence[str] = (), *, limit_ms: float = 0.0) -> None:
         self.limit_ms = limit_ms
         self.together = TimingWindow()
+        self._cleared_at = -math.inf
         self._windows = {camera: TimingWindow() for camera in cameras}
         self._lock = threading.Lock()
         self._delays = {camera: Delays() for camera in cameras}
@@ -97,8 +100,19 @@ class NodeTiming:
         """The window of each camera, by its name."""
         return dict(self._windows)
 
-    def add(self, camera: str, durations_ms: Mapping[str, float]) -> None:
-        """Adds the durations of one frame of a camera, in milliseconds by stage."""
+    def add(
+        self, camera: str, durations_ms: Mapping[str, float], *, since: float = math.inf
+    ) -> None:
+        """Adds the durations of one frame of a camera.
+
+        Args:
+            camera: its name.
+            durations_ms: milliseconds by stage.
+            since: when the frame arrived, seconds of the steady clock; one that arrived before
+                everything was forgotten is left out.
+        """
+        if since < self._cleared_at:
+            return
         self.together.add(durations_ms)
         self._windows[camera].add(durations_ms)
         is_late = bool(self.limit_ms) and durations_ms[DEADLINE_STAGE] > self.limit_ms
@@ -116,6 +130,7 @@ class NodeTiming:
 
     def clear(self) -> None:
         """Forgets all frames."""
+        self._cleared_at = time.monotonic()
         for window in (self.together, *self._windows.values()):
             window.clear()
         with self._lock:

@@ -16,6 +16,61 @@ from rclpy.lifecycle import TransitionCallbackReturn
 
 from upsnet_ros.core.errors import UpsnetError
 
+STATE_AFTER = {
+    'configure': 'inactive',
+    'activate': 'active',
+    'deactivate': 'inactive',
+    'cleanup': 'unconfigured',
+    'shutdown': 'finalized',
+    'error processing': 'unconfigured',
+}
+
+
+class Lifecycle:
+    """Runs transitions and remembers how the last one ended.
+
+    Attributes:
+        state: name of the state that the node is in.
+        failure: why the last transition failed, or why the node had to stop; empty otherwise.
+
+    Args:
+        logger: the node's logger.
+    """
+
+    def __init__(self, logger: RcutilsLogger) -> None:
+        self.state = 'unconfigured'
+        self.failure = ''
+        self._logger = logger
+
+    def run(
+        self,
+        name: str,
+        action: Callable[[], None],
+        *,
+        undo: Callable[[], None] = lambda: None,
+        failed: TransitionCallbackReturn = TransitionCallbackReturn.FAILURE,
+    ) -> TransitionCallbackReturn:
+        """Runs the work of a transition; see `guarded`.
+
+        Args:
+            name: of the transition.
+            action: the work.
+            undo: undoes what the work began.
+            failed: what to return when the work raised.
+        """
+
+        def on_failure(reason: str) -> None:
+            self.failure = f'{name} failed: {reason}'
+            undo()
+
+        result = guarded(name, action, on_failure=on_failure, logger=self._logger, failed=failed)
+        if result == TransitionCallbackReturn.SUCCESS:
+            self.state = STATE_AFTER[name]
+            if name != 'error processing':
+                self.failure = ''
+            self._logger.info(f'{name}: {self.state}')
+        return result
+
 
 def guarded(
     transition: str,

@@ -5,11 +5,17 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from upsnet_ros.node.camera import CameraState
 from upsnet_ros.node.frame_store import Frame
+
+# The longest that the end of a publication is waited for; one that hangs must not hang the node.
+PUBLICATION_S = 0.5
+CameraFrame = tuple[CameraState, Frame]
 
 
 class PublishPermit:
@@ -19,6 +25,11 @@ class PublishPermit:
         self._lock = threading.Lock()
         self._withdrawn = False
 
+    @property
+    def is_withdrawn(self) -> bool:
+        """True once it was withdrawn."""
+        return self._withdrawn
+
     @contextmanager
     def held(self) -> Iterator[bool]:
         """Gives whether to publish; until the block ends, the answer stays true."""
@@ -26,35 +37,58 @@ class PublishPermit:
             yield not self._withdrawn
 
     def withdraw(self) -> None:
-        """Forbids publishing for good, after what is being published now."""
-        with self._lock:
-            self._withdrawn = True
+        """Forbids publishing for good, and waits for what is being published now."""
+        self._withdrawn = True
+        if self._lock.acquire(timeout=PUBLICATION_S):
+            self._lock.release()
+
+
+@dataclass
+class _Run:
+    """What one thread does now; written by it alone, but for the event and the permit.
+
+    Attributes:
+        stopping: set when it has to end.
+        permit: whether it may publish.
+        busy_since: when it began what it does, seconds of the steady clock; None while it waits
+            for a frame.
+        in_work: the cameras whose frames it works on.
+        death: why it ended unasked; empty when it did not.
+    """
+
+    stopping: threading.Event = field(default_factory=threading.Event)
+    permit: PublishPermit = field(default_factory=PublishPermit)
+    busy_since: float | None = None
+    in_work: tuple[CameraState, ...] = ()
+    death: str = ''
 
 
 class FrameWorker:
     """Hands frames to a function in a thread of its own, the newest of each camera in turn.
 
     Args:
-        cameras: the cameras whose slots are emptied, in a fixed circle, so that a fast one cannot
+        cameras: the cameras whose frames are taken, in a fixed circle, so that a fast one cannot
             starve the others.
-        handle: what to do with a frame; it must deal with its own errors, and publish only while
-            it holds the permit.
+        handle: what to do with frames taken together; it must deal with its own errors, and
+            publish only while it holds the permit.
+        prepare: called in the thread before each look for a frame.
         after: a thread of an earlier worker that has to end before the first frame is taken.
     """
 
     def __init__(
         self,
         cameras: Sequence[CameraState],
-        handle: Callable[[CameraState, Frame, PublishPermit], None],
+        handle: Callable[[Sequence[CameraFrame], PublishPermit], None],
         *,
+        prepare: Callable[[], None] = lambda: None,
         after: threading.Thread | None = None,
     ) -> None:
         self._cameras = tuple(cameras)
         self._handle = handle
+        self._prepare = prepare
         self._wake = threading.Condition()
-        self._stopping = threading.Event()
         self._next = 0
-        self._permit = PublishPermit()
+        self._run = _Run()
         self._thread = after
 
     @property
@@ -62,21 +96,36 @@ class FrameWorker:
         """The thread that outlived `stop`, if it still runs."""
         return self._thread if self._thread is not None and self._thread.is_alive() else None
 
+    @property
+    def death(self) -> str:
+        """Why the thread ended unasked; empty when it did not."""
+        return self._run.death
+
+    @property
+    def in_work(self) -> tuple[CameraState, ...]:
+        """The cameras whose frames are in work, or were when the thread died."""
+        return self._run.in_work
+
+    @property
+    def busy_for_s(self) -> float:
+        """Seconds that the thread spent on what it does now; 0 while it waits for a frame."""
+        since = self._run.busy_since
+        return 0.0 if since is None else time.monotonic() - since
+
     def start(self) -> None:
         """Starts the thread; it takes its first frame when the one before it has ended."""
-        # New ones each time: a thread that outlived stop() ends after its frame, unpublished.
-        self._stopping = threading.Event()
-        self._permit = PublishPermit()
+        # A new run each time: a thread that outlived stop() ends after its frame, unpublished.
+        self._run = _Run()
         self._thread = threading.Thread(
-            target=self._run,
-            args=(self._stopping, self._permit, self.unfinished),
+            target=self._work,
+            args=(self._run, self.unfinished),
             name='frame_worker',
             daemon=True,
         )
         self._thread.start()
 
     def notify(self) -> None:
-        """Says that a slot was filled."""
+        """Says that a frame waits."""
         with self._wake:
             self._wake.notify()
 
@@ -90,44 +139,70 @@ class FrameWorker:
         if self._thread is None:
             return True
         with self._wake:
-            self._stopping.set()
+            self._run.stopping.set()
             self._wake.notify_all()
         self._thread.join(timeout_s)
         if self._thread.is_alive():
-            self._permit.withdraw()
+            self._run.permit.withdraw()
             return False
         self._thread = None
         return True
 
-    def _run(
-        self,
-        stopping: threading.Event,
-        permit: PublishPermit,
-        previous: threading.Thread | None,
-    ) -> None:
-        """Works until stopped; never beside the thread before it."""
-        if previous is not None:
-            previous.join()
-        while (taken := self._wait_for_frame(stopping)) is not None:
-            self._handle(*taken, permit)
+    def abandon(self) -> None:
+        """Gives the thread up: it never publishes again, and nothing waits for its end.
 
-    def _wait_for_frame(self, stopping: threading.Event) -> tuple[CameraState, Frame] | None:
-        """The next frame, or None once stopped: a later thread's frame is left alone."""
+        What it works with must not be used by the next one.
+        """
+        self._run.permit.withdraw()
+        with self._wake:
+            self._run.stopping.set()
+            self._wake.notify_all()
+        self._thread = None
+
+    def _work(self, run: _Run, previous: threading.Thread | None) -> None:
+        """Works until stopped; never beside the thread before it."""
+        try:
+            if previous is not None:
+                run.busy_since = time.monotonic()
+                previous.join()
+            self._serve(run)
+        except BaseException as error:  # a thread that dies must not do so unseen
+            run.death = f'{type(error).__name__}: {error}'
+            for camera in run.in_work:
+                camera.record_failed(run.death)
+        finally:
+            run.busy_since = None
+
+    def _serve(self, run: _Run) -> None:
+        """Takes frames until stopped."""
+        while not run.stopping.is_set():
+            run.busy_since = time.monotonic()
+            self._prepare()
+            run.busy_since = None
+            taken = self._wait_for_frames(run.stopping)
+            run.busy_since = time.monotonic()
+            run.in_work = tuple(camera for camera, _ in taken)
+            if taken:
+                self._handle(taken, run.permit)
+            run.in_work = ()
+
+    def _wait_for_frames(self, stopping: threading.Event) -> list[CameraFrame]:
+        """The next frames, or none once stopped: a later thread's frame is left alone."""
         with self._wake:
             while not stopping.is_set():
                 taken = self._take()
-                if taken is not None:
+                if taken:
                     return taken
                 self._wake.wait()
-        return None
+        return []
 
-    def _take(self) -> tuple[CameraState, Frame] | None:
-        """The newest frame of the next camera that has one."""
+    def _take(self) -> list[CameraFrame]:
+        """The next frame of the next camera that has one."""
         count = len(self._cameras)
         for step in range(count):
             index = (self._next + step) % count
             frame = self._cameras[index].take()
             if frame is not None:
                 self._next = (index + 1) % count
-                return self._cameras[index], frame
-        return None
+                return [(self._cameras[index], frame)]
+        return []

@@ -1,0 +1,84 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The state of the worker and of the memory as diagnostic messages."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+
+from diagnostic_msgs.msg import DiagnosticStatus
+
+from upsnet_ros.node.diagnostics import NOT_AVAILABLE, status_message
+from upsnet_ros.node.process_memory import peak_resident_bytes, resident_bytes
+from upsnet_ros.node.supervisor import WorkerState
+
+MEBIBYTE = 1 << 20
+
+
+def worker_status(
+    node: str, state: WorkerState | None, *, hardware_id: str, limit_s: float, max_failures: int
+) -> DiagnosticStatus:
+    """ERROR from a failure until a frame succeeds; the message says what is being done.
+
+    Args:
+        node: name of the node with its namespace.
+        state: None while the node is unconfigured.
+        hardware_id: name of the model.
+        limit_s: longest time for one frame, 0 for any.
+        max_failures: so many in a row have the model loaded anew, 0 for never.
+    """
+    name = f'{node}: worker'
+    if state is None:
+        return status_message(name, 'none', DiagnosticStatus.OK, 'not configured', {})
+    failures = state.failures
+    values = {
+        'busy_for_s': f'{state.busy_for_s:.2f}',
+        'watchdog_timeout_s': f'{limit_s:g}',
+        'failures': failures.total,
+        'failures_in_a_row': failures.in_a_row,
+        'max_consecutive_failures': max_failures,
+        'worker_restarts': state.restarts,
+        'model_reloads': state.reloads,
+        'last_failure': failures.reason or 'none',
+    }
+    level = DiagnosticStatus.ERROR
+    if failures.stop_reason:
+        message = failures.stop_reason
+    elif state.is_reloading or failures.wants_reload:
+        message = f'the model is loaded anew after: {failures.reason or "an earlier failure"}'
+    elif failures.reason:
+        limit = f', limit {max_failures}' if max_failures else ''
+        message = f'{failures.in_a_row} failures in a row{limit}: {failures.reason}'
+    else:
+        level = DiagnosticStatus.OK
+        message = 'a frame is in work' if state.busy_for_s else 'waits for frames'
+    return status_message(name, hardware_id, level, message, values)
+
+
+def memory_status(
+    node: str, *, backend: object | None, resident: int | None = None
+) -> DiagnosticStatus:
+    """Memory of the process, and of the device where the backend tells it.
+
+    Args:
+        node: name of the node with its namespace.
+        backend: asked for `device_memory_bytes`, which it may lack.
+        resident: bytes in memory, instead of asking the system.
+    """
+    resident = resident_bytes() if resident is None else resident
+    device = getattr(backend, 'device_memory_bytes', None)
+    values: Mapping[str, object] = {
+        'resident_mib': _mebibytes(resident),
+        'peak_resident_mib': _mebibytes(peak_resident_bytes()),
+        'device_mib': _mebibytes(device),
+    }
+    message = f'{values["resident_mib"]} MiB in memory'
+    return status_message(
+        f'{node}: memory', socket.gethostname(), DiagnosticStatus.OK, message, values
+    )
+
+
+def _mebibytes(size: int | None) -> str:
+    """A number of bytes as text."""
+    return NOT_AVAILABLE if size is None else f'{size / MEBIBYTE:.1f}'
