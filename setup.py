@@ -73,10 +73,10 @@ def package_version() -> str:
 
 
 def shared_files() -> list[tuple[str, list[str]]]:
-    """Configuration, launch file and models, placed as a ROS installation has them."""
+    """Configuration, launch files, models, deployment: placed as a ROS installation has them."""
     files = [
         path
-        for folder in ('config', 'launch')
+        for folder in ('config', 'deploy', 'launch')
         for path in sorted((ROOT / folder).rglob('*'))
         if path.is_file() and '__pycache__' not in path.parts
     ]

@@ -58,7 +58,15 @@ VENV_ADVICE = (
 ROS_ADVICE = (
     ' If the versions of numpy conflict, install OpenCV beside ROS (package python3-opencv).'
 )
-PACKAGE_PARTS = ('CMakeLists.txt', 'package.xml', 'msg', 'upsnet_ros', 'launch', 'config')
+PACKAGE_PARTS = (
+    'CMakeLists.txt',
+    'package.xml',
+    'msg',
+    'upsnet_ros',
+    'launch',
+    'config',
+    'deploy',
+)
 
 
 def requirements(*extras: str) -> list[str]:
@@ -275,7 +283,7 @@ def package_inputs() -> list[object]:
     contents = [ROOT / 'CMakeLists.txt', ROOT / 'package.xml', *sorted(ROOT.glob('msg/*.msg'))]
     names = [
         str(path.relative_to(ROOT))
-        for folder in ('upsnet_ros', 'launch', 'config')
+        for folder in ('upsnet_ros', 'launch', 'config', 'deploy')
         for path in sorted((ROOT / folder).rglob('*'))
         if path.is_file() and '__pycache__' not in path.parts
     ]

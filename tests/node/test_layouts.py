@@ -1,0 +1,87 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The layouts of RViz and Foxglove can be read and name only topics that the node has."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+CONFIG = Path(__file__).parents[2] / 'config'
+RVIZ = CONFIG / 'rviz' / 'perception.rviz'
+FOXGLOVE = CONFIG / 'foxglove' / 'perception.json'
+SHOWN = {'/camera/overlay/image', '/camera/panoptic/image', '/camera/image_raw/compressed'}
+
+
+def rviz_displays() -> list[dict[str, Any]]:
+    return yaml.safe_load(RVIZ.read_text())['Visualization Manager']['Displays']
+
+
+def rviz_topics() -> set[str]:
+    return {display['Topic']['Value'] for display in rviz_displays()}
+
+
+def foxglove_panels() -> dict[str, dict[str, Any]]:
+    return json.loads(FOXGLOVE.read_text())['configById']
+
+
+def foxglove_topics() -> set[str]:
+    topics = set()
+    for panel in foxglove_panels().values():
+        image = panel.get('imageMode', {})
+        topics |= {image.get('imageTopic'), image.get('calibrationTopic')}
+        topics.add(panel.get('topicToRender'))
+    return topics - {None}
+
+
+def places(layout: Any) -> Iterator[str]:
+    """The panels in the tree of a Foxglove layout."""
+    if isinstance(layout, str):
+        yield layout
+        return
+    assert layout['direction'] in ('row', 'column') and 0 < layout['splitPercentage'] < 100
+    yield from places(layout['first'])
+    yield from places(layout['second'])
+
+
+@pytest.mark.parametrize('topics', [rviz_topics, foxglove_topics])
+def test_every_topic_is_one_of_the_running_node(start_node, topics) -> None:
+    harness = start_node().activate()
+    ask = harness.client
+    known = {
+        (name.removeprefix(f'/{harness.namespace}'), types[0])
+        for names in (
+            ask.get_publisher_names_and_types_by_node('perception_node', f'/{harness.namespace}'),
+            ask.get_subscriber_names_and_types_by_node('perception_node', f'/{harness.namespace}'),
+        )
+        for name, types in names
+    }
+    assert topics() <= {name for name, _ in known}
+    images = {name for name, kind in known if kind.endswith(('/Image', '/CompressedImage'))}
+    assert topics() & images >= SHOWN
+
+
+def test_rviz_has_an_image_display_for_each_topic() -> None:
+    displays = rviz_displays()
+    assert {display['Class'] for display in displays} == {'rviz_default_plugins/Image'}
+    assert len({display['Name'] for display in displays}) == len(displays)
+    assert (
+        sum(display['Topic']['Value'].startswith('/camera/image_raw') for display in displays) == 2
+    )
+    for display in displays:
+        is_input = '/image_raw' in display['Topic']['Value']
+        wanted = 'Best Effort' if is_input else 'Reliable'
+        assert display['Topic']['Reliability Policy'] == wanted
+        assert display['Enabled'] == display['Value']
+
+
+def test_foxglove_places_every_panel_once_and_shows_diagnostics() -> None:
+    panels = foxglove_panels()
+    layout = json.loads(FOXGLOVE.read_text())['layout']
+    assert sorted(places(layout)) == sorted(panels)
+    kinds = {name.split('!')[0] for name in panels}
+    assert kinds == {'Image', 'DiagnosticSummary', 'DiagnosticStatusPanel'}
+    assert '/diagnostics' in foxglove_topics()
