@@ -29,6 +29,7 @@ FINE = CameraSnapshot(
     last_reason_is_failure=False,
     last_age_s=0.5,
     rate_hz=10.04,
+    processed_hz=4.96,
     encoding='rgb8',
     image_size=(512, 1024),
     qos_problem='',
@@ -39,7 +40,8 @@ FINE = CameraSnapshot(
 @pytest.mark.parametrize(
     ('changes', 'is_open', 'state', 'level', 'texts'),
     [
-        ({}, True, 'ok', OK, ['10.0']),
+        ({}, True, 'ok', OK, ['10.0', '5.0 processed']),
+        ({'order_is_broken': True}, True, 'ok', WARN, ['out of order', 'drop_out_of_order']),
         ({}, False, 'closed', OK, []),
         ({'last_age_s': None}, True, 'waiting', WARN, []),
         ({'last_age_s': 2.5}, True, 'stale', ERROR, ['2.5', 'limit 2 s']),
@@ -80,6 +82,7 @@ def test_camera_values() -> None:
         'rejected': '1',
         'failed': '0',
         'rate_hz': '10.0',
+        'processed_hz': '5.0',
         'last_image_age_s': '0.50',
         'encoding': 'rgb8',
         'image_size': '1024x512',
@@ -98,6 +101,14 @@ def test_engine_levels() -> None:
     status = engine_status('node', failed)
     assert (status.level, status.message) == (ERROR, 'configure failed: no file')
     assert status.hardware_id
+
+
+def test_a_replaced_model_file_is_a_warning() -> None:
+    state = EngineState('active', True, 'tiny', {}, '', file_was_replaced=True)
+    status = engine_status('node', state)
+    assert status.level == WARN
+    assert 'replaced' in status.message and 'reconfigure' in status.message
+    assert engine_status('node', replace(state, failure='no')).level == ERROR
 
 
 def test_what_a_backend_counts_is_shown_as_it_is_now() -> None:
@@ -144,6 +155,27 @@ def test_a_node_reports_from_its_start_and_sees_a_camera_go_stale(start_node) ->
     assert find_status(seen, 'camera camera').level == ERROR
 
 
+def test_every_status_has_a_name_a_hardware_id_and_a_message_in_every_state(start_node) -> None:
+    harness = start_node(diagnostics_period=0.05, camera_names=['front', 'rear'])
+    diagnostics = harness.diagnostics()
+    diagnostics.wait()
+    harness.activate()
+    seen = diagnostics.wait_for(lambda seen: len(seen[-1].status) == 8, 'all statuses')
+    for message in (seen[0], seen[-1]):
+        assert all(s.name and s.hardware_id and s.message for s in message.status)
+    names = [status.name.split(': ')[1] for status in seen[-1].status]
+    assert names == [
+        'engine',
+        'worker',
+        'camera front',
+        'camera rear',
+        'processing time',
+        'processing time front',
+        'processing time rear',
+        'memory',
+    ]
+
+
 def test_diagnostics_and_services_answer_while_a_frame_is_in_work(start_node) -> None:
     harness = start_node(diagnostics_period=0.05).activate()
     diagnostics = harness.diagnostics()
@@ -152,7 +184,9 @@ def test_diagnostics_and_services_answer_while_a_frame_is_in_work(start_node) ->
     harness.publisher(Image, 'camera/image_raw').publish(image_message(half_blue_image()))
     assert pipeline.started.acquire(timeout=10)
     count = len(diagnostics.messages)
-    diagnostics.wait(count + 3)
+    worker = find_status(diagnostics.wait(count + 3), 'worker')
+    assert worker.level == OK
+    assert 'in work for' in worker.message and 'limit 30 s' in worker.message
     assert harness.state() == 'active'
 
 

@@ -8,7 +8,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,7 @@ class CameraSnapshot:
         last_age_s: seconds since the last message arrived, None before the first since intake
             opened.
         rate_hz: messages per second over the last seconds.
+        processed_hz: results per second over the last seconds.
         encoding: of the last processed frame, empty before the first.
         image_size: height and width in pixels of the last processed frame.
         qos_problem: the policy a publisher offers and the node cannot accept, or empty.
@@ -68,6 +69,7 @@ class CameraSnapshot:
     last_reason_is_failure: bool
     last_age_s: float | None
     rate_hz: float
+    processed_hz: float
     encoding: str
     image_size: tuple[int, int] | None
     qos_problem: str
@@ -97,6 +99,7 @@ class CameraState:
         self._store = store if store is not None else NewestFrame()
         self._admission = Admission()
         self._arrivals: deque[float] = deque()
+        self._results: deque[float] = deque()
         self._last_arrival: float | None = None
         self._counts = dict.fromkeys(COUNTERS, 0)
         self._last_reason = ''
@@ -125,7 +128,7 @@ class CameraState:
             self._counts['received'] += 1
             self._last_arrival = frame.received_at
             self._arrivals.append(frame.received_at)
-            self._forget_old_arrivals(frame.received_at)
+            forget_old(self._arrivals, frame.received_at)
             self._qos_problem = ''
             if refusal is Refusal.OUT_OF_ORDER:
                 self._last_disorder = frame.received_at
@@ -133,11 +136,6 @@ class CameraState:
             if lost:
                 self._counts[lost] += 1
         return refusal is None and lost != 'overflowed'
-
-    def _forget_old_arrivals(self, now: float) -> None:
-        """Keeps the arrivals of the rate window only."""
-        while self._arrivals and self._arrivals[0] < now - RATE_WINDOW_S:
-            self._arrivals.popleft()
 
     def take(self) -> Frame | None:
         """Removes and returns the next frame."""
@@ -154,10 +152,14 @@ class CameraState:
             self._admission.forget()
             self._last_arrival = None
             self._arrivals.clear()
+            self._results.clear()
 
     def record_processed(self, *, encoding: str, image_size: tuple[int, int]) -> None:
         """Counts a frame whose results were published."""
+        now = self._clock()
         with self._lock:
+            self._results.append(now)
+            forget_old(self._results, now)
             self._counts['processed'] += 1
             self._last_reason = ''
             self._encoding = encoding
@@ -197,7 +199,8 @@ class CameraState:
         """All counters and last values at this moment."""
         now = self._clock()
         with self._lock:
-            self._forget_old_arrivals(now)
+            forget_old(self._arrivals, now)
+            forget_old(self._results, now)
             age = None if self._last_arrival is None else now - self._last_arrival
             return CameraSnapshot(
                 name=self.name,
@@ -205,7 +208,8 @@ class CameraState:
                 last_reason=self._last_reason,
                 last_reason_is_failure=self._last_loss == 'failed',
                 last_age_s=age,
-                rate_hz=self._rate(),
+                rate_hz=rate_of(self._arrivals),
+                processed_hz=rate_of(self._results),
                 encoding=self._encoding,
                 image_size=self._image_size,
                 qos_problem=self._qos_problem,
@@ -213,9 +217,16 @@ class CameraState:
                 order_is_broken=now - self._last_disorder < RATE_WINDOW_S,
             )
 
-    def _rate(self) -> float:
-        """Messages per second between the first and the last arrival of the window."""
-        if len(self._arrivals) < 2:
-            return 0.0
-        seconds = self._arrivals[-1] - self._arrivals[0]
-        return (len(self._arrivals) - 1) / seconds if seconds > 0 else 0.0
+
+def forget_old(times: deque[float], now: float) -> None:
+    """Keeps the times of the rate window only."""
+    while times and times[0] < now - RATE_WINDOW_S:
+        times.popleft()
+
+
+def rate_of(times: Sequence[float]) -> float:
+    """Events per second between the first and the last."""
+    if len(times) < 2:
+        return 0.0
+    seconds = times[-1] - times[0]
+    return (len(times) - 1) / seconds if seconds > 0 else 0.0

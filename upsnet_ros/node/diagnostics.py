@@ -100,6 +100,7 @@ def camera_status(
         'rejected': camera.rejected,
         'failed': camera.failed,
         'rate_hz': f'{camera.rate_hz:.1f}',
+        'processed_hz': f'{camera.processed_hz:.1f}',
         'last_image_age_s': NOT_AVAILABLE
         if camera.last_age_s is None
         else f'{camera.last_age_s:.2f}',
@@ -143,4 +144,8 @@ def _camera_state(
             "the last one's; look at the camera's driver, or set 'drop_out_of_order' to false"
         )
         return 'ok', DiagnosticStatus.WARN, message
-    return 'ok', DiagnosticStatus.OK, f'{camera.rate_hz:.1f} images per second'
+    return (
+        'ok',
+        DiagnosticStatus.OK,
+        f'{camera.rate_hz:.1f} images per second, {camera.processed_hz:.1f} processed',
+    )

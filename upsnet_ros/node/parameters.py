@@ -187,6 +187,12 @@ class NodeParameters:
         minimum=0.0,
         maximum=3600.0,
     )
+    max_memory: int = parameter(
+        0,
+        'MiB; the diagnostics warn when the process holds more; 0: no limit',
+        minimum=0,
+        maximum=2**20,
+    )
     diagnostics_period: float = parameter(
         1.0, 'seconds between two diagnostics', minimum=0.05, maximum=60.0, change='never'
     )

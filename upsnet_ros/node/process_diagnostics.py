@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
@@ -52,31 +52,40 @@ def worker_status(
         message = f'{failures.in_a_row} failures in a row{limit}: {failures.reason}'
     else:
         level = DiagnosticStatus.OK
-        message = 'a frame is in work' if state.busy_for_s else 'waits for frames'
+        limit = f', limit {limit_s:g} s' if limit_s else ''
+        message = f'a frame is in work for {state.busy_for_s:.2f} s{limit}'
+        if not state.busy_for_s:
+            message = 'waits for frames'
     return status_message(name, hardware_id, level, message, values)
 
 
 def memory_status(
-    node: str, *, backend: object | None, resident: int | None = None
+    node: str,
+    *,
+    backend: object | None,
+    limit_mib: int,
+    resident: Callable[[], int | None] = resident_bytes,
 ) -> DiagnosticStatus:
-    """Memory of the process, and of the device where the backend tells it.
+    """Memory of the process, and of the device where the backend tells it; WARN over a limit.
 
     Args:
         node: name of the node with its namespace.
         backend: asked for `device_memory_bytes`, which it may lack.
-        resident: bytes in memory, instead of asking the system.
+        limit_mib: most MiB of the process that are fine, 0 for any.
+        resident: tells the bytes in memory, None where nobody knows.
     """
-    resident = resident_bytes() if resident is None else resident
-    device = getattr(backend, 'device_memory_bytes', None)
+    size = resident()
     values: Mapping[str, object] = {
-        'resident_mib': _mebibytes(resident),
+        'resident_mib': _mebibytes(size),
         'peak_resident_mib': _mebibytes(peak_resident_bytes()),
-        'device_mib': _mebibytes(device),
+        'device_mib': _mebibytes(getattr(backend, 'device_memory_bytes', None)),
+        'limit_mib': limit_mib or 'none',
     }
-    message = f'{values["resident_mib"]} MiB in memory'
-    return status_message(
-        f'{node}: memory', socket.gethostname(), DiagnosticStatus.OK, message, values
-    )
+    limit = f', limit {limit_mib} MiB' if limit_mib else ''
+    message = f'{values["resident_mib"]} MiB in memory{limit}'
+    is_fine = size is None or not limit_mib or size <= limit_mib * MEBIBYTE
+    level = DiagnosticStatus.OK if is_fine else DiagnosticStatus.WARN
+    return status_message(f'{node}: memory', socket.gethostname(), level, message, values)
 
 
 def _mebibytes(size: int | None) -> str:

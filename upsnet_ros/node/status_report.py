@@ -86,5 +86,9 @@ def node_statuses(
             Deadline(parameters.max_processing_time, parameters.max_consecutive_delays),
             model=model,
         ),
-        memory_status(node, backend=engine.pipeline.backend if engine else None),
+        memory_status(
+            node,
+            backend=engine.pipeline.backend if engine else None,
+            limit_mib=parameters.max_memory,
+        ),
     ]
