@@ -49,7 +49,7 @@ WHERE_INSTALLED = ['auto', *YES_OR_NO]
 # Handed on to perception.launch.py where they are given.
 HANDED_ON = ('model', 'backend', 'log_level')
 ARGUMENTS = (
-    ('bag', str(ROOT / 'out' / 'demo' / 'drive'), 'folder of a rosbag2', None),
+    ('bag', 'out/demo/drive', 'folder of a rosbag2', None),
     ('camera', LAYOUT_CAMERA, 'camera of the bag; the prefix of its topics', None),
     ('player', 'auto', 'auto: ros2 bag play where installed', ['auto', 'rosbag2', 'own']),
     ('rate', '1.0', 'pace; 1 is as recorded', None),
