@@ -41,6 +41,7 @@ FIGURES = CameraFigures(
     decoded=1,
     skipped=(SkippedMessage(7, 'no picture'),),
     truth_frames=0,
+    truth_problems=(),
     truth_unmatched=0,
     pq=None,
     miou=None,

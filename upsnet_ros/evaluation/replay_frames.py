@@ -65,6 +65,7 @@ class FrameRecord:
         confusion: rows (true class, predicted class, pixels), unknown predictions being class
             255; None without truth.
         step: what changed from the frame before; None for a first one and after a gap.
+        truth_problem: why its ground truth could not be used; None where it was, or there is none.
     """
 
     camera: str
@@ -78,6 +79,7 @@ class FrameRecord:
     quality: tuple[Row, ...] | None = None
     confusion: tuple[Row, ...] | None = None
     step: FrameStep | None = None
+    truth_problem: str | None = None
 
     @property
     def has_truth(self) -> bool:

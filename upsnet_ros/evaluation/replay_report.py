@@ -93,6 +93,7 @@ class CameraFigures:
         decoded: those of them that were labelled.
         skipped: the others.
         truth_frames: labelled frames with ground truth.
+        truth_problems: ground truth that could not be used.
         truth_unmatched: ground truth whose stamp no image has.
         pq: `PanopticQualitySummary.to_dict()`; None without ground truth.
         miou: `MeanIouSummary.to_dict()` of the label images; None without ground truth.
@@ -108,6 +109,7 @@ class CameraFigures:
     decoded: int
     skipped: tuple[SkippedMessage, ...]
     truth_frames: int
+    truth_problems: tuple[SkippedMessage, ...]
     truth_unmatched: int
     pq: Json | None
     miou: Json | None
@@ -125,7 +127,10 @@ class CameraFigures:
             cls,
             values
             | {
-                'skipped': tuple(_make(SkippedMessage, each) for each in values['skipped']),
+                **{
+                    name: tuple(_make(SkippedMessage, each) for each in values[name])
+                    for name in ('skipped', 'truth_problems')
+                },
                 'latency_ms': _make(LatencyFigures, values['latency_ms']),
                 'series': tuple(_make(SeriesPoint, each) for each in values['series']),
             },

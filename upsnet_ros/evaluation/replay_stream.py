@@ -66,6 +66,7 @@ class StreamedFrame:
         camera: name of the camera.
         index: number of the image in the part of the time that is evaluated, from 0.
         stamp_ns: header stamp [ns]; time of recording where the header cannot be read.
+        recorded_ns: time of recording [ns].
         data: serialised message.
         truth: serialised ground truth, or None.
         problem: why it cannot be evaluated; None for a good one.
@@ -74,6 +75,7 @@ class StreamedFrame:
     camera: str
     index: int
     stamp_ns: int
+    recorded_ns: int
     data: bytes
     truth: bytes | None = None
     problem: str | None = None
@@ -249,7 +251,9 @@ class ReplayStream:
         if index % self._part.stride or (limit is not None and self._given[camera] >= limit):
             return None
         self._given[camera] += 1
-        return StreamedFrame(camera, index, stamp, message.data, truth, problem)
+        return StreamedFrame(
+            camera, index, stamp, message.recorded_ns, message.data, truth, problem
+        )
 
     def _truth_of(self, camera: str, stamp_ns: int) -> bytes | None:
         truths = self._truths.get(camera)

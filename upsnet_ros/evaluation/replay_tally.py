@@ -36,6 +36,7 @@ class FiguresTally:
         self._keep_series = keep_series
         self._series: list[SeriesPoint] = []
         self._skipped: list[SkippedMessage] = []
+        self._truth_problems: list[SkippedMessage] = []
         self._frames = self._decoded = self._truth_frames = 0
         self._quality = PanopticQuality(label_set)
         self._iou = LabelIou(label_set)
@@ -57,6 +58,8 @@ class FiguresTally:
         self._add_scores(line)
         if line.step is not None:
             self._stability.add(line.step)
+        if line.truth_problem is not None:
+            self._truth_problems.append(SkippedMessage(line.stamp_ns, line.truth_problem))
         if line.quality is not None:
             self._truth_frames += 1
             state = line.quality_state(self._label_set.num_classes)
@@ -85,6 +88,7 @@ class FiguresTally:
             decoded=self._decoded,
             skipped=tuple(self._skipped),
             truth_frames=self._truth_frames,
+            truth_problems=tuple(self._truth_problems),
             truth_unmatched=truth_unmatched,
             pq=self._quality.summary().to_dict() if has_truth else None,
             miou=self._iou.summary().to_dict() if has_truth else None,
