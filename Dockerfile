@@ -10,7 +10,7 @@
 # NVIDIA's are (then it is installed). A base without CUDA and TensorRT runs ONNX Runtime.
 #   x86, no GPU        ros:jazzy-ros-base-noble
 #   x86, NVIDIA GPU    nvcr.io/nvidia/tensorrt:25.08-py3
-#   Jetson             an image of Ubuntu 24.04 with the CUDA and TensorRT of its JetPack
+#   Jetson             an image with the CUDA and TensorRT of its JetPack, 7.2 or newer
 #
 # Shared memory: --shm-size has to hold a segment of the Fast DDS profile for each process of
 # images: 1g for one camera of 2048x1024; for others the head of what upsnet_ros.dds_profile writes.

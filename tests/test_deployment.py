@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from upsnet_ros.dds_profile import profile_sizes
 from upsnet_ros.node import main as node_main
+from upsnet_ros.node.parameters import parameter_rules
 
 ROOT = Path(__file__).parents[1]
 CMAKE = (ROOT / 'CMakeLists.txt').read_text()
@@ -217,3 +219,40 @@ def test_the_unit_is_hardened_and_keeps_what_dds_needs(service) -> None:
     assert set(service['RestrictAddressFamilies'].split()) >= {'AF_INET', 'AF_NETLINK', 'AF_UNIX'}
     assert service['RemoveIPC'] == 'no' and 'PrivateIPC' not in service
     assert 'PrivateNetwork' not in service
+
+
+# --- the page
+
+
+PAGE = (ROOT / 'docs' / 'deployment.md').read_text()
+
+
+def test_what_the_page_names_exists() -> None:
+    links = re.findall(r'\]\(([^)#]+)\)', PAGE)
+    assert links and all((ROOT / 'docs' / link).exists() for link in links)
+    files = re.findall(r'`((?:config|deploy|docs)/[\w./]+)`', PAGE)
+    assert files and all((ROOT / file).is_file() for file in files)
+    for module in re.findall(r'python3 -m (upsnet_ros[\w.]+)', PAGE):
+        assert (ROOT / f'{module.replace(".", "/")}.py').is_file()
+    for program in re.findall(r'ros2 run upsnet_ros (\w+)', PAGE):
+        assert f'RENAME {program}\n' in CMAKE
+    for file in re.findall(r'\w+\.launch\.py', PAGE):
+        assert (ROOT / 'launch' / file).is_file()
+
+
+def test_the_parameters_that_the_page_names_exist() -> None:
+    named = set(re.findall(r'`((?:max|stale|watchdog|input|drop|diagnostics)_\w+)`', PAGE))
+    assert len(named) >= 8
+    assert named <= parameter_rules().keys()
+
+
+def test_the_table_of_shared_memory_is_the_arithmetic() -> None:
+    rows = re.findall(
+        r'^\| (\d) of (\d+)x(\d+) \| (\d+) MiB.*?\| (\d+) \| ([\d.]+) GiB', PAGE, re.M
+    )
+    assert len(rows) == 3
+    for cameras, width, height, segment, queue, container in rows:
+        sizes = profile_sizes(cameras=int(cameras), size=(int(width), int(height)))
+        assert sizes.segment_bytes == int(segment) * 2**20
+        assert sizes.queue_capacity == int(queue)
+        assert sizes.container_bytes / 2**30 == pytest.approx(float(container), abs=0.05)
