@@ -16,7 +16,7 @@ SIZE := 1024x512
 RATE := 9
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint clean setup setup-training setup-tensorrt
+.PHONY: help demo test bench lint clean setup setup-training setup-tensorrt setup-browser
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +25,7 @@ demo: setup ## replay a sample drive through the real node; the report comes to 
 	@$(RUNTIME) python .ci/sample_drive.py --output $(DRIVE) --frames $(FRAMES) --seed $(SEED) --size $(SIZE) --rate $(RATE)
 	@$(RUNTIME) python -m upsnet_ros.evaluation.demo --bag $(DRIVE) --output $(DEMO)
 
-test: setup setup-training setup-tensorrt ## lint, then every test
+test: setup setup-training setup-tensorrt setup-browser ## lint, then every test
 	@$(PYTHON) .ci/run_tests.py
 
 bench: setup setup-training ## benchmarks; the tables come to out/bench/
@@ -45,6 +45,9 @@ setup: ## the runtime environment and the built ROS package, nothing else
 
 setup-training: ## the training environment (torch), nothing else
 	@$(SETUP) training
+
+setup-browser: ## a Chromium for the tests of reports, nothing else
+	@$(SETUP) browser
 
 setup-tensorrt: ## TensorRT's parser, builder and plugin registry for tests, nothing else
 	@$(SETUP) tensorrt

@@ -5,6 +5,7 @@
     python3 .ci/environment.py runtime            virtual environment of the node (no torch)
     python3 .ci/environment.py training           virtual environment for training (torch)
     python3 .ci/environment.py tensorrt           TensorRT's plugin registries, parser and builder
+    python3 .ci/environment.py browser            a Chromium for the tests of reports
     python3 .ci/environment.py ros-build          messages and package, built with colcon
     python3 .ci/environment.py exec NAME -- CMD   run CMD in an environment (also tensorrt-10)
 
@@ -20,6 +21,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from browser import setup_browser
 from ros_variables import (
     INSTALL_FOLDER,
     OLDER_TENSORRT,
@@ -374,6 +376,7 @@ def main(arguments: list[str]) -> int:
         'runtime': lambda: make_virtual_environment('runtime'),
         'training': lambda: make_virtual_environment('training'),
         'tensorrt': make_tensorrt_environment,
+        'browser': setup_browser,
         'ros-build': build_ros_package,
     }
     try:

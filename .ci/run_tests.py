@@ -12,8 +12,9 @@ from ros_variables import ROOT, environment, venv_python
 
 TRAINING_TESTS = ('tests/training', 'tests/parity')
 TENSORRT_TESTS = 'tests/tensorrt'
+BROWSER_TESTS = 'tests/browser'
 PLUGIN_TEST = f'{TENSORRT_TESTS}/test_deform_conv_plugin.py'  # proven with two versions
-ELSEWHERE = (*TRAINING_TESTS, TENSORRT_TESTS)
+ELSEWHERE = (*TRAINING_TESTS, TENSORRT_TESTS, BROWSER_TESTS)
 RUNTIME_PYTEST = ['pytest', 'tests', *(f'--ignore={folder}' for folder in ELSEWHERE)]
 TRAINING_PYTEST = ['pytest', *(folder for folder in TRAINING_TESTS if (ROOT / folder).is_dir())]
 
@@ -22,6 +23,7 @@ SUITES = (
     ('lint: rules', 'runtime', ['ruff', 'check', '.']),
     ('lint: format', 'runtime', ['ruff', 'format', '--check', '.']),
     ('runtime tests', 'runtime', RUNTIME_PYTEST),
+    ('browser tests', 'runtime', ['pytest', BROWSER_TESTS]),
     ('training tests', 'training', TRAINING_PYTEST),
     ('TensorRT tests', 'tensorrt', ['pytest', TENSORRT_TESTS]),
     ('TensorRT 10 tests', 'tensorrt-10', ['pytest', PLUGIN_TEST]),
