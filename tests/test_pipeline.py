@@ -194,3 +194,80 @@ def test_altered_models_are_not_loaded(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes() + b' ')
     with pytest.raises(ModelError, match='altered'):
         PanopticPipeline.load(path)
+
+
+class BatchBackend(FakeBackend):
+    """Answers several images at once."""
+
+    def __init__(self, *, cameras: int, **options) -> None:
+        super().__init__(**options)
+        self.cameras = cameras
+        self.runs: list[int] = []
+
+    def infer_batch(self, images_bgr: list[np.ndarray]) -> list[NetworkOutput]:
+        self.runs.append(len(images_bgr))
+        return [self.infer(image) for image in images_bgr]
+
+
+def random_images(*sizes: tuple[int, int]) -> list[np.ndarray]:
+    generator = np.random.default_rng(5)
+    return [generator.integers(0, 255, (*size, 3), dtype=np.uint8) for size in sizes]
+
+
+def test_a_batch_gives_each_image_what_it_gets_alone() -> None:
+    images = random_images((64, 96), (33, 20), (120, 10))
+    backend = BatchBackend(cameras=3, answer=one_car)
+    pipeline = PanopticPipeline(backend, make_manifest())
+    assert pipeline.max_batch == 3
+    together = pipeline.process_batch(images)
+    assert backend.runs == [3]
+    for image, result in zip(images, together, strict=True):
+        alone = PanopticPipeline(FakeBackend(answer=one_car), make_manifest()).process(image)
+        np.testing.assert_array_equal(result.panoptic.label_image, alone.panoptic.label_image)
+        assert result.panoptic.instances == alone.panoptic.instances
+        assert sum(list(result.timing_ms.values())[:3]) == pytest.approx(result.timing_ms['total'])
+
+
+def test_an_unusable_image_of_a_batch_costs_only_itself() -> None:
+    good, other = random_images((64, 96), (30, 40))
+    pipeline = PanopticPipeline(BatchBackend(cameras=4), make_manifest())
+    first, bad, last = pipeline.process_batch([good, np.zeros((0, 5, 3), np.uint8), other])
+    assert isinstance(bad, ImageError)
+    assert first.panoptic.label_image.shape == (64, 96)
+    assert last.panoptic.label_image.shape == (30, 40)
+
+
+def test_a_batch_of_nothing_usable_asks_the_network_for_nothing() -> None:
+    backend = BatchBackend(cameras=2)
+    results = PanopticPipeline(backend, make_manifest()).process_batch([None, None])
+    assert [type(result) for result in results] == [ImageError, ImageError]
+    assert backend.images == []
+
+
+def test_an_unusable_answer_of_a_batch_costs_only_its_image() -> None:
+    def answer(image_bgr: np.ndarray) -> NetworkOutput:
+        output = one_car(image_bgr)
+        if image_bgr[0, 0, 0] == 255:
+            output.semantic_logits[:] = np.nan
+        return output
+
+    images = [np.full((64, 96, 3), value, np.uint8) for value in (0, 255, 0)]
+    backend = BatchBackend(cameras=3, answer=answer)
+    first, bad, last = PanopticPipeline(backend, make_manifest()).process_batch(images)
+    assert isinstance(bad, ModelError)
+    assert first.panoptic.instances == last.panoptic.instances
+
+
+@pytest.mark.parametrize('count', [0, 3])
+def test_batches_of_another_size_than_the_model_takes_are_refused(count: int) -> None:
+    pipeline = PanopticPipeline(BatchBackend(cameras=2), make_manifest())
+    with pytest.raises(ParameterError, match=f'{count} images.*1 to 2'):
+        pipeline.process_batch(random_images(*[(64, 96)] * count))
+
+
+def test_a_model_for_one_camera_takes_batches_of_one() -> None:
+    pipeline = fake_pipeline()
+    assert pipeline.max_batch == 1
+    (image,) = random_images((64, 96))
+    (result,) = pipeline.process_batch([image])
+    assert result.panoptic.label_image.shape == (64, 96)

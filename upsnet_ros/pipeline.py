@@ -6,20 +6,23 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
 from upsnet_ros.backends.backend import Backend
 from upsnet_ros.backends.select import AUTOMATIC, REFUSE, create_backend
-from upsnet_ros.core.errors import ImageError, ParameterError
+from upsnet_ros.core.errors import ParameterError, UpsnetError
 from upsnet_ros.core.geometry import InputGeometry, place_image
+from upsnet_ros.core.image_check import check_image
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.panoptic_head import PanopticHead
-from upsnet_ros.core.structures import PanopticResult
+from upsnet_ros.core.structures import NetworkOutput, PanopticResult
 from upsnet_ros.manifest import ModelManifest
 
 
@@ -35,6 +38,21 @@ class FrameResult:
 
     panoptic: PanopticResult
     timing_ms: dict[str, float]
+
+
+@dataclass(frozen=True)
+class PlacedImage:
+    """An image in the network's input.
+
+    Attributes:
+        image: uint8 [H, W, 3] BGR of the input size.
+        geometry: how the given image lies in it.
+        preprocess_ms: how long that took.
+    """
+
+    image: np.ndarray
+    geometry: InputGeometry
+    preprocess_ms: float
 
 
 class PanopticPipeline:
@@ -90,6 +108,11 @@ class PanopticPipeline:
     def backend(self) -> Backend:
         """The network."""
         return self._backend
+
+    @property
+    def max_batch(self) -> int:
+        """How many images one run of the network can label."""
+        return self._backend.cameras if hasattr(self._backend, 'infer_batch') else 1
 
     @property
     def manifest(self) -> ModelManifest:
@@ -160,24 +183,56 @@ class PanopticPipeline:
             ModelError: the network failed, or its answer cannot be used.
         """
         head = self._head  # one head for the whole image, also if another thread swaps it
+        placed = self._place(image_bgr)
+        start = time.perf_counter()
+        output = self._backend.infer(placed.image)
+        return _label(head, output, placed, inference_s=time.perf_counter() - start)
+
+    def process_batch(self, images_bgr: Sequence[np.ndarray]) -> list[FrameResult | UpsnetError]:
+        """Return the labels of images of several cameras, from one run of the network.
+
+        Args:
+            images_bgr: one to `max_batch` images as for `process`; their sizes may differ.
+
+        Returns:
+            For each image its result, or the error that concerns it alone. The time of inference
+            is that of the whole run.
+
+        Raises:
+            ParameterError: there are no images or too many.
+            ModelError: the network failed.
+        """
+        if not 1 <= len(images_bgr) <= self.max_batch:
+            raise ParameterError(
+                f'{len(images_bgr)} images at once, expected 1 to {self.max_batch}, for which '
+                'the model was built'
+            )
+        head = self._head
+        placed = [_error_or(self._place, image) for image in images_bgr]
+        sound = [item for item in placed if isinstance(item, PlacedImage)]
+        start = time.perf_counter()
+        outputs = iter(self._infer([item.image for item in sound]))
+        inference_s = time.perf_counter() - start
+        return [
+            _error_or(_label, head, next(outputs), item, inference_s=inference_s)
+            if isinstance(item, PlacedImage)
+            else item
+            for item in placed
+        ]
+
+    def _infer(self, images: Sequence[np.ndarray]) -> Sequence[NetworkOutput]:
+        """Return the network's answers to images of its input size, in one run where there are."""
+        if len(images) > 1:
+            return self._backend.infer_batch(images)
+        return [self._backend.infer(image) for image in images]
+
+    def _place(self, image_bgr: np.ndarray) -> PlacedImage:
+        """Return an image in the size of the network's input."""
         check_image(image_bgr)
         start = time.perf_counter()
         geometry = self._fit(image_bgr.shape[:2])
-        placed = place_image(image_bgr, geometry, pad_value=self._manifest.input.pad_value)
-        prepared = time.perf_counter()
-        output = self._backend.infer(placed)
-        inferred = time.perf_counter()
-        panoptic = head(output, geometry)
-        end = time.perf_counter()
-        return FrameResult(
-            panoptic=panoptic,
-            timing_ms={
-                'preprocess': (prepared - start) * 1e3,
-                'inference': (inferred - prepared) * 1e3,
-                'panoptic_head': (end - inferred) * 1e3,
-                'total': (end - start) * 1e3,
-            },
-        )
+        image = place_image(image_bgr, geometry, pad_value=self._manifest.input.pad_value)
+        return PlacedImage(image, geometry, (time.perf_counter() - start) * 1e3)
 
     def _fit_image(self, image_size: tuple[int, int]) -> InputGeometry:
         """Return how an image of this size lies in the network's input."""
@@ -201,22 +256,27 @@ class PanopticPipeline:
         self.close()
 
 
-def check_image(image_bgr: np.ndarray) -> None:
-    """Raise ImageError unless this is a uint8 [H, W, 3] array with at least one pixel."""
-    if not isinstance(image_bgr, np.ndarray):
-        raise ImageError(
-            f'image is {type(image_bgr).__name__}, expected a NumPy array; decode it first'
-        )
-    if image_bgr.dtype != np.uint8:
-        raise ImageError(
-            f'image has type {image_bgr.dtype}, expected uint8; scale it to 0 to 255 and convert'
-        )
-    if image_bgr.ndim != 3 or image_bgr.shape[2] != 3:
-        raise ImageError(
-            f'image has shape {image_bgr.shape}, expected [height, width, 3] in BGR; convert grey '
-            'or alpha images first'
-        )
-    if image_bgr.size == 0:
-        raise ImageError(
-            f'image has shape {image_bgr.shape}, expected at least one pixel; check the camera'
-        )
+def _label(
+    head: PanopticHead, output: NetworkOutput, placed: PlacedImage, *, inference_s: float
+) -> FrameResult:
+    """Return the labels of one image from the network's answer, which took so many seconds."""
+    start = time.perf_counter()
+    panoptic = head(output, placed.geometry)
+    head_ms = (time.perf_counter() - start) * 1e3
+    return FrameResult(
+        panoptic=panoptic,
+        timing_ms={
+            'preprocess': placed.preprocess_ms,
+            'inference': inference_s * 1e3,
+            'panoptic_head': head_ms,
+            'total': placed.preprocess_ms + inference_s * 1e3 + head_ms,
+        },
+    )
+
+
+def _error_or(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """Return what a function returns, or the error that it raised on purpose."""
+    try:
+        return function(*arguments, **options)
+    except UpsnetError as error:
+        return error

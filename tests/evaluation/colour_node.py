@@ -25,6 +25,8 @@ from upsnet_ros.node.main import main  # noqa: E402
 class ColourPipeline:
     """Answers at once."""
 
+    max_batch = 1
+
     def __init__(self, model_path: Path | str) -> None:
         self.manifest = ModelManifest.load(model_path)
         self.label_set = self.manifest.label_set

@@ -40,7 +40,9 @@ class FakePipeline:
     images: list[np.ndarray] = field(default_factory=list)
     thresholds: list[dict] = field(default_factory=list)
     started: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    error: Exception | None = None
+    error: BaseException | None = None
+    max_batch: int = 1
+    batches: list[int] = field(default_factory=list)
     closed: int = 0
 
     def __post_init__(self) -> None:
@@ -69,6 +71,11 @@ class FakePipeline:
         panoptic = PanopticResult(labels, (car,) if area else (), 0.25)
         times = {'preprocess': 1.0, 'inference': 2.0, 'panoptic_head': 3.0, 'total': 6.0}
         return SimpleNamespace(panoptic=panoptic, timing_ms=times)
+
+    def process_batch(self, images_bgr: list[np.ndarray]) -> list[SimpleNamespace]:
+        assert 1 < len(images_bgr) <= self.max_batch
+        self.batches.append(len(images_bgr))
+        return [self.process(image) for image in images_bgr]
 
     def close(self) -> None:
         self.closed += 1

@@ -17,6 +17,7 @@ from upsnet_ros.node.frame_store import Frame, FrameStore, NewestFrame
 
 RATE_WINDOW_S = 5.0
 WARNING_INTERVAL_S = 5.0
+ALIVE_S = 1.0
 COUNTERS = (
     'received',
     'processed',
@@ -100,6 +101,7 @@ class CameraState:
         self._admission = Admission()
         self._arrivals: deque[float] = deque()
         self._results: deque[float] = deque()
+        self._stamps_ns: deque[int] = deque(maxlen=2)
         self._last_arrival: float | None = None
         self._counts = dict.fromkeys(COUNTERS, 0)
         self._last_reason = ''
@@ -132,6 +134,8 @@ class CameraState:
             self._qos_problem = ''
             if refusal is Refusal.OUT_OF_ORDER:
                 self._last_disorder = frame.received_at
+            elif refusal is None:
+                self._stamps_ns.append(frame.stamp_ns)
             lost = refusal.value if refusal is not None else self._store.put(frame)
             if lost:
                 self._counts[lost] += 1
@@ -141,6 +145,30 @@ class CameraState:
         """Removes and returns the next frame."""
         with self._lock:
             return self._store.take()
+
+    def peek(self) -> Frame | None:
+        """The next frame, which stays; a newer one may take its place at any moment."""
+        with self._lock:
+            return self._store.peek()
+
+    def take_if(self, condition: Callable[[Frame], bool]) -> Frame | None:
+        """Removes and returns the next frame if a condition on it holds."""
+        with self._lock:
+            frame = self._store.peek()
+            return self._store.take() if frame is not None and condition(frame) else None
+
+    def expects(self, stamp_ns: int, *, tolerance_ns: int) -> bool:
+        """Whether a frame of about this stamp is to come soon, by the last two.
+
+        A camera out of step with the others would else hold them up each time for nothing.
+        """
+        with self._lock:
+            if self._last_arrival is None or self._clock() - self._last_arrival >= ALIVE_S:
+                return False
+            if len(self._stamps_ns) < 2:
+                return True
+            before, last = self._stamps_ns
+        return abs(2 * last - before - stamp_ns) <= tolerance_ns
 
     def discard(self) -> None:
         """Forgets the waiting frames, not counted as dropped, and when the last ones arrived.
@@ -153,6 +181,7 @@ class CameraState:
             self._last_arrival = None
             self._arrivals.clear()
             self._results.clear()
+            self._stamps_ns.clear()
 
     def record_processed(self, *, encoding: str, image_size: tuple[int, int]) -> None:
         """Counts a frame whose results were published."""

@@ -42,6 +42,11 @@ class Engine:
         return self.pipeline.manifest.name
 
     @property
+    def max_batch(self) -> int:
+        """How many images it labels in one run."""
+        return self.pipeline.max_batch
+
+    @property
     def file_was_replaced(self) -> bool:
         """True when the file is no longer the one that was loaded."""
         return file_identity(self.model_path) != self.file_identity
@@ -55,6 +60,7 @@ class Engine:
             'device': backend.device,
             'model_path': str(self.model_path),
             'sha256': self.pipeline.manifest.sha256,
+            'images_per_run': str(self.max_batch),
             'network_input_size': f'{width}x{height}',
             'warm_up_ms': ', '.join(f'{duration:.0f}' for duration in self.warm_up_ms) or 'none',
             **{

@@ -13,7 +13,7 @@ import numpy as np
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from sensor_msgs.msg import CameraInfo
 
-from upsnet_ros.core.errors import ImageError
+from upsnet_ros.core.errors import ImageError, UpsnetError
 from upsnet_ros.core.image_view import ImageView
 from upsnet_ros.core.structures import PanopticResult
 from upsnet_ros.node.camera import CameraState
@@ -37,6 +37,11 @@ class FramePipeline(Protocol):
 
     def process(self, image_bgr: np.ndarray) -> FrameResult:
         """The result for one image, BGR uint8 [H, W, 3]."""
+
+    def process_batch(
+        self, images_bgr: Sequence[np.ndarray]
+    ) -> Sequence[FrameResult | UpsnetError]:
+        """The results for several in one run, or why one of them has none."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +107,16 @@ class FrameProcessor:
 
     def __call__(self, taken: Sequence[CameraFrame], permit: PublishPermit) -> None:
         """Processes frames and publishes them if that is still allowed; raises no Exception."""
-        for camera, frame in taken:
-            decoded = self._decode(camera, frame)
-            result = None if decoded is None else self._infer(decoded, permit)
-            if result is not None:
-                self._publish(decoded, result, permit)
+        decoded = [
+            found for camera, frame in taken if (found := self._decode(camera, frame)) is not None
+        ]
+        if not decoded:
+            return
+        for item, result in zip(decoded, self._infer(decoded, permit), strict=True):
+            if isinstance(result, Exception):
+                self._lose(item.camera, result)
+            elif result is not None:
+                self._publish(item, result, permit)
 
     def _decode(self, camera: CameraState, frame: Frame) -> DecodedFrame | None:
         """The picture of a frame; None when it has none, which is counted and explained."""
@@ -119,18 +129,22 @@ class FrameProcessor:
             return None
         return DecodedFrame(camera, frame, image, seen, taken, (time.monotonic() - taken) * 1e3)
 
-    def _infer(self, decoded: DecodedFrame, permit: PublishPermit) -> FrameResult | None:
-        """The result for a picture; None when there is none, which is counted and explained."""
+    def _infer(
+        self, decoded: Sequence[DecodedFrame], permit: PublishPermit
+    ) -> Sequence[FrameResult | Exception | None]:
+        """For each picture its result, or why it has none; None where somebody else says why."""
+        images = [item.seen for item in decoded]
         try:
-            result = self._pipeline().process(decoded.seen)
+            pipeline = self._pipeline()
+            if len(images) > 1:
+                return pipeline.process_batch(images)
+            return [pipeline.process(images[0])]
         except Exception as error:  # a frame must not end the node
-            if permit.is_withdrawn:  # somebody else has counted it
-                return None
-            self._lose(decoded.camera, error)
+            if permit.is_withdrawn:
+                return [None] * len(images)
             if not isinstance(error, ImageError):
                 self._recovery.record_failure(explain(error))
-            return None
-        return result
+            return [error] * len(images)
 
     def _publish(self, decoded: DecodedFrame, result: FrameResult, permit: PublishPermit) -> None:
         """Publishes the result of a frame; one whose loss was logged is forgotten."""

@@ -111,6 +111,13 @@ class NodeParameters:
         maximum=2**20,
         change='unconfigured',
     )
+    batch_tolerance: float = parameter(
+        0.02,
+        'seconds; images of different cameras whose stamps lie within this are labelled in one '
+        'run, where the model was built for several, and waited for as long; 0: one by one',
+        minimum=0.0,
+        maximum=1.0,
+    )
     drop_out_of_order: bool = parameter(
         True,
         'refuse an image whose stamp is not later than that of the last one; a stamp over 1 s '

@@ -166,6 +166,7 @@ class PerceptionNode(LifecycleNode):
             self._processor,
             engines=self._engines,
             recovery=self._recovery,
+            batch_tolerance_s=lambda: self.parameters.batch_tolerance,
             after=self._unfinished,
             logger=self.get_logger(),
         )
@@ -251,8 +252,7 @@ class PerceptionNode(LifecycleNode):
         """Forgets all that was measured by the clock as it was before it was set back."""
         self._clock_jumps += 1
         self.get_logger().warning(
-            f'the clock jumped by {jump.delta.nanoseconds * 1e-9:.3f} s; waiting images and times '
-            'are forgotten'
+            f'the clock jumped by {jump.delta.nanoseconds * 1e-9:.3f} s; all times are forgotten'
         )
         if self._intake is not None:
             self._intake.discard()

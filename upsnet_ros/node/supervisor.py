@@ -10,11 +10,12 @@ Should the library come back, the old thread ends and its model is freed.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
+from upsnet_ros.node.batching import BatchLimits
 from upsnet_ros.node.camera import CameraState
 from upsnet_ros.node.engine_slot import EngineSlot
 from upsnet_ros.node.frame_processor import FrameProcessor
@@ -52,6 +53,7 @@ class Supervisor:
         processor: works on them.
         engines: the model.
         recovery: counts the failures, also for the processor.
+        batch_tolerance_s: most seconds between stamps of frames that are taken together now.
         after: a thread of an earlier worker that has to end first.
         logger: the node's logger.
     """
@@ -63,6 +65,7 @@ class Supervisor:
         *,
         engines: EngineSlot,
         recovery: Recovery,
+        batch_tolerance_s: Callable[[], float],
         after: threading.Thread | None,
         logger: RcutilsLogger,
     ) -> None:
@@ -73,6 +76,7 @@ class Supervisor:
         self.worker = FrameWorker(
             cameras,
             processor,
+            limits=lambda: BatchLimits(engines.engine.max_batch, batch_tolerance_s()),
             prepare=lambda: recovery.reload_if_wanted(self._reload),
             after=after,
         )

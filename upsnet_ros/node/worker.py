@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from upsnet_ros.node.batching import BatchLimits, CameraFrame, FrameSelector
 from upsnet_ros.node.camera import CameraState
-from upsnet_ros.node.frame_store import Frame
 
 # The longest that the end of a publication is waited for; one that hangs must not hang the node.
 PUBLICATION_S = 0.5
-CameraFrame = tuple[CameraState, Frame]
+ONE_BY_ONE = BatchLimits()
 
 
 class PublishPermit:
@@ -64,13 +64,13 @@ class _Run:
 
 
 class FrameWorker:
-    """Hands frames to a function in a thread of its own, the newest of each camera in turn.
+    """Hands frames to a function in a thread of its own, each camera in turn.
 
     Args:
-        cameras: the cameras whose frames are taken, in a fixed circle, so that a fast one cannot
-            starve the others.
+        cameras: the cameras whose frames are taken.
         handle: what to do with frames taken together; it must deal with its own errors, and
             publish only while it holds the permit.
+        limits: how many frames may be taken together now.
         prepare: called in the thread before each look for a frame.
         after: a thread of an earlier worker that has to end before the first frame is taken.
     """
@@ -80,14 +80,15 @@ class FrameWorker:
         cameras: Sequence[CameraState],
         handle: Callable[[Sequence[CameraFrame], PublishPermit], None],
         *,
+        limits: Callable[[], BatchLimits] = lambda: ONE_BY_ONE,
         prepare: Callable[[], None] = lambda: None,
         after: threading.Thread | None = None,
     ) -> None:
-        self._cameras = tuple(cameras)
+        self._selector = FrameSelector(cameras)
+        self._limits = limits
         self._handle = handle
         self._prepare = prepare
         self._wake = threading.Condition()
-        self._next = 0
         self._run = _Run()
         self._thread = after
 
@@ -190,19 +191,8 @@ class FrameWorker:
         """The next frames, or none once stopped: a later thread's frame is left alone."""
         with self._wake:
             while not stopping.is_set():
-                taken = self._take()
+                taken, patience = self._selector.take(self._limits(), time.monotonic())
                 if taken:
                     return taken
-                self._wake.wait()
-        return []
-
-    def _take(self) -> list[CameraFrame]:
-        """The next frame of the next camera that has one."""
-        count = len(self._cameras)
-        for step in range(count):
-            index = (self._next + step) % count
-            frame = self._cameras[index].take()
-            if frame is not None:
-                self._next = (index + 1) % count
-                return [(self._cameras[index], frame)]
+                self._wake.wait(patience)
         return []
