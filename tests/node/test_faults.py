@@ -310,11 +310,15 @@ def test_duplicated_and_overtaken_images_are_dropped_and_counted_unless_asked_fo
 
     for seconds in (0.5, 0.5, 0.4, 0.6):
         send(seconds)
-    node.labels.wait_for(lambda seen: seen[-1].header.stamp.nanosec == 600_000_000, 'the last')
+    node.labels.wait_for(
+        lambda seen: bool(seen) and seen[-1].header.stamp.nanosec == 600_000_000, 'the last'
+    )
     status = node.wait_for(
         'camera camera', lambda s: status_values(s)['out_of_order'] == '2', 'the count'
     )
     assert status.level == WARN and 'out of order' in status.message
     assert node.harness.set_parameters(drop_out_of_order=False).successful
     send(0.2)
-    node.labels.wait_for(lambda seen: seen[-1].header.stamp.nanosec == 200_000_000, 'the early')
+    node.labels.wait_for(
+        lambda seen: bool(seen) and seen[-1].header.stamp.nanosec == 200_000_000, 'the early'
+    )

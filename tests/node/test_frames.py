@@ -229,7 +229,7 @@ def test_the_overlay_is_made_only_for_a_subscriber(start_node, monkeypatch) -> N
         drawn.append(alpha)
         return image
 
-    monkeypatch.setattr('upsnet_ros.node.outputs.draw_overlay', draw)
+    monkeypatch.setattr('upsnet_ros.node.overlay_output.draw_overlay', draw)
     harness = start_node(overlay_alpha=0.25).activate()
     labels = harness.subscribe(Image, 'camera/panoptic/image')
     raw = harness.publisher(Image, 'camera/image_raw')

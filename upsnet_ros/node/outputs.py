@@ -15,10 +15,10 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from upsnet_ros.core.labels import LabelSet
-from upsnet_ros.core.overlay import draw_overlay
 from upsnet_ros.core.structures import PanopticResult
 from upsnet_ros.msg import FrameTiming, PanopticClassInfo, PanopticInstanceArray
-from upsnet_ros.node.image_messages import label_message, overlay_message, semantic_message
+from upsnet_ros.node.image_messages import label_message, semantic_message
+from upsnet_ros.node.overlay_output import OverlayOutput
 from upsnet_ros.node.parameters import NodeParameters
 from upsnet_ros.node.publication_qos import LATCHED_QOS, OUTPUT_QOS
 from upsnet_ros.node.result_messages import (
@@ -38,12 +38,16 @@ class OutputSettings:
         publish_instances: publish the instances.
         publish_timing: publish where the time of each frame went.
         overlay_alpha: opacity of the colours in the overlay, 0 to 1.
+        overlay_rate: most overlays per second, 0 for one of each image.
+        overlay_scale: size of the overlay as a share of the image's, above 0 to 1.
     """
 
     publish_semantic: bool
     publish_instances: bool
     publish_timing: bool
     overlay_alpha: float
+    overlay_rate: float
+    overlay_scale: float
 
     @classmethod
     def of(cls, parameters: NodeParameters) -> OutputSettings:
@@ -81,6 +85,7 @@ class CameraOutputs:
         self._camera_info = create(CameraInfo, f'{camera}/panoptic/camera_info', qos)
         self._semantic = create(Image, f'{camera}/semantic/image', qos)
         self._overlay = create(Image, f'{camera}/overlay/image', qos)
+        self._overlays = OverlayOutput(self._overlay, label_set)
         self._timing = create(FrameTiming, f'~/debug/{camera}/timing', qos)
         self._vision = VisionOutputs(node, camera, qos) if vision_msgs_is_installed() else None
 
@@ -122,11 +127,14 @@ class CameraOutputs:
             self._camera_info.publish(stamped)
         if settings.publish_semantic and self._semantic.get_subscription_count():
             self._semantic.publish(semantic_message(result.label_image, header))
-        if self._overlay.get_subscription_count():
-            overlay = draw_overlay(
-                image_bgr, result.label_image, self._label_set, alpha=settings.overlay_alpha
-            )
-            self._overlay.publish(overlay_message(overlay, header))
+        self._overlays.publish(
+            image_bgr,
+            result.label_image,
+            header=header,
+            alpha=settings.overlay_alpha,
+            rate_hz=settings.overlay_rate,
+            scale=settings.overlay_scale,
+        )
 
     def publish_timing(
         self, durations_ms: Mapping[str, float], *, header: Header, settings: OutputSettings

@@ -160,6 +160,18 @@ class NodeParameters:
         minimum=0.0,
         maximum=1.0,
     )
+    overlay_rate: float = parameter(
+        0.0,
+        'most images per second in <camera>/overlay/image; 0: one of each image',
+        minimum=0.0,
+        maximum=1000.0,
+    )
+    overlay_scale: float = parameter(
+        1.0,
+        'width and height of <camera>/overlay/image as a share of those of the input image',
+        minimum=0.01,
+        maximum=1.0,
+    )
     stale_after: float = parameter(
         2.0,
         'seconds without an image after which a camera is reported as stale',
