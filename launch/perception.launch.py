@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import List
 
 import yaml
-from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch import Action, LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
 from launch_ros.parameter_descriptions import ParameterValue
@@ -133,7 +133,21 @@ def check_arguments(given: dict[str, str]) -> None:
             raise ParameterError(f"argument '{name}' is '{path}', and there is no such file")
 
 
-def perception_node(context: LaunchContext) -> list[LifecycleNode]:
+def misplaced_parameters(context: LaunchContext) -> list[LogInfo]:
+    """A notice where parameters of the node were given as arguments, which launch lets pass."""
+    known = {name for name, *_ in ARGUMENTS}
+    names = sorted((set(context.launch_configurations) & parameter_rules().keys()) - known)
+    if not names:
+        return []
+    return [
+        LogInfo(
+            msg=f'WARNING: not heeded: {", ".join(names)}. These are parameters of the node, not '
+            f'arguments: write them into a params_file. Arguments are: {", ".join(sorted(known))}'
+        )
+    ]
+
+
+def perception_node(context: LaunchContext) -> list[Action]:
     """The node with the parameter file and the arguments that were given."""
     given = {name: LaunchConfiguration(name).perform(context) for name, *_ in ARGUMENTS}
     check_arguments(given)
@@ -144,6 +158,7 @@ def perception_node(context: LaunchContext) -> list[LifecycleNode]:
     }
     profile = given['fastdds_profile']
     return [
+        *misplaced_parameters(context),
         LifecycleNode(
             package='upsnet_ros',
             executable='perception_node',
@@ -155,7 +170,7 @@ def perception_node(context: LaunchContext) -> list[LifecycleNode]:
             respawn=given['respawn'] == 'true',
             respawn_delay=read_delay(given['respawn_delay']),
             output='screen',
-        )
+        ),
     ]
 
 

@@ -74,6 +74,16 @@ def test_the_node_is_started_again_only_where_asked_for(launch_file) -> None:
     assert (node.respawn, node.respawn_delay) == (True, 0.5)
 
 
+def test_a_parameter_given_as_an_argument_is_not_passed_over_in_silence(launch_file) -> None:
+    *_, function = launch_file.generate_launch_description().entities
+    values = {name: default for name, default, *_ in launch_file.ARGUMENTS}
+    others = {'model_path': '/a.onnx', 'score_threshold': '0.9', 'of_another_launch_file': 'x'}
+    notice, node = function.function(fake_launch.LaunchContext({**values, **others}))
+    assert 'not heeded: model_path, score_threshold.' in notice.msg
+    assert 'of_another' not in notice.msg and 'model, ' in notice.msg
+    assert len(node.parameters) == 1
+
+
 @pytest.mark.parametrize('text', ['[front]', '[front, rig_2/left]', '["a", \'b\']', '[' + 'x]'])
 def test_lists_of_cameras_are_accepted(launch_file, text) -> None:
     assert start(launch_file, camera_names=text).parameters[1].keys() == {'camera_names'}
@@ -179,6 +189,10 @@ if REAL_LAUNCH:  # a test of its own where launch is installed, and none that sk
     def test_the_real_launch_refuses_impossible_arguments(argument, text) -> None:
         output = run_real_launch(LAUNCH_FILE, argument)
         assert text in output and 'process started' not in output
+
+    def test_the_real_launch_warns_of_parameters_given_as_arguments() -> None:
+        output = run_real_launch(LAUNCH_FILE, 'model:=/nowhere/model.onnx', 'max_rate:=5')
+        assert 'WARNING: not heeded: max_rate.' in output
 
     def test_the_real_launch_starts_the_node_again() -> None:
         output = run_real_launch(
