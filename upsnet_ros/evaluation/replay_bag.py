@@ -124,6 +124,15 @@ class ReplayBag:
         """Time of recording of the last message [ns]."""
         return max(file.end_ns for file in self._files if file.end_ns is not None)
 
+    def fingerprint(self) -> dict[str, Any]:
+        """What tells this bag from others, and from itself before it was changed."""
+        return {
+            'name': self.path.resolve().name,
+            'bytes': {path.name: path.stat().st_size for path in self._paths},
+            'messages': self.messages_found,
+            'start_ns': self.start_ns,
+        }
+
     def facts(self) -> BagFacts:
         """What the report says of the bag."""
         kinds = sorted({STORAGES[file.path.suffix] for file in self._files})

@@ -14,6 +14,7 @@ from upsnet_ros.evaluation.errors import EvaluationError
 from upsnet_ros.evaluation.replay_frames import (
     FRAMES_FILE,
     FrameLine,
+    FrameRecord,
     header_of,
     line_of,
     read_frames,
@@ -37,7 +38,7 @@ class ReplayJournal:
     def __init__(self, folder: Path, identity: dict[str, Any], *, restart: bool = False) -> None:
         self.path = folder / FRAMES_FILE
         self._identity = json.loads(json.dumps(identity))
-        self._done: set[tuple[str, int]] = set()
+        self._done: dict[tuple[str, int], bool] = {}
         folder.mkdir(parents=True, exist_ok=True)
         if restart:
             self.path.unlink(missing_ok=True)
@@ -71,15 +72,15 @@ class ReplayJournal:
         """Number of frames that are there."""
         return len(self._done)
 
-    def has(self, camera: str, index: int) -> bool:
-        """Whether a frame was done, or skipped, before."""
-        return (camera, index) in self._done
+    def outcome(self, camera: str, index: int) -> bool | None:
+        """What became of a frame: True labelled, False skipped, None not done."""
+        return self._done.get((camera, index))
 
     def add(self, line: FrameLine) -> None:
         """Keep a frame; it survives the end of the process."""
         self._file.write(line_of(line))
         self._file.flush()
-        self._done.add((line.camera, line.index))
+        self._done[line.camera, line.index] = isinstance(line, FrameRecord)
 
     def _go_on(self) -> None:
         before = read_header(self.path)
@@ -94,7 +95,8 @@ class ReplayJournal:
                 f'{self.path} holds an evaluation of something else ({"; ".join(differing)}); '
                 'give another --output, or --restart to throw it away'
             )
-        self._done = {(line.camera, line.index) for line in read_frames(self.path)}
+        for line in read_frames(self.path):
+            self._done[line.camera, line.index] = isinstance(line, FrameRecord)
 
 
 def _flat(values: dict[str, Any], prefix: str = '') -> dict[str, Any]:

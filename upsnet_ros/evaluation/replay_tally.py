@@ -28,7 +28,7 @@ class FiguresTally:
 
     Args:
         label_set: the classes.
-        keep_series: whether each frame is told of in `series`, and what was skipped one by one.
+        keep_series: whether each frame is told of in `series`.
     """
 
     def __init__(self, label_set: LabelSet, *, keep_series: bool) -> None:

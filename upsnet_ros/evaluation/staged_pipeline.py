@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from upsnet_ros.core.geometry import InputGeometry, place_image
+from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.panoptic_head import PanopticHead
 from upsnet_ros.core.structures import NetworkOutput, PanopticResult
 from upsnet_ros.pipeline import PanopticPipeline, check_image
@@ -48,6 +49,11 @@ class StagedPipeline:
         self._pipeline = pipeline
         self._head = PanopticHead(pipeline.label_set, **pipeline.thresholds)
         self._fit = lru_cache(maxsize=16)(self._fit_image)
+
+    @property
+    def label_set(self) -> LabelSet:
+        """The classes of the labels."""
+        return self._pipeline.label_set
 
     def _fit_image(self, image_size: tuple[int, int]) -> InputGeometry:
         return InputGeometry.fit(

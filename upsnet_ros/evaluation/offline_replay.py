@@ -1,0 +1,207 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every frame of a bag through the network, with everything else running beside it.
+
+Three threads work one after another on each frame (reading and decoding, the network, the
+panoptic head with the measures), and the calling thread writes. A few frames are on their way at
+any time, so memory does not grow with the bag.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from upsnet_ros.core.errors import ImageError, LabelError, ModelError
+from upsnet_ros.core.structures import PanopticResult
+from upsnet_ros.evaluation.frame_judge import FrameJudge
+from upsnet_ros.evaluation.replay_bag import ReplayBag
+from upsnet_ros.evaluation.replay_cameras import CameraTopics
+from upsnet_ros.evaluation.replay_decoding import decode_camera_image, decode_truth
+from upsnet_ros.evaluation.replay_frames import FrameRecord, SkippedFrame
+from upsnet_ros.evaluation.replay_stream import StreamedFrame
+from upsnet_ros.evaluation.stage_threads import staged
+from upsnet_ros.evaluation.staged_pipeline import Answer, PlacedImage, StagedPipeline
+
+Outcome = Callable[[StreamedFrame], bool | None]
+
+
+@dataclass(frozen=True)
+class LabelledFrame:
+    """A frame that is done.
+
+    Attributes:
+        frame: as it lay in the bag.
+        line: what is kept of it.
+        frame_id: coordinate frame in the image's header.
+        image: BGR uint8 [H, W, 3]; None where it was skipped, like the rest.
+        result: its labels and instances.
+        truth: its true label image, where there is one.
+        is_known: whether an earlier run did it; its labels are needed by the frame behind it.
+    """
+
+    frame: StreamedFrame
+    line: FrameRecord | SkippedFrame
+    frame_id: str = ''
+    image: np.ndarray | None = None
+    result: PanopticResult | None = None
+    truth: np.ndarray | None = None
+    is_known: bool = False
+
+
+@dataclass
+class NetworkTime:
+    """Seconds that the network worked, and frames that it answered."""
+
+    seconds: float = 0.0
+    frames: int = 0
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    frame: StreamedFrame
+    is_known: bool
+    problem: str | None = None
+    frame_id: str = ''
+    image: np.ndarray | None = None
+    placed: PlacedImage | None = None
+    truth: np.ndarray | None = None
+    truth_problem: str | None = None
+
+
+@dataclass(frozen=True)
+class _Answered:
+    decoded: _Decoded
+    answer: Answer | None
+    problem: str | None
+
+
+@dataclass
+class OfflineReplay:
+    """The stages of an evaluation.
+
+    Attributes:
+        bag: the opened bag.
+        cameras: whose images are evaluated.
+        stages: the loaded model.
+        judge: measures the labels.
+        truth_format: one of `replay_decoding.TRUTH_FORMATS`.
+        network: what the network took, so far.
+    """
+
+    bag: ReplayBag
+    cameras: tuple[CameraTopics, ...]
+    stages: StagedPipeline
+    judge: FrameJudge
+    truth_format: str
+    network: NetworkTime = field(default_factory=NetworkTime)
+
+    def __post_init__(self) -> None:
+        """Look topics up by camera once."""
+        self._topics = {camera.name: camera for camera in self.cameras}
+
+    def frames(self, stream: Iterable[StreamedFrame], outcome: Outcome) -> Iterator[LabelledFrame]:
+        """The frames in the order of the bag; those that are done are left out.
+
+        Args:
+            stream: the images.
+            outcome: what became of a frame in an earlier run: True labelled, False skipped, None
+                not done. The last one labelled before a new frame comes all the same, as
+                `is_known`: what flips is measured against its labels.
+
+        Raises:
+            ModelError: the network failed.
+        """
+        decoded = staged(self._decode, _needed(stream, outcome), name='decode')
+        answered = staged(self._answer, decoded, name='network')
+        yield from staged(self._label, answered, name='labels')
+
+    def _decode(self, item: tuple[StreamedFrame, bool]) -> _Decoded:
+        frame, is_known = item
+        topics = self._topics[frame.camera]
+        if frame.problem is not None:
+            return _Decoded(frame, is_known, problem=frame.problem)
+        try:
+            message = self.bag.decode(topics.images, frame.data)
+            image = decode_camera_image(message, self.bag.topics[topics.images])
+            placed = self.stages.place(image)
+        except ImageError as error:
+            return _Decoded(frame, is_known, problem=str(error))
+        truth, truth_problem = self._decode_truth(topics, frame.truth)
+        return _Decoded(
+            frame,
+            is_known,
+            frame_id=message.header.frame_id,
+            image=image,
+            placed=placed,
+            truth=truth,
+            truth_problem=truth_problem,
+        )
+
+    def _decode_truth(
+        self, topics: CameraTopics, data: bytes | None
+    ) -> tuple[np.ndarray | None, str | None]:
+        """The true label image, or why there is none though there should be."""
+        if data is None or topics.truth is None:
+            return None, None
+        try:
+            truth = decode_truth(
+                self.bag.decode(topics.truth, data),
+                self.bag.topics[topics.truth],
+                truth_format=self.truth_format,
+                label_set=self.stages.label_set,
+            )
+        except (ImageError, LabelError) as error:
+            return None, str(error)
+        return truth, None
+
+    def _answer(self, decoded: _Decoded) -> _Answered:
+        if decoded.placed is None:
+            return _Answered(decoded, None, decoded.problem)
+        start = time.perf_counter()
+        answer = self.stages.infer(decoded.placed)
+        self.network.seconds += time.perf_counter() - start
+        self.network.frames += 1
+        return _Answered(decoded, answer, None)
+
+    def _label(self, answered: _Answered) -> LabelledFrame:
+        decoded, frame, problem = answered.decoded, answered.decoded.frame, answered.problem
+        if answered.answer is not None:
+            try:
+                result, ms = self.stages.label(answered.answer)
+            except ModelError as error:  # one answer that cannot be used: the node goes on, too
+                problem = str(error)
+        if problem is not None:
+            skipped = SkippedFrame(frame.camera, frame.index, frame.stamp_ns, problem)
+            return LabelledFrame(frame, skipped, is_known=decoded.is_known)
+        record = self.judge(
+            frame, result, ms=ms, truth=decoded.truth, truth_problem=decoded.truth_problem
+        )
+        return LabelledFrame(
+            frame,
+            record,
+            frame_id=decoded.frame_id,
+            image=decoded.image,
+            result=result,
+            truth=decoded.truth,
+            is_known=decoded.is_known,
+        )
+
+
+def _needed(
+    stream: Iterable[StreamedFrame], outcome: Outcome
+) -> Iterator[tuple[StreamedFrame, bool]]:
+    """The frames to label, each with whether an earlier run did it."""
+    before: dict[str, StreamedFrame] = {}
+    for frame in stream:
+        is_labelled = outcome(frame)
+        if is_labelled is None:
+            known = before.pop(frame.camera, None)
+            if known is not None:
+                yield known, True
+            yield frame, False
+        elif is_labelled:
+            before[frame.camera] = frame

@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Evaluates a model on a rosbag2 without ROS: how good, how fast, how steady.
+
+python -m upsnet_ros.evaluation.replay BAG --model model.onnx --output out/drive
+ros2 run upsnet_ros replay_evaluation BAG --model model.onnx --output out/drive
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tqdm import tqdm
+
+from upsnet_ros.core.errors import UpsnetError
+from upsnet_ros.evaluation.replay_decoding import PANOPTIC, TRUTH_FORMATS
+from upsnet_ros.evaluation.replay_evaluation import Progress, ReplayOptions, evaluate_replay
+from upsnet_ros.evaluation.replay_report import ReplayReport
+from upsnet_ros.evaluation.replay_stream import BagPart
+from upsnet_ros.evaluation.replay_summary import summary_text
+from upsnet_ros.evaluation.requirements import FIGURES, Requirement, failures
+from upsnet_ros.installed_files import default_model_path
+from upsnet_ros.pipeline import PanopticPipeline
+
+FAILED, REQUIREMENT_MISSED, INTERRUPTED = 1, 2, 130
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog='replay_evaluation',
+        description='Evaluate a model on a rosbag2: how good, how fast, how steady.',
+        epilog=f'Exit status: 0 done, {FAILED} failed, {REQUIREMENT_MISSED} a requirement was '
+        f'missed, {INTERRUPTED} interrupted. Figures for --require: {", ".join(FIGURES)}.',
+    )
+    add = parser.add_argument
+    add('bag', type=Path, help='rosbag2: its folder, or one .mcap or .db3 file')
+    add('--model', type=Path, help='model.onnx or .engine (default: the demo model)')
+    add('--backend', default='auto', help='inference library (default: auto)')
+    add('--threads', type=int, default=0, help='CPU threads of the network, 0: one per core')
+    add('--output', type=Path, required=True, help='folder of the report')
+    add('--cameras', default='', metavar='A,B', help='names or image topics (default: all)')
+    add(
+        '--ground-truth',
+        action='append',
+        default=[],
+        metavar='TOPIC',
+        help='label images: TOPIC, CAMERA=TOPIC, a TOPIC with {camera} in it, or none '
+        '(default: CAMERA/ground_truth/panoptic/image where there is one)',
+    )
+    add('--truth-format', choices=TRUTH_FORMATS, default=PANOPTIC, help='(default: panoptic)')
+    add('--start', type=float, default=0.0, metavar='S', help='seconds to leave out at first')
+    add('--duration', type=float, metavar='S', help='seconds to evaluate from there')
+    add('--stride', type=int, default=1, metavar='N', help='every N-th image of each camera')
+    add('--limit', type=int, metavar='N', help='at most N images of each camera')
+    add(
+        '--require',
+        action='append',
+        default=[],
+        metavar='FIGURE>=VALUE',
+        help='exit with status 2 unless this holds; may be given again',
+    )
+    add('--write-png', action='store_true', help='write label images to OUTPUT/labels')
+    add('--write-bag', type=Path, metavar='BAG', help='write labels and instances as a rosbag2')
+    add('--restart', action='store_true', help='throw away what an earlier run left')
+    return parser.parse_args(arguments)
+
+
+def options_of(options: argparse.Namespace, *, model: Path, command: str) -> ReplayOptions:
+    """The evaluation that a command line asks for.
+
+    Raises:
+        EvaluationError: a number is impossible.
+    """
+    return ReplayOptions(
+        bag=options.bag,
+        model=model,
+        output=options.output,
+        cameras=tuple(name for name in options.cameras.split(',') if name),
+        truths=tuple(options.ground_truth),
+        truth_format=options.truth_format,
+        part=BagPart(options.start, options.duration, options.stride, options.limit),
+        write_png=options.write_png,
+        write_bag=options.write_bag,
+        restart=options.restart,
+        command=command,
+    )
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """A bar on the terminal with the time that is left, and the function that moves it."""
+    with tqdm(unit='frame', desc='Evaluating', disable=None) as bar:
+        is_first = True
+
+        def move(done: int, total: int) -> None:
+            nonlocal is_first
+            bar.total = max(total, done)
+            if is_first:  # what an earlier run did is no part of this one's pace
+                bar.initial, is_first = done, False
+            bar.update(done - bar.n)
+
+        yield move
+
+
+def run(options: argparse.Namespace, *, command: str) -> tuple[ReplayReport, list[str]]:
+    """Evaluate and print; returns the report and why it misses what is required of it.
+
+    Raises:
+        UpsnetError: whatever kept it from being done, with what to do about it.
+    """
+    requirements = [Requirement.parse(text) for text in options.require]
+    model = options.model or default_model_path()
+    asked = options_of(options, model=model, command=command)
+    with PanopticPipeline.load(
+        model, backend=options.backend, num_threads=options.threads
+    ) as pipeline:
+        with progress_bar() as progress:
+            report = evaluate_replay(asked, pipeline, progress)
+    print(summary_text(report, options.output))
+    return report, failures(requirements, report.total)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    options = parse_arguments(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    command = shlex.join(['python', '-m', 'upsnet_ros.evaluation.replay', *words])
+    try:
+        _, missed = run(options, command=command)
+    except UpsnetError as error:
+        print(f'The evaluation failed: {error}', file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print('Stopped. The same command goes on from here.', file=sys.stderr)
+        return INTERRUPTED
+    for reason in missed:
+        print(f'Requirement missed: {reason}', file=sys.stderr)
+    return REQUIREMENT_MISSED if missed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,150 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures of the few worst frames of a replay, kept on disk as it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from upsnet_ros.core.labels import LabelSet
+from upsnet_ros.evaluation.errors import EvaluationError
+from upsnet_ros.evaluation.frame_scores import FrameMaterial
+from upsnet_ros.evaluation.frames import FrameOutcome, SentFrame
+from upsnet_ros.evaluation.panels import difference_panel, fit_width, labels_panel, truth_panel
+from upsnet_ros.evaluation.replay_frames import FrameRecord
+from upsnet_ros.evaluation.replay_report import WorstFrame, rounded
+
+WORST_FRAMES = 6
+# Worst frames follow each other; one of a camera within so long is enough to see it [ns].
+APART_NS = 1_000_000_000
+FOLDER = 'worst'
+LARGEST_WIDTH = 1280
+JPEG_FLAGS = [cv2.IMWRITE_JPEG_QUALITY, 88]
+
+
+def badness(record: FrameRecord) -> tuple[int, float]:
+    """Orders frames, the greatest being the worst: by quality, without truth by unknown pixels."""
+    if record.pq is not None:
+        return 1, 100.0 - record.pq
+    return 0, record.unknown_share
+
+
+@dataclass(frozen=True)
+class _Kept:
+    record: FrameRecord
+    pictures: dict[str, str]
+
+
+class WorstPictures:
+    """Writes pictures of the frames that are the worst so far, and removes those that no more are.
+
+    Args:
+        folder: the run's output.
+        label_set: colours of the classes.
+        count: frames to keep.
+    """
+
+    def __init__(self, folder: Path, label_set: LabelSet, *, count: int = WORST_FRAMES) -> None:
+        self._folder = folder
+        self._label_set = label_set
+        self._count = count
+        self._kept: list[_Kept] = []
+
+    def remember(self, record: FrameRecord) -> None:
+        """Take over a frame whose pictures an earlier run wrote."""
+        paths = {
+            kind: self._path(record, kind) for kind in ('image', 'labels', 'truth', 'difference')
+        }
+        found = {kind: path for kind, path in paths.items() if (self._folder / path).is_file()}
+        if 'image' in found:
+            self._kept.append(_Kept(record, found))
+
+    def offer(
+        self,
+        record: FrameRecord,
+        *,
+        image: np.ndarray,
+        labels: np.ndarray,
+        truth: np.ndarray | None,
+    ) -> None:
+        """Keep a frame if it is one of the worst.
+
+        Args:
+            record: what was measured.
+            image: BGR uint8 [H, W, 3].
+            labels: label image uint16 [H, W].
+            truth: label image uint16 [H, W], or None.
+
+        Raises:
+            EvaluationError: a picture cannot be written.
+        """
+        if badness(record)[1] == 0.0:
+            return  # nothing is wrong with it
+        near = [kept for kept in self._kept if _is_near(kept.record, record)]
+        if any(badness(kept.record) >= badness(record) for kept in near):
+            return
+        others = [kept for kept in self._kept if kept not in near]
+        others.sort(key=lambda kept: badness(kept.record))
+        if len(others) >= self._count and badness(others[0].record) >= badness(record):
+            return
+        out = near + (
+            others[: len(others) - self._count + 1] if len(others) >= self._count else []
+        )
+        for kept in out:
+            self._forget(kept)
+        self._kept.append(_Kept(record, self._write(record, image, labels, truth)))
+
+    def _forget(self, kept: _Kept) -> None:
+        self._kept.remove(kept)
+        for path in kept.pictures.values():
+            (self._folder / path).unlink(missing_ok=True)
+
+    def _path(self, record: FrameRecord, kind: str) -> str:
+        camera = record.camera.replace('/', '_')
+        return f'{FOLDER}/{camera}_{record.stamp_ns}_{kind}.jpg'
+
+    def _write(
+        self, record: FrameRecord, image: np.ndarray, labels: np.ndarray, truth: np.ndarray | None
+    ) -> dict[str, str]:
+        sent = SentFrame(record.index, record.stamp_ns, record.stamp_ns)
+        usable = truth if truth is not None and truth.shape == labels.shape else None
+        material = FrameMaterial(FrameOutcome(sent, None), image, labels, usable)
+        panels = {
+            'image': image,
+            'labels': labels_panel(material, self._label_set),
+            'truth': truth_panel(material, self._label_set),
+            'difference': difference_panel(material),
+        }
+        (self._folder / FOLDER).mkdir(exist_ok=True)
+        written = {}
+        for kind, panel in panels.items():
+            if panel is not None:
+                written[kind] = self._path(record, kind)
+                shown = fit_width(panel, min(panel.shape[1], LARGEST_WIDTH))
+                if not cv2.imwrite(str(self._folder / written[kind]), shown, JPEG_FLAGS):
+                    raise EvaluationError(
+                        f'{self._folder / written[kind]} could not be written. Is the disk full?'
+                    )
+        return written
+
+    def ranked(self) -> tuple[WorstFrame, ...]:
+        """The frames kept, the worst first."""
+        ordered = sorted(self._kept, key=lambda kept: badness(kept.record), reverse=True)
+        return tuple(
+            WorstFrame(
+                camera=kept.record.camera,
+                stamp_ns=kept.record.stamp_ns,
+                pq=rounded(kept.record.pq),
+                unknown_share=round(kept.record.unknown_share, 6),
+                pictures=kept.pictures,
+            )
+            for kept in ordered
+        )
+
+
+def _is_near(one: FrameRecord, other: FrameRecord) -> bool:
+    return one.camera == other.camera and abs(one.stamp_ns - other.stamp_ns) < APART_NS
