@@ -118,6 +118,14 @@ def test_a_signal_ends_the_node_cleanly(run, client, number) -> None:
     assert 'Traceback' not in process.stderr.read()
 
 
+def test_a_signal_that_comes_twice_at_once_is_one(run, client) -> None:
+    process = run(FAKE_NODE)
+    wait_for_node(client)
+    process.send_signal(signal.SIGINT)
+    status, seconds = stop(process, signal.SIGINT)
+    assert (status, seconds < END_S) == (0, True), seconds
+
+
 def test_a_signal_ends_the_node_while_a_frame_is_in_work(run, client) -> None:
     process = run([*FAKE_NODE, '--blocked'], diagnostics_period=0.05)
     wait_for_node(client)

@@ -9,8 +9,10 @@ Exit status: 0 after SIGINT, SIGTERM or a lifecycle shutdown; 1 when the automat
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from types import FrameType
 
@@ -25,6 +27,8 @@ from upsnet_ros.node.perception_node import PerceptionNode
 
 # The longest a signal waits for its answer while nothing else wakes the executor.
 WAKE_INTERVAL_S = 0.2
+# A signal so soon after the first one is the same once more.
+ECHO_S = 1.0
 START_FAILED, BAD_PARAMETER = 1, 2
 
 
@@ -33,13 +37,21 @@ class StopSignal:
 
     def __init__(self) -> None:
         self.received = False
+        self._received_at = 0.0
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._remember)
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
-        """Notes the first signal; a second one ends the process at once."""
-        self.received = True
-        signal.signal(number, signal.SIG_DFL)
+        """Notes the first signal; another one, not an echo of it, ends the process at once.
+
+        A launch without a terminal hands a signal on that the process group has got already.
+        """
+        now = time.monotonic()
+        if self.received and now - self._received_at > ECHO_S:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        elif not self.received:
+            self.received, self._received_at = True, now
 
 
 def start(node: PerceptionNode) -> bool:
