@@ -76,7 +76,7 @@ def shared_files() -> list[tuple[str, list[str]]]:
     """Configuration, launch files, models, deployment: placed as a ROS installation has them."""
     files = [
         path
-        for folder in ('config', 'deploy', 'launch')
+        for folder in ('config', 'deploy', 'launch', 'msg')
         for path in sorted((ROOT / folder).rglob('*'))
         if path.is_file() and '__pycache__' not in path.parts
     ]
