@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
+from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
@@ -143,9 +146,10 @@ class CameraOutputs:
         if settings.publish_timing and self._timing.get_subscription_count():
             self._timing.publish(timing_message(durations_ms, header))
 
-    def destroy(self) -> None:
-        """Destroys the publishers."""
-        for publisher in (
+    @property
+    def _publishers(self) -> tuple[Any, ...]:
+        """All publishers."""
+        return (
             self._panoptic,
             self._instances,
             self._class_info,
@@ -154,5 +158,17 @@ class CameraOutputs:
             self._overlay,
             self._timing,
             *(self._vision.publishers if self._vision is not None else ()),
-        ):
+        )
+
+    def destroy(self, *, deadline: float) -> None:
+        """Destroys the publishers.
+
+        What was published last would be lost with them, so its receipt is waited for.
+
+        Args:
+            deadline: until when, seconds of the steady clock.
+        """
+        for publisher in self._publishers:
+            left_s = max(0.0, deadline - time.monotonic())
+            publisher.wait_for_all_acked(Duration(seconds=left_s))
             self._node.destroy_lifecycle_publisher(publisher)

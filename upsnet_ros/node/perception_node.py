@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -37,7 +38,7 @@ from upsnet_ros.node.timing import NodeTiming
 from upsnet_ros.node.transitions import Lifecycle
 
 # With the wake-up of the executor and the end of the process: under two seconds after a signal.
-WORKER_TIMEOUT_S = 1.2
+WORKER_TIMEOUT_S, RECEIPT_TIMEOUT_S = 1.2, 0.2
 WATCHDOG_PERIOD_S = 0.2
 ANY_STEP_BACK = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1))
 SUCCESS = TransitionCallbackReturn.SUCCESS
@@ -189,15 +190,13 @@ class PerceptionNode(LifecycleNode):
 
     def _frame_processor(self, engines: EngineSlot) -> FrameProcessor:
         """What the worker does with frames."""
-        parameters = self.parameters
+        values = self.parameters
         return FrameProcessor(
             lambda: engines.engine.pipeline,
             outputs=self._outputs,
-            views=camera_views(
-                parameters.camera_names, parameters.regions_of_interest, parameters.rotations
-            ),
-            max_image_pixels=parameters.max_image_pixels,
-            settings=OutputSettings.of(parameters),
+            views=camera_views(values.camera_names, values.regions_of_interest, values.rotations),
+            max_image_pixels=values.max_image_pixels,
+            settings=OutputSettings.of(values),
             timing=self._timing,
             recovery=self._recovery,
             ros_time_s=lambda: self.get_clock().now().nanoseconds * 1e-9,
@@ -227,8 +226,9 @@ class PerceptionNode(LifecycleNode):
         if self._supervisor is not None:
             self._unfinished = self._supervisor.worker.unfinished
         self._supervisor = self._intake = self._processor = self._recovery = None
+        deadline = time.monotonic() + RECEIPT_TIMEOUT_S
         for outputs in self._outputs.values():
-            outputs.destroy()
+            outputs.destroy(deadline=deadline)
         self._outputs.clear()
         self._cameras.clear()
         if self._engines is not None:
