@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -40,6 +40,11 @@ class FrameTable:
         """Return the table of some of its frames, in the order of `rows` (int [n])."""
         arrays = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != 'names'}
         return FrameTable(names=tuple(self.names[row] for row in rows.tolist()), **arrays)
+
+    def with_quality_of(self, judged: np.ndarray) -> FrameTable:
+        """Return the table with zero quality and overlap where `judged` (bool [F]) is not set."""
+        kept = judged.astype(np.float64)[:, None, None]
+        return replace(self, quality=self.quality * kept, overlap=self.overlap * kept)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,225 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Two evaluated replays of the same bag beside each other: what got better, and how sure that is.
+
+Differences are this report less the other, over the frames that both have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from upsnet_ros.core.labels import LabelSet
+from upsnet_ros.evaluation.comparison_data import (
+    ClassDifference,
+    ComparedFrame,
+    ComparedReport,
+    Comparison,
+    Difference,
+    FrameCounts,
+)
+from upsnet_ros.evaluation.errors import EvaluationError
+from upsnet_ros.evaluation.frame_table import FrameTable
+from upsnet_ros.evaluation.paired_bootstrap import (
+    BootstrapOptions,
+    PairedFigures,
+    compare_paired,
+)
+from upsnet_ros.evaluation.replay_frames import FRAMES_FILE, read_header
+from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
+from upsnet_ros.evaluation.replay_table import read_table, shared_frames, true_segments
+
+FRAMES_SHOWN = 6
+# Name among the figures, factor to the unit that is shown, whether more is better.
+TOTALS = (
+    ('pq', 1.0, True),
+    ('sq', 1.0, True),
+    ('rq', 1.0, True),
+    ('pq_things', 1.0, True),
+    ('pq_stuff', 1.0, True),
+    ('miou', 1.0, True),
+    ('unknown_share', 100.0, False),
+    ('latency_mean_ms', 1.0, False),
+    ('latency_p50_ms', 1.0, False),
+    ('latency_p95_ms', 1.0, False),
+    ('latency_p99_ms', 1.0, False),
+)
+
+
+def compare_reports(
+    folder: Path, against: Path, *, options: BootstrapOptions, frames_shown: int = FRAMES_SHOWN
+) -> Comparison:
+    """Compare the reports of two folders.
+
+    Args:
+        folder: The report that is judged.
+        against: The one it is compared with.
+        options: How sure the differences are is found out.
+        frames_shown: Up to so many frames that got better, and as many that got worse.
+
+    Raises:
+        EvaluationError: a report cannot be read, they are of different bags, ground truth or
+            label sets, or they share no frame.
+    """
+    reports = [_read(path) for path in (folder, against)]
+    _refuse_unlike(*reports, folder, against)
+    label_set = reports[0].label_set
+    tables = [read_table(path, label_set) for path in (folder, against)]
+    shared = shared_frames(*tables)
+    _refuse_other_frames(*shared, folder, against)
+    judged = np.all([table.overlap.any(axis=(1, 2)) for table in shared], axis=0)  # [F]
+    paired = compare_paired(
+        *(table.with_quality_of(judged) for table in shared),
+        num_stuff=label_set.num_stuff,
+        options=options,
+    )
+    moved = list(_frame_differences(*shared))
+    return Comparison(
+        this=_facts(folder, reports[0]),
+        against=_facts(against, reports[1]),
+        frames=FrameCounts(
+            both=len(shared[0]),
+            with_truth=int(np.count_nonzero(judged)),
+            only_this=len(tables[0]) - len(shared[0]),
+            only_against=len(tables[1]) - len(shared[1]),
+        ),
+        bootstrap=options,
+        totals={
+            name: _difference(paired, name, 0, factor=factor, higher_is_better=higher)
+            for name, factor, higher in TOTALS
+        },
+        classes=_classes(paired, label_set),
+        better=_most(moved, frames_shown, sign=1),
+        worse=_most(moved, frames_shown, sign=-1),
+    )
+
+
+def _read(folder: Path) -> ReplayReport:
+    """A report; what is wrong with it names the folder."""
+    try:
+        return read_report(folder)
+    except EvaluationError as error:
+        raise EvaluationError(f'{folder} cannot be compared: {error}') from error
+
+
+def _start_ns(folder: Path) -> int | None:
+    """When the bag of a report was recorded [ns]; its path tells nothing, as bags are copied."""
+    bag = read_header(folder / FRAMES_FILE).get('bag')
+    start_ns = bag.get('start_ns') if isinstance(bag, dict) else None
+    return start_ns if isinstance(start_ns, int) else None
+
+
+def _refuse_unlike(
+    this: ReplayReport, against: ReplayReport, folder: Path, other_folder: Path
+) -> None:
+    """Refuse reports whose figures mean different things.
+
+    Raises:
+        EvaluationError: bags or label sets differ.
+    """
+    for what, one, other in (
+        ('starts of the bags [ns]', _start_ns(folder), _start_ns(other_folder)),
+        ('durations of the bags [s]', *(round(r.bag.duration_s, 3) for r in (this, against))),
+        ('messages in the bags', this.bag.messages, against.bag.messages),
+        ('label sets', this.label_set.name, against.label_set.name),
+    ):
+        if one != other and None not in (one, other):
+            raise EvaluationError(
+                f'{folder} ({this.bag.path}) and {other_folder} ({against.bag.path}) have '
+                f'different {what}: {one} and {other}. Only evaluations of the same bag with the '
+                'same classes can be compared'
+            )
+    if this.label_set != against.label_set:
+        raise EvaluationError(
+            f"the label sets '{this.label_set.name}' of {folder} and {other_folder} have "
+            'different classes; expected the same names, kinds and ids'
+        )
+
+
+def _refuse_other_frames(
+    this: FrameTable, against: FrameTable, folder: Path, other_folder: Path
+) -> None:
+    """Refuse evaluations that share no frame, or whose frames had other ground truth.
+
+    Raises:
+        EvaluationError: it is so.
+    """
+    if not len(this):
+        raise EvaluationError(
+            f'{folder} and {other_folder} share no frame (camera and stamp); evaluate the same '
+            'cameras and the same part of the bag'
+        )
+    segments = [true_segments(table) for table in (this, against)]
+    known = [counts.any(axis=1) for counts in segments]
+    unlike = known[0] & known[1] & (segments[0] != segments[1]).any(axis=1)
+    if unlike.any():
+        camera, stamp_ns = this.names[int(np.argmax(unlike))]
+        raise EvaluationError(
+            f'{np.count_nonzero(unlike)} frames of {folder} and {other_folder} have different '
+            f'ground truth, the first at {stamp_ns} ns of camera {camera}: they are of different '
+            'bags or topics. Evaluate both against the same ground truth'
+        )
+
+
+def _difference(
+    paired: PairedFigures,
+    name: str,
+    column: int,
+    *,
+    factor: float = 1.0,
+    higher_is_better: bool = True,
+) -> Difference:
+    """One figure of both, their difference and its interval; None for what is no number."""
+    values = [
+        float(np.ravel(getattr(part, name))[column]) * factor
+        for part in (paired.this, paired.against, paired.difference, paired.low, paired.high)
+    ]
+    return Difference(
+        *(None if np.isnan(value) else value for value in values),
+        higher_is_better=higher_is_better,
+    )
+
+
+def _classes(paired: PairedFigures, label_set: LabelSet) -> tuple[ClassDifference, ...]:
+    return tuple(
+        ClassDifference(
+            class_id=entry.train_id,
+            name=entry.name,
+            is_thing=entry.is_thing,
+            **{
+                part: _difference(paired, f'class_{part}', entry.train_id)
+                for part in ('pq', 'sq', 'rq', 'iou')
+            },
+        )
+        for entry in label_set.classes
+    )
+
+
+def _frame_differences(this: FrameTable, against: FrameTable) -> Iterator[ComparedFrame]:
+    """Frames that have a panoptic quality in both."""
+    for (camera, stamp_ns), one, other in zip(this.names, this.pq, against.pq, strict=True):
+        if not np.isnan(one) and not np.isnan(other):
+            yield ComparedFrame(camera, stamp_ns, float(one), float(other))
+
+
+def _most(frames: Sequence[ComparedFrame], count: int, *, sign: int) -> tuple[ComparedFrame, ...]:
+    """The frames with the largest difference of a sign, the largest first."""
+    moved = [frame for frame in frames if sign * frame.difference > 0]
+    moved.sort(key=lambda frame: (-sign * frame.difference, frame.camera, frame.stamp_ns))
+    return tuple(moved[:count])
+
+
+def _facts(folder: Path, report: ReplayReport) -> ComparedReport:
+    return ComparedReport(
+        folder=str(folder),
+        kind=report.kind,
+        model=report.model.name,
+        model_path=report.model.path,
+        sha256=report.model.sha256,
+        backend=report.model.backend,
+        device=report.model.device,
+        command=report.command,
+    )
