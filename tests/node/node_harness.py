@@ -156,7 +156,8 @@ class NodeHarness:
             pipeline.gate.set()
         for thread in self._threads:
             thread.close()
-        self.node.trigger_shutdown()
+        if not self.node.lifecycle.is_finalized:
+            self.node.trigger_shutdown()
         self.client.destroy_node()
         self.node.destroy_node()
         rclpy.shutdown(context=self._context)

@@ -139,6 +139,36 @@ def labels_publisher_count(harness) -> int:
     return harness.client.count_publishers('camera/panoptic/image')
 
 
+@pytest.mark.parametrize('times', [1, 2], ids=['once', 'in error processing too'])
+def test_a_transition_that_breaks_down_releases_everything(start_node, monkeypatch, times) -> None:
+    harness = start_node(diagnostics_period=0.05).activate()
+    diagnostics = harness.diagnostics()
+    node, pipeline = harness.node, harness.loader.pipeline
+    publisher = harness.client.create_publisher(Image, 'camera/image_raw', 1)
+    whole, calls = node._intake.close, []
+
+    def close() -> None:
+        whole()
+        calls.append(1)
+        if len(calls) <= times:
+            raise OSError('out of handles')
+
+    monkeypatch.setattr(node._intake, 'close', close)
+    assert not harness.change_state('deactivate')
+    wait_until(lambda: pipeline.closed == 1, 'the release')
+    wait_until(lambda: publisher.get_subscription_count() == 0, 'no subscription')
+    messages = diagnostics.wait_for(
+        lambda seen: 'out of handles' in find_status(seen, 'engine').message, 'the reason'
+    )
+    assert find_status(messages, 'engine').level == b'\x02'
+    assert (node._engines, node._supervisor, node._outputs, node._cameras) == (None, None, {}, [])
+    assert node.lifecycle.is_finalized == (times == 2)
+    if times == 1:
+        assert harness.state() == 'unconfigured'
+        harness.activate()
+        serve_one(harness, stamp=3)
+
+
 def test_late_subscriber_receives_the_class_table(start_node) -> None:
     harness = start_node().activate()
     table = harness.subscribe(PanopticClassInfo, 'camera/panoptic/class_info', LATCHED).wait()[0]

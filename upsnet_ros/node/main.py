@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The executable `perception_node`.
 
-Exit status: 0 after SIGINT, SIGTERM or a lifecycle shutdown; 1 when the automatic start failed;
-2 for an impossible parameter or command line.
+Exit status: 0 after SIGINT, SIGTERM or a lifecycle shutdown; 1 when the automatic start failed, or
+a transition broke down and error processing too; 2 for an impossible parameter or command line.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from rclpy.signals import SignalHandlerOptions
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.node.engine import PipelineLoader
 from upsnet_ros.node.perception_node import PerceptionNode
+from upsnet_ros.node.transitions import LAST_RESORT
 
 # The longest a signal waits for its answer while nothing else wakes the executor.
 WAKE_INTERVAL_S = 0.2
 # A signal so soon after the first one is the same once more.
 ECHO_S = 1.0
-START_FAILED, BAD_PARAMETER = 1, 2
+START_FAILED, BROKEN_DOWN, BAD_PARAMETER = 1, 1, 2
 
 
 class StopSignal:
@@ -73,12 +74,12 @@ def serve(node: PerceptionNode, stop: StopSignal) -> int:
         return START_FAILED
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    while rclpy.ok() and not stop.received and not node.is_finalized:
+    while rclpy.ok() and not stop.received and not node.lifecycle.is_finalized:
         executor.spin_once(timeout_sec=WAKE_INTERVAL_S)
     executor.shutdown(timeout_sec=0)
-    if not node.is_finalized:
+    if not node.lifecycle.is_finalized:
         node.trigger_shutdown()
-    return 0
+    return BROKEN_DOWN if node.lifecycle.failure.startswith(LAST_RESORT) else 0
 
 
 def main(

@@ -172,3 +172,10 @@ class CameraOutputs:
             left_s = max(0.0, deadline - time.monotonic())
             publisher.wait_for_all_acked(Duration(seconds=left_s))
             self._node.destroy_lifecycle_publisher(publisher)
+
+
+def destroy_outputs(outputs: dict[str, CameraOutputs], *, receipt_timeout_s: float) -> None:
+    """Destroys the publishers of all cameras and empties the dictionary."""
+    deadline = time.monotonic() + receipt_timeout_s
+    while outputs:
+        outputs.popitem()[1].destroy(deadline=deadline)

@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import threading
-import time
+from contextlib import ExitStack
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -27,7 +27,7 @@ from upsnet_ros.node.engine import Engine, PipelineLoader, load_engine, threshol
 from upsnet_ros.node.engine_slot import EngineSlot
 from upsnet_ros.node.frame_processor import FrameProcessor
 from upsnet_ros.node.intake import Intake, frame_store
-from upsnet_ros.node.outputs import CameraOutputs, OutputSettings
+from upsnet_ros.node.outputs import CameraOutputs, OutputSettings, destroy_outputs
 from upsnet_ros.node.parameter_server import ParameterServer
 from upsnet_ros.node.parameters import NodeParameters
 from upsnet_ros.node.publication_qos import COMPLETE_OUTPUT_QOS, OUTPUT_QOS
@@ -41,12 +41,14 @@ from upsnet_ros.node.transitions import Lifecycle
 WORKER_TIMEOUT_S, RECEIPT_TIMEOUT_S = 1.2, 0.2
 WATCHDOG_PERIOD_S = 0.2
 ANY_STEP_BACK = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1))
-SUCCESS = TransitionCallbackReturn.SUCCESS
-ERROR = TransitionCallbackReturn.ERROR
+SUCCESS, ERROR = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.ERROR
 
 
 class PerceptionNode(LifecycleNode):
     """Cameras in, panoptic labels out.
+
+    Attributes:
+        lifecycle: the state that the node is in, and why the last transition failed.
 
     Args:
         load_pipeline: makes the pipeline in place of the real one, for tests without a model.
@@ -59,7 +61,7 @@ class PerceptionNode(LifecycleNode):
     def __init__(self, *, load_pipeline: PipelineLoader | None = None, **options: Any) -> None:
         super().__init__('perception_node', **options)
         self._load_pipeline = load_pipeline
-        self._lifecycle = Lifecycle(self.get_logger())
+        self.lifecycle = Lifecycle(self.get_logger())
         self._enabled = True
         self._timing = NodeTiming()
         self._clock_jumps = 0
@@ -90,11 +92,6 @@ class PerceptionNode(LifecycleNode):
     def parameters(self) -> NodeParameters:
         """The values that hold now."""
         return self._parameter_server.values
-
-    @property
-    def is_finalized(self) -> bool:
-        """True after a shutdown transition; the node can only be destroyed then."""
-        return self._lifecycle.state == 'finalized'
 
     # --- transitions
 
@@ -141,7 +138,7 @@ class PerceptionNode(LifecycleNode):
 
     def _transition(self, name: str, action: Any, **options: Any) -> TransitionCallbackReturn:
         """Runs a transition within its boundary and reports how it ended."""
-        result = self._lifecycle.run(name, action, **options)
+        result = self.lifecycle.run(name, action, **options)
         self._publish_diagnostics()
         return result
 
@@ -212,40 +209,42 @@ class PerceptionNode(LifecycleNode):
 
     def _close_intake(self) -> None:
         """Unsubscribes, forgets waiting frames and stops the worker; may be called again."""
-        if self._intake is not None:
-            self._intake.close()
-        worker = self._supervisor.worker if self._supervisor is not None else None
-        if worker is not None and not worker.stop(timeout_s=WORKER_TIMEOUT_S):
-            self.get_logger().warning(
-                f'the frame in work takes longer than {WORKER_TIMEOUT_S} s; its result is lost'
-            )
+        try:
+            if self._intake is not None:
+                self._intake.close()
+        finally:
+            supervisor = self._supervisor
+            if supervisor and not supervisor.worker.stop(timeout_s=WORKER_TIMEOUT_S):
+                self.get_logger().warning(
+                    f'the frame in work takes longer than {WORKER_TIMEOUT_S} s; its result is lost'
+                )
+                self._unfinished = supervisor.worker.unfinished
 
     def _release(self) -> None:
         """Undoes configure in reverse order; may be called in any state and again."""
-        self._close_intake()
-        if self._supervisor is not None:
-            self._unfinished = self._supervisor.worker.unfinished
-        self._supervisor = self._intake = self._processor = self._recovery = None
-        deadline = time.monotonic() + RECEIPT_TIMEOUT_S
-        for outputs in self._outputs.values():
-            outputs.destroy(deadline=deadline)
-        self._outputs.clear()
-        self._cameras.clear()
-        if self._engines is not None:
-            engines, self._engines = self._engines, None
-            engines.close()
+        with ExitStack() as steps:  # each is taken, whatever becomes of those before
+            if self._engines is not None:
+                steps.callback(self._engines.close)
+            steps.callback(self._cameras.clear)
+            steps.callback(destroy_outputs, self._outputs, receipt_timeout_s=RECEIPT_TIMEOUT_S)
+            steps.callback(self._forget_parts)
+            self._close_intake()
+
+    def _forget_parts(self) -> None:
+        """The node is unconfigured from here on."""
+        self._supervisor = self._intake = self._processor = self._recovery = self._engines = None
 
     # --- faults
 
     def _watch(self) -> None:
         """Has a worker that died or hangs replaced; deactivates the node where that is no use."""
-        if self._lifecycle.state != 'active':
+        if self.lifecycle.state != 'active':
             return
         reason = self._supervisor.check(timeout_s=self.parameters.watchdog_timeout)
         if reason:
             self.get_logger().error(f'{reason}; the node is deactivated, activate it to try again')
             self.trigger_deactivate()
-            self._lifecycle.failure = f'deactivated: {reason}'
+            self.lifecycle.failure = f'deactivated: {reason}'
             self._publish_diagnostics()
 
     def _on_clock_jump(self, jump: TimeJump) -> None:
@@ -277,16 +276,16 @@ class PerceptionNode(LifecycleNode):
             self._intake.enable(self._enabled)
         response.success = True
         response.message = (
-            f'intake {"on" if self._enabled else "off"}, node {self._lifecycle.state}'
+            f'intake {"on" if self._enabled else "off"}, node {self.lifecycle.state}'
         )
         return response
 
     def _publish_diagnostics(self) -> None:
         """Publishes the state of engine, cameras and times, whether or not frames arrive."""
         parts = NodeParts(
-            self._lifecycle.state,
+            self.lifecycle.state,
             self._enabled,
-            self._lifecycle.failure,
+            self.lifecycle.failure,
             self._clock_jumps,
             self._engines.engine if self._engines is not None else None,
             self._supervisor.state if self._supervisor is not None else None,

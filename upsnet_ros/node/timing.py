@@ -36,11 +36,13 @@ class TimingWindow:
                 window = self._durations.setdefault(stage, deque(maxlen=self._frames))
                 window.append(duration)
 
-    def percentile(self, stage: str, share: float) -> float | None:
-        """A percentile (0 to 100) of a stage in milliseconds, None before its first frame."""
+    def percentiles(self, stage: str, shares: Sequence[float]) -> list[float | None]:
+        """Percentiles (0 to 100) of a stage in milliseconds, None before its first frame."""
         with self._lock:
             window = list(self._durations.get(stage, ()))
-        return float(np.percentile(window, share)) if window else None
+        if not window:
+            return [None] * len(shares)
+        return [float(value) for value in np.percentile(window, shares)]
 
     def last(self, stage: str) -> float | None:
         """A stage of the last frame in milliseconds, None before its first frame."""

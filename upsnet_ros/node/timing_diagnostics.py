@@ -63,7 +63,7 @@ def timing_status(
     WARN when the last frame, or one of twenty, took longer than the limit; ERROR when as many in
     a row did as the deadline says.
     """
-    last, most = timing.last(DEADLINE_STAGE), timing.percentile(DEADLINE_STAGE, 95)
+    last, (most,) = timing.last(DEADLINE_STAGE), timing.percentiles(DEADLINE_STAGE, (95,))
     row_is_fine = not deadline.max_consecutive or delays.in_a_row < deadline.max_consecutive
     is_fine = not deadline.limit_ms or (not delays.in_a_row and (most or 0) <= deadline.limit_ms)
     values: dict[str, object] = {
@@ -74,8 +74,8 @@ def timing_status(
         'delayed_frames': delays.total,
     }
     for stage in timing.stages() or [DEADLINE_STAGE]:
-        for share in SHARES:
-            values[f'{stage}_ms_p{share}'] = _milliseconds(timing.percentile(stage, share))
+        for share, value in zip(SHARES, timing.percentiles(stage, SHARES), strict=True):
+            values[f'{stage}_ms_p{share}'] = _milliseconds(value)
     level, message = DiagnosticStatus.OK, 'no frame yet'
     if most is not None:
         limit = f', limit {deadline.limit_ms:g} ms' if deadline.limit_ms else ''

@@ -16,13 +16,14 @@ from rclpy.lifecycle import TransitionCallbackReturn
 
 from upsnet_ros.core.errors import UpsnetError
 
+LAST_RESORT = 'error processing'
 STATE_AFTER = {
     'configure': 'inactive',
     'activate': 'active',
     'deactivate': 'inactive',
     'cleanup': 'unconfigured',
     'shutdown': 'finalized',
-    'error processing': 'unconfigured',
+    LAST_RESORT: 'unconfigured',
 }
 
 
@@ -41,6 +42,11 @@ class Lifecycle:
         self.state = 'unconfigured'
         self.failure = ''
         self._logger = logger
+
+    @property
+    def is_finalized(self) -> bool:
+        """True after a shutdown, or when nothing else helped; the node can only be destroyed."""
+        return self.state == 'finalized'
 
     def run(
         self,
@@ -66,9 +72,11 @@ class Lifecycle:
         result = guarded(name, action, on_failure=on_failure, logger=self._logger, failed=failed)
         if result == TransitionCallbackReturn.SUCCESS:
             self.state = STATE_AFTER[name]
-            if name != 'error processing':
+            if name != LAST_RESORT:
                 self.failure = ''
             self._logger.info(f'{name}: {self.state}')
+        elif name == LAST_RESORT:
+            self.state = 'finalized'
         return result
 
 
