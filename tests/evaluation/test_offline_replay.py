@@ -1,0 +1,137 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import psutil
+import pytest
+
+from tests.evaluation.blue_drive import IMAGE_TYPE, blue_rows
+from tests.evaluation.replay_bags import write_rows
+from tests.evaluation.small_drive import T, header, stamp_of
+from tests.fakes.fake_backend import FakeBackend, make_manifest
+from tests.fakes.tiny_model import write_tiny_model
+from upsnet_ros.core.errors import ImageError, ModelError
+from upsnet_ros.core.structures import NetworkOutput
+from upsnet_ros.evaluation.errors import EvaluationError
+from upsnet_ros.evaluation.replay_evaluation import ReplayOptions, evaluate_replay
+from upsnet_ros.evaluation.replay_report import ReplayReport
+from upsnet_ros.evaluation.staged_pipeline import StagedPipeline
+from upsnet_ros.pipeline import PanopticPipeline
+
+
+@pytest.mark.parametrize('size', [(64, 96), (97, 31), (1, 1), (300, 500)])
+def test_stages_give_what_the_pipeline_gives(tmp_path: Path, size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(4)
+    with PanopticPipeline.load(write_tiny_model(tmp_path), num_threads=1) as pipeline:
+        pipeline.set_thresholds(stuff_area_limit=5)
+        stages = StagedPipeline(pipeline)
+        for _ in range(3):
+            image = rng.integers(0, 20, (*size, 3)).astype(np.uint8)
+            result, ms = stages.label(stages.infer(stages.place(image)))
+            expected = pipeline.process(image).panoptic
+            np.testing.assert_array_equal(result.label_image, expected.label_image)
+            assert result.instances == expected.instances
+            assert result.unknown_share == expected.unknown_share
+            assert set(ms) == {'preprocess', 'inference', 'panoptic_head', 'total'}
+            assert ms['total'] == pytest.approx(sum(ms.values()) - ms['total'])
+        with pytest.raises(ImageError):
+            stages.place(np.zeros((3, 3), np.uint8))
+
+
+def evaluate(bag: Path, backend: FakeBackend, **options: object) -> ReplayReport:
+    progress = options.pop('progress', lambda done, total: None)
+    asked = ReplayOptions(bag=bag, model=Path('none'), output=bag.parent / 'out', **options)
+    manifest = make_manifest(input_size=backend.input_size)
+    with PanopticPipeline(backend, manifest) as pipeline:
+        return evaluate_replay(asked, pipeline, progress)
+
+
+def test_the_network_does_not_wait_for_what_is_done_beside_it(tmp_path: Path) -> None:
+    class SlowBackend(FakeBackend):
+        def infer(self, image_bgr: np.ndarray) -> NetworkOutput:
+            time.sleep(0.02)
+            return super().infer(image_bgr)
+
+    bag = write_rows(tmp_path / 'bag', blue_rows(60))
+    report = evaluate(bag, SlowBackend(), write_png=True, write_bag=tmp_path / 'labels')
+    assert report.speed['network_share'] > 0.8  # bounds of `make bench` are stricter
+    assert report.speed['frames'] == 60
+
+
+def test_memory_does_not_grow_with_the_bag(tmp_path: Path) -> None:
+    class ForgetfulBackend(FakeBackend):
+        def infer(self, image_bgr: np.ndarray) -> NetworkOutput:
+            return self._answer(image_bgr)
+
+    frames = 2000
+    picture = np.zeros((192, 320, 3), np.uint8)
+    data = cv2.imencode('.png', picture)[1].ravel()
+    rows = [
+        (
+            '/camera/image_raw/compressed',
+            IMAGE_TYPE,
+            stamp_of(i),
+            T[IMAGE_TYPE](header(stamp_of(i)), 'png', data),
+        )
+        for i in range(frames)
+    ]
+    bag = write_rows(tmp_path / 'bag', rows)
+    del rows
+    resident = {}
+
+    def watch(done: int, total: int) -> None:
+        if done in (200, frames):
+            resident[done] = psutil.Process().memory_info().rss
+
+    report = evaluate(bag, ForgetfulBackend(), progress=watch)
+    assert report.total.decoded == frames
+    # Kept images would be 330 MB, kept label images 220 MB.
+    assert resident[frames] - resident[200] < 30e6
+
+
+def test_a_network_that_fails_ends_the_evaluation(tmp_path: Path) -> None:
+    def fail(image: np.ndarray) -> NetworkOutput:
+        raise ModelError('out of memory')
+
+    class Failing(FakeBackend):
+        calls = 0
+
+        def infer(self, image_bgr: np.ndarray) -> NetworkOutput:
+            self.calls += 1
+            return fail(image_bgr) if self.calls > 5 else super().infer(image_bgr)
+
+    bag = write_rows(tmp_path / 'bag', blue_rows(9))
+    with pytest.raises(ModelError, match='out of memory'):
+        evaluate(bag, Failing())
+    lines = (tmp_path / 'out' / 'frames.jsonl').read_text().splitlines()
+    assert len(lines) == 1 + 3  # two answers of the warm-up
+
+
+def test_answers_that_cannot_be_used_are_counted(tmp_path: Path) -> None:
+    class Spoiling(FakeBackend):
+        calls = 0
+
+        def infer(self, image_bgr: np.ndarray) -> NetworkOutput:
+            output = super().infer(image_bgr)
+            self.calls += 1
+            if self.calls in self.bad:
+                output.semantic_logits[0, 0, 0] = np.nan
+            return output
+
+        bad = {4, 5}
+
+    bag = write_rows(tmp_path / 'bag', blue_rows(6))
+    report = evaluate(bag, Spoiling())
+    assert (report.total.decoded, len(report.total.skipped)) == (4, 2)
+    assert [s.stamp_ns for s in report.total.skipped] == [stamp_of(1), stamp_of(2)]
+
+    class AllSpoiled(Spoiling):
+        bad = set(range(3, 99))
+
+    with pytest.raises(EvaluationError, match='none of 6 images'):
+        evaluate(bag, AllSpoiled(), restart=True)
