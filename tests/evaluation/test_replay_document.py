@@ -1,0 +1,62 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""docs/replay_evaluation.md tells of every option, figure and key."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from upsnet_ros.evaluation.replay import parse_arguments
+from upsnet_ros.evaluation.replay_frames import FrameRecord, FrameStep, SkippedFrame
+from upsnet_ros.evaluation.replay_report import (
+    SCHEMA_VERSION,
+    BagFacts,
+    CameraFigures,
+    LatencyFigures,
+    ModelFacts,
+    ReplayReport,
+    SeriesPoint,
+    SkippedMessage,
+    WorstFrame,
+)
+from upsnet_ros.evaluation.requirements import COMPARISONS, FIGURES
+
+TEXT = (Path(__file__).parents[2] / 'docs' / 'replay_evaluation.md').read_text()
+KINDS = (
+    ReplayReport,
+    BagFacts,
+    ModelFacts,
+    CameraFigures,
+    LatencyFigures,
+    SeriesPoint,
+    SkippedMessage,
+    WorstFrame,
+    FrameRecord,
+    FrameStep,
+    SkippedFrame,
+)
+
+
+@pytest.mark.parametrize('kind', KINDS, ids=lambda kind: kind.__name__)
+def test_every_key_is_described(kind: type) -> None:
+    assert [f.name for f in fields(kind) if f'`{f.name}`' not in TEXT] == []
+
+
+def test_every_figure_and_comparison_of_a_requirement_is_named() -> None:
+    assert [name for name in (*FIGURES, *COMPARISONS) if f'`{name}`' not in TEXT] == []
+
+
+def test_every_option_is_described(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_arguments(['--help'])
+    words = {word.strip('[],:') for word in capsys.readouterr().out.split()}
+    options = {word for word in words if word.startswith('--')} - {'--help', '--output'}
+    assert len(options) > 12
+    assert [option for option in sorted(options) if f'`{option}' not in TEXT] == []
+
+
+def test_the_version_is_the_one_that_is_written() -> None:
+    assert f'`schema_version` is {SCHEMA_VERSION}.' in TEXT
