@@ -1,9 +1,9 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The real executable with the fake pipeline: `python -m tests.node.fake_node [--blocked|--slow]`.
+"""The real executable with the fake pipeline: `python -m tests.node.fake_node [OPTION]`.
 
 With `--blocked` a frame in work never ends. With `--slow` it takes a while, and the red value of
-its first pixel is printed when work on it begins.
+its first pixel is printed when work on it begins. With `--broken` intake cannot be closed.
 """
 
 import sys
@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from tests.node.fake_pipeline import FakeLoader, FakePipeline
+from upsnet_ros.node.intake import Intake
 from upsnet_ros.node.main import main
 
 SLOW_S = 0.3
@@ -47,6 +48,14 @@ class SlowLoader(FakeLoader):
 
 LOADERS = {'--blocked': BlockedLoader, '--slow': SlowLoader}
 
+
+def refuse(intake: Intake) -> None:
+    """Stands for the closing of intake."""
+    raise OSError('out of handles')
+
+
 if __name__ == '__main__':
+    if '--broken' in sys.argv:
+        Intake.close = refuse
     chosen = next((LOADERS[name] for name in LOADERS if name in sys.argv), FakeLoader)
     sys.exit(main(load_pipeline=chosen()))

@@ -154,7 +154,8 @@ def labels_of(message: Image) -> np.ndarray:
 
 
 @pytest.fixture
-def cameras(start_node):
+def cameras(start_node, monkeypatch):
+    monkeypatch.setattr('upsnet_ros.node.camera.ALIVE_S', 60.0)  # however slow the machine is
     harness = start_node(
         loader=BatchLoader(), camera_names=NAMES, batch_tolerance=1.0, input_qos='reliable'
     ).activate()
@@ -213,6 +214,20 @@ def test_a_run_that_fails_costs_the_frames_that_were_in_it(cameras) -> None:
     publish_all(harness, publishers, 9)
     for name in NAMES:
         assert labels[name].wait(2)[-1].header.stamp.sec == 9
+
+
+def test_answers_that_can_none_be_used_count_as_one_failure_of_the_model(
+    cameras, monkeypatch
+) -> None:
+    harness, labels, publishers = cameras
+    pipeline = harness.loader.pipeline
+    monkeypatch.setattr(
+        pipeline, 'process_batch', lambda images: [ModelError('NaN') for _ in images]
+    )
+    publish_all(harness, publishers, 5)
+    states = harness.node._cameras
+    wait_until(lambda: [c.snapshot().failed for c in states] == [1, 1, 1], 'the failures')
+    assert harness.node._recovery.state.total == 1
 
 
 def test_batches_are_switched_off_live(cameras) -> None:

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rclpy.context import Context
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
@@ -150,6 +152,19 @@ def test_a_signal_ends_the_node_while_a_frame_is_in_work(run, client) -> None:
     status, seconds = stop(process, signal.SIGTERM)
     assert (status, seconds < END_S) == (0, True), seconds
     assert 'takes longer than' in process.stderr.read()
+
+
+def test_a_node_that_nothing_helps_ends_with_its_reason_and_status(run, client) -> None:
+    process = run([*FAKE_NODE, '--broken'])
+    wait_for_node(client)
+    service = client.create_client(ChangeState, 'perception_node/change_state')
+    wait_until(service.service_is_ready, 'the service')
+    request = ChangeState.Request()
+    request.transition.id = Transition.TRANSITION_DEACTIVATE
+    service.call_async(request)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert 'error processing failed: OSError: out of handles' in errors
 
 
 def test_without_autostart_the_node_waits_unconfigured(run, client) -> None:

@@ -61,6 +61,19 @@ def test_a_full_queue_is_an_error_and_what_waited_is_still_answered(start_node) 
     assert [m.header.stamp.sec for m in labels.wait(3)] == [1, 2, 3]
 
 
+def test_a_publisher_that_may_lose_images_is_named(start_node, capfd) -> None:
+    harness = start_node(process_all=True).activate()
+    labels = harness.subscribe(Image, 'camera/panoptic/image')
+    assert 'may be lost' not in capfd.readouterr().err
+    unreliable = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+    raw = harness.client.create_publisher(Image, 'camera/image_raw', unreliable)
+    wait_until(lambda: raw.get_subscription_count() == 1, 'a subscription that takes it')
+    raw.publish(image_message(half_blue_image(), stamp=1))
+    labels.wait()
+    errors = capfd.readouterr().err
+    assert 'camera/image_raw' in errors and 'may be lost' in errors and 'RELIABLE' in errors
+
+
 @pytest.mark.parametrize(
     ('values', 'text'),
     [

@@ -13,7 +13,7 @@ import numpy as np
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from sensor_msgs.msg import CameraInfo
 
-from upsnet_ros.core.errors import ImageError, UpsnetError
+from upsnet_ros.core.errors import ImageError, ModelError, UpsnetError
 from upsnet_ros.core.image_view import ImageView
 from upsnet_ros.core.structures import PanopticResult
 from upsnet_ros.node.camera import CameraState
@@ -137,7 +137,10 @@ class FrameProcessor:
         try:
             pipeline = self._pipeline()
             if len(images) > 1:
-                return pipeline.process_batch(images)
+                results = pipeline.process_batch(images)
+                if all(isinstance(result, ModelError) for result in results):
+                    raise results[0]
+                return results
             return [pipeline.process(images[0])]
         except Exception as error:  # a frame must not end the node
             if permit.is_withdrawn:

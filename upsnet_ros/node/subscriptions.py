@@ -77,6 +77,7 @@ class CameraSubscriptions:
         self._camera = camera
         self._on_image = on_image
         self._is_auto = input_qos == 'auto'
+        self._process_all = process_all
         self._relaxed_qos = QoSProfile(
             depth=DEEP_DEPTH if process_all else 1, reliability=ReliabilityPolicy.BEST_EFFORT
         )
@@ -106,6 +107,11 @@ class CameraSubscriptions:
             self._relax_soon.trigger()
 
         is_relaxed = profile.reliability == ReliabilityPolicy.BEST_EFFORT
+        if is_relaxed and self._process_all:
+            self._node.get_logger().warning(
+                f"topic '{topic}': its publisher is not reliable, so images may be lost on the "
+                "way although 'process_all' is true; let it offer RELIABLE"
+            )
         callbacks = SubscriptionEventCallbacks(
             incompatible_qos=relax if self._is_auto and not is_relaxed else incompatible,
             use_default_callbacks=False,
