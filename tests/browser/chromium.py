@@ -10,6 +10,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,14 @@ OPTIONS = (
     '--remote-debugging-pipe',
 )
 # Descriptors 3 and 4 are where the browser reads commands and writes answers.
-LAUNCHER = 'exec "$0" "$@" 3<&{read} 4>&{write}'
+LAUNCHER = """
+import os, sys
+read, write = (os.dup2(int(fd), 100 + i) for i, fd in enumerate(sys.argv[1:3]))
+os.dup2(read, 3)
+os.dup2(write, 4)
+os.closerange(5, 110)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 class BrowserError(Exception):
@@ -141,10 +149,10 @@ class Browser:
         self._pending = b''
         self._number = 0
         self._log = profile / 'log.txt'
-        launcher = LAUNCHER.format(read=commands, write=answers)
+        launcher = [sys.executable, '-c', LAUNCHER, str(commands), str(answers), str(program)]
         with self._log.open('wb') as log:
             self._process = subprocess.Popen(
-                ['sh', '-c', launcher, str(program), *OPTIONS, f'--user-data-dir={profile}'],
+                [*launcher, *OPTIONS, f'--user-data-dir={profile}'],
                 pass_fds=(commands, answers),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -48,6 +48,14 @@ def interval(difference: Difference, *, digits: int = 2) -> str:
     return f'{signed(difference.low, digits=digits)} to {signed(difference.high, digits=digits)}'
 
 
+def report_names(comparison: Comparison) -> tuple[str, str]:
+    """Names of both reports: their models, with the folders where these have the same name."""
+    this, against = comparison.this, comparison.against
+    if this.model != against.model:
+        return this.model, against.model
+    return f'{this.model} ({this.folder})', f'{against.model} ({against.folder})'
+
+
 def shown_totals(comparison: Comparison) -> dict[str, Difference]:
     """The totals that have a figure and mean the same in both reports."""
     return {
