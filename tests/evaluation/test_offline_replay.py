@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from tests.fakes.fake_backend import FakeBackend, make_manifest
 from tests.fakes.tiny_model import write_tiny_model
 from upsnet_ros.core.errors import ImageError, ModelError
 from upsnet_ros.core.structures import NetworkOutput
+from upsnet_ros.evaluation import replay_evaluation
 from upsnet_ros.evaluation.errors import EvaluationError
+from upsnet_ros.evaluation.offline_replay import stage_workers
 from upsnet_ros.evaluation.replay_evaluation import ReplayOptions, evaluate_replay
 from upsnet_ros.evaluation.replay_report import ReplayReport
 from upsnet_ros.evaluation.staged_pipeline import StagedPipeline
@@ -61,6 +64,26 @@ def test_the_network_does_not_wait_for_what_is_done_beside_it(tmp_path: Path) ->
     report = evaluate(bag, SlowBackend(), write_png=True, write_bag=tmp_path / 'labels')
     assert report.speed['network_share'] > 0.8  # bounds of `make bench` are stricter
     assert report.speed['frames'] == 60
+
+
+def test_many_threads_beside_the_network_give_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bag = write_rows(tmp_path / 'bag', blue_rows(40))
+    one = evaluate(bag, FakeBackend())
+    monkeypatch.setattr(replay_evaluation, 'stage_workers', lambda: 4)
+    four = evaluate(bag, FakeBackend(), restart=True)
+    assert four.total.stability == one.total.stability and four.total.decoded == 40
+    stamps = [point.stamp_ns for point in four.cameras['camera'].series]
+    assert stamps == [stamp_of(i) for i in range(40)]
+
+
+@pytest.mark.parametrize(('cores', 'workers'), [(1, 1), (2, 1), (4, 1), (8, 2), (16, 4), (128, 4)])
+def test_threads_beside_the_network_are_a_quarter_of_the_cores(
+    monkeypatch: pytest.MonkeyPatch, cores: int, workers: int
+) -> None:
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda process: set(range(cores)))
+    assert stage_workers() == workers
 
 
 def test_memory_does_not_grow_with_the_bag(tmp_path: Path) -> None:

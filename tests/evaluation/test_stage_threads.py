@@ -16,6 +16,16 @@ def test_results_come_in_order_through_several_stages() -> None:
     assert list(staged(str, doubled, name='text')) == [str(2 * n) for n in range(50)]
 
 
+def test_several_workers_keep_the_order_and_work_at_once() -> None:
+    def slow(item: int) -> int:
+        time.sleep(0.03 if item % 2 else 0.01)
+        return item
+
+    start = time.perf_counter()
+    assert list(staged(slow, range(40), name='four', workers=4)) == list(range(40))
+    assert time.perf_counter() - start < 0.6  # one after another they take 0.8 s
+
+
 def test_no_items_give_no_results() -> None:
     assert list(staged(str, [], name='none')) == []
 
@@ -46,13 +56,15 @@ def test_a_stage_is_only_so_far_ahead() -> None:
     results.close()
 
 
-def test_an_error_comes_where_its_result_would_have_come() -> None:
+@pytest.mark.parametrize('workers', [1, 3])
+def test_an_error_comes_where_its_result_would_have_come(workers: int) -> None:
     def refuse_three(item: int) -> int:
         if item == 3:
             raise ValueError('three')
         return item
 
-    results = staged(str, staged(refuse_three, range(9), name='one'), name='two')
+    numbers = staged(refuse_three, range(9), name='one', workers=workers)
+    results = staged(str, numbers, name='two', workers=workers)
     assert [next(results) for _ in range(3)] == ['0', '1', '2']
     with pytest.raises(ValueError, match='three'):
         next(results)
@@ -69,7 +81,8 @@ def test_an_error_of_the_items_is_raised() -> None:
         next(results)
 
 
-def test_giving_up_ends_all_threads_and_closes_the_source() -> None:
+@pytest.mark.parametrize('workers', [1, 3])
+def test_giving_up_ends_all_threads_and_closes_the_source(workers: int) -> None:
     closed = threading.Event()
 
     def endless() -> Iterator[int]:
@@ -81,7 +94,8 @@ def test_giving_up_ends_all_threads_and_closes_the_source() -> None:
             closed.set()
 
     before = threading.active_count()
-    results = staged(str, staged(abs, endless(), name='one'), name='two')
+    numbers = staged(abs, endless(), name='one', workers=workers)
+    results = staged(str, numbers, name='two', workers=workers)
     assert next(results) == '1'
     results.close()
     assert closed.wait(2.0)

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every frame of a bag through the network, with everything else running beside it.
 
-Three threads work one after another on each frame (reading and decoding, the network, the
-panoptic head with the measures), and the calling thread writes. A few frames are on their way at
-any time, so memory does not grow with the bag.
+Four stages work one after another on each frame (reading and decoding, the network, the panoptic
+head, the measures), each in threads of its own, and the calling thread writes. A few frames are on
+their way at any time, so memory does not grow with the bag.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ from upsnet_ros.evaluation.replay_frames import FrameRecord, SkippedFrame
 from upsnet_ros.evaluation.replay_stream import StreamedFrame
 from upsnet_ros.evaluation.stage_threads import staged
 from upsnet_ros.evaluation.staged_pipeline import Answer, PlacedImage, StagedPipeline
+
+MOST_WORKERS = 4
 
 Outcome = Callable[[StreamedFrame], bool | None]
 
@@ -79,6 +82,14 @@ class _Answered:
     problem: str | None
 
 
+@dataclass(frozen=True)
+class _Labelled:
+    decoded: _Decoded
+    result: PanopticResult | None = None
+    ms: dict[str, float] | None = None
+    problem: str | None = None
+
+
 @dataclass
 class OfflineReplay:
     """The stages of an evaluation.
@@ -89,6 +100,7 @@ class OfflineReplay:
         stages: the loaded model.
         judge: measures the labels.
         truth_format: one of `replay_decoding.TRUTH_FORMATS`.
+        workers: threads that decode, and threads of the panoptic head.
         network: what the network took, so far.
     """
 
@@ -97,6 +109,7 @@ class OfflineReplay:
     stages: StagedPipeline
     judge: FrameJudge
     truth_format: str
+    workers: int = 1
     network: NetworkTime = field(default_factory=NetworkTime)
 
     def __post_init__(self) -> None:
@@ -115,9 +128,11 @@ class OfflineReplay:
         Raises:
             ModelError: the network failed.
         """
-        decoded = staged(self._decode, _needed(stream, outcome), name='decode')
+        needed = _needed(stream, outcome)
+        decoded = staged(self._decode, needed, name='decode', workers=self.workers)
         answered = staged(self._answer, decoded, name='network')
-        yield from staged(self._label, answered, name='labels')
+        labelled = staged(self._label, answered, name='labels', workers=self.workers)
+        yield from staged(self._judge, labelled, name='measures')
 
     def _decode(self, item: tuple[StreamedFrame, bool]) -> _Decoded:
         frame, is_known = item
@@ -167,28 +182,47 @@ class OfflineReplay:
         self.network.frames += 1
         return _Answered(decoded, answer, None)
 
-    def _label(self, answered: _Answered) -> LabelledFrame:
-        decoded, frame, problem = answered.decoded, answered.decoded.frame, answered.problem
-        if answered.answer is not None:
-            try:
-                result, ms = self.stages.label(answered.answer)
-            except ModelError as error:  # one answer that cannot be used: the node goes on, too
-                problem = str(error)
-        if problem is not None:
+    def _label(self, answered: _Answered) -> _Labelled:
+        if answered.answer is None:
+            return _Labelled(answered.decoded, problem=answered.problem)
+        try:
+            result, ms = self.stages.label(answered.answer)
+        except ModelError as error:  # one answer that cannot be used: the node goes on, too
+            return _Labelled(answered.decoded, problem=str(error))
+        return _Labelled(answered.decoded, result, ms)
+
+    def _judge(self, labelled: _Labelled) -> LabelledFrame:
+        decoded, frame = labelled.decoded, labelled.decoded.frame
+        if labelled.result is None or labelled.ms is None:
+            problem = labelled.problem or 'no labels'
             skipped = SkippedFrame(frame.camera, frame.index, frame.stamp_ns, problem)
             return LabelledFrame(frame, skipped, is_known=decoded.is_known)
         record = self.judge(
-            frame, result, ms=ms, truth=decoded.truth, truth_problem=decoded.truth_problem
+            frame,
+            labelled.result,
+            ms=labelled.ms,
+            truth=decoded.truth,
+            truth_problem=decoded.truth_problem,
         )
         return LabelledFrame(
             frame,
             record,
             frame_id=decoded.frame_id,
             image=decoded.image,
-            result=result,
+            result=labelled.result,
             truth=decoded.truth,
             is_known=decoded.is_known,
         )
+
+
+def stage_workers() -> int:
+    """Threads of a stage that may have several: a quarter of the cores, 1 to 4.
+
+    The network on a CPU takes all cores; one on a GPU is fast enough to wait for one thread.
+    """
+    affinity = getattr(os, 'sched_getaffinity', None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return min(max(cores // 4, 1), MOST_WORKERS)
 
 
 def _needed(

@@ -16,7 +16,12 @@ from upsnet_ros.evaluation.frame_judge import FrameJudge
 from upsnet_ros.evaluation.label_bag import LabelBag
 from upsnet_ros.evaluation.label_files import write_label
 from upsnet_ros.evaluation.machine import describe_machine
-from upsnet_ros.evaluation.offline_replay import LabelledFrame, NetworkTime, OfflineReplay
+from upsnet_ros.evaluation.offline_replay import (
+    LabelledFrame,
+    NetworkTime,
+    OfflineReplay,
+    stage_workers,
+)
 from upsnet_ros.evaluation.replay_bag import ReplayBag
 from upsnet_ros.evaluation.replay_cameras import CameraTopics, find_cameras
 from upsnet_ros.evaluation.replay_decoding import PANOPTIC
@@ -162,6 +167,7 @@ class _Run:
                 stages=StagedPipeline(self._pipeline),
                 judge=FrameJudge(self._label_set),
                 truth_format=options.truth_format,
+                workers=stage_workers(),
             )
             self._pipeline.warm_up(WARM_UP_RUNS)
             progress(len(journal), total)

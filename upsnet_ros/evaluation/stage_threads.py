@@ -8,7 +8,9 @@ OpenCV, the codecs and the network let go of the interpreter lock, so threads ar
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Empty, Full, Queue
 from typing import TypeVar
 
@@ -29,18 +31,25 @@ _END = object()
 
 
 def staged(
-    function: Callable[[Item], Result], items: Iterable[Item], *, name: str, ahead: int = 2
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    name: str,
+    ahead: int = 2,
+    workers: int = 1,
 ) -> Iterator[Result]:
-    """Like `map`, in one thread that is at most `ahead` results before its consumer.
+    """Like `map`, in a thread that is at most `ahead` results before its consumer.
 
     An exception of the function or of the items is raised where its result would have come. When
     the iteration is given up, so is the work of the thread, and that of the stages before it.
 
     Args:
-        function: called in the thread, one item after another.
-        items: taken in the same thread.
+        function: called in the thread, one item after another; or in `workers` threads of its own.
+        items: taken in the thread.
         name: of the thread.
         ahead: results that may wait.
+        workers: with more than one, items are worked on at once; results keep their order, and
+            twice as many items as there are workers are on their way besides.
     """
     results: Queue[object] = Queue(ahead)
     given_up = threading.Event()
@@ -53,19 +62,20 @@ def staged(
                 continue
 
     def work() -> None:
-        source = iter(items)
+        done = map(function, items) if workers == 1 else _at_once(function, items, workers)
         try:
-            for item in source:
-                put(function(item))
+            for result in done:
+                put(result)
                 if given_up.is_set():
                     break
             put(_END)
         except BaseException as error:
             put(_Failed(error))
         finally:
-            close = getattr(source, 'close', None)
-            if close is not None:
-                close()
+            for iterator in (done, items):  # a map has nothing to close, its items may have
+                close = getattr(iterator, 'close', None)
+                if close is not None:
+                    close()
 
     thread = threading.Thread(target=work, name=name, daemon=True)
     thread.start()
@@ -77,6 +87,34 @@ def staged(
     finally:
         given_up.set()
         thread.join()
+
+
+def _at_once(
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int
+) -> Iterator[Result]:
+    """Results in order; when it is given up, what has not begun is not begun any more."""
+    pool = ThreadPoolExecutor(workers, thread_name_prefix='stage')
+    pending: deque[Future[Result]] = deque()
+    failed: Exception | None = None
+    source = iter(items)
+    try:
+        while True:
+            try:
+                item = next(source)
+            except StopIteration:
+                break
+            except Exception as error:  # what came before it is worked on first
+                failed = error
+                break
+            pending.append(pool.submit(function, item))
+            if len(pending) >= 2 * workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+        if failed is not None:
+            raise failed
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _take(results: Queue[object], thread: threading.Thread) -> object:
