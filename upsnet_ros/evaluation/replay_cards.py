@@ -104,8 +104,8 @@ def _latency_card(total: CameraFigures, comparison: Comparison | None) -> str:
 
 def _stability_card(stability: Json) -> str:
     return card(
-        'Pixels that flip', percent(stability['flip_share'], digits=2), '% a frame',
-        f'instances a second: +{number(stability["births_per_second"])}, '
+        'Pixels that flip', percent(stability['flip_share'], digits=2), '%',
+        f'of a frame · instances a second: +{number(stability["births_per_second"])}, '
         f'−{number(stability["deaths_per_second"])}',
     )  # fmt: skip
 
