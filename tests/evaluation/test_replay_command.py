@@ -102,6 +102,27 @@ def test_what_cannot_be_done_is_told(
     assert all(part in error for part in told.split('.*'))
 
 
+def test_a_page_is_written_and_a_run_compared_with_another(
+    bag: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = bag.parent / 'out'
+    assert run(bag, model) == 0
+    page = (output / 'report.html').read_text()
+    assert '<html' in page and not (output / 'comparison.json').exists()
+    again = [str(bag), '--model', str(model), '--output', str(bag.parent / 'new')]
+    capsys.readouterr()
+    assert main([*again, '--against', str(output)]) == 0
+    assert (bag.parent / 'new' / 'comparison.json').exists()
+    assert 'report.html' in capsys.readouterr().out
+    assert main(again) == 0  # a comparison of an earlier report goes
+    assert not (bag.parent / 'new' / 'comparison.json').exists()
+
+
+def test_what_a_run_is_compared_with_is_looked_at_first(bag: Path, model: Path) -> None:
+    assert run(bag, model, '--against', str(bag.parent / 'nowhere')) == 1
+    assert not (bag.parent / 'out').exists()
+
+
 def test_labels_are_written_as_a_bag_with_the_stamps_of_the_input(bag: Path, model: Path) -> None:
     labels = bag.parent / 'labels'
     assert run(bag, model, '--write-bag', str(labels)) == 0

@@ -19,9 +19,14 @@ from pathlib import Path
 from tqdm import tqdm
 
 from upsnet_ros.core.errors import UpsnetError
+from upsnet_ros.evaluation.comparison import compare_reports
+from upsnet_ros.evaluation.comparison_data import COMPARISON_FILE, write_comparison
+from upsnet_ros.evaluation.comparison_text import comparison_text
+from upsnet_ros.evaluation.paired_bootstrap import BootstrapOptions
 from upsnet_ros.evaluation.replay_decoding import PANOPTIC, TRUTH_FORMATS
 from upsnet_ros.evaluation.replay_evaluation import Progress, ReplayOptions, evaluate_replay
-from upsnet_ros.evaluation.replay_report import ReplayReport
+from upsnet_ros.evaluation.replay_page import write_replay_page
+from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
 from upsnet_ros.evaluation.replay_stream import BagPart
 from upsnet_ros.evaluation.replay_summary import summary_text
 from upsnet_ros.evaluation.requirements import FIGURES, Requirement, failures
@@ -66,6 +71,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         metavar='FIGURE>=VALUE',
         help='exit with status 2 unless this holds; may be given again',
     )
+    add('--against', type=Path, metavar='FOLDER', help='compare with the report in this folder')
     add('--write-png', action='store_true', help='write label images to OUTPUT/labels')
     add('--write-bag', type=Path, metavar='BAG', help='write labels and instances as a rosbag2')
     add('--restart', action='store_true', help='throw away what an earlier run left')
@@ -116,6 +122,8 @@ def run(options: argparse.Namespace, *, command: str) -> tuple[ReplayReport, lis
         UpsnetError: whatever kept it from being done, with what to do about it.
     """
     requirements = [Requirement.parse(text) for text in options.require]
+    if options.against is not None:
+        read_report(options.against)  # refuses what is none before the work begins
     model = options.model or default_model_path()
     asked = options_of(options, model=model, command=command)
     with PanopticPipeline.load(
@@ -124,7 +132,22 @@ def run(options: argparse.Namespace, *, command: str) -> tuple[ReplayReport, lis
         with progress_bar() as progress:
             report = evaluate_replay(asked, pipeline, progress)
     print(summary_text(report, options.output))
+    write_pages(options.output, against=options.against)
     return report, failures(requirements, report.total)
+
+
+def write_pages(folder: Path, *, against: Path | None) -> None:
+    """Write the report's page, and before it the comparison with another report.
+
+    Raises:
+        UpsnetError: the two reports cannot be compared.
+    """
+    (folder / COMPARISON_FILE).unlink(missing_ok=True)  # it was of the report before this one
+    if against is not None:
+        comparison = compare_reports(folder, against, options=BootstrapOptions())
+        write_comparison(comparison, folder)
+        print(f'\n{comparison_text(comparison)}')
+    print(f'  page:   {write_replay_page(folder)}')
 
 
 def main(arguments: list[str] | None = None) -> int:
