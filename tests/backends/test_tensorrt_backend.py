@@ -21,7 +21,7 @@ from tests.fakes.fake_tensorrt import (
     tiny_tensors,
 )
 from tests.fakes.tiny_engine import write_tiny_engine
-from upsnet_ros.backends.cuda_runtime import CudaError
+from upsnet_ros.backends.cuda_runtime import CudaError, CudaRuntime
 from upsnet_ros.backends.engine_check import StaleEngineError
 from upsnet_ros.backends.onnx_backend import OnnxBackend
 from upsnet_ros.backends.tensorrt_backend import TensorRtBackend
@@ -458,6 +458,38 @@ def test_an_engine_of_several_cameras_answers_for_each(
         np.testing.assert_array_equal(single.infer(image).semantic_logits, answer.semantic_logits)
     assert len(single.infer_batch(images[:2])) == 2
     single.close()
+
+
+@pytest.mark.parametrize(
+    ('before', 'after', 'expected'),
+    [(5000, 1500, 3500), (1500, 1500, 0), (1500, 5000, 0)],
+    ids=['taken', 'nothing', 'freed by another process'],
+)
+def test_it_says_what_it_took_of_the_gpus_memory(
+    engine_path: Path, tensorrt: FakeTensorRt, monkeypatch, before: int, after: int, expected: int
+) -> None:
+    sizes = iter([before, after])
+    monkeypatch.setattr(CudaRuntime, 'free_memory', lambda runtime: next(sizes))
+    backend = load(engine_path)
+    assert backend.device_memory_bytes == expected
+    backend.close()
+
+
+def test_a_device_lost_after_loading_frees_the_engine(
+    engine_path: Path, tensorrt: FakeTensorRt, cuda: FakeCuda, monkeypatch
+) -> None:
+    calls = []
+
+    def free_memory(runtime: CudaRuntime) -> int:
+        calls.append(1)
+        if len(calls) == 2:
+            raise CudaError('cudaMemGetInfo', 'cudaErrorDevicesUnavailable', 'gone')
+        return 5000
+
+    monkeypatch.setattr(CudaRuntime, 'free_memory', free_memory)
+    with pytest.raises(ModelError, match='gone'):
+        load(engine_path)
+    assert cuda.live == 0
 
 
 @pytest.mark.parametrize('count', [0, 4])

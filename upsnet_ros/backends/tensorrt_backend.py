@@ -48,6 +48,8 @@ class TensorRtBackend:
         cameras: how many images it labels at once.
         failures: images that were lost because the engine or the device failed.
         rebuilds: how often context or engine were made anew after a failure.
+        device_memory_bytes: by how much the GPU's free memory fell when the engine was loaded, so
+            what another process took at that moment counts too.
     """
 
     name = 'tensorrt'
@@ -77,6 +79,7 @@ class TensorRtBackend:
         self.input_size = manifest.input_size
         self.failures = 0
         self.rebuilds = 0
+        self.device_memory_bytes = 0
         self._engine_path = Path(engine_path)
         self._manifest = manifest
         self._library = load_tensorrt_library()
@@ -162,9 +165,17 @@ class TensorRtBackend:
         return read_fitting_engine(self._engine_path, surroundings)
 
     def _open(self, content: bytes) -> EngineSession:
-        return EngineSession(
+        # Measured here alone: any other thread that asks may spoil a graph that is recorded.
+        free = self._cuda.free_memory()
+        session = EngineSession(
             self._library, self._cuda, content, self._manifest, images=self.cameras
         )
+        try:
+            self.device_memory_bytes = max(0, free - self._cuda.free_memory())
+        except ModelError:
+            session.close()
+            raise
+        return session
 
     def _run(self, images_bgr: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """Run the engine; after a failure say what to mend before the next image."""
