@@ -53,9 +53,8 @@ def worker_status(
     else:
         level = DiagnosticStatus.OK
         limit = f', limit {limit_s:g} s' if limit_s else ''
-        message = f'a frame is in work for {state.busy_for_s:.2f} s{limit}'
-        if not state.busy_for_s:
-            message = 'waits for frames'
+        busy = f'a frame is in work for {state.busy_for_s:.2f} s{limit}'
+        message = busy if state.busy_for_s else 'waits for frames'
     return status_message(name, hardware_id, level, message, values)
 
 

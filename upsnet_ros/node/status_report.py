@@ -56,17 +56,9 @@ def node_statuses(
     """
     engine = parts.engine
     model = engine.model if engine else ''
-    state = EngineState(
-        parts.lifecycle_state,
-        parts.is_enabled,
-        model,
-        {**(engine.facts() if engine else {}), 'clock_jumps': str(parts.clock_jumps)},
-        parts.failure,
-        file_was_replaced=engine is not None and engine.file_was_replaced,
-    )
     is_open = parts.lifecycle_state == 'active' and parts.is_enabled
     return [
-        engine_status(node, state),
+        engine_status(node, _engine_state(parts, model)),
         worker_status(
             node,
             parts.worker,
@@ -92,3 +84,16 @@ def node_statuses(
             limit_mib=parameters.max_memory,
         ),
     ]
+
+
+def _engine_state(parts: NodeParts, model: str) -> EngineState:
+    """What there is to say of the engine."""
+    engine = parts.engine
+    return EngineState(
+        parts.lifecycle_state,
+        parts.is_enabled,
+        model,
+        {**(engine.facts() if engine else {}), 'clock_jumps': str(parts.clock_jumps)},
+        parts.failure,
+        file_was_replaced=engine is not None and engine.file_was_replaced,
+    )
