@@ -29,6 +29,16 @@ CUT_OFF = """
     .filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0)
     .map(e => `${e.tagName}.${e.className}: ${e.textContent}`)
 """
+# Numbers that are broken into several lines.
+BROKEN = """
+[...document.querySelectorAll('td, th')].filter(cell => {
+    if (!/^[+-]?[0-9.]+$/.test(cell.textContent) && cell.tagName == 'TD') return false;
+    if (cell.closest('.facts') || cell.textContent.includes(' ')) return false;
+    const range = document.createRange();
+    range.selectNodeContents(cell);
+    return new Set([...range.getClientRects()].map(r => Math.round(r.top))).size > 1;
+}).map(cell => cell.textContent)
+"""
 IMAGES = """
 Promise.all([...document.images].map(i => i.decode().then(() => i.naturalWidth, () => 0)))
 """
@@ -106,6 +116,7 @@ def test_a_page_fits_and_works(browser: Browser, path: Path, width: int, dark: b
     assert page.evaluate('document.documentElement.scrollWidth') <= width
     assert page.evaluate(BEYOND) == []
     assert page.evaluate(CUT_OFF) == []
+    assert page.evaluate(BROKEN) == []
     assert page.evaluate(OVERLAPS) == []
     assert 0 not in page.evaluate(IMAGES)
     assert page.messages == []
@@ -147,13 +158,15 @@ def test_the_checks_find_what_they_are_for(browser: Browser, tmp_path) -> None:
         '<!DOCTYPE html><meta name="viewport" content="width=device-width"><body>'
         '<p style="width:3000px">wide</p><img src="missing.jpg">'
         '<h1 style="width:20px;overflow:hidden;white-space:nowrap">cut off here</h1>'
+        '<table><td style="max-width:20px;overflow-wrap:anywhere">1234.5</td></table>'
         '<svg aria-label="both"><text x="5" y="20">one</text><text x="9" y="20">two</text></svg>'
         '<script>console.error("said"); throw new Error("thrown")</script>'
     )
     page = browser.new_page()
     page.open(path, width=390, height=900)
     assert page.evaluate('document.documentElement.scrollWidth') > 390
-    assert page.evaluate(BEYOND) and page.evaluate(CUT_OFF) and page.evaluate(OVERLAPS)
+    for check in (BEYOND, CUT_OFF, BROKEN, OVERLAPS):
+        assert page.evaluate(check) != [], check
     assert page.evaluate(IMAGES) == [0]
     told = '\n'.join(page.messages)
     assert 'error: said' in told and 'exception' in told

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from upsnet_ros.core.errors import UpsnetError
+from upsnet_ros.evaluation.compared_labels import write_compared_pictures
 from upsnet_ros.evaluation.comparison import FRAMES_SHOWN, compare_reports
 from upsnet_ros.evaluation.comparison_data import (
     COMPARISON_FILE,
@@ -45,6 +46,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         f'(default: {defaults.block_frames})')  # fmt: skip
     add('--frames', type=int, default=FRAMES_SHOWN, metavar='N',
         help=f'frames that got better and worse to show (default: {FRAMES_SHOWN})')  # fmt: skip
+    add('--no-pictures', action='store_true',
+        help='do not label these frames again to show them side by side')  # fmt: skip
     return parser.parse_args(arguments)
 
 
@@ -67,8 +70,11 @@ def run(options: argparse.Namespace) -> Comparison:
     )
     options.output.mkdir(parents=True, exist_ok=True)
     write_comparison(comparison, options.output)
+    missing = [] if options.no_pictures else write_compared_pictures(comparison, options.output)
     write_comparison_page(comparison, options.output)
     print(comparison_text(comparison))
+    for reason in missing:
+        print(f'Note: {reason}')
     print(f'\n{options.output / COMPARISON_FILE}\n{options.output / PAGE_FILE}')
     return comparison
 

@@ -35,16 +35,18 @@ def page_style() -> str:
     )
 
 
-def open_folders(comparison: Comparison) -> ComparedPictures:
-    """The folders of both reports, as far as they still are where they were."""
+def open_folders(comparison: Comparison, folder: Path) -> ComparedPictures:
+    """The folders of both reports, as far as they still are where they were, and its own."""
 
-    def opened(folder: str) -> ReportFolder | None:
+    def opened(path: str) -> ReportFolder | None:
         try:
-            return ReportFolder(Path(folder), read_report(Path(folder)))
+            return ReportFolder(Path(path), read_report(Path(path)))
         except EvaluationError:
             return None
 
-    return ComparedPictures(opened(comparison.this.folder), opened(comparison.against.folder))
+    return ComparedPictures(
+        opened(comparison.this.folder), opened(comparison.against.folder), folder
+    )
 
 
 def write_comparison_page(comparison: Comparison, folder: Path) -> Path:
@@ -53,7 +55,7 @@ def write_comparison_page(comparison: Comparison, folder: Path) -> Path:
     Raises:
         EvaluationError: the report that is judged is no longer where it was.
     """
-    pictures = open_folders(comparison)
+    pictures = open_folders(comparison, folder)
     if pictures.this is None:
         raise EvaluationError(
             f'{comparison.this.folder} has no report any more, expected the one that was '

@@ -48,6 +48,11 @@ def packed_pictures(folder: Path, frame: WorstFrame) -> dict[str, Picture]:
     return {kind: picture for kind, picture in ready.items() if picture is not None}
 
 
+def compared_picture(folder: Path, camera: str, stamp_ns: int, kind: str) -> Path:
+    """Where a comparison keeps a picture: `image`, `this` or `against` (labels), or `truth`."""
+    return folder / 'compared' / f'{camera.replace("/", "_")}_{stamp_ns}_{kind}.jpg'
+
+
 @dataclass(frozen=True)
 class ReportFolder:
     """A report and the folder it lies in."""
@@ -78,10 +83,12 @@ class ComparedPictures:
 
     Attributes:
         this, against: The reports, None where a folder is no longer there.
+        folder: Of the comparison, where pictures of its frames may lie.
     """
 
     this: ReportFolder | None
     against: ReportFolder | None
+    folder: Path
 
     @property
     def start_ns(self) -> int | None:
@@ -96,12 +103,21 @@ class ComparedPictures:
         ]
         either = found[1] | found[0]
         wanted = (
-            ('camera', either.get('image')),
-            ('labels of the other', found[1].get('labels')),
-            ('labels of this', found[0].get('labels')),
-            ('ground truth', either.get('truth')),
+            ('camera', 'image', either.get('image')),
+            ('labels of the other', 'against', found[1].get('labels')),
+            ('labels of this', 'this', found[0].get('labels')),
+            ('ground truth', 'truth', either.get('truth')),
         )
-        return {caption: picture for caption, picture in wanted if picture is not None}
+        shown = (
+            (caption, self._own(camera, stamp_ns, kind) or other)
+            for caption, kind, other in wanted
+        )
+        return {caption: picture for caption, picture in shown if picture is not None}
+
+    def _own(self, camera: str, stamp_ns: int, kind: str) -> Picture | None:
+        path = compared_picture(self.folder, camera, stamp_ns, kind)
+        picture = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
+        return None if picture is None else packed(picture)
 
 
 def first_stamp(report: ReplayReport) -> int | None:

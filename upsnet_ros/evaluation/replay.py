@@ -19,6 +19,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from upsnet_ros.core.errors import UpsnetError
+from upsnet_ros.evaluation.compared_labels import write_compared_pictures
 from upsnet_ros.evaluation.comparison import compare_reports
 from upsnet_ros.evaluation.comparison_data import COMPARISON_FILE, write_comparison
 from upsnet_ros.evaluation.comparison_text import comparison_text
@@ -73,6 +74,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     add('--against', type=Path, metavar='FOLDER', help='compare with the report in this folder')
     add('--write-png', action='store_true', help='write label images to OUTPUT/labels')
+    add('--write-panoptic', action='store_true', help='write labels in COCO panoptic format')
     add('--write-bag', type=Path, metavar='BAG', help='write labels and instances as a rosbag2')
     add('--restart', action='store_true', help='throw away what an earlier run left')
     return parser.parse_args(arguments)
@@ -93,6 +95,7 @@ def options_of(options: argparse.Namespace, *, model: Path, command: str) -> Rep
         truth_format=options.truth_format,
         part=BagPart(options.start, options.duration, options.stride, options.limit),
         write_png=options.write_png,
+        write_panoptic=options.write_panoptic,
         write_bag=options.write_bag,
         restart=options.restart,
         command=command,
@@ -147,6 +150,8 @@ def write_pages(folder: Path, *, against: Path | None) -> None:
         comparison = compare_reports(folder, against, options=BootstrapOptions())
         write_comparison(comparison, folder)
         print(f'\n{comparison_text(comparison)}')
+        for reason in write_compared_pictures(comparison, folder):
+            print(f'Note: {reason}')
     print(f'  page:   {write_replay_page(folder)}')
 
 

@@ -90,7 +90,7 @@ def render_replay_page(
         cards=headline_cards(report, comparison),
         classes_note=html_text(classes_note(report.total)),
         classes=class_tables(report.total, report.label_set),
-        comparison=_comparison(report, comparison),
+        comparison=_comparison(report, comparison, folder),
         charts_note=html_text(charts_note(report)) + legend(list(report.cameras)),
         charts=charts(report),
         cameras=_cameras(report),
@@ -103,10 +103,10 @@ def render_replay_page(
     )
 
 
-def _comparison(report: ReplayReport, comparison: Comparison | None) -> str:
+def _comparison(report: ReplayReport, comparison: Comparison | None, folder: Path) -> str:
     if comparison is None:
         return ''
-    return comparison_section(comparison, report.label_set, open_folders(comparison))
+    return comparison_section(comparison, report.label_set, open_folders(comparison, folder))
 
 
 def _cameras(report: ReplayReport) -> str:

@@ -1,0 +1,175 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from onnx import numpy_helper
+
+from tests.evaluation.blue_drive import CAR, SKY, blue_image, blue_rows, horizon, truth_row
+from tests.evaluation.replay_bags import write_rows
+from tests.evaluation.small_drive import stamp_of
+from tests.fakes.tiny_model import tiny_graph, write_tiny_model
+from upsnet_ros.core.overlay import draw_overlay
+from upsnet_ros.evaluation.compare import main as compare
+from upsnet_ros.evaluation.comparison_data import Comparison, read_comparison
+from upsnet_ros.evaluation.frame_pictures import compared_picture
+from upsnet_ros.evaluation.replay import main as replay
+from upsnet_ros.evaluation.replay_report import read_report, write_report
+from upsnet_ros.pipeline import PanopticPipeline
+
+FRAMES = 4
+TERRAIN = 9
+KINDS = ['against', 'image', 'this', 'truth']
+
+
+def truth_of(index: int) -> np.ndarray:
+    labels = np.full((64, 96), 0, np.uint16)
+    labels[: horizon(index)] = SKY << 8
+    labels[12:44, 8:40] = CAR << 8 | 1
+    return labels
+
+
+def confused_model(folder: Path) -> Path:
+    """The tiny model that calls the sky terrain."""
+    folder.mkdir()
+    graph = tiny_graph()
+    for constant in graph.graph.initializer:
+        if constant.name == 'class_ids':
+            values = numpy_helper.to_array(constant).copy()
+            values[:, [TERRAIN, SKY]] = values[:, [SKY, TERRAIN]]
+            constant.CopyFrom(numpy_helper.from_array(values, 'class_ids'))
+    return write_tiny_model(folder, graph)
+
+
+@pytest.fixture
+def evaluated(tmp_path: Path) -> tuple[Path, Path]:
+    """Folders of a model that knows the sky and one that does not, on two cameras."""
+    rows = []
+    for camera in ('front', 'rear'):
+        rows += blue_rows(FRAMES, camera=camera)
+        rows += [truth_row(index, truth_of(index), camera=camera) for index in range(FRAMES)]
+    bag = write_rows(tmp_path / 'bag', rows)
+    seeing = tmp_path / 'seeing'
+    seeing.mkdir()
+    models = {'new': write_tiny_model(seeing), 'old': confused_model(tmp_path / 'confused')}
+    for name, model in models.items():
+        arguments = [str(bag), '--model', str(model), '--output', str(tmp_path / name)]
+        assert replay([*arguments, '--threads', '1']) == 0
+    return tmp_path / 'new', tmp_path / 'old'
+
+
+def compared(this: Path, against: Path, *arguments: str) -> Comparison:
+    words = [str(this), '--against', str(against), '--output', str(this), '--resamples', '20']
+    assert compare([*words, *arguments]) == 0
+    return read_comparison(this)
+
+
+def test_both_labels_of_the_frames_that_moved_are_side_by_side(evaluated, capsys) -> None:
+    this, against = evaluated
+    comparison = compared(this, against, '--frames', '3')
+    assert len(comparison.better) == 3 and comparison.worse == ()
+    assert 'Note' not in capsys.readouterr().out
+    files = sorted((this / 'compared').iterdir())
+    assert len(files) == 3 * len(KINDS)
+    page = (this / 'comparison.html').read_text(encoding='utf-8')
+    for caption in ('camera', 'labels of the other', 'labels of this', 'ground truth'):
+        assert page.count(f'<figcaption>{caption}</figcaption>') == 3
+
+
+def test_the_pictures_show_the_labels_of_each_model(evaluated) -> None:
+    this, against = evaluated
+    (frame,) = compared(this, against, '--frames', '1').better
+    index = [stamp_of(i) for i in range(FRAMES)].index(frame.stamp_ns)
+    pictures = {
+        kind: cv2.imread(str(compared_picture(this, frame.camera, frame.stamp_ns, kind)))
+        for kind in KINDS
+    }
+    for folder, kind in ((this, 'this'), (against, 'against')):
+        with PanopticPipeline.load(read_report(folder).model.path, num_threads=1) as pipeline:
+            image = pictures['image']
+            labels = pipeline.process(blue_image(index)).panoptic.label_image
+            expected = draw_overlay(image, labels, pipeline.label_set)
+        assert np.abs(pictures[kind].astype(int) - expected).mean() < 6
+    difference = np.abs(pictures['this'].astype(int) - pictures['against'])
+    assert difference[:8].mean() > 20  # the sky
+    assert difference[-8:].mean() < 6  # the road
+
+
+def test_the_frames_that_got_worse_are_shown_the_other_way_round(evaluated) -> None:
+    this, against = evaluated
+    comparison = compared(against, this)
+    assert comparison.better == () and len(comparison.worse) == 6
+    assert 'Frames that got worse most' in (against / 'comparison.html').read_text()
+
+
+def test_pictures_of_an_earlier_comparison_go(evaluated) -> None:
+    this, against = evaluated
+    compared(this, against)
+    compared(this, against, '--frames', '1')
+    assert len(list((this / 'compared').iterdir())) == len(KINDS)
+
+
+def test_without_pictures_nothing_is_labelled(evaluated) -> None:
+    this, against = evaluated
+    compared(this, against, '--no-pictures')
+    assert not (this / 'compared').exists()
+
+
+def test_a_model_that_is_gone_is_told_and_the_rest_is_shown(evaluated, capsys) -> None:
+    this, against = evaluated
+    shutil.rmtree(Path(read_report(against).model.path).parent)
+    compared(this, against, '--frames', '1')
+    told = capsys.readouterr().out
+    assert f'Note: no labels of {against} in pictures' in told
+    assert sorted(p.stem.split('_')[-1] for p in (this / 'compared').iterdir()) == [
+        'image',
+        'this',
+        'truth',
+    ]
+
+
+def test_another_model_in_the_same_place_is_not_taken_for_it(evaluated, capsys) -> None:
+    this, against = evaluated
+    paths = [Path(read_report(folder).model.path) for folder in evaluated]
+    for suffix in ('.onnx', '.json'):
+        shutil.copy(paths[0].with_suffix(suffix), paths[1].with_suffix(suffix))
+    compared(this, against)
+    assert 'is another model now' in capsys.readouterr().out
+
+
+def test_labels_that_come_out_otherwise_are_not_shown(evaluated, capsys) -> None:
+    this, against = evaluated
+    lines = (against / 'frames.jsonl').read_text()
+    (against / 'frames.jsonl').write_text(re.sub('"pq":[0-9.]+', '"pq":12.5', lines))
+    compared(this, against, '--frames', '2')
+    assert '2 frames of' in capsys.readouterr().out
+    assert {p.stem.split('_')[-1] for p in (this / 'compared').iterdir()} == {
+        'image',
+        'this',
+        'truth',
+    }
+
+
+def test_live_reports_and_other_options_are_told(evaluated, capsys) -> None:
+    this, against = evaluated
+    report = read_report(against)
+    for changes, reason in (({'kind': 'live'}, 'was played live'), ({'options': {}}, "'cameras'")):
+        write_report(replace(report, **changes), against)
+        compared(this, against, '--frames', '1')
+        assert reason in capsys.readouterr().out
+
+
+def test_the_replay_command_compares_in_the_same_run(evaluated) -> None:
+    this, against = evaluated
+    report = read_report(this)
+    arguments = [report.bag.path, '--model', report.model.path, '--output', str(this)]
+    assert replay([*arguments, '--threads', '1', '--against', str(against)]) == 0
+    page = (this / 'report.html').read_text(encoding='utf-8')
+    assert page.count('<figcaption>labels of the other</figcaption>') == 6

@@ -1,0 +1,173 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures of the frames that a comparison shows, labelled anew by both models.
+
+A report keeps pictures of few frames, and the frames that changed most are others. An evaluation
+is deterministic, so the same model gives their labels again: from the bag, in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from upsnet_ros.core.errors import UpsnetError
+from upsnet_ros.core.overlay import draw_overlay
+from upsnet_ros.evaluation.comparison_data import ComparedFrame, ComparedReport, Comparison
+from upsnet_ros.evaluation.errors import EvaluationError
+from upsnet_ros.evaluation.frame_judge import FrameJudge
+from upsnet_ros.evaluation.frame_pictures import PICTURE_WIDTH, compared_picture
+from upsnet_ros.evaluation.offline_replay import LabelledFrame, OfflineReplay
+from upsnet_ros.evaluation.panels import fit_width
+from upsnet_ros.evaluation.replay_bag import ReplayBag
+from upsnet_ros.evaluation.replay_cameras import find_cameras
+from upsnet_ros.evaluation.replay_frames import FrameRecord
+from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
+from upsnet_ros.evaluation.replay_stream import BagPart, ReplayStream, StreamedFrame
+from upsnet_ros.evaluation.staged_pipeline import StagedPipeline
+from upsnet_ros.pipeline import PanopticPipeline
+
+JPEG_FLAGS = [cv2.IMWRITE_JPEG_QUALITY, 88]
+# A frame whose quality comes out otherwise was labelled otherwise [percentage points].
+SAME_PQ = 0.01
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One of the two reports: what its pictures are called, and what was measured of it."""
+
+    name: str
+    folder: Path
+    pq: dict[tuple[str, int], float]
+
+
+def write_compared_pictures(comparison: Comparison, folder: Path) -> list[str]:
+    """Write camera, both labels and truth of the frames that got better and worse most.
+
+    Args:
+        comparison: What was compared; its reports must still be where they were.
+        folder: Where to; the pictures come to `compared/` in it.
+
+    Returns:
+        Why pictures are missing, a line for each reason; none where all were written.
+
+    Raises:
+        OSError: A picture cannot be written.
+    """
+    frames = (*comparison.better, *comparison.worse)
+    for stale in (folder / 'compared').glob('*.jpg'):
+        stale.unlink()
+    if not frames:
+        return []
+    problems = []
+    for name, facts in (('this', comparison.this), ('against', comparison.against)):
+        try:
+            problems += _write_side(_side(name, facts, frames), folder)
+        except (UpsnetError, KeyError, TypeError) as error:
+            problems.append(f'no labels of {facts.folder} in pictures: {error}')
+    return problems
+
+
+def _side(name: str, facts: ComparedReport, frames: tuple[ComparedFrame, ...]) -> _Side:
+    quality = {(f.camera, f.stamp_ns): getattr(f, name) for f in frames}
+    return _Side(name, Path(facts.folder), quality)
+
+
+def _write_side(side: _Side, folder: Path) -> list[str]:
+    """Label the frames by the model of one report and write their pictures."""
+    report = read_report(side.folder)
+    with _load_model(report) as pipeline:
+        changed = 0
+        for done in _label_again(report, set(side.pq), pipeline):
+            if _is_same(done, side):
+                _write(done, side.name, report, folder)
+            else:
+                changed += 1
+    if not changed:
+        return []
+    return [
+        f'{changed} frames of {side.folder} come out otherwise than when they were evaluated and '
+        'are not shown; evaluate it again'
+    ]
+
+
+def _load_model(report: ReplayReport) -> PanopticPipeline:
+    """The model that a report is about.
+
+    Raises:
+        EvaluationError: the report is of a live run, or another model lies there now.
+        ModelError: it is gone.
+    """
+    if report.kind != 'offline':
+        raise EvaluationError('it was played live, and its labels were not kept')
+    pipeline = PanopticPipeline.load(report.model.path, backend=report.model.backend)
+    if pipeline.manifest.sha256 != report.model.sha256:
+        pipeline.close()
+        raise EvaluationError(f'{report.model.path} is another model now')
+    return pipeline
+
+
+def _label_again(
+    report: ReplayReport, wanted: set[tuple[str, int]], pipeline: PanopticPipeline
+) -> Iterator[LabelledFrame]:
+    """The frames that are wanted, labelled as the report's evaluation did."""
+    options = report.options
+    with ReplayBag(Path(report.bag.path)) as bag:
+        cameras = find_cameras(bag, names=options['cameras'], truths=options['truths'])
+        stream = ReplayStream(bag, cameras, part=BagPart(**options['part']))
+        replay = OfflineReplay(
+            bag=bag,
+            cameras=cameras,
+            stages=StagedPipeline(pipeline),
+            judge=FrameJudge(pipeline.label_set),
+            truth_format=options['truth_format'],
+        )
+        yield from replay.frames(_only(stream, wanted), lambda frame: None)
+
+
+def _only(stream: ReplayStream, wanted: set[tuple[str, int]]) -> Iterator[StreamedFrame]:
+    """The frames that are wanted; the bag is read no further than the last of them."""
+    left = set(wanted)
+    for frame in stream:
+        name = frame.camera, frame.stamp_ns
+        if name in left:
+            left.remove(name)
+            yield frame
+        if not left:
+            return
+
+
+def _is_same(done: LabelledFrame, side: _Side) -> bool:
+    """Whether a frame got the labels that were measured."""
+    record = done.line
+    if not isinstance(record, FrameRecord) or record.pq is None:
+        return False
+    return abs(record.pq - side.pq[record.camera, record.stamp_ns]) < SAME_PQ
+
+
+def _write(done: LabelledFrame, side: str, report: ReplayReport, folder: Path) -> None:
+    """Write the pictures of a frame that one report has; both have the same image and truth."""
+    if done.image is None or done.result is None:
+        return
+    labels = {side: done.result.label_image, 'truth': done.truth}
+    pictures = {
+        kind: draw_overlay(done.image, label_image, report.label_set)
+        for kind, label_image in labels.items()
+        if label_image is not None and label_image.shape == done.image.shape[:2]
+    }
+    for kind, picture in {'image': done.image, **pictures}.items():
+        path = compared_picture(folder, done.frame.camera, done.frame.stamp_ns, kind)
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(_jpeg(picture))
+
+
+def _jpeg(picture: np.ndarray) -> bytes:
+    small = fit_width(picture, PICTURE_WIDTH) if picture.shape[1] > PICTURE_WIDTH else picture
+    done, data = cv2.imencode('.jpg', small, JPEG_FLAGS)
+    if not done:
+        raise EvaluationError(f'a picture of shape {picture.shape} could not be packed as JPEG')
+    return data.tobytes()
