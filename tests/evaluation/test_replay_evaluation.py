@@ -277,13 +277,15 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(
     rows = drive_with_truth(evaluate.pipeline, 12)
     rows[8] = broken_row(4)
     bag = write_rows(tmp_path / 'bag', rows)
-    whole = evaluate(bag, 'whole', write_png=True)
-    interrupted_after(evaluate, frames, bag, write_png=True)
+    whole = evaluate(bag, 'whole', write_png=True, write_panoptic=True)
+    interrupted_after(evaluate, frames, bag, write_png=True, write_panoptic=True)
     assert len(evaluate.lines()) == frames
     with (tmp_path / 'out' / FRAMES_FILE).open('a') as file:
         file.write('{"camera":"camera","index":99')  # cut off in the middle of a line
-    report = evaluate(bag, write_png=True)
+    report = evaluate(bag, write_png=True, write_panoptic=True)
     assert evaluate.moves[0] == (frames, 12)
+    segments = [json.loads((tmp_path / n / 'panoptic.json').read_text()) for n in ('out', 'whole')]
+    assert segments[0] == segments[1] and len(segments[0]['annotations']) == 11
     assert [*map(timeless, evaluate.lines())] == [*map(timeless, evaluate.lines('whole'))]
     assert report.total.pq == whole.total.pq and report.total.stability == whole.total.stability
     assert report.speed['frames'] in (12 - frames, 12 - frames + 1, 12 - frames - 1)

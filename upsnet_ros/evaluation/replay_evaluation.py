@@ -22,6 +22,7 @@ from upsnet_ros.evaluation.offline_replay import (
     OfflineReplay,
     stage_workers,
 )
+from upsnet_ros.evaluation.panoptic_files import PanopticFiles
 from upsnet_ros.evaluation.replay_bag import ReplayBag
 from upsnet_ros.evaluation.replay_cameras import CameraTopics, find_cameras
 from upsnet_ros.evaluation.replay_decoding import PANOPTIC
@@ -57,6 +58,7 @@ class ReplayOptions:
         truth_format: one of `replay_decoding.TRUTH_FORMATS`.
         part: which images.
         write_png: whether label images are written as PNGs.
+        write_panoptic: whether labels are written in COCO panoptic format.
         write_bag: where labels are written as a bag; None for nowhere.
         restart: whether frames of an earlier run are thrown away.
         command: the command line.
@@ -70,6 +72,7 @@ class ReplayOptions:
     truth_format: str = PANOPTIC
     part: BagPart = field(default_factory=BagPart)
     write_png: bool = False
+    write_panoptic: bool = False
     write_bag: Path | None = None
     restart: bool = False
     command: str = ''
@@ -125,6 +128,7 @@ class _Run:
         self._label_set = pipeline.label_set
         self._worst = WorstPictures(options.output, self._label_set)
         self._label_bag: LabelBag | None = None
+        self._panoptic: PanopticFiles | None = None
 
     def _identity(self) -> dict[str, Any]:
         """What decides the figures."""
@@ -140,6 +144,7 @@ class _Run:
             'truth_format': self._options.truth_format,
             'part': asdict(self._options.part),
             'write_png': self._options.write_png,
+            'write_panoptic': self._options.write_panoptic,
         }
 
     def label_all(self, progress: Progress) -> dict[str, float | None]:
@@ -160,6 +165,10 @@ class _Run:
             journal = stack.enter_context(
                 ReplayJournal(options.output, self._identity(), restart=restart)
             )
+            if options.write_panoptic:
+                self._panoptic = stack.enter_context(
+                    PanopticFiles(options.output, self._label_set, restart=not len(journal))
+                )
             self._remember_worst()
             replay = OfflineReplay(
                 bag=self._bag,
@@ -179,7 +188,10 @@ class _Run:
                     self._write(done)
                     journal.add(done.line)
                     progress(len(journal), total)
-            return _speed(replay.network, time.perf_counter() - start)
+            speed = _speed(replay.network, time.perf_counter() - start)
+            if self._panoptic is not None:
+                self._panoptic.finish()
+            return speed
 
     def _remember_worst(self) -> None:
         for line in read_frames(self._options.output / FRAMES_FILE):
@@ -193,6 +205,8 @@ class _Run:
         labels = done.result.label_image
         if self._options.write_png:
             write_label(self._options.output, frame.camera, frame.stamp_ns, labels)
+        if self._panoptic is not None:
+            self._panoptic.add(frame.camera, frame.stamp_ns, labels)
         if self._label_bag is not None:
             self._label_bag.add(
                 frame.camera,
