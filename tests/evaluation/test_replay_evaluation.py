@@ -342,6 +342,26 @@ def test_frames_of_another_bag_or_model_are_not_added_to(
         evaluate.pipeline.set_thresholds(score_threshold=thresholds['score_threshold'])
 
 
+def test_a_restart_removes_what_a_run_wrote_and_nothing_else(
+    tmp_path: Path, evaluate: Evaluator
+) -> None:
+    bag = write_rows(tmp_path / 'bag', drive_with_truth(evaluate.pipeline, 8))
+    evaluate(bag, write_png=True, write_panoptic=True)
+    out = tmp_path / 'out'
+    (out / 'notes.txt').write_text('mine')
+    assert (out / 'worst').is_dir() and (out / 'labels').is_dir()
+    evaluate(bag, restart=True, part=BagPart(limit=2))
+    assert {path.name for path in out.iterdir()} == {'frames.jsonl', 'report.json', 'notes.txt'}
+    (out / 'frames.jsonl').write_text('{"frames_version": 99}\n')
+    with pytest.raises(EvaluationError, match='another version of this package'):
+        evaluate(bag)
+    evaluate(bag, restart=True)
+    (out / 'frames.jsonl').write_text('mine, too')
+    with pytest.raises(EvaluationError, match='was not written by an evaluation'):
+        evaluate(bag, restart=True)
+    assert (out / 'report.json').exists()
+
+
 def test_a_report_of_something_else_is_not_replaced(tmp_path: Path, evaluate: Evaluator) -> None:
     (tmp_path / 'out').mkdir()
     (tmp_path / 'out' / 'report.json').write_text(json.dumps({'frames_sent': 3}))

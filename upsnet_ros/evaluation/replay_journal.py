@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,6 +23,19 @@ from upsnet_ros.evaluation.replay_frames import (
 )
 from upsnet_ros.evaluation.replay_report import REPORT_FILE
 
+# What a run writes, the frames last: as long as they are there, the rest is known as a run's own.
+OUTPUTS = (
+    'worst',
+    'labels',
+    'panoptic',
+    'panoptic.json',
+    'panoptic.jsonl',
+    'comparison.json',
+    'report.html',
+    REPORT_FILE,
+    FRAMES_FILE,
+)
+
 
 class ReplayJournal:
     """The file of the frames of a run. Use it as a context manager.
@@ -29,7 +43,7 @@ class ReplayJournal:
     Args:
         folder: the run's output; made when missing.
         identity: what decides the figures, plain JSON values.
-        restart: whether frames that are there are thrown away.
+        restart: whether what an earlier run left is thrown away.
 
     Raises:
         EvaluationError: the folder holds the frames of another evaluation, or another report.
@@ -40,11 +54,11 @@ class ReplayJournal:
         self._identity = json.loads(json.dumps(identity))
         self._done: dict[tuple[str, int], bool] = {}
         folder.mkdir(parents=True, exist_ok=True)
-        if restart:
-            self.path.unlink(missing_ok=True)
+        if restart and self.path.exists():
+            _remove_outputs(folder)
         elif self.path.exists():
             self._go_on()
-        elif (folder / REPORT_FILE).exists():
+        elif (folder / REPORT_FILE).exists() and not restart:
             raise EvaluationError(
                 f'{folder} holds a {REPORT_FILE} of something else, which would be replaced; give '
                 'another --output, or --restart to replace it'
@@ -97,6 +111,34 @@ class ReplayJournal:
             )
         for line in read_frames(self.path):
             self._done[line.camera, line.index] = isinstance(line, FrameRecord)
+
+
+def _remove_outputs(folder: Path) -> None:
+    """Remove what a run wrote to a folder, and nothing else.
+
+    Raises:
+        EvaluationError: the file of frames is none of a replay, so the rest may not be either.
+    """
+    if not _is_of_a_run(folder / FRAMES_FILE):
+        raise EvaluationError(
+            f'{folder / FRAMES_FILE} was not written by an evaluation, so nothing in {folder} is '
+            'removed; give another --output, or remove the file'
+        )
+    for name in OUTPUTS:
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _is_of_a_run(path: Path) -> bool:
+    """Whether a file of frames is one, of whatever version."""
+    try:
+        with path.open(encoding='utf-8') as file:
+            return 'frames_version' in dict(json.loads(file.readline()))
+    except (OSError, TypeError, ValueError):
+        return False
 
 
 def _flat(values: dict[str, Any], prefix: str = '') -> dict[str, Any]:

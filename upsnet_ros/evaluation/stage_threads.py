@@ -54,23 +54,16 @@ def staged(
     results: Queue[object] = Queue(ahead)
     given_up = threading.Event()
 
-    def put(result: object) -> None:
-        while not given_up.is_set():
-            try:
-                return results.put(result, timeout=_POLL_SECONDS)
-            except Full:
-                continue
-
     def work() -> None:
         done = map(function, items) if workers == 1 else _at_once(function, items, workers)
         try:
             for result in done:
-                put(result)
+                _put(results, result, given_up)
                 if given_up.is_set():
                     break
-            put(_END)
+            _put(results, _END, given_up)
         except BaseException as error:
-            put(_Failed(error))
+            _put(results, _Failed(error), given_up)
         finally:
             for iterator in (done, items):  # a map has nothing to close, its items may have
                 close = getattr(iterator, 'close', None)
@@ -87,6 +80,15 @@ def staged(
     finally:
         given_up.set()
         thread.join()
+
+
+def _put(results: Queue[object], result: object, given_up: threading.Event) -> None:
+    """Hand on a result when there is room, or drop it when nobody wants it any more."""
+    while not given_up.is_set():
+        try:
+            return results.put(result, timeout=_POLL_SECONDS)
+        except Full:
+            continue
 
 
 def _at_once(
