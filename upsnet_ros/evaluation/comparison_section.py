@@ -196,7 +196,7 @@ def _frame(frame: ComparedFrame, pictures: ComparedPictures, start_ns: int | Non
         '</figure>'
         for caption, (uri, width, height) in pictures.of(frame.camera, frame.stamp_ns).items()
     )
-    panels = f'<div class="panels">{figures}</div>' if figures else ''
+    panels = f'<div class="panels side">{figures}</div>' if figures else ''
     return (
         f'<div class="frame"><h4>{html_text(frame.camera)}{when} <span class="stamp">'
         f'{frame.stamp_ns}</span></h4><p class="note">PQ {plain(frame.against, digits=1)} to '

@@ -149,7 +149,9 @@ def _worst(report: ReplayReport, folder: Path) -> str:
 
 def _key(colour_bgr: tuple[int, int, int], name: str) -> str:
     colour = css_colour((colour_bgr[2], colour_bgr[1], colour_bgr[0]))
-    return f'<span class="key" style="background:{colour}"></span>{name}'
+    return (
+        f' <span class="keys"><span class="key" style="background:{colour}"></span>{name}</span>'
+    )
 
 
 def _worst_frame(frame: WorstFrame, folder: Path, start_ns: int) -> str:
