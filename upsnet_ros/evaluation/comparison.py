@@ -87,10 +87,7 @@ def compare_reports(
             only_against=len(tables[1]) - len(shared[1]),
         ),
         bootstrap=options,
-        totals={
-            name: _difference(paired, name, 0, factor=factor, higher_is_better=higher)
-            for name, factor, higher in TOTALS
-        },
+        totals=_totals(paired),
         classes=_classes(paired, label_set),
         better=_most(moved, frames_shown, sign=1),
         worse=_most(moved, frames_shown, sign=-1),
@@ -181,6 +178,13 @@ def _difference(
         *(None if np.isnan(value) else value for value in values),
         higher_is_better=higher_is_better,
     )
+
+
+def _totals(paired: PairedFigures) -> dict[str, Difference]:
+    return {
+        name: _difference(paired, name, 0, factor=factor, higher_is_better=higher)
+        for name, factor, higher in TOTALS
+    }
 
 
 def _classes(paired: PairedFigures, label_set: LabelSet) -> tuple[ClassDifference, ...]:
