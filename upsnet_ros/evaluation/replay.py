@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -160,6 +161,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse_arguments(arguments)
     words = sys.argv[1:] if arguments is None else arguments
     command = shlex.join(['python', '-m', 'upsnet_ros.evaluation.replay', *words])
+    # A run that is ended closes what it writes, as one that is interrupted does.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _, missed = run(options, command=command)
     except UpsnetError as error:
@@ -168,6 +171,8 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print('Stopped. The same command goes on from here.', file=sys.stderr)
         return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
     for reason in missed:
         print(f'Requirement missed: {reason}', file=sys.stderr)
     return REQUIREMENT_MISSED if missed else 0
