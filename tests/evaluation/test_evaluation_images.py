@@ -50,19 +50,19 @@ def test_a_png_comes_back_exactly() -> None:
 
 def test_unreadable_data_is_named_with_its_size_and_format() -> None:
     message = SimpleNamespace(format='jpeg', data=np.array([1, 2, 3], np.uint8))
-    with pytest.raises(ImageError, match="3 bytes of format 'jpeg'"):
+    with pytest.raises(ImageError, match="format 'jpeg'.*JPEG or PNG"):
         camera_image(message, 'sensor_msgs/msg/CompressedImage')
 
 
 def test_an_unknown_encoding_is_refused() -> None:
-    message = raw_image(GREY, encoding='yuv422', width=3, step=3)
-    with pytest.raises(ImageError, match='yuv422'):
+    message = raw_image(GREY, encoding='32FC1', width=3, step=12)
+    with pytest.raises(ImageError, match='32FC1'):
         camera_image(message, IMAGE)
 
 
 @pytest.mark.parametrize(('width', 'step'), [(0, 3), (3, 2), (3, 4)])
 def test_a_size_that_does_not_fit_its_data_is_refused(width: int, step: int) -> None:
-    with pytest.raises(ImageError, match='step'):
+    with pytest.raises(ImageError, match='step|at least one pixel'):
         camera_image(raw_image(GREY, encoding='mono8', width=width, step=step), IMAGE)
 
 

@@ -11,12 +11,8 @@ import pytest
 from tests.evaluation.small_drive import raw_image
 from upsnet_ros.core.errors import ImageError, LabelError
 from upsnet_ros.core.labels import UNKNOWN_LABEL, cityscapes_label_set
-from upsnet_ros.evaluation.replay_decoding import (
-    COMPRESSED_TYPE,
-    decode_camera_image,
-    decode_truth,
-    labels_of_instance_ids,
-)
+from upsnet_ros.evaluation.image_messages import COMPRESSED_TYPE, camera_image
+from upsnet_ros.evaluation.replay_decoding import decode_truth, labels_of_instance_ids
 
 LABEL_SET = cityscapes_label_set()
 RAW_TYPE = 'sensor_msgs/msg/Image'
@@ -37,14 +33,14 @@ def test_a_rotation_that_a_file_suggests_is_not_applied() -> None:
     message = SimpleNamespace(format='jpeg', data=np.frombuffer(turned, np.uint8))
     plain = cv2.imdecode(message.data, cv2.IMREAD_COLOR)
     assert plain.shape == (24, 8, 3), 'the file must suggest a rotation'
-    assert decode_camera_image(message, COMPRESSED_TYPE).shape == (8, 24, 3)
+    assert camera_image(message, COMPRESSED_TYPE).shape == (8, 24, 3)
 
 
 @pytest.mark.parametrize('data', [b'', b'x', b'\xff\xd8\xff\xe0'])
 def test_bytes_that_are_no_picture_are_refused(data: bytes) -> None:
     message = SimpleNamespace(format='jpeg', data=np.frombuffer(data, np.uint8))
-    with pytest.raises(ImageError, match='no readable picture'):
-        decode_camera_image(message, COMPRESSED_TYPE)
+    with pytest.raises(ImageError, match="compressed image of format 'jpeg'"):
+        camera_image(message, COMPRESSED_TYPE)
     with pytest.raises(ImageError, match='no readable picture'):
         decode_truth(message, COMPRESSED_TYPE, truth_format='panoptic', label_set=LABEL_SET)
 

@@ -7,23 +7,15 @@ The messages are those of `rosbags`: the same fields as ROS's own, `data` as a N
 
 from typing import Protocol
 
-import cv2
 import numpy as np
 
 from upsnet_ros.core.errors import ImageError
+from upsnet_ros.node.compressed_images import decode_compressed
+from upsnet_ros.node.image_limits import MAX_IMAGE_PIXELS
+from upsnet_ros.node.raw_images import decode_raw
 
 NANOSECONDS = 1_000_000_000
-# encoding -> conversion to BGR; None: is BGR already
-COLOUR_ENCODINGS: dict[str, int | None] = {
-    'bgr8': None,
-    '8UC3': None,
-    'rgb8': cv2.COLOR_RGB2BGR,
-    'bgra8': cv2.COLOR_BGRA2BGR,
-    'rgba8': cv2.COLOR_RGBA2BGR,
-    'mono8': cv2.COLOR_GRAY2BGR,
-    '8UC1': cv2.COLOR_GRAY2BGR,
-}
-CHANNELS = {'bgr8': 3, '8UC3': 3, 'rgb8': 3, 'bgra8': 4, 'rgba8': 4, 'mono8': 1, '8UC1': 1}
+COMPRESSED_TYPE = 'sensor_msgs/msg/CompressedImage'
 LABEL_ENCODINGS = ('16UC1', 'mono16')
 
 
@@ -54,32 +46,16 @@ def _rows(message: object, *, bytes_per_pixel: int) -> np.ndarray:
 
 
 def camera_image(message: object, message_type: str) -> np.ndarray:
-    """The picture of an Image or CompressedImage message.
+    """The picture of an Image or CompressedImage message, as the node sees it.
 
     Returns:
-        BGR uint8 [H, W, 3], C-contiguous.
+        BGR uint8 [H, W, 3], C-contiguous, read-only where it shares the message's memory.
 
     Raises:
         ImageError: unknown encoding, or data that is no such picture.
     """
-    if message_type == 'sensor_msgs/msg/CompressedImage':
-        image = cv2.imdecode(np.asarray(message.data, np.uint8), cv2.IMREAD_COLOR)
-        if image is None:
-            raise ImageError(
-                f'{len(message.data)} bytes of format {message.format!r} are no readable picture; '
-                'expected JPEG or PNG.'
-            )
-        return image
-    if message.encoding not in COLOUR_ENCODINGS:
-        raise ImageError(
-            f'encoding {message.encoding!r} is not read here; known are '
-            f'{", ".join(COLOUR_ENCODINGS)}.'
-        )
-    channels = CHANNELS[message.encoding]
-    rows = _rows(message, bytes_per_pixel=channels)
-    pixels = np.ascontiguousarray(rows).reshape(message.height, message.width, channels)
-    conversion = COLOUR_ENCODINGS[message.encoding]
-    return pixels if conversion is None else cv2.cvtColor(pixels, conversion)
+    decode = decode_compressed if message_type == COMPRESSED_TYPE else decode_raw
+    return decode(message, max_pixels=MAX_IMAGE_PIXELS)
 
 
 def label_image(message: object) -> np.ndarray:

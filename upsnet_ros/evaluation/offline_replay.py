@@ -19,9 +19,10 @@ import numpy as np
 from upsnet_ros.core.errors import ImageError, LabelError, ModelError
 from upsnet_ros.core.structures import PanopticResult
 from upsnet_ros.evaluation.frame_judge import FrameJudge
+from upsnet_ros.evaluation.image_messages import camera_image
 from upsnet_ros.evaluation.replay_bag import ReplayBag
 from upsnet_ros.evaluation.replay_cameras import CameraTopics
-from upsnet_ros.evaluation.replay_decoding import decode_camera_image, decode_truth
+from upsnet_ros.evaluation.replay_decoding import decode_truth
 from upsnet_ros.evaluation.replay_frames import FrameRecord, SkippedFrame
 from upsnet_ros.evaluation.replay_stream import StreamedFrame
 from upsnet_ros.evaluation.stage_threads import staged
@@ -141,7 +142,7 @@ class OfflineReplay:
             return _Decoded(frame, is_known, problem=frame.problem)
         try:
             message = self.bag.decode(topics.images, frame.data)
-            image = decode_camera_image(message, self.bag.topics[topics.images])
+            image = camera_image(message, self.bag.topics[topics.images])
             placed = self.stages.place(image)
         except ImageError as error:
             return _Decoded(frame, is_known, problem=str(error))

@@ -1,6 +1,6 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Camera images and ground truth of a replay as arrays."""
+"""Ground truth of a replay as arrays."""
 
 from __future__ import annotations
 
@@ -15,31 +15,12 @@ from upsnet_ros.core.labels import (
     VOID_CLASS,
     LabelSet,
 )
-from upsnet_ros.evaluation.image_messages import camera_image, label_image
+from upsnet_ros.evaluation.image_messages import COMPRESSED_TYPE, label_image
 
-COMPRESSED_TYPE = 'sensor_msgs/msg/CompressedImage'
 PANOPTIC, INSTANCE_IDS = 'panoptic', 'instance_ids'
 TRUTH_FORMATS = (PANOPTIC, INSTANCE_IDS)
 # Cityscapes: a pixel of an object is its class times this plus the number of the object.
 IDS_PER_CLASS = 1000
-
-
-def decode_camera_image(message: object, message_type: str) -> np.ndarray:
-    """The picture of a message as the node sees it: BGR uint8 [H, W, 3].
-
-    Raises:
-        ImageError: it cannot be read.
-    """
-    if message_type != COMPRESSED_TYPE:
-        return camera_image(message, message_type)
-    # Labels must lie on the pixels of the sensor: the rotation a file suggests is not applied.
-    image = _read_picture(message, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    if image is None:
-        raise ImageError(
-            f'{len(message.data)} bytes of format {message.format!r} are no readable picture; '
-            'expected JPEG or PNG.'
-        )
-    return image
 
 
 def decode_truth(

@@ -4,13 +4,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
-from sensor_msgs.msg import CompressedImage
 
 from upsnet_ros.core.errors import ImageError
 from upsnet_ros.node.jpeg_guard import JPEG_START, checked_jpeg
 from upsnet_ros.node.png_guard import PNG_START, checked_png
+
+if TYPE_CHECKING:  # bags hold the same messages, and are read where there is no ROS
+    from sensor_msgs.msg import CompressedImage
 
 # The label image must lie on the pixels of the sensor, so a rotation that the file suggests to
 # viewers is not applied.

@@ -8,13 +8,16 @@ Written for NumPy rather than taken from cv_bridge, whose compiled part fails un
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from sensor_msgs.msg import Image
 
 from upsnet_ros.core.errors import ImageError
 from upsnet_ros.node.image_limits import check_image_size
+
+if TYPE_CHECKING:  # bags hold the same messages, and are read where there is no ROS
+    from sensor_msgs.msg import Image
 
 
 @dataclass(frozen=True)
