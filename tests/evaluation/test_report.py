@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from tests.evaluation.page_reader import ReadPage
 from tests.evaluation.small_drive import CAR, ROAD, SKY, image_of, labels_by_colour, truth_of
 from upsnet_ros.core.labels import cityscapes_label_set
 from upsnet_ros.core.panoptic_quality import PanopticQuality
@@ -21,7 +21,6 @@ from upsnet_ros.evaluation.summary import summary_text
 from upsnet_ros.evaluation.timing import timing_of
 
 LABELS = cityscapes_label_set()
-VOID_ELEMENTS = {'meta', 'link', 'img', 'source', 'br'}
 HEADLINE_KEYS = {
     'frames_sent',
     'frames_labelled',
@@ -46,35 +45,6 @@ def report_of(evaluated: tuple, *, model: str = 'fake', statuses: dict | None = 
         environment={'model': model, 'versions': {'numpy': '2'}, 'date': 'today'},
         replay={'bag': 'out/drive', 'command': 'python -m it', 'rate_scale': 1.0},
     )
-
-
-class Page(HTMLParser):
-    """Collects the tags of a page and checks that they nest."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ''
-        self.feed(text)
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID_ELEMENTS:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def named(self, tag: str) -> list[dict[str, str | None]]:
-        return [attrs for name, attrs in self.tags if name == tag]
 
 
 def test_the_headline_keys_and_their_parts_are_there(evaluate: Callable[..., tuple]) -> None:
@@ -126,7 +96,7 @@ def test_without_ground_truth_the_quality_is_null(evaluate: Callable[..., tuple]
     assert report['per_class'] == []
     assert report['frames_with_ground_truth'] == 0
     assert report['unknown_share'] == 0.0
-    page = Page(render_report(report, evaluated[1], LABELS))
+    page = ReadPage(render_report(report, evaluated[1], LABELS))
     assert 'Largest share of unknown pixels' in page.text
 
 
@@ -144,7 +114,7 @@ def test_a_very_short_drive_is_reported(evaluate: Callable[..., tuple], frames: 
     report = report_of(evaluated)
     assert report['frames_labelled'] == frames
     assert (report['frames_per_second'] is None) == (frames == 1)
-    Page(render_report(report, evaluated[1], LABELS))
+    ReadPage(render_report(report, evaluated[1], LABELS))
 
 
 def test_pictures_of_every_labelled_frame_are_written(evaluate: Callable[..., tuple]) -> None:
@@ -174,7 +144,7 @@ def test_the_page_loads_nothing_and_holds_every_picture(evaluate: Callable[..., 
     text = render_report(report_of(evaluated), evaluated[1], LABELS)
     without_pictures = re.sub(r'base64,[A-Za-z0-9+/=]+', '', text)
     assert not re.search(r'https?:|//[a-z]|@import|url\(', without_pictures)
-    page = Page(text)
+    page = ReadPage(text)
     assert page.named('script') == []
     images = page.named('img')
     assert len(images) > 10
@@ -189,7 +159,7 @@ def test_the_page_loads_nothing_and_holds_every_picture(evaluate: Callable[..., 
 
 def test_the_page_tells_figures_classes_and_command(evaluate: Callable[..., tuple]) -> None:
     evaluated = evaluate(frames=6, dropped=(1,))
-    page = Page(render_report(report_of(evaluated), evaluated[1], LABELS))
+    page = ReadPage(render_report(report_of(evaluated), evaluated[1], LABELS))
     for label_class in LABELS.classes:
         assert label_class.name in page.text
     assert 'labelled 5 of 6 frames' in page.text
@@ -202,7 +172,7 @@ def test_text_from_outside_is_escaped(evaluate: Callable[..., tuple]) -> None:
     name = '<script>alert("x")</script>'
     text = render_report(report_of(evaluated, model=name), evaluated[1], LABELS)
     assert '<script' not in text
-    assert name in Page(text).text
+    assert name in ReadPage(text).text
 
 
 def test_stages_of_the_node_are_shown_where_it_tells_them(
@@ -219,7 +189,7 @@ def test_stages_of_the_node_are_shown_where_it_tells_them(
     evaluated = evaluate(frames=2)
     report = report_of(evaluated, statuses=statuses)
     assert report['node_stages_ms'] == {'inference': {'p50': 41.5, 'p95': 50.0}}
-    assert '41.5' in Page(render_report(report, evaluated[1], LABELS)).text
+    assert '41.5' in ReadPage(render_report(report, evaluated[1], LABELS)).text
     without = report_of(evaluated)
     assert 'Where the time goes' not in render_report(without, evaluated[1], LABELS)
 
