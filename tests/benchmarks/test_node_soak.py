@@ -1,0 +1,63 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The soak at a tiny length over real DDS: everything happens, and a leak is found."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.node_parts.soak_accounts import LOSSES
+from benchmarks.node_soak import PARAMETERS, SOAK_NODE, Plan, main, soak, table
+from upsnet_ros.node.parameters import parameter_rules
+
+TINY = Plan(5.0, sample=0.1, parameters=0.6, lifecycle=1.2)
+
+
+def test_every_output_and_transition_is_exercised_and_every_image_accounted_for() -> None:
+    found = soak('tiny', [*SOAK_NODE, 'ready'], TINY)
+    # Memory of the first seconds is warm-up; all else must be right in any time.
+    assert [text for text in found['failures'] if '_mb grew' not in text] == []
+    assert found['lifecycle_cycles'] == 4
+    assert found['frames'] == found['sent'] == found['read']['labels'] > 20
+    assert found['lost'] == sum(found['counted'][name] for name in LOSSES) == 0
+    for name in ('instances', 'class images', 'overlays', 'calibrations', 'times', 'diagnostics'):
+        assert found['read'][name] > 0
+    assert found['own_mb']['early'] > 50
+    printed = table('tiny', found)
+    assert f'{found["frames"]} images answered' in printed and 'own_mb' in printed
+
+
+def test_a_node_that_leaks_fails_by_all_that_it_leaks() -> None:
+    found = soak('leak', ['-m', 'tests.benchmarks.leaking_node'], TINY)
+    for name in ('resident_mb', 'own_mb', 'threads', 'descriptors'):
+        (failure,) = (text for text in found['failures'] if text.startswith(name))
+        assert f'FAILED: {failure}' in table('leak', found)
+
+
+def test_the_command_runs_the_shipped_model_and_its_status_is_the_verdict(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / 'new' / 'soak.json'
+    status = main(['--output', str(output), '--minutes', '0', '--network-minutes', '0.05'])
+    results = json.loads(output.read_text())
+    assert set(results) == {'python', 'network'}
+    found = results['network']
+    assert status == (1 if found['failures'] else 0)
+    assert [text for text in found['failures'] if '_mb grew' not in text] == []
+    assert found['frames'] > 4
+    assert len(found['samples']) == 100
+    assert capsys.readouterr().out.startswith(f'network: {found["frames"]} images answered')
+
+
+def test_the_parameters_that_change_exist_and_come_back() -> None:
+    assert all(set(values) <= set(parameter_rules()) for values in PARAMETERS)
+    switches = {name for values in PARAMETERS for name, value in values.items() if value is False}
+    for name in switches:
+        assert any(values.get(name) is True for values in PARAMETERS)
+
+
+def test_everything_happens_often_enough_in_a_run_of_any_length() -> None:
+    assert Plan.of(600) == Plan(600, sample=2.0, parameters=5.0, lifecycle=15.0)
+    short = Plan.of(6)
+    assert short.duration / short.sample >= 100 and short.duration / short.lifecycle >= 4
