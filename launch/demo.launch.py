@@ -41,8 +41,6 @@ INPUTS = ('image_raw', 'image_raw/compressed', 'camera_info')
 # Until the node has loaded its model; our own player waits for it instead.
 ROSBAG_DELAY_S = 5
 MATCH_TIMEOUT_S = 120
-# Between two rounds of our own player.
-PAUSE_S = 1.0
 NO_PROFILE = ('none', '')
 YES_OR_NO = ['true', 'false']
 WHERE_INSTALLED = ['auto', *YES_OR_NO]
@@ -123,12 +121,10 @@ def player(given: dict[str, str], *, is_rosbag2: bool) -> Action:
         return ExecuteProcess(cmd=[*command, '--topics', *topics], output='screen')
     command = [sys.executable, '-m', 'upsnet_ros.node.bag_player', '--bag', str(bag), '--leave']
     command += ['--rate', str(rate), '--match-timeout', str(MATCH_TIMEOUT_S)]
+    command += ['--loop', '0' if is_loop else '1']
     # On its standard output it tells of every frame.
     return ExecuteProcess(
-        cmd=[*command, '--topics', *topics],
-        output={'stdout': 'log', 'stderr': 'screen'},
-        respawn=is_loop,
-        respawn_delay=PAUSE_S,
+        cmd=[*command, '--topics', *topics], output={'stdout': 'log', 'stderr': 'screen'}
     )
 
 

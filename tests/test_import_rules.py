@@ -107,6 +107,7 @@ ONLY_IN = {
     'diagnostic_msgs': ('upsnet_ros/node/',),
     'lifecycle_msgs': ('upsnet_ros/node/',),
     'rcl_interfaces': ('upsnet_ros/node/',),
+    'rosgraph_msgs': ('upsnet_ros/node/',),
     'vision_msgs': ('upsnet_ros/node/',),
 }
 CORE_LIBRARIES = {'numpy', 'cv2'}

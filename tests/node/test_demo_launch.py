@@ -13,6 +13,7 @@ from tests.evaluation.small_drive import write_drive
 from tests.node import fake_launch
 from tests.node.real_launch import REAL_LAUNCH, run_real_launch
 from upsnet_ros.core.errors import ParameterError
+from upsnet_ros.node import bag_player
 
 ROOT = Path(__file__).parents[2]
 LAUNCH_FILE = ROOT / 'launch' / 'demo.launch.py'
@@ -53,7 +54,7 @@ def test_without_other_packages_our_own_player_renews_the_stamps(demo, install, 
     (player,) = of_kind(actions, fake_launch.ExecuteProcess)
     assert player.cmd[:3] == [sys.executable, '-m', 'upsnet_ros.node.bag_player']
     assert player.cmd[-2:] == ['--topics', '/camera/image_raw/compressed']
-    assert '--leave' in player.cmd and player.respawn
+    assert '--leave' in player.cmd and not player.respawn
     (node,) = of_kind(actions, fake_launch.IncludeLaunchDescription)
     assert node.source.location == str(ROOT / 'launch' / 'perception.launch.py')
     arguments = dict(node.launch_arguments)
@@ -79,6 +80,16 @@ def test_where_rosbag2_and_viewers_are_installed_they_are_used(demo, install, dr
     assert rviz.arguments == ['-d', str(ROOT / 'config' / 'rviz' / 'perception.rviz')]
     assert rviz.remappings == [] and monitor.package == 'rqt_runtime_monitor'
     assert rviz.parameters == [{'use_sim_time': True}]
+
+
+@pytest.mark.parametrize(('loop', 'rounds'), [('true', 0), ('false', 1)])
+def test_our_own_player_repeats_by_itself(demo, install, drive, loop, rounds) -> None:
+    install()
+    actions = fake_launch.perform(demo, bag=drive, loop=loop, rate='0.5')
+    (player,) = of_kind(actions, fake_launch.ExecuteProcess)
+    options = bag_player.parse_arguments(player.cmd[3:])
+    assert (options.loop, options.rate, options.leave) == (rounds, 0.5, True)
+    assert (str(options.bag), options.topics) == (drive, ['/camera/image_raw/compressed'])
 
 
 @pytest.mark.parametrize(('given', 'is_own'), [('own', True), ('rosbag2', False)])

@@ -7,11 +7,14 @@ written anew. The stamp becomes the moment of sending, as a camera driver would 
 `now - stamp` is a true age anywhere in the system (in the node's diagnostics too), and no consumer
 takes the data for years old. Messages that share a stamp in the bag share the new one, so exact
 time synchronisers keep working. Which new stamp belongs to which recorded one is told in the
-`frame` events below.
+`frame` events below. With `--keep-stamps` the recorded stamps stay, and `--clock` gives nodes with
+use_sim_time the time that belongs to them.
 
 Progress is told as one JSON object per line on standard output, `event` being one of:
-`waiting` (until every image topic has a subscriber), `start` (`frames`), `frame` (`topic`,
-`bag_stamp_ns`, `stamp_ns`, `late_ms`), `done` (`sent`), `error` (`message`). After `done` the
+`waiting` (until every image topic has a subscriber), `start` (`frames`: images of all rounds, null
+where there is no last round), `frame` (`topic`, `bag_stamp_ns`, `stamp_ns`, `late_ms`, `round`
+from 1 on), `paused` and `resumed` (`bag_ns`, the time of recording that play has reached), `done`
+(`sent`), `interrupted` (`sent`: ended by SIGINT or SIGTERM), `error` (`message`). After `done` the
 player stays, so that reliable readers can still ask for what they missed, until its standard
 input is closed; with `--leave` until they have received everything, or five seconds.
 """
@@ -19,258 +22,180 @@ input is closed; with `--leave` until they have received everything, or five sec
 from __future__ import annotations
 
 import argparse
-import json
-import struct
 import sys
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
-from queue import Queue
-from threading import Thread
 
 import rclpy
-from rclpy.duration import Duration
 from rclpy.node import Node
-from rclpy.publisher import Publisher
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.typesys import Stores, get_typestore
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from rclpy.signals import SignalHandlerOptions
 
-from upsnet_ros.core.errors import UpsnetError
+from upsnet_ros.node.bag_clock import BagClock
+from upsnet_ros.node.bag_messages import BagMessages, BagPart
+from upsnet_ros.node.bag_playing import RELIABILITY, BagPlayer
+from upsnet_ros.node.pause_service import PauseService, spinning
+from upsnet_ros.node.play_errors import BagPlayError
+from upsnet_ros.node.play_events import emit
+from upsnet_ros.node.play_schedule import PlaySchedule
+from upsnet_ros.node.player_input import PlayerInput
+from upsnet_ros.node.stop_signal import StopSignal
 
-# Every type here begins with std_msgs/Header, so the stamp lies at a fixed place in its CDR bytes.
-PLAYABLE_TYPES = {
-    'sensor_msgs/msg/Image': Image,
-    'sensor_msgs/msg/CompressedImage': CompressedImage,
-    'sensor_msgs/msg/CameraInfo': CameraInfo,
-}
-IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
-STAMP_OFFSET = 4  # after the four bytes of the CDR encapsulation header
-NANOSECONDS = 1_000_000_000
-# A reader thread stays at most this many messages ahead: two seconds of a camera at 30 Hz.
-READ_AHEAD = 64
-# A writer knows of its reader a little before the reader knows of its writer. What is sent in
-# between is lost to a best-effort reader, and nothing on this side tells when it is over.
-SETTLE_SECONDS = 0.3
-ACKNOWLEDGE_SECONDS = 5.0
-STAMPS_KEPT = 256
+PROGRAM = 'python -m upsnet_ros.node.bag_player'
+EXAMPLES = f"""\
+Play begins once every image topic has a subscriber. While it runs, the space key of the terminal
+pauses and resumes it, and so does the service /bag_player/pause (std_srvs/SetBool).
 
-
-class BagPlayError(UpsnetError):
-    """A bag that cannot be played, or that nobody listens to."""
-
-
-@dataclass(frozen=True)
-class RecordedMessage:
-    """One message as it lies in the bag; `data` are its CDR bytes."""
-
-    topic: str
-    message_type: str
-    recorded_ns: int
-    data: bytes
+examples:
+  two cameras, half as fast:
+    {PROGRAM} --bag drive --topics /left/image_raw /right/image_raw --rate 0.5
+  ten seconds from the first minute on, again and again until Ctrl-C:
+    {PROGRAM} --bag drive --topics /camera/image_raw --start-offset 60 --duration 10 --loop 0
+  with the recorded stamps, for nodes with use_sim_time:
+    {PROGRAM} --bag drive --topics /camera/image_raw --keep-stamps --clock 100
+  wait for the word to begin, given in another terminal:
+    {PROGRAM} --bag drive --topics /camera/image_raw --pause-first
+    ros2 service call /bag_player/pause std_srvs/srv/SetBool '{{data: false}}'
+"""
 
 
-def emit(**event: object) -> None:
-    """Tell the process that started this one what happened."""
-    print(json.dumps(event), flush=True)
+def _add_part(parser: argparse.ArgumentParser) -> None:
+    part = parser.add_argument_group('what is played')
+    part.add_argument('--bag', type=Path, required=True, help='folder of the rosbag2')
+    part.add_argument(
+        '--topics',
+        nargs='+',
+        required=True,
+        metavar='TOPIC',
+        help='topics to play, of one or more cameras: Image, CompressedImage and CameraInfo',
+    )
+    part.add_argument(
+        '--start-offset',
+        type=float,
+        default=0.0,
+        metavar='SECONDS',
+        help='leave out so much at the beginning of the bag',
+    )
+    part.add_argument(
+        '--duration',
+        type=float,
+        metavar='SECONDS',
+        help='play so much of the bag; else to its end',
+    )
+    part.add_argument(
+        '--loop',
+        type=int,
+        default=1,
+        metavar='N',
+        help='play it N times; 0: until stopped. New stamps keep rising, kept ones begin again',
+    )
 
 
-def stamp_format(data: bytes) -> str:
-    """The struct format of the stamp: CDR's second byte is odd for little endian."""
-    return '<iI' if data[1] & 1 else '>iI'
-
-
-def read_stamp_ns(data: bytes) -> int:
-    """The header's stamp [ns] of a message that begins with std_msgs/Header."""
-    seconds, nanoseconds = struct.unpack_from(stamp_format(data), data, STAMP_OFFSET)
-    return int(seconds) * NANOSECONDS + int(nanoseconds)
-
-
-def with_stamp_ns(data: bytes, stamp_ns: int) -> bytes:
-    """The same message with another header stamp [ns]; the argument is not changed."""
-    stamp = struct.pack(stamp_format(data), *divmod(stamp_ns, NANOSECONDS))
-    return b''.join((data[:STAMP_OFFSET], stamp, data[STAMP_OFFSET + len(stamp) :]))
-
-
-class Restamper:
-    """Gives each recorded stamp one new stamp: the time at which it is first asked for."""
-
-    def __init__(self) -> None:
-        self._new_stamp_of: dict[int, int] = {}
-        self._last_ns = 0
-
-    def __call__(self, bag_stamp_ns: int, *, now_ns: int) -> int:
-        """New stamps rise strictly, so that each of them names one recorded stamp."""
-        if bag_stamp_ns not in self._new_stamp_of:
-            self._last_ns = max(now_ns, self._last_ns + 1)
-            self._new_stamp_of[bag_stamp_ns] = self._last_ns
-            if len(self._new_stamp_of) > STAMPS_KEPT:
-                self._new_stamp_of.pop(next(iter(self._new_stamp_of)))
-        return self._new_stamp_of[bag_stamp_ns]
-
-
-class BagMessages:
-    """The chosen topics of a bag in the order of recording, read ahead in a thread."""
-
-    def __init__(self, bag: Path, *, topics: list[str], start_offset: float = 0.0) -> None:
-        try:
-            self._reader = AnyReader([bag], default_typestore=get_typestore(Stores.ROS2_JAZZY))
-            self._reader.open()
-        except (AnyReaderError, OSError) as error:
-            raise BagPlayError(f'{bag} cannot be read as a rosbag2: {error}') from error
-        self._connections = [c for c in self._reader.connections if c.topic in topics]
-        self.type_of = {c.topic: c.msgtype for c in self._connections}
-        self._check(bag, topics)
-        self._start_ns = self._reader.start_time + round(start_offset * NANOSECONDS)
-        self._queue: Queue[RecordedMessage | Exception | None] = Queue(maxsize=READ_AHEAD)
-
-    def _check(self, bag: Path, topics: list[str]) -> None:
-        missing = sorted(set(topics) - set(self.type_of))
-        if missing:
-            present = ', '.join(sorted({c.topic for c in self._reader.connections})) or 'none'
-            raise BagPlayError(
-                f'{bag} has no topic {", ".join(missing)}; its topics are: {present}. '
-                'Name the topics of one camera.'
-            )
-        for topic, message_type in self.type_of.items():
-            if message_type not in PLAYABLE_TYPES:
-                raise BagPlayError(
-                    f'{topic} is a {message_type}; this player plays {", ".join(PLAYABLE_TYPES)}.'
-                )
-
-    @property
-    def image_topics(self) -> list[str]:
-        """The chosen topics that carry pictures."""
-        return [topic for topic, name in self.type_of.items() if name in IMAGE_TYPES]
-
-    def count(self, topics: list[str]) -> int:
-        """How many messages of these topics the whole bag holds."""
-        return sum(c.msgcount for c in self._connections if c.topic in topics)
-
-    def __iter__(self) -> Iterator[RecordedMessage]:
-        Thread(target=self._read_ahead, name='bag_reader', daemon=True).start()
-        while (message := self._queue.get()) is not None:
-            if isinstance(message, Exception):
-                raise BagPlayError(f'the bag broke off while playing: {message}') from message
-            yield message
-
-    def _read_ahead(self) -> None:
-        try:
-            for connection, recorded_ns, data in self._reader.messages(
-                self._connections, start=self._start_ns
-            ):
-                self._queue.put(
-                    RecordedMessage(connection.topic, connection.msgtype, recorded_ns, bytes(data))
-                )
-        except Exception as error:  # any fault of a damaged file must reach the playing thread
-            self._queue.put(error)
-        self._queue.put(None)
-
-
-class BagPlayer:
-    """Publishes messages at their recorded distances in time, divided by `rate`."""
-
-    def __init__(self, node: Node, messages: BagMessages, *, rate: float = 1.0) -> None:
-        if rate <= 0:
-            raise BagPlayError(f'rate must be above 0, received {rate}. 1 is the recorded pace.')
-        self._messages = messages
-        self._rate = rate
-        self._restamp = Restamper()
-        # Reliable meets every subscriber; what a best-effort one loses is then its own choice.
-        qos = QoSProfile(
-            depth=5, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE
-        )
-        self._publishers: dict[str, Publisher] = {
-            topic: node.create_publisher(PLAYABLE_TYPES[name], topic, qos)
-            for topic, name in messages.type_of.items()
-        }
-
-    def wait_for_subscribers(self, timeout: float) -> None:
-        """Return when every image topic has a subscriber.
-
-        Raises:
-            BagPlayError: nobody subscribed within `timeout` [s].
-        """
-        deadline = time.monotonic() + timeout
-        waiting = self._messages.image_topics
-        while waiting := [t for t in waiting if not self._publishers[t].get_subscription_count()]:
-            if time.monotonic() > deadline:
-                raise BagPlayError(
-                    f'nobody subscribed to {", ".join(waiting)} within {timeout:g} s. Is the node '
-                    'active, and does it listen to these camera names and this transport?'
-                )
-            time.sleep(0.02)
-        time.sleep(SETTLE_SECONDS)
-
-    def wait_until_received(self) -> None:
-        """Return when every reliable reader has everything, or after `ACKNOWLEDGE_SECONDS`."""
-        deadline = time.monotonic() + ACKNOWLEDGE_SECONDS
-        for publisher in self._publishers.values():
-            left = max(0.0, deadline - time.monotonic())
-            publisher.wait_for_all_acked(Duration(seconds=left))
-
-    def play(self) -> int:
-        """Play everything once and return how many images were sent."""
-        images = set(self._messages.image_topics)
-        sent, first_recorded, started = 0, None, 0.0
-        for message in self._messages:
-            if first_recorded is None:
-                first_recorded, started = message.recorded_ns, time.monotonic()
-            due = started + (message.recorded_ns - first_recorded) / NANOSECONDS / self._rate
-            while (wait := due - time.monotonic()) > 0:
-                time.sleep(wait)
-            bag_stamp = read_stamp_ns(message.data)
-            stamp = self._restamp(bag_stamp, now_ns=time.time_ns())
-            late = time.monotonic() - due
-            self._publishers[message.topic].publish(with_stamp_ns(message.data, stamp))
-            if message.topic in images:
-                sent += 1
-                emit(
-                    event='frame',
-                    topic=message.topic,
-                    bag_stamp_ns=bag_stamp,
-                    stamp_ns=stamp,
-                    late_ms=round(late * 1e3, 3),
-                )
-        return sent
+def _add_time(parser: argparse.ArgumentParser) -> None:
+    times = parser.add_argument_group('pace and time')
+    times.add_argument(
+        '--rate', type=float, default=1.0, help='pace: 1 as recorded, 0.5 half as fast'
+    )
+    times.add_argument(
+        '--pause-first',
+        action='store_true',
+        help='begin paused; the space key or the service /bag_player/pause lets it go',
+    )
+    times.add_argument(
+        '--keep-stamps',
+        action='store_true',
+        help='leave the header stamps as recorded, like ros2 bag play; else they become the time '
+        'of sending',
+    )
+    times.add_argument(
+        '--clock',
+        type=float,
+        metavar='HZ',
+        help='publish the time of the bag on /clock so often, for nodes with use_sim_time; needs '
+        '--keep-stamps',
+    )
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line of this process."""
-    parser = argparse.ArgumentParser(description=__doc__.split('\n', maxsplit=1)[0])
-    parser.add_argument('--bag', type=Path, required=True, help='folder of the rosbag2')
-    parser.add_argument('--topics', nargs='+', required=True, help='topics to play')
-    parser.add_argument('--rate', type=float, default=1.0, help='pace, 1 is as recorded')
-    parser.add_argument('--start-offset', type=float, default=0.0, help='skip so many seconds')
-    parser.add_argument(
-        '--match-timeout', type=float, default=30.0, help='seconds to wait for subscribers'
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description=__doc__.split('\n', maxsplit=1)[0],
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('--leave', action='store_true', help='end when all has been received')
+    _add_part(parser)
+    _add_time(parser)
+    others = parser.add_argument_group('subscribers')
+    others.add_argument(
+        '--reliability',
+        choices=list(RELIABILITY),
+        default='reliable',
+        help='quality of service that is offered; reliable meets every subscriber',
+    )
+    others.add_argument(
+        '--match-timeout',
+        type=float,
+        default=30.0,
+        metavar='SECONDS',
+        help='fail when an image topic has no subscriber after so long (%(default)g)',
+    )
+    others.add_argument(
+        '--leave',
+        action='store_true',
+        help='end when all has been received; else when standard input is closed (Ctrl-D)',
+    )
     return parser.parse_args(arguments)
 
 
+def play(node: Node, options: argparse.Namespace, stop: StopSignal) -> None:
+    """Play what the command line asks for, to the end or until a signal.
+
+    Raises:
+        BagPlayError: it cannot be played, or nobody listens.
+    """
+    if options.clock is not None and not options.keep_stamps:
+        raise BagPlayError(
+            '--clock was given without --keep-stamps: the messages would bear the time of sending '
+            'and /clock that of the recording. Give both, or neither.'
+        )
+    part = BagPart(options.start_offset, options.duration, options.loop)
+    with closing(BagMessages(options.bag, topics=options.topics, part=part)) as messages:
+        schedule = PlaySchedule(
+            messages.first_ns, rate=options.rate, is_stopped=lambda: stop.received
+        )
+        player = BagPlayer(
+            node,
+            messages,
+            schedule,
+            keep_stamps=options.keep_stamps,
+            reliability=options.reliability,
+        )
+        PauseService(node, schedule)
+        if options.clock is not None:
+            BagClock(node, schedule, hz=options.clock)
+        if options.pause_first:
+            schedule.set_paused(True)
+        with spinning(node), PlayerInput(on_space=schedule.toggle) as standard_input:
+            emit(event='waiting')
+            player.wait_for_subscribers(options.match_timeout)
+            emit(event='start', frames=messages.frames)
+            sent = player.play()
+            emit(event='interrupted' if stop.received else 'done', sent=sent)
+            if options.leave:
+                player.wait_until_received()
+            else:
+                standard_input.wait_for_end(schedule.is_stopped)
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Play a bag and return the exit status."""
+    """Play a bag and return the exit status: 0 at the end or after a signal, 1 for an error."""
     options = parse_arguments(arguments)
-    rclpy.init()
+    stop = StopSignal()
+    # rclpy's own handlers would end the context while messages are still sent.
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node('bag_player')
     try:
-        messages = BagMessages(
-            options.bag, topics=options.topics, start_offset=options.start_offset
-        )
-        player = BagPlayer(node, messages, rate=options.rate)
-        emit(event='waiting')
-        player.wait_for_subscribers(options.match_timeout)
-        emit(event='start', frames=messages.count(messages.image_topics))
-        emit(event='done', sent=player.play())
-        if options.leave:
-            player.wait_until_received()
-        else:
-            sys.stdin.read()
-    except KeyboardInterrupt:
-        return 0
+        play(node, options, stop)
     except BagPlayError as error:
         emit(event='error', message=str(error))
         if options.leave:  # nobody reads the events then
@@ -279,6 +204,7 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         node.destroy_node()
         rclpy.try_shutdown()
+        stop.close()
     return 0
 
 

@@ -9,12 +9,8 @@ a transition broke down and error processing too; 2 for an impossible parameter 
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import time
 from collections.abc import Callable
-from types import FrameType
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
@@ -24,35 +20,12 @@ from rclpy.signals import SignalHandlerOptions
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.node.engine import PipelineLoader
 from upsnet_ros.node.perception_node import PerceptionNode
+from upsnet_ros.node.stop_signal import StopSignal
 from upsnet_ros.node.transitions import LAST_RESORT
 
 # The longest a signal waits for its answer while nothing else wakes the executor.
 WAKE_INTERVAL_S = 0.2
-# A signal so soon after the first one is the same once more.
-ECHO_S = 1.0
 START_FAILED, BROKEN_DOWN, BAD_PARAMETER = 1, 1, 2
-
-
-class StopSignal:
-    """Remembers SIGINT and SIGTERM, so that the node ends between two callbacks."""
-
-    def __init__(self) -> None:
-        self.received = False
-        self._received_at = 0.0
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._remember)
-
-    def _remember(self, number: int, frame: FrameType | None) -> None:
-        """Notes the first signal; another one, not an echo of it, ends the process at once.
-
-        A launch without a terminal hands a signal on that the process group has got already.
-        """
-        now = time.monotonic()
-        if self.received and now - self._received_at > ECHO_S:
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-        elif not self.received:
-            self.received, self._received_at = True, now
 
 
 def start(node: PerceptionNode) -> bool:

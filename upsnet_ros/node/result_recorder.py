@@ -46,7 +46,8 @@ from sensor_msgs.msg import Image
 
 from upsnet_ros.core.errors import UpsnetError
 from upsnet_ros.msg import PanopticClassInfo, PanopticInstanceArray
-from upsnet_ros.node.bag_player import emit, read_stamp_ns
+from upsnet_ros.node.play_events import emit
+from upsnet_ros.node.restamping import read_stamp_ns
 
 PACKAGE = 'upsnet_ros'
 # Labels of ten seconds at 10 Hz may wait in the middleware before one would be lost here.

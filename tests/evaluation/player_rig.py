@@ -1,0 +1,143 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The player of bags as a process, and a node that listens to it over DDS."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
+from typing import Any
+
+import numpy as np
+import pytest
+import rclpy
+from sensor_msgs.msg import CompressedImage
+from std_srvs.srv import SetBool
+
+from tests.evaluation.small_drive import IMAGE_TOPIC, header, stamp_of, write_bag
+from tests.evaluation.small_drive import T as TYPES
+from tests.node.node_harness import RELIABLE, Collector, SpinThread, wait_until
+
+DEADLINE_S = 20.0
+DOMAIN = 1 + os.getpid() % 100
+COMMAND = (sys.executable, '-m', 'upsnet_ros.node.bag_player')
+TINY = np.frombuffer(b'\x01\x02\x03', np.uint8)
+
+
+def camera_bag(path: Path, *, frames: int, topics: tuple[str, ...] = (IMAGE_TOPIC,)) -> Path:
+    """A bag of tiny JPEG messages at 10 Hz, each topic 2 ms behind the one before it."""
+    kind = 'sensor_msgs/msg/CompressedImage'
+    rows = []
+    for index in range(frames):
+        for number, topic in enumerate(topics):
+            stamp = stamp_of(index) + number * 2_000_000
+            rows.append((topic, kind, stamp, TYPES[kind](header(stamp), 'jpeg', TINY)))
+    return write_bag(path, rows)
+
+
+class PlayerProcess:
+    """A running player; its events as they come."""
+
+    def __init__(self, *arguments: str, **options: Any) -> None:
+        options = {'stdin': subprocess.PIPE, **options}
+        self.process = subprocess.Popen(
+            [*COMMAND, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+        self.events: list[dict[str, Any]] = []
+        self._lines: Queue[str] = Queue()
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self.process.stdout:
+            self._lines.put(line)
+
+    def wait_for(self, kind: str) -> dict[str, Any]:
+        """The next event of a kind that was not asked for yet."""
+        deadline = time.monotonic() + DEADLINE_S
+        while time.monotonic() < deadline:
+            try:
+                event = json.loads(self._lines.get(timeout=0.1))
+            except Empty:
+                continue
+            self.events.append(event)
+            if event['event'] == kind:
+                return event
+        raise AssertionError(f'no event {kind}, only {self.events}')
+
+    def end(self, signal_number: int | None = None) -> tuple[int, str]:
+        """Exit status and error output, after a signal or by itself."""
+        if signal_number is not None:
+            self.process.send_signal(signal_number)
+        status = self.process.wait(DEADLINE_S)
+        self._reader.join(DEADLINE_S)
+        while not self._lines.empty():
+            self.events.append(json.loads(self._lines.get()))
+        return status, self.process.stderr.read()
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """The events of a kind so far."""
+        return [event for event in self.events if event['event'] == kind]
+
+    def close(self) -> None:
+        """End it whatever it does."""
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+class Listener:
+    """A node that collects messages and calls the player's service."""
+
+    def __init__(self) -> None:
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context, domain_id=DOMAIN)
+        self.node = rclpy.create_node('listener', context=self.context)
+        self._thread = SpinThread(self.context)
+        self._thread.executor.add_node(self.node)
+        self._pause = self.node.create_client(SetBool, '/bag_player/pause')
+
+    def subscribe(
+        self, topic: str, kind: type = CompressedImage, qos: Any = RELIABLE
+    ) -> Collector:
+        """Collects the messages of a topic."""
+        collector = Collector()
+        self.node.create_subscription(kind, topic, collector, qos)
+        return collector
+
+    def pause(self, is_paused: bool) -> SetBool.Response:
+        """Calls the service; the answer."""
+        wait_until(self._pause.service_is_ready, 'service /bag_player/pause')
+        future = self._pause.call_async(SetBool.Request(data=is_paused))
+        wait_until(future.done, 'answer of /bag_player/pause')
+        return future.result()
+
+    def close(self) -> None:
+        """End the node."""
+        self._thread.close()
+        self.node.destroy_node()
+        rclpy.shutdown(context=self.context)
+
+
+def isolate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keeps DDS on this host and in a domain of this test process's own."""
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(DOMAIN))
+    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+
+
+def stamps_of(collector: Collector) -> list[int]:
+    """Header stamps [ns] in the order of arrival."""
+    stamps = [message.header.stamp for message in list(collector.messages)]
+    return [stamp.sec * 10**9 + stamp.nanosec for stamp in stamps]
