@@ -4,6 +4,7 @@
 import cv2
 import numpy as np
 import pytest
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
@@ -18,6 +19,7 @@ class Publisher:
     def __init__(self) -> None:
         self.messages: list[Image] = []
         self.subscriptions = 1
+        self.qos_profile = QoSProfile(depth=1)
 
     def get_subscription_count(self) -> int:
         return self.subscriptions

@@ -19,7 +19,8 @@ from upsnet_ros.core.structures import PanopticResult
 from upsnet_ros.node.camera import CameraState
 from upsnet_ros.node.conversions import describe_encoding, image_to_bgr
 from upsnet_ros.node.frame_store import Frame
-from upsnet_ros.node.outputs import CameraOutputs, OutputSettings
+from upsnet_ros.node.output_settings import OutputSettings
+from upsnet_ros.node.outputs import CameraOutputs
 from upsnet_ros.node.recovery import Recovery
 from upsnet_ros.node.timing import NodeTiming
 from upsnet_ros.node.worker import CameraFrame, PublishPermit

@@ -11,7 +11,8 @@ import numpy as np
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from upsnet_ros.core.labels import class_image
+from upsnet_ros.core.labels import UNKNOWN_LABEL, class_image
+from upsnet_ros.core.structures import PanopticResult
 
 
 def message_data(values: np.ndarray) -> array:
@@ -47,6 +48,24 @@ def label_message(label_image: np.ndarray, header: Header) -> Image:
 def semantic_message(label_image: np.ndarray, header: Header) -> Image:
     """The class ids of a label image, uint16 [H, W], as mono8 with 255 for unknown."""
     return image_message(class_image(label_image), encoding='mono8', header=header)
+
+
+def unknown_message(label_image: np.ndarray, header: Header) -> Image:
+    """Where a label image, uint16 [H, W], says nothing, as mono8: 255 unknown, 0 known."""
+    mask = (label_image == UNKNOWN_LABEL).astype(np.uint8) * np.uint8(255)
+    return image_message(mask, encoding='mono8', header=header)
+
+
+def confidence_message(result: PanopticResult, header: Header) -> Image:
+    """The score of each pixel's instance, 0 to 1, as 32FC1; stuff and unknown pixels are NaN.
+
+    A network gives scores to instances only. What it thinks of stuff is not measured, and is not
+    passed off as 0 or 1.
+    """
+    scores = np.full(UNKNOWN_LABEL + 1, np.nan, '<f4')
+    for instance in result.instances:
+        scores[instance.label] = instance.score
+    return image_message(scores[result.label_image], encoding='32FC1', header=header)
 
 
 def overlay_message(overlay_bgr: np.ndarray, header: Header) -> Image:

@@ -1,13 +1,16 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The publishers of one camera."""
+"""The publishers of one camera.
+
+They exist from configure to cleanup, whatever is switched off: an output can then be switched on
+between two frames without waiting for readers to find it, and what a node offers does not change
+under the readers' feet. Switched off, or without a reader, no message is made (see `demand`).
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from copy import copy
-from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -20,42 +23,24 @@ from std_msgs.msg import Header
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.structures import PanopticResult
 from upsnet_ros.msg import FrameTiming, PanopticClassInfo, PanopticInstanceArray
-from upsnet_ros.node.image_messages import label_message, semantic_message
+from upsnet_ros.node.calibration_output import CalibrationOutput
+from upsnet_ros.node.demand import publish_wanted
+from upsnet_ros.node.image_messages import (
+    confidence_message,
+    label_message,
+    semantic_message,
+    unknown_message,
+)
+from upsnet_ros.node.output_settings import OutputSettings
 from upsnet_ros.node.overlay_output import OverlayOutput
-from upsnet_ros.node.parameters import NodeParameters
 from upsnet_ros.node.publication_qos import LATCHED_QOS, OUTPUT_QOS
+from upsnet_ros.node.qos_overrides import create_output
 from upsnet_ros.node.result_messages import (
     class_info_message,
     instances_message,
     timing_message,
 )
 from upsnet_ros.node.vision_outputs import VisionOutputs, vision_msgs_is_installed
-
-
-@dataclass(frozen=True)
-class OutputSettings:
-    """What is published and how; may change between two frames.
-
-    Attributes:
-        publish_semantic: publish the class image.
-        publish_instances: publish the instances.
-        publish_timing: publish where the time of each frame went.
-        overlay_alpha: opacity of the colours in the overlay, 0 to 1.
-        overlay_rate: most overlays per second, 0 for one of each image.
-        overlay_scale: size of the overlay as a share of the image's, above 0 to 1.
-    """
-
-    publish_semantic: bool
-    publish_instances: bool
-    publish_timing: bool
-    overlay_alpha: float
-    overlay_rate: float
-    overlay_scale: float
-
-    @classmethod
-    def of(cls, parameters: NodeParameters) -> OutputSettings:
-        """What the parameters say of the outputs."""
-        return cls(**{field.name: getattr(parameters, field.name) for field in fields(cls)})
 
 
 class CameraOutputs:
@@ -81,19 +66,30 @@ class CameraOutputs:
         self._node = node
         self._label_set = label_set
         self._model = model
-        create = node.create_lifecycle_publisher
-        self._panoptic = create(Image, f'{camera}/panoptic/image', qos)
-        self._instances = create(PanopticInstanceArray, f'{camera}/panoptic/instances', qos)
-        self._class_info = create(PanopticClassInfo, f'{camera}/panoptic/class_info', LATCHED_QOS)
-        self._camera_info = create(CameraInfo, f'{camera}/panoptic/camera_info', qos)
-        self._semantic = create(Image, f'{camera}/semantic/image', qos)
-        self._overlay = create(Image, f'{camera}/overlay/image', qos)
-        self._overlays = OverlayOutput(self._overlay, label_set)
-        self._timing = create(FrameTiming, f'~/debug/{camera}/timing', qos)
-        self._vision = VisionOutputs(node, camera, qos) if vision_msgs_is_installed() else None
 
-    def publish_class_info(self) -> None:
-        """Publishes the class table once; late subscribers receive it on joining."""
+        def create(kind: type, topic: str, qos: QoSProfile = qos) -> Any:
+            self._publishers.append(create_output(node, kind, topic, qos))
+            return self._publishers[-1]
+
+        self._publishers: list[Any] = []
+        self._panoptic = create(Image, f'{camera}/panoptic/image')
+        self._instances = create(PanopticInstanceArray, f'{camera}/panoptic/instances')
+        self._class_info = create(PanopticClassInfo, f'{camera}/panoptic/class_info', LATCHED_QOS)
+        self._unknown_mask = create(Image, f'{camera}/panoptic/unknown_mask')
+        self._confidence = create(Image, f'{camera}/panoptic/confidence')
+        self._semantic = create(Image, f'{camera}/semantic/image')
+        self._overlay = create(Image, f'{camera}/overlay/image')
+        self._overlays = OverlayOutput(self._overlay, label_set)
+        self._timing = create(FrameTiming, f'~/debug/{camera}/timing')
+        self._calibration = CalibrationOutput(node, camera, qos)
+        self._publishers += self._calibration.publishers
+        self._vision = VisionOutputs(node, camera, qos) if vision_msgs_is_installed() else None
+        self._publishers += self._vision.publishers if self._vision is not None else ()
+
+    def publish_class_info(self, settings: OutputSettings) -> None:
+        """Publishes the class table once, unless switched off; late subscribers receive it too."""
+        if not settings.publish_class_info:
+            return
         header = Header(stamp=self._node.get_clock().now().to_msg())
         self._class_info.publish(
             class_info_message(self._label_set, model=self._model, header=header)
@@ -119,18 +115,39 @@ class CameraOutputs:
             camera_info: the camera's last calibration, None when it sent none.
             settings: what to publish.
         """
-        self._panoptic.publish(label_message(result.label_image, header))
-        if settings.publish_instances:
-            self._instances.publish(instances_message(result, header))
-            if self._vision is not None:
-                self._vision.publish_detections(result, header)
-        if camera_info is not None:
-            stamped = copy(camera_info)
-            stamped.header = header
-            self._camera_info.publish(stamped)
-        if settings.publish_semantic and self._semantic.get_subscription_count():
-            self._semantic.publish(semantic_message(result.label_image, header))
-        self._overlays.publish(
+        labels, on = result.label_image, settings
+        publish_wanted(self._panoptic, on.publish_panoptic, lambda: label_message(labels, header))
+        publish_wanted(
+            self._instances, on.publish_instances, lambda: instances_message(result, header)
+        )
+        if self._vision is not None and on.publish_detections:
+            self._vision.publish_detections(result, header)
+        publish_wanted(
+            self._semantic, on.publish_semantic, lambda: semantic_message(labels, header)
+        )
+        publish_wanted(
+            self._unknown_mask, on.publish_unknown_mask, lambda: unknown_message(labels, header)
+        )
+        publish_wanted(
+            self._confidence, on.publish_confidence, lambda: confidence_message(result, header)
+        )
+        overlay_size = self._publish_overlay(result, image_bgr, header, settings)
+        if on.publish_camera_info:
+            self._calibration.publish(
+                camera_info, image_size=labels.shape, overlay_size=overlay_size, header=header
+            )
+
+    def _publish_overlay(
+        self,
+        result: PanopticResult,
+        image_bgr: np.ndarray,
+        header: Header,
+        settings: OutputSettings,
+    ) -> tuple[int, int] | None:
+        """Draws and publishes the overlay; height and width of what was published, or None."""
+        if not settings.publish_overlay:
+            return None
+        return self._overlays.publish(
             image_bgr,
             result.label_image,
             header=header,
@@ -143,21 +160,8 @@ class CameraOutputs:
         self, durations_ms: Mapping[str, float], *, header: Header, settings: OutputSettings
     ) -> None:
         """Publishes where the time of a frame went, when anyone listens."""
-        if settings.publish_timing and self._timing.get_subscription_count():
-            self._timing.publish(timing_message(durations_ms, header))
-
-    @property
-    def _publishers(self) -> tuple[Any, ...]:
-        """All publishers."""
-        return (
-            self._panoptic,
-            self._instances,
-            self._class_info,
-            self._camera_info,
-            self._semantic,
-            self._overlay,
-            self._timing,
-            *(self._vision.publishers if self._vision is not None else ()),
+        publish_wanted(
+            self._timing, settings.publish_timing, lambda: timing_message(durations_ms, header)
         )
 
     def destroy(self, *, deadline: float) -> None:

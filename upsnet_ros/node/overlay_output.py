@@ -14,6 +14,7 @@ from std_msgs.msg import Header
 
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.overlay import draw_overlay
+from upsnet_ros.node.demand import is_wanted
 from upsnet_ros.node.image_messages import overlay_message
 
 
@@ -43,7 +44,7 @@ class OverlayOutput:
         alpha: float,
         rate_hz: float,
         scale: float,
-    ) -> None:
+    ) -> tuple[int, int] | None:
         """Publishes an image under its labels, if somebody listens and it is time.
 
         Args:
@@ -53,12 +54,16 @@ class OverlayOutput:
             alpha: opacity of the colours, 0 to 1.
             rate_hz: most overlays per second, 0 for one of each image.
             scale: size of the overlay as a share of the image's, above 0 to 1.
+
+        Returns:
+            Height and width of what was published, None when nothing was.
         """
-        if not self._publisher.get_subscription_count() or not self._is_due(rate_hz):
-            return
+        if not is_wanted(self._publisher) or not self._is_due(rate_hz):
+            return None
         image, labels = scaled(image_bgr, label_image, scale)
         overlay = draw_overlay(image, labels, self._label_set, alpha=alpha)
         self._publisher.publish(overlay_message(overlay, header))
+        return overlay.shape[:2]
 
     def _is_due(self, rate_hz: float) -> bool:
         """Whether enough time has passed since the last overlay."""

@@ -151,8 +151,23 @@ class NodeParameters:
         maximum=2**31 - 1,
         may_be_model_default=True,
     )
-    publish_semantic: bool = parameter(True, 'publish <camera>/semantic/image')
+    publish_panoptic: bool = parameter(True, 'publish <camera>/panoptic/image')
     publish_instances: bool = parameter(True, 'publish <camera>/panoptic/instances')
+    publish_class_info: bool = parameter(
+        True,
+        'publish <camera>/panoptic/class_info and <camera>/semantic/label_info on activation',
+        change='unconfigured',
+    )
+    publish_camera_info: bool = parameter(
+        True, 'publish <camera>/panoptic/camera_info and <camera>/overlay/camera_info'
+    )
+    publish_unknown_mask: bool = parameter(False, 'publish <camera>/panoptic/unknown_mask')
+    publish_confidence: bool = parameter(False, 'publish <camera>/panoptic/confidence')
+    publish_detections: bool = parameter(
+        True, 'publish <camera>/panoptic/detections, where vision_msgs is installed'
+    )
+    publish_semantic: bool = parameter(True, 'publish <camera>/semantic/image')
+    publish_overlay: bool = parameter(True, 'publish <camera>/overlay/image')
     publish_timing: bool = parameter(True, 'publish ~/debug/<camera>/timing')
     overlay_alpha: float = parameter(
         0.5,

@@ -12,10 +12,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -23,22 +23,27 @@ from std_srvs.srv import SetBool
 
 from upsnet_ros.node.camera import CameraState
 from upsnet_ros.node.camera_views import camera_views
+from upsnet_ros.node.diagnostics_output import DiagnosticsOutput
 from upsnet_ros.node.engine import Engine, PipelineLoader, load_engine, thresholds
 from upsnet_ros.node.engine_slot import EngineSlot
 from upsnet_ros.node.frame_processor import FrameProcessor
 from upsnet_ros.node.intake import Intake, frame_store
-from upsnet_ros.node.outputs import CameraOutputs, OutputSettings, destroy_outputs
+from upsnet_ros.node.output_settings import OutputSettings
+from upsnet_ros.node.outputs import CameraOutputs, destroy_outputs
 from upsnet_ros.node.parameter_server import ParameterServer
 from upsnet_ros.node.parameters import NodeParameters
 from upsnet_ros.node.publication_qos import COMPLETE_OUTPUT_QOS, OUTPUT_QOS
 from upsnet_ros.node.recovery import Recovery
-from upsnet_ros.node.status_report import NodeParts, node_statuses
+from upsnet_ros.node.spinning import CallbackFailures
+from upsnet_ros.node.status_report import NodeParts
+from upsnet_ros.node.stoppable_loading import StoppableLoading
 from upsnet_ros.node.supervisor import Supervisor
 from upsnet_ros.node.timing import NodeTiming
 from upsnet_ros.node.transitions import Lifecycle
 
-# With the wake-up of the executor and the end of the process: under two seconds after a signal.
-WORKER_TIMEOUT_S, RECEIPT_TIMEOUT_S = 1.2, 0.2
+# With the wake-up of the executor, a publication that hangs and the end of the process: under two
+# seconds after a signal.
+WORKER_TIMEOUT_S, RECEIPT_TIMEOUT_S = 1.0, 0.2
 WATCHDOG_PERIOD_S = 0.2
 ANY_STEP_BACK = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1))
 SUCCESS, ERROR = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.ERROR
@@ -49,19 +54,28 @@ class PerceptionNode(LifecycleNode):
 
     Attributes:
         lifecycle: the state that the node is in, and why the last transition failed.
+        callback_failures: of the executor that spins the node, for the diagnostics.
 
     Args:
         load_pipeline: makes the pipeline in place of the real one, for tests without a model.
+        is_stopping: whether the process was asked to end, which breaks off loading a model.
         **options: handed on to rclpy's node.
 
     Raises:
         ParameterError: a parameter given at the start is impossible.
     """
 
-    def __init__(self, *, load_pipeline: PipelineLoader | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        load_pipeline: PipelineLoader | None = None,
+        is_stopping: Callable[[], bool] = lambda: False,
+        **options: Any,
+    ) -> None:
         super().__init__('perception_node', **options)
         self._load_pipeline = load_pipeline
         self.lifecycle = Lifecycle(self.get_logger())
+        self.callback_failures = CallbackFailures()
         self._enabled = True
         self._timing = NodeTiming()
         self._clock_jumps = 0
@@ -76,11 +90,16 @@ class PerceptionNode(LifecycleNode):
         self._parameter_server = ParameterServer(
             self, is_configured=lambda: self._engines is not None, apply=self._apply_parameters
         )
-        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 1)
+        self._diagnostics = DiagnosticsOutput(
+            self, parts=self._parts, parameters=lambda: self.parameters
+        )
+        self._loading = StoppableLoading(
+            is_stopping=is_stopping, meanwhile=self._diagnostics.publish_when_due
+        )
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # a simulation's may stand still
         period = self.parameters.diagnostics_period
         self._steady_timers = (
-            self.create_timer(period, self._publish_diagnostics, clock=steady),
+            self.create_timer(period, self._diagnostics.publish, clock=steady),
             self.create_timer(WATCHDOG_PERIOD_S, self._watch, clock=steady),
         )
         self._jumps = self.get_clock().create_jump_callback(
@@ -139,13 +158,13 @@ class PerceptionNode(LifecycleNode):
     def _transition(self, name: str, action: Any, **options: Any) -> TransitionCallbackReturn:
         """Runs a transition within its boundary and reports how it ended."""
         result = self.lifecycle.run(name, action, **options)
-        self._publish_diagnostics()
+        self._diagnostics.publish()
         return result
 
     def _configure(self) -> None:
         """Loads the model, then creates everything that depends on it."""
         parameters = self.parameters
-        self._engines = EngineSlot(self._load_engine)
+        self._engines = self._loading.run(lambda: EngineSlot(self._load_engine))
         engine = self._engines.engine
         self._timing = NodeTiming(parameters.camera_names, limit_ms=parameters.max_processing_time)
         self._recovery = Recovery(max_failures=parameters.max_consecutive_failures)
@@ -203,7 +222,7 @@ class PerceptionNode(LifecycleNode):
     def _open_intake(self) -> None:
         """Publishes the class tables, starts the worker and subscribes to the cameras."""
         for outputs in self._outputs.values():
-            outputs.publish_class_info()
+            outputs.publish_class_info(self._processor.settings)
         self._supervisor.start()
         self._intake.open()
 
@@ -244,8 +263,9 @@ class PerceptionNode(LifecycleNode):
         if reason:
             self.get_logger().error(f'{reason}; the node is deactivated, activate it to try again')
             self.trigger_deactivate()
-            self.lifecycle.failure = f'deactivated: {reason}'
-            self._publish_diagnostics()
+            if self.lifecycle.state == 'inactive':  # else its own failure is the graver one
+                self.lifecycle.failure = f'deactivated: {reason}'
+            self._diagnostics.publish()
 
     def _on_clock_jump(self, jump: TimeJump) -> None:
         """Forgets all that was measured by the clock as it was before it was set back."""
@@ -280,20 +300,20 @@ class PerceptionNode(LifecycleNode):
         )
         return response
 
-    def _publish_diagnostics(self) -> None:
-        """Publishes the state of engine, cameras and times, whether or not frames arrive."""
-        parts = NodeParts(
+    def _parts(self) -> NodeParts:
+        """What there is to say of the node now."""
+        return NodeParts(
             self.lifecycle.state,
             self._enabled,
             self.lifecycle.failure,
-            self._clock_jumps,
+            {
+                'clock_jumps': self._clock_jumps,
+                'loading_for_s': f'{self._loading.loading_for_s:.1f}',
+                'callback_failures': self.callback_failures.total,
+                'last_callback_failure': self.callback_failures.last or 'none',
+            },
             self._engines.engine if self._engines is not None else None,
             self._supervisor.state if self._supervisor is not None else None,
             self._cameras,
             self._timing,
         )
-        message = DiagnosticArray()
-        message.header.stamp = self.get_clock().now().to_msg()
-        name = self.get_fully_qualified_name().lstrip('/')
-        message.status = node_statuses(name, parts, self.parameters)
-        self._diagnostics.publish(message)

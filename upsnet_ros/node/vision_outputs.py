@@ -17,7 +17,9 @@ from std_msgs.msg import Header
 
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.structures import Instance, PanopticResult
+from upsnet_ros.node.demand import publish_wanted
 from upsnet_ros.node.publication_qos import LATCHED_QOS, OUTPUT_QOS
+from upsnet_ros.node.qos_overrides import create_output
 
 
 def vision_msgs_is_installed() -> bool:
@@ -64,9 +66,12 @@ class VisionOutputs:
         from vision_msgs.msg import Detection2DArray, LabelInfo
 
         self._array = Detection2DArray
-        create = node.create_lifecycle_publisher
-        self._detections = create(Detection2DArray, f'{camera}/panoptic/detections', qos)
-        self._label_info = create(LabelInfo, f'{camera}/semantic/label_info', LATCHED_QOS)
+        self._detections = create_output(
+            node, Detection2DArray, f'{camera}/panoptic/detections', qos
+        )
+        self._label_info = create_output(
+            node, LabelInfo, f'{camera}/semantic/label_info', LATCHED_QOS
+        )
 
     @property
     def publishers(self) -> tuple[Any, ...]:
@@ -79,6 +84,9 @@ class VisionOutputs:
 
     def publish_detections(self, result: PanopticResult, header: Header) -> None:
         """Publishes the instances of one image, when anyone listens."""
-        if self._detections.get_subscription_count():
+
+        def make() -> Any:
             detections = [detection_message(instance, header) for instance in result.instances]
-            self._detections.publish(self._array(header=header, detections=detections))
+            return self._array(header=header, detections=detections)
+
+        publish_wanted(self._detections, True, make)
