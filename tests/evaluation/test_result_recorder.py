@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 
@@ -19,15 +20,13 @@ from upsnet_ros.msg import (
     PanopticInstance,
     PanopticInstanceArray,
 )
-from upsnet_ros.node.result_recorder import (
-    Arrival,
-    BagWriting,
+from upsnet_ros.node.recorded_topics import (
     RecordingError,
     diagnostics_topic,
-    main,
     message_folder,
     topics_of_camera,
 )
+from upsnet_ros.node.result_recorder import Arrival, BagWriting, main
 
 
 def label_bytes(index: int, stamp_ns: int) -> bytes:
@@ -42,13 +41,15 @@ def test_topics_of_a_camera_follow_its_name() -> None:
         '/rear/left/panoptic/image',
         '/rear/left/panoptic/instances',
         '/rear/left/panoptic/class_info',
+        '/perception_node/debug/rear/left/timing',
     ]
+    assert topics_of_camera('front', node='/car/see')[-1].name == '/car/see/debug/front/timing'
 
 
 def test_what_arrives_is_written_byte_for_byte_with_its_time(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    label, instances, info = topics_of_camera('camera')
+    label, instances, info, _ = topics_of_camera('camera')
     found = PanopticInstance(label=3329, class_id=13, class_name='car', score=0.5, area=7)
     classes = [PanopticClass(class_id=0, name='road', colour=[128, 64, 128])]
     writing = BagWriting(tmp_path / 'bag', [label, instances, info, diagnostics_topic()])
@@ -76,6 +77,24 @@ def test_what_arrives_is_written_byte_for_byte_with_its_time(
         assert (read.instances[0].class_name, read.instances[0].area) == ('car', 7)
         ((_, data, kind),) = bag.messages(info.name)
         assert list(bag.decode(data, kind).classes[0].colour) == [128, 64, 128]
+
+
+def test_what_the_node_says_of_itself_is_told_as_it_comes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    topic = diagnostics_topic()
+    status = DiagnosticStatus(name='node: camera front', hardware_id='front')
+    status.values = [KeyValue(key='received', value='7')]
+    writing = BagWriting(tmp_path / 'bag', [topic])
+    data = bytes(serialize_message(DiagnosticArray(status=[status])))
+    writing.arrivals.put(Arrival(topic, 4000, data))
+    assert writing.close() == 1
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line) == {
+        'event': 'diagnostics',
+        'received_ns': 4000,
+        'statuses': {'node: camera front': {'hardware_id': 'front', 'values': {'received': '7'}}},
+    }
 
 
 def test_a_recording_of_nothing_is_a_readable_bag(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
 
+import os
 import resource
+import socket
 from types import SimpleNamespace
 
 import numpy as np
@@ -46,6 +48,7 @@ def test_memory_over_its_limit_is_a_warning_with_both(limit: int, level: bytes) 
     assert (f'limit {limit} MiB' in status.message) == bool(limit)
     values = status_values(status)
     assert (values['device_mib'], values['limit_mib']) == ('5.0', str(limit or 'none'))
+    assert (status.hardware_id, values['process_id']) == (socket.gethostname(), str(os.getpid()))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Mapping
 
@@ -67,6 +68,8 @@ def memory_status(
 ) -> DiagnosticStatus:
     """Memory of the process, and of the device where the backend tells it; WARN over a limit.
 
+    Its hardware id is the computer, on which `process_id` says who can be looked at further.
+
     Args:
         node: name of the node with its namespace.
         backend: asked for `device_memory_bytes`, which it may lack.
@@ -79,6 +82,7 @@ def memory_status(
         'peak_resident_mib': _mebibytes(peak_resident_bytes()),
         'device_mib': _mebibytes(getattr(backend, 'device_memory_bytes', None)),
         'limit_mib': limit_mib or 'none',
+        'process_id': os.getpid(),
     }
     limit = f', limit {limit_mib} MiB' if limit_mib else ''
     message = f'{values["resident_mib"]} MiB in memory{limit}'

@@ -7,8 +7,12 @@ writing thread, so a burst of 2 MB label images is not held up by decoding or by
 is an ordinary rosbag2 (MCAP, zstd): it can be evaluated with this project, shown in Foxglove or
 replayed beside the drive. Its message times are the system time of arrival [ns].
 
+With `--images` the arrival of camera images is noted as well, without writing them: where they
+keep the stamps of a recording, their age can only be told from when they came.
+
 Progress is told as one JSON object per line on standard output, `event` being one of: `ready`,
-`class_info` (`topic`), `label` (`topic`, `stamp_ns`, `received_ns`), `done` (`messages`,
+`class_info` (`topic`), `label` and `image` (`topic`, `stamp_ns`, `received_ns`), `diagnostics`
+(`received_ns`, `statuses`: by name their `hardware_id` and `values`), `done` (`messages`,
 `clock_step_ms`: how far the system clock was moved against the steady one while recording),
 `error` (`message`). Recording ends when standard input is closed.
 """
@@ -16,7 +20,6 @@ Progress is told as one JSON object per line on standard output, `event` being o
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -30,6 +33,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message
 from rosbags.interfaces import (
     Connection,
     Qos,
@@ -40,33 +44,21 @@ from rosbags.interfaces import (
     QosTime,
 )
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
-from rosbags.typesys.store import Typestore
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
-from upsnet_ros.core.errors import UpsnetError
-from upsnet_ros.msg import PanopticClassInfo, PanopticInstanceArray
 from upsnet_ros.node.play_events import emit
+from upsnet_ros.node.recorded_topics import (
+    NODE,
+    RecordedTopic,
+    RecordingError,
+    diagnostics_topic,
+    topics_of_camera,
+    typestore_with_our_messages,
+)
 from upsnet_ros.node.restamping import read_stamp_ns
 
-PACKAGE = 'upsnet_ros'
 # Labels of ten seconds at 10 Hz may wait in the middleware before one would be lost here.
 QUEUE_DEPTH = 100
-
-
-class RecordingError(UpsnetError):
-    """A recording that cannot be made."""
-
-
-@dataclass(frozen=True)
-class RecordedTopic:
-    """One topic to record: `kind` is what its messages are to the evaluation."""
-
-    name: str
-    message_class: type
-    message_type: str
-    kind: str
-    latched: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,58 +68,6 @@ class Arrival:
     topic: RecordedTopic
     received_ns: int
     data: bytes
-
-
-def topics_of_camera(camera: str) -> list[RecordedTopic]:
-    """The results of one camera that an evaluation needs."""
-    prefix = f'/{camera.strip("/")}/panoptic'
-    return [
-        RecordedTopic(f'{prefix}/image', Image, 'sensor_msgs/msg/Image', 'label'),
-        RecordedTopic(
-            f'{prefix}/instances',
-            PanopticInstanceArray,
-            f'{PACKAGE}/msg/PanopticInstanceArray',
-            'instances',
-        ),
-        RecordedTopic(
-            f'{prefix}/class_info',
-            PanopticClassInfo,
-            f'{PACKAGE}/msg/PanopticClassInfo',
-            'class_info',
-            latched=True,
-        ),
-    ]
-
-
-def diagnostics_topic() -> RecordedTopic:
-    """The node's own report on itself."""
-    return RecordedTopic(
-        '/diagnostics', DiagnosticArray, 'diagnostic_msgs/msg/DiagnosticArray', 'diagnostics'
-    )
-
-
-def message_folder() -> Path:
-    """The folder of this package's .msg files: in the source tree or in an installed share."""
-    candidates = [Path(__file__).resolve().parents[2] / 'msg']
-    for prefix in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep):
-        candidates.append(Path(prefix) / 'share' / PACKAGE / 'msg')
-    for folder in candidates:
-        if (folder / 'PanopticInstance.msg').is_file():
-            return folder
-    raise RecordingError(
-        f'PanopticInstance.msg was found in none of {", ".join(map(str, candidates))}. '
-        'Source the workspace in which this package was built.'
-    )
-
-
-def typestore_with_our_messages() -> Typestore:
-    """Message definitions for the bag: the distribution's and this package's."""
-    store = get_typestore(Stores.ROS2_JAZZY)
-    definitions = {}
-    for path in sorted(message_folder().glob('*.msg')):
-        definitions.update(get_types_from_msg(path.read_text(), f'{PACKAGE}/msg/{path.stem}'))
-    store.register(definitions)
-    return store
 
 
 class BagWriting:
@@ -162,15 +102,7 @@ class BagWriting:
                 self._connections[arrival.topic.name], arrival.received_ns, arrival.data
             )
             self.messages += 1
-            if arrival.topic.kind == 'label':
-                emit(
-                    event='label',
-                    topic=arrival.topic.name,
-                    stamp_ns=read_stamp_ns(arrival.data),
-                    received_ns=arrival.received_ns,
-                )
-            elif arrival.topic.kind == 'class_info':
-                emit(event='class_info', topic=arrival.topic.name)
+            tell(arrival)
 
     def close(self) -> int:
         """Write what is waiting, close the bag and return the number of its messages."""
@@ -178,6 +110,30 @@ class BagWriting:
         self._thread.join()
         self._writer.close()
         return self.messages
+
+
+def tell(arrival: Arrival) -> None:
+    """The event of a message, where it has one."""
+    kind, topic = arrival.topic.kind, arrival.topic.name
+    if kind == 'label':
+        tell_stamp(kind, topic, arrival.data, arrival.received_ns)
+    elif kind == 'class_info':
+        emit(event=kind, topic=topic)
+    elif kind == 'diagnostics':
+        message = deserialize_message(arrival.data, DiagnosticArray)
+        statuses = {
+            status.name: {
+                'hardware_id': status.hardware_id,
+                'values': {entry.key: entry.value for entry in status.values},
+            }
+            for status in message.status
+        }
+        emit(event=kind, received_ns=arrival.received_ns, statuses=statuses)
+
+
+def tell_stamp(event: str, topic: str, data: bytes, received_ns: int) -> None:
+    """The arrival of a message that begins with a header."""
+    emit(event=event, topic=topic, stamp_ns=read_stamp_ns(data), received_ns=received_ns)
 
 
 def offered_qos(*, latched: bool) -> Qos:
@@ -222,6 +178,19 @@ def subscribe(node: Node, topic: RecordedTopic, writing: BagWriting) -> None:
     )
 
 
+def watch(node: Node, topic: str) -> None:
+    """Tell when the images of a topic come, raw ones or, by the name, compressed ones."""
+    message_class = CompressedImage if topic.endswith('/compressed') else Image
+
+    def note(data: bytes) -> None:
+        tell_stamp('image', topic, data, time.time_ns())
+
+    callback: Callable[[bytes], None] = note
+    node.create_subscription(
+        message_class, topic, callback, subscription_qos(latched=False), raw=True
+    )
+
+
 def spin_until(node: Node, finished: Event) -> None:
     """Take messages until `finished` is set; looks at it ten times a second."""
     executor = SingleThreadedExecutor()
@@ -235,13 +204,15 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line of this process."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n', maxsplit=1)[0])
     parser.add_argument('--cameras', nargs='+', required=True, help='camera names')
+    parser.add_argument('--images', nargs='*', default=[], help='image topics to watch')
+    parser.add_argument('--node', default=NODE, help='name of the node (%(default)s)')
     parser.add_argument('--output', type=Path, required=True, help='bag to write, must not exist')
     return parser.parse_args(arguments)
 
 
 def record(options: argparse.Namespace) -> None:
     """Record until standard input is closed."""
-    topics = [t for camera in options.cameras for t in topics_of_camera(camera)]
+    topics = [t for camera in options.cameras for t in topics_of_camera(camera, node=options.node)]
     topics.append(diagnostics_topic())
     node = rclpy.create_node('result_recorder')
     writing = BagWriting(options.output, topics)
@@ -250,6 +221,8 @@ def record(options: argparse.Namespace) -> None:
     try:
         for topic in topics:
             subscribe(node, topic, writing)
+        for image_topic in options.images:
+            watch(node, image_topic)
         Thread(target=lambda: (sys.stdin.read(), finished.set()), daemon=True).start()
         emit(event='ready')
         spin_until(node, finished)
