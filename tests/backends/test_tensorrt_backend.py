@@ -78,6 +78,7 @@ def test_answers_are_those_of_onnx_runtime(
 def test_it_says_what_it_is(backend: TensorRtBackend) -> None:
     assert (backend.name, backend.device, backend.input_size) == ('tensorrt', 'cuda:0', SIZE)
     assert (backend.failures, backend.rebuilds, backend.uses_graph) == (0, 0, True)
+    assert backend.precision == 'fp16'
 
 
 def test_answers_stay_as_they_are_when_the_next_image_comes_and_after_closing(

@@ -3,16 +3,22 @@
 """The real executable with the fake pipeline: `python -m tests.node.fake_node [OPTION]`.
 
 With `--blocked` a frame in work never ends. With `--slow` it takes a while, and the red value of
-its first pixel is printed when work on it begins. With `--broken` intake cannot be closed.
+its first pixel is printed when work on it begins. With `--loading` a model never comes. With
+`--failing` the network fails on every frame. With `--broken` intake cannot be closed. With
+`--raising` the callback of an image raises when the red value of its first pixel is 13.
 """
 
 import sys
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
 from tests.node.fake_pipeline import FakeLoader, FakePipeline
+from upsnet_ros.core.errors import ModelError
+from upsnet_ros.node.camera import CameraState
 from upsnet_ros.node.intake import Intake
 from upsnet_ros.node.main import main
 
@@ -46,7 +52,31 @@ class SlowLoader(FakeLoader):
         return self.pipelines[-1]
 
 
-LOADERS = {'--blocked': BlockedLoader, '--slow': SlowLoader}
+class EndlessLoader(FakeLoader):
+    """Tells that it loads, and does not come back."""
+
+    def __call__(self, *args, **options) -> FakePipeline:
+        print('loading', flush=True)
+        time.sleep(600)
+        return super().__call__(*args, **options)
+
+
+class FailingLoader(FakeLoader):
+    """Loads pipelines that fail on every frame."""
+
+    def __call__(self, *args, **options) -> FakePipeline:
+        pipeline = super().__call__(*args, **options)
+        pipeline.error = ModelError('no memory on the device')
+        return pipeline
+
+
+LOADERS = {
+    '--blocked': BlockedLoader,
+    '--failing': FailingLoader,
+    '--loading': EndlessLoader,
+    '--slow': SlowLoader,
+}
+UNLUCKY = 13
 
 
 def refuse(intake: Intake) -> None:
@@ -54,8 +84,21 @@ def refuse(intake: Intake) -> None:
     raise OSError('out of handles')
 
 
+def raising(offer: Callable[..., bool]) -> Callable[..., bool]:
+    """Stands for a callback with a fault that shows on some images only."""
+
+    def offer_or_raise(camera: CameraState, message: Any, **options) -> bool:
+        if message.data[2] == UNLUCKY:
+            raise ZeroDivisionError('a fault that nobody foresaw')
+        return offer(camera, message, **options)
+
+    return offer_or_raise
+
+
 if __name__ == '__main__':
     if '--broken' in sys.argv:
         Intake.close = refuse
+    if '--raising' in sys.argv:
+        CameraState.offer = raising(CameraState.offer)
     chosen = next((LOADERS[name] for name in LOADERS if name in sys.argv), FakeLoader)
     sys.exit(main(load_pipeline=chosen()))

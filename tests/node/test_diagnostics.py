@@ -116,8 +116,9 @@ def test_what_a_backend_counts_is_shown_as_it_is_now() -> None:
     engine = Engine(pipeline, Path('model.engine'), ())
     assert not {'failures', 'rebuilds', 'uses_graph'} & engine.facts().keys()
     pipeline.backend.failures, pipeline.backend.rebuilds = 2, 1
-    pipeline.backend.uses_graph = True
+    pipeline.backend.uses_graph, pipeline.backend.precision = True, 'fp16'
     facts = engine.facts()
+    assert facts['precision'] == 'fp16'
     assert (facts['failures'], facts['rebuilds'], facts['uses_graph']) == ('2', '1', 'True')
     pipeline.backend.failures = 3
     state = EngineState('active', True, engine.model, engine.facts(), '')

@@ -20,6 +20,7 @@ from rclpy.context import Context
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
+from tests.node.fake_node import UNLUCKY
 from tests.node.fake_pipeline import expected_labels
 from tests.node.node_harness import (
     RELIABLE,
@@ -56,6 +57,7 @@ def run(namespace):
         process = subprocess.Popen(
             [*command, *arguments],
             cwd=ROOT,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -152,6 +154,77 @@ def test_a_signal_ends_the_node_while_a_frame_is_in_work(run, client) -> None:
     status, seconds = stop(process, signal.SIGTERM)
     assert (status, seconds < END_S) == (0, True), seconds
     assert 'takes longer than' in process.stderr.read()
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_node_while_it_loads_its_model(run, client, number) -> None:
+    """The load would take ten minutes."""
+    process = run([*FAKE_NODE, '--loading'], diagnostics_period=0.05)
+    diagnostics = Collector()
+    client.create_subscription(DiagnosticArray, '/diagnostics', diagnostics, RELIABLE)
+    name = f'{client.get_namespace().lstrip("/")}/perception_node: engine'
+
+    def is_loading() -> bool:
+        values = status_values(find_status(diagnostics.messages, name))
+        return float(values['loading_for_s'] or 0) > 0
+
+    wait_until(is_loading, 'diagnostics while the model is loaded')
+    status, seconds = stop(process, number)
+    assert (status, seconds < END_S) == (0, True), seconds
+    errors = process.stderr.read()
+    assert 'asked to end' in errors and 'did not start' not in errors
+
+
+def test_a_signal_ends_a_node_that_was_told_to_configure(run, client) -> None:
+    process = run([*FAKE_NODE, '--loading'], autostart='false', diagnostics_period=0.05)
+    service = client.create_client(ChangeState, 'perception_node/change_state')
+    wait_until(service.service_is_ready, 'the service')
+    request = ChangeState.Request()
+    request.transition.id = Transition.TRANSITION_CONFIGURE
+    service.call_async(request)
+    assert process.stdout.readline() == 'loading\n'
+    status, seconds = stop(process, signal.SIGTERM)
+    assert (status, seconds < END_S) == (0, True), seconds
+
+
+def test_a_callback_that_raises_costs_one_image(run, client) -> None:
+    process = run([*FAKE_NODE, '--raising'], diagnostics_period=0.05)
+    wait_for_node(client)
+    labels, diagnostics = Collector(), Collector()
+    client.create_subscription(Image, 'camera/panoptic/image', labels, RELIABLE)
+    client.create_subscription(DiagnosticArray, '/diagnostics', diagnostics, RELIABLE)
+    publisher = client.create_publisher(Image, 'camera/image_raw', RELIABLE)
+    connect(publisher, labels)
+    image = half_blue_image()
+    image[0, 0, 2] = UNLUCKY
+    publisher.publish(image_message(image, stamp=1000))
+    name = f'{client.get_namespace().lstrip("/")}/perception_node: engine'
+
+    def failures() -> str:
+        return status_values(find_status(diagnostics.messages, name))['last_callback_failure']
+
+    wait_until(lambda: 'nobody foresaw' in (failures() or ''), 'the failure')
+    publisher.publish(image_message(half_blue_image(), stamp=1001))
+    labels.wait_for(lambda seen: seen[-1].header.stamp.sec == 1001, 'the next image')
+    assert stop(process, signal.SIGTERM)[0] == 0
+    assert 'ZeroDivisionError: a fault that nobody foresaw' in process.stderr.read()
+
+
+def test_a_breakdown_while_the_node_gives_up_is_its_exit_status(run, client) -> None:
+    """The network fails, the node deactivates itself, and that breaks down as well."""
+    process = run([*FAKE_NODE, '--failing', '--broken'], max_consecutive_failures=1)
+    wait_for_node(client)
+    publisher = client.create_publisher(Image, 'camera/image_raw', RELIABLE)
+    stamps = itertools.count(1)
+
+    def has_ended() -> bool:
+        publisher.publish(image_message(half_blue_image(), stamp=next(stamps)))
+        return process.poll() is not None
+
+    wait_until(has_ended, 'the end of the process')
+    errors = process.stderr.read()
+    assert process.returncode == 1, errors
+    assert 'no memory on the device' in errors and 'out of handles' in errors
 
 
 def test_a_node_that_nothing_helps_ends_with_its_reason_and_status(run, client) -> None:

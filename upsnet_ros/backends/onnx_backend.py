@@ -34,10 +34,12 @@ class OnnxBackend:
     Attributes:
         name: `onnxruntime`.
         device: `cpu` or `cuda:0`.
+        precision: `fp32`, of the arithmetic; weights may lie in the file as half precision.
         input_size: (height, width) of the images it takes [px].
     """
 
     name = 'onnxruntime'
+    precision = 'fp32'
 
     def __init__(
         self,

@@ -44,6 +44,7 @@ class TensorRtBackend:
     Attributes:
         name: `tensorrt`.
         device: `cuda:0`.
+        precision: `fp16` or `fp32`, of the engine.
         input_size: (height, width) of the images it takes [px].
         cameras: how many images it labels at once.
         failures: images that were lost because the engine or the device failed.
@@ -88,7 +89,7 @@ class TensorRtBackend:
         self._is_closed = False
         self._repair = _Repair.NOTHING
         content, record = self._read_engine()
-        self.cameras = record.cameras
+        self.cameras, self.precision = record.cameras, record.precision
         if trial_timeout_s is not None:
             run_trial(trial_command(self._engine_path), timeout_s=trial_timeout_s)
         self._session: EngineSession | None = self._open(content)
@@ -212,7 +213,7 @@ class TensorRtBackend:
             else:
                 self._close_session()
                 content, record = self._read_engine()
-                self.cameras = record.cameras
+                self.cameras, self.precision = record.cameras, record.precision
                 self._session = self._open(content)
         except ModelError as error:
             self.failures += 1

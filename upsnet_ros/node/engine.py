@@ -16,7 +16,7 @@ from upsnet_ros.pipeline import PanopticPipeline
 
 PipelineLoader = Callable[..., Any]
 # What a backend may count or say beside the protocol, and is shown where it does.
-BACKEND_STATE = ('failures', 'rebuilds', 'uses_graph')
+BACKEND_STATE = ('precision', 'failures', 'rebuilds', 'uses_graph')
 THRESHOLDS = ('score_threshold', 'mask_overlap_threshold', 'stuff_area_limit')
 
 

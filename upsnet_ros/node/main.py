@@ -9,7 +9,9 @@ a transition broke down and error processing too; 2 for an impossible parameter 
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 from collections.abc import Callable
 
 import rclpy
@@ -20,26 +22,27 @@ from rclpy.signals import SignalHandlerOptions
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.node.engine import PipelineLoader
 from upsnet_ros.node.perception_node import PerceptionNode
+from upsnet_ros.node.spinning import GuardedSpinning
 from upsnet_ros.node.stop_signal import StopSignal
 from upsnet_ros.node.transitions import LAST_RESORT
 
 # The longest a signal waits for its answer while nothing else wakes the executor.
-WAKE_INTERVAL_S = 0.2
+WAKE_INTERVAL_S = 0.1
 START_FAILED, BROKEN_DOWN, BAD_PARAMETER = 1, 1, 2
 
 
-def start(node: PerceptionNode) -> bool:
-    """Configures and activates a node; returns whether both succeeded."""
+def start(node: PerceptionNode, stop: StopSignal) -> bool:
+    """Configures and activates a node; returns whether it came to that, or was asked to end."""
     steps: tuple[Callable[[], TransitionCallbackReturn], ...] = (
         node.trigger_configure,
         node.trigger_activate,
     )
-    return all(step() == TransitionCallbackReturn.SUCCESS for step in steps)
+    return all(stop.received or step() == TransitionCallbackReturn.SUCCESS for step in steps)
 
 
 def serve(node: PerceptionNode, stop: StopSignal) -> int:
     """Starts a node if its parameters say so and serves until a signal or a shutdown."""
-    if node.parameters.autostart and not start(node):
+    if node.parameters.autostart and not start(node, stop) and not stop.received:
         node.get_logger().fatal(
             "the node did not start; mend what is named above, or set the parameter 'autostart' "
             'to false and let a lifecycle manager start it'
@@ -47,12 +50,20 @@ def serve(node: PerceptionNode, stop: StopSignal) -> int:
         return START_FAILED
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    while rclpy.ok() and not stop.received and not node.lifecycle.is_finalized:
-        executor.spin_once(timeout_sec=WAKE_INTERVAL_S)
-    executor.shutdown(timeout_sec=0)
-    if not node.lifecycle.is_finalized:
-        node.trigger_shutdown()
+    spinning = GuardedSpinning(executor, failures=node.callback_failures, logger=node.get_logger())
+    try:
+        while rclpy.ok() and not stop.received and not node.lifecycle.is_finalized:
+            spinning.spin_once(timeout_s=WAKE_INTERVAL_S)
+    finally:
+        executor.shutdown(timeout_sec=0)
+        if not node.lifecycle.is_finalized:
+            node.trigger_shutdown()
     return BROKEN_DOWN if node.lifecycle.failure.startswith(LAST_RESORT) else 0
+
+
+def has_unfinished_work() -> bool:
+    """Whether a thread is in a library that cannot be made to end: in a frame, or in a load."""
+    return any(thread.daemon for thread in threading.enumerate())
 
 
 def main(
@@ -76,16 +87,22 @@ def main(
         )
         return BAD_PARAMETER
     try:
-        node = PerceptionNode(load_pipeline=load_pipeline)
+        node = PerceptionNode(load_pipeline=load_pipeline, is_stopping=lambda: stop.received)
     except ParameterError as error:
         rclpy.logging.get_logger('perception_node').fatal(str(error))
         rclpy.try_shutdown()
         return BAD_PARAMETER
     try:
-        return serve(node, stop)
+        status = serve(node, stop)
     finally:
         node.destroy_node()
         rclpy.try_shutdown()
+    if has_unfinished_work():
+        # The libraries would be torn down under the thread that is still in one of them.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    return status
 
 
 if __name__ == '__main__':

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -27,7 +27,7 @@ class NodeParts:
         lifecycle_state: its name.
         is_enabled: False when intake was switched off by the enable service.
         failure: why the last transition failed or the node was stopped; empty when it was not.
-        clock_jumps: how often the node's clock jumped back.
+        node_values: what else there is to say of the node as a whole, by name.
         engine: None while unconfigured.
         worker: None while unconfigured.
         cameras: none while unconfigured.
@@ -37,7 +37,7 @@ class NodeParts:
     lifecycle_state: str
     is_enabled: bool
     failure: str
-    clock_jumps: int
+    node_values: Mapping[str, object]
     engine: Engine | None
     worker: WorkerState | None
     cameras: Sequence[CameraState]
@@ -93,7 +93,7 @@ def _engine_state(parts: NodeParts, model: str) -> EngineState:
         parts.lifecycle_state,
         parts.is_enabled,
         model,
-        {**(engine.facts() if engine else {}), 'clock_jumps': str(parts.clock_jumps)},
+        {**(engine.facts() if engine else {}), **parts.node_values},
         parts.failure,
         file_was_replaced=engine is not None and engine.file_was_replaced,
     )
