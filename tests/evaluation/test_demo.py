@@ -36,8 +36,8 @@ def colour_node(monkeypatch: pytest.MonkeyPatch) -> None:
     """The demo starts the node that labels by colour."""
     real = live_replay.node_command
 
-    def command(model_path: Path, cameras: list[str]) -> list[str]:
-        arguments = real(model_path, cameras)
+    def command(*of: object) -> list[str]:
+        arguments = real(*of)
         return [sys.executable, str(COLOUR_NODE), *arguments[3:]]
 
     monkeypatch.setattr(live_replay, 'node_command', command)

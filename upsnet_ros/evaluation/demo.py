@@ -32,12 +32,9 @@ from upsnet_ros.evaluation.drive_evaluation import (
 )
 from upsnet_ros.evaluation.errors import EvaluationError
 from upsnet_ros.evaluation.frames import JoinedFrames, join_by_stamp
-from upsnet_ros.evaluation.live_replay import (
-    ReplayRecord,
-    ReplaySettings,
-    run_live_replay,
-    topics_to_play,
-)
+from upsnet_ros.evaluation.live_player import images_of
+from upsnet_ros.evaluation.live_replay import run_live_replay
+from upsnet_ros.evaluation.live_settings import ReplayRecord, ReplaySettings
 from upsnet_ros.evaluation.machine import describe_machine
 from upsnet_ros.evaluation.node_diagnostics import last_statuses
 from upsnet_ros.evaluation.node_process import last_lines
@@ -119,7 +116,7 @@ def replay_with_progress(settings: ReplaySettings) -> ReplayRecord:
     print(f'Starting the node with {settings.model_path}', flush=True)
     bars: list[tqdm] = []
 
-    def progress(sent: int, labelled: int, total: int) -> None:
+    def progress(sent: int, labelled: int, total: int | None) -> None:
         # Made with the first frame: the start of the node is no part of the rate it shows.
         if not bars:
             bars.append(tqdm(total=total, unit='frame', desc='Playing', disable=None))
@@ -133,7 +130,7 @@ def replay_with_progress(settings: ReplaySettings) -> ReplayRecord:
             bar.close()
 
 
-def check_answers(record: ReplayRecord, joined: JoinedFrames, settings: ReplaySettings) -> None:
+def check_answers(joined: JoinedFrames, settings: ReplaySettings) -> None:
     """Refuse to report on nothing.
 
     Raises:
@@ -142,10 +139,10 @@ def check_answers(record: ReplayRecord, joined: JoinedFrames, settings: ReplaySe
     if joined.sent == 0:
         raise EvaluationError(f'{settings.bag} holds no image to play. Record or make another.')
     if joined.labelled == 0:
-        log = settings.work_folder / 'logs' / 'node.log'
+        log = settings.logs / 'node.log'
         raise EvaluationError(
-            f'the node labelled none of {joined.sent} frames ({len(record.labels)} labels came, '
-            f'{joined.strangers} with other stamps). Last lines of {log}:\n{last_lines(log)}'
+            f'the node labelled none of {joined.sent} frames ({joined.strangers} labels with '
+            f'other stamps came). Last lines of {log}:\n{last_lines(log)}'
         )
 
 
@@ -153,7 +150,7 @@ def describe_replay(settings: ReplaySettings, record: ReplayRecord, command: str
     """The entry `replay` of the report."""
     return {
         'bag': str(settings.bag),
-        'camera': settings.camera,
+        'camera': settings.cameras[0],
         'rate_scale': settings.rate_scale,
         'command': command,
         'node_start_seconds': rounded(record.node_start_seconds, 2),
@@ -189,27 +186,27 @@ def run_demo(options: argparse.Namespace, *, command: str) -> Report:
     model = options.model or package_file(DEMO_MODEL)
     manifest = ModelManifest.load(model)
     folder = OutputFolder(options.output)
-    topics_to_play(options.bag, options.camera)  # refuses a bag before anything is removed
-    remove_old_outputs(folder.path)
     settings = ReplaySettings(
         bag=options.bag,
         model_path=model.resolve(),
         work_folder=folder.path / 'replay',
-        camera=options.camera,
+        cameras=(options.camera.strip('/'),),
         rate_scale=options.rate_scale,
     )
+    (camera,) = images_of(settings)  # refuses a bag before anything is removed
+    remove_old_outputs(folder.path)
     record = replay_with_progress(settings)
-    joined = join_by_stamp(record.sent, record.labels)
-    check_answers(record, joined, settings)
+    joined = join_by_stamp(record.sent[camera], record.labels[camera])
+    check_answers(joined, settings)
     timing = timing_of(joined)
-    recorded_rate_hz = rate_hz([frame.bag_stamp_ns for frame in record.sent])
+    recorded_rate_hz = rate_hz([frame.bag_stamp_ns for frame in record.sent[camera]])
     with tqdm(total=joined.sent, unit='frame', desc='Scoring', disable=None) as bar:
         evaluation = evaluate_drive(
             joined,
             bag=settings.bag,
             recording=record.recording,
-            camera=settings.camera,
-            label_topic=settings.label_topic,
+            camera=camera,
+            label_topic=f'/{camera}/panoptic/image',
             label_set=manifest.label_set,
             folder=folder,
             rate_hz=recorded_rate_hz,

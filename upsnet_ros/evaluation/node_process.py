@@ -23,14 +23,33 @@ INTERRUPT_SECONDS = 10.0
 TERMINATE_SECONDS = 3.0
 
 
-def node_command(model_path: Path, cameras: Sequence[str]) -> list[str]:
-    """The command line that runs the node on a model for these cameras."""
+def node_command(
+    model_path: Path,
+    cameras: Sequence[str],
+    parameters: Mapping[str, bool | int | str] | None = None,
+    params_file: Path | None = None,
+) -> list[str]:
+    """The command line that runs the node on a model for these cameras.
+
+    Args:
+        model_path: The model.onnx or .engine.
+        cameras: Their names.
+        parameters: Further parameters.
+        params_file: File of parameters; all others go before it.
+    """
     names = ', '.join(f"'{name}'" for name in cameras)
-    parameters = {'model_path': f"'{model_path}'", 'camera_names': f'[{names}]'}
+    values = {'model_path': f"'{model_path}'", 'camera_names': f'[{names}]'}
+    values |= {name: _yaml(value) for name, value in (parameters or {}).items()}
     command = [sys.executable, '-m', 'upsnet_ros.node.main', '--ros-args']
-    for name, value in parameters.items():
+    if params_file is not None:
+        command += ['--params-file', str(params_file)]
+    for name, value in values.items():
         command += ['-p', f'{name}:={value}']
     return command
+
+
+def _yaml(value: bool | int | str) -> str:
+    return f"'{value}'" if isinstance(value, str) else str(value).lower()
 
 
 def peak_memory_bytes(pid: int) -> int | None:

@@ -50,12 +50,15 @@ def has_log_folder(variables: Mapping[str, str]) -> bool:
     return Path(home).is_absolute() and can_make_folder(Path(home) / '.ros' / 'log')
 
 
-def replay_environment(base: Mapping[str, str], *, log_folder: Path) -> dict[str, str]:
+def replay_environment(
+    base: Mapping[str, str], *, log_folder: Path, has_own_domain: bool = True
+) -> dict[str, str]:
     """The given variables, completed for large images and a DDS domain of its own.
 
     Args:
         base: Variables to start from.
         log_folder: Where ROS writes its logs when it could make no folder below HOME.
+        has_own_domain: False to stay in the domain of a node that runs already.
 
     What the user has set stays. A domain of its own keeps other ROS programs on the machine or the
     network from feeding images to the node, and this replay's topics from reaching them.
@@ -65,6 +68,7 @@ def replay_environment(base: Mapping[str, str], *, log_folder: Path) -> dict[str
         variables[PROFILE_VARIABLE] = str(package_file('config/fastdds.xml'))
     if not has_log_folder(variables):
         variables['ROS_LOG_DIR'] = str(log_folder.absolute())
-    variables.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % LARGEST_DOMAIN))
+    if has_own_domain:
+        variables.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % LARGEST_DOMAIN))
     variables['PYTHONUNBUFFERED'] = '1'
     return variables

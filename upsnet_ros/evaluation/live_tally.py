@@ -1,0 +1,98 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the player and the recorder of a live replay tell, as it comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from upsnet_ros.evaluation.errors import ReplayError
+from upsnet_ros.evaluation.event_process import Event
+from upsnet_ros.evaluation.frames import ReceivedLabel, SentFrame
+from upsnet_ros.evaluation.node_counters import Counters, Statuses, counters_of
+
+
+class LiveTally:
+    """Counts the events of a replay.
+
+    Args:
+        images: image topic of each camera.
+    """
+
+    def __init__(self, images: Mapping[str, str]) -> None:
+        self._camera_of = {topic: name for name, topic in images.items()}
+        self._camera_of |= {f'/{name}/panoptic/image': name for name in images}
+        self._tables = {f'/{name}/panoptic/class_info' for name in images}
+        self._before: Statuses = {}
+        self.sent: dict[str, list[SentFrame]] = {name: [] for name in images}
+        self.labels: dict[str, list[ReceivedLabel]] = {name: [] for name in images}
+        self.seen_ns: dict[str, dict[int, int]] = {name: {} for name in images}
+        self.statuses: Statuses = {}
+        self.reports = 0
+        self.total: int | None = None
+        self.latest_ms: float | None = None
+        self.is_played = False
+        self.clock_step_ms = 0.0
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the node has told of the classes of every camera."""
+        return not self._tables
+
+    @property
+    def sent_count(self) -> int:
+        """Images of all cameras that were sent."""
+        return sum(map(len, self.sent.values()))
+
+    @property
+    def label_count(self) -> int:
+        """Labels of all cameras that came."""
+        return sum(map(len, self.labels.values()))
+
+    def begin(self) -> None:
+        """Count what the node counts from here on."""
+        self._before = self.statuses
+
+    def counters(self) -> dict[str, Counters]:
+        """What the node counted of each camera since `begin`, as far as it has told."""
+        before, now = counters_of(self._before), counters_of(self.statuses)
+        return {
+            name: now[name].since(before.get(name, Counters()))
+            for name in self.sent
+            if name in now
+        }
+
+    def take(self, event: Event) -> None:
+        """Count one event; those that mean nothing here are passed over.
+
+        Raises:
+            ReplayError: the player was stopped by someone.
+        """
+        kind = event['event']
+        if kind in ('frame', 'label', 'image'):
+            self._take_message(kind, self._camera_of[event['topic']], event)
+        elif kind == 'start':
+            self.total = event['frames']
+        elif kind == 'class_info':
+            self._tables.discard(event['topic'])
+        elif kind == 'diagnostics':
+            self.statuses = {**self.statuses, **event['statuses']}
+            self.reports += 1
+        elif kind == 'interrupted':
+            raise ReplayError(f'the player was stopped after {event["sent"]} images.')
+        elif kind == 'done' and 'sent' in event:
+            self.is_played = True
+        elif kind == 'done':
+            self.clock_step_ms = event['clock_step_ms']
+
+    def _take_message(self, kind: str, camera: str, event: Event) -> None:
+        sent = self.sent[camera]
+        if kind == 'frame':
+            sent.append(SentFrame(len(sent), event['bag_stamp_ns'], event['stamp_ns']))
+            self.latest_ms = max(self.latest_ms or 0.0, event['late_ms'])
+        elif kind == 'label':
+            self.labels[camera].append(ReceivedLabel(event['stamp_ns'], event['received_ns']))
+        elif event['stamp_ns'] not in self.seen_ns[camera]:
+            stamp_ns = event['stamp_ns']
+            self.seen_ns[camera][stamp_ns] = event['received_ns']
+            sent.append(SentFrame(len(sent), stamp_ns, stamp_ns))
