@@ -122,7 +122,8 @@ def _camera_state(
             'waiting',
             DiagnosticStatus.ERROR,
             f'a publisher offers another {camera.qos_problem} than this node asks for; set the '
-            "parameter 'input_qos' to auto or sensor_data while the node is unconfigured",
+            "parameter 'input_qos' to auto or sensor_data while the node is unconfigured, or "
+            "change what 'qos_overrides' says of that topic",
         )
     if camera.last_age_s is None:
         return 'waiting', DiagnosticStatus.WARN, 'no image has arrived yet'

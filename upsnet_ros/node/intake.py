@@ -14,7 +14,7 @@ from upsnet_ros.node.admission import AdmissionRules
 from upsnet_ros.node.camera import CameraState
 from upsnet_ros.node.frame_store import AllFrames, FrameStore, NewestFrame
 from upsnet_ros.node.parameters import NodeParameters
-from upsnet_ros.node.subscriptions import CameraSubscriptions
+from upsnet_ros.node.subscriptions import CameraSubscriptions, check_input_overrides
 
 MEBIBYTE = 1 << 20
 
@@ -47,6 +47,9 @@ class Intake:
         parameters: gives the values that hold now.
         on_frame: called after a frame began to wait.
         on_camera_info: receives a camera's name and its calibration.
+
+    Raises:
+        ParameterError: a quality of service asked for an input is impossible.
     """
 
     def __init__(
@@ -65,6 +68,12 @@ class Intake:
         self._on_camera_info = on_camera_info
         self._subscriptions: list[CameraSubscriptions] = []
         self._is_enabled = True
+        check_input_overrides(
+            node,
+            [camera.name for camera in cameras],
+            transport=parameters().image_transport,
+            process_all=parameters().process_all,
+        )
 
     def open(self) -> None:
         """Subscribes to every camera."""

@@ -11,14 +11,15 @@ from one activation to the next, and rclpy would keep the first choice as if it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
-from rclpy.qos import QoSPolicyKind, QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSPolicyKind, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
 
 from upsnet_ros.core.errors import ParameterError
 
@@ -31,6 +32,11 @@ CHOICES = {
     'durability': ('volatile', 'transient_local'),
     'history': ('keep_last',),
 }
+
+
+def parameter_name(node: Node, topic: str, entity: str, policy: str = '') -> str:
+    """Name of the parameter that overrides a policy, or of what they all begin with."""
+    return f'{PREFIX}{node.resolve_topic_name(topic)}.{entity}.{policy.lower()}'
 
 
 def topic_overrides(node: Node, topic: str, entity: str) -> dict[str, str | int]:
@@ -47,7 +53,7 @@ def topic_overrides(node: Node, topic: str, entity: str) -> dict[str, str | int]
     Raises:
         ParameterError: a policy cannot be overridden, or not by that value.
     """
-    prefix = f'{PREFIX}{node.resolve_topic_name(topic)}.{entity}.'
+    prefix = parameter_name(node, topic, entity)
     asked = {
         name.removeprefix(prefix): value
         for name, value in _given(node).items()
@@ -58,11 +64,6 @@ def topic_overrides(node: Node, topic: str, entity: str) -> dict[str, str | int]
     return asked
 
 
-def overriding_options(overrides: Iterable[str]) -> QoSOverridingOptions:
-    """Has rclpy declare and apply the overrides of these policies."""
-    return QoSOverridingOptions([QoSPolicyKind[policy.upper()] for policy in overrides])
-
-
 def create_output(node: LifecycleNode, kind: type, topic: str, qos: QoSProfile) -> Any:
     """A lifecycle publisher with the quality of service given, but for what was asked otherwise.
 
@@ -70,12 +71,35 @@ def create_output(node: LifecycleNode, kind: type, topic: str, qos: QoSProfile) 
         ParameterError: an override is impossible.
     """
     overrides = topic_overrides(node, topic, PUBLISHER)
+    if qos.durability == DurabilityPolicy.TRANSIENT_LOCAL:
+        _warn_of_weaker(node, topic, overrides)
     return node.create_lifecycle_publisher(
-        kind,
-        topic,
-        copy(qos),  # rclpy writes the overrides into it
-        qos_overriding_options=overriding_options(overrides),
+        kind, topic, copy(qos), qos_overriding_options=_options(overrides)
     )
+
+
+def create_input(
+    node: Node,
+    kind: type,
+    topic: str,
+    callback: Callable[[Any], None],
+    qos: QoSProfile,
+    **options: Any,
+) -> Subscription:
+    """A subscription with the quality of service given, but for what was asked otherwise.
+
+    Raises:
+        ParameterError: an override is impossible.
+    """
+    overrides = topic_overrides(node, topic, SUBSCRIPTION)
+    return node.create_subscription(
+        kind, topic, callback, copy(qos), qos_overriding_options=_options(overrides), **options
+    )
+
+
+def _options(overrides: Iterable[str]) -> QoSOverridingOptions:
+    """Has rclpy declare the overrides of these policies and write them into the profile."""
+    return QoSOverridingOptions([QoSPolicyKind[policy.upper()] for policy in overrides])
 
 
 def unused_overrides(node: Node, inputs: Iterable[str]) -> list[str]:
@@ -85,14 +109,23 @@ def unused_overrides(node: Node, inputs: Iterable[str]) -> list[str]:
         node: the node whose parameters are read.
         inputs: the topics that it subscribes to while active.
     """
-    prefixes = tuple(
-        f'{PREFIX}{node.resolve_topic_name(topic)}.{SUBSCRIPTION}.' for topic in inputs
-    )
+    prefixes = tuple(parameter_name(node, topic, SUBSCRIPTION) for topic in inputs)
     return sorted(
         name
         for name in _given(node)
         if not node.has_parameter(name) and not name.startswith(prefixes)
     )
+
+
+def _warn_of_weaker(node: Node, topic: str, overrides: Mapping[str, str | int]) -> None:
+    """Says what an override takes from a topic whose message is published only once."""
+    for policy, value in overrides.items():
+        if value in ('volatile', 'best_effort'):
+            node.get_logger().warning(
+                f"parameter '{parameter_name(node, topic, PUBLISHER, policy)}' is '{value}': "
+                'this message is published once on activation, and readers that come later or '
+                'ask for more may never receive it'
+            )
 
 
 def _given(node: Node) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The subscriptions of one camera, which exist while the node is active."""
+"""The subscriptions of one camera, which exist while the node is active.
+
+What `qos_overrides` says of a topic goes before what the node would ask for itself.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rclpy.event_handler import SubscriptionEventCallbacks
@@ -13,7 +16,15 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.node.camera import CameraState
+from upsnet_ros.node.qos_overrides import (
+    SUBSCRIPTION,
+    create_input,
+    parameter_name,
+    topic_overrides,
+    unused_overrides,
+)
 
 BEST_EFFORT_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 # Where every frame counts: what arrives while the executor is busy with something else.
@@ -27,6 +38,35 @@ def image_topics(camera: str, transport: str) -> list[tuple[type, str]]:
         'compressed': (CompressedImage, f'{camera}/image_raw/compressed'),
     }
     return list(topics.values()) if transport == 'auto' else [topics[transport]]
+
+
+def check_input_overrides(
+    node: Node, cameras: Sequence[str], *, transport: str, process_all: bool
+) -> None:
+    """Refuses impossible overrides before any subscription exists; warns of those without effect.
+
+    Called once the publishers exist, so that what is left over belongs to nobody.
+
+    Raises:
+        ParameterError: an override of an input is impossible, or would lose images where every
+            one is asked for.
+    """
+    images = [topic for camera in cameras for _, topic in image_topics(camera, transport)]
+    calibrations = [f'{camera}/camera_info' for camera in cameras]
+    for topic in (*images, *calibrations):
+        asked = topic_overrides(node, topic, SUBSCRIPTION)
+        if process_all and topic in images and asked.get('reliability') == 'best_effort':
+            name = parameter_name(node, topic, SUBSCRIPTION, 'reliability')
+            raise ParameterError(
+                f"parameter '{name}' is 'best_effort' while 'process_all' is true, expected "
+                'reliable: best-effort transmission loses images'
+            )
+    for name in unused_overrides(node, [*images, *calibrations]):
+        node.get_logger().warning(
+            f"parameter '{name}' has no effect: this node has no such topic or entity; expected "
+            'the full name after namespace and remapping, publisher for outputs and subscription '
+            'for inputs'
+        )
 
 
 def input_profile(
@@ -92,41 +132,55 @@ class CameraSubscriptions:
             )
             for topic in self._kinds
         }
-        self._camera_info = node.create_subscription(
-            CameraInfo, f'{camera.name}/camera_info', on_camera_info, BEST_EFFORT_QOS
+        self._camera_info = create_input(
+            node, CameraInfo, f'{camera.name}/camera_info', on_camera_info, BEST_EFFORT_QOS
         )
 
     def _subscribe(self, topic: str, profile: QoSProfile) -> Subscription:
         """A subscription to an image topic that reports the publishers it refuses."""
+        asked = topic_overrides(self._node, topic, SUBSCRIPTION)
+        reliability = asked.get('reliability', profile.reliability.name.lower())
+        is_relaxed = reliability == 'best_effort'
+        may_relax = self._is_auto and not is_relaxed and 'reliability' not in asked
 
         def incompatible(event: Any) -> None:
-            self._report(topic, qos_policy_name_from_kind(event.last_policy_kind))
+            policy = qos_policy_name_from_kind(event.last_policy_kind)
+            if may_relax and policy == 'RELIABILITY':
+                self._refusing.add(topic)
+                self._relax_soon.trigger()
+            else:
+                self._report(topic, policy, is_asked=policy.lower() in asked)
 
-        def relax(event: Any) -> None:
-            self._refusing.add(topic)
-            self._relax_soon.trigger()
-
-        is_relaxed = profile.reliability == ReliabilityPolicy.BEST_EFFORT
         if is_relaxed and self._process_all:
             self._node.get_logger().warning(
                 f"topic '{topic}': its publisher is not reliable, so images may be lost on the "
                 "way although 'process_all' is true; let it offer RELIABLE"
             )
         callbacks = SubscriptionEventCallbacks(
-            incompatible_qos=relax if self._is_auto and not is_relaxed else incompatible,
-            use_default_callbacks=False,
+            incompatible_qos=incompatible, use_default_callbacks=False
         )
-        return self._node.create_subscription(
-            self._kinds[topic], topic, self._on_image, profile, event_callbacks=callbacks
+        return create_input(
+            self._node,
+            self._kinds[topic],
+            topic,
+            self._on_image,
+            profile,
+            event_callbacks=callbacks,
         )
 
-    def _report(self, topic: str, policy: str) -> None:
-        """Says that a publisher is refused for its quality of service."""
+    def _report(self, topic: str, policy: str, *, is_asked: bool) -> None:
+        """Says that a publisher is refused for its quality of service, and what asked for it."""
         self._camera.record_qos_problem(policy)
+        name = parameter_name(self._node, topic, SUBSCRIPTION, policy)
+        remedy = (
+            f"change the parameter '{name}' and start the node anew"
+            if is_asked
+            else "set the parameter 'input_qos' to auto or sensor_data while the node is "
+            'unconfigured'
+        )
         self._node.get_logger().warning(
             f"topic '{topic}': a publisher offers another {policy} than this node asks for, "
-            "so nothing is received from it; set the parameter 'input_qos' to auto or "
-            'sensor_data while the node is unconfigured'
+            f'so nothing is received from it; {remedy}'
         )
 
     def _relax(self) -> None:
