@@ -1,6 +1,9 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The fields of vision_msgs 4 that the node fills; there is no wheel of the real package."""
+"""The message types of vision_msgs 4 that the node fills, with all their fields and their types.
+
+There is no wheel of the real package.
+"""
 
 from __future__ import annotations
 
@@ -9,46 +12,109 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from geometry_msgs.msg import PoseWithCovariance
+from rclpy.qos import QoSProfile
+from std_msgs.msg import Header
+
+from upsnet_ros.node import outputs, vision_outputs
 
 
 class Record(SimpleNamespace):
-    """A message: only the fields of its type may be given."""
+    """A message: every field of its type, with a default, and no other; types are checked."""
 
-    FIELDS: tuple[str, ...] = ()
+    FIELDS: dict[str, Any] = {}
 
     def __init__(self, **values: Any) -> None:
-        assert set(values) <= set(self.FIELDS), values
-        super().__init__(**values)
+        super().__init__()
+        defaults = {name: make() for name, make in self.FIELDS.items()}
+        for name, value in {**defaults, **values}.items():
+            setattr(self, name, value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        assert isinstance(value, self.FIELDS[name]), (name, value)
+        super().__setattr__(name, value)
+
+
+class Point2D(Record):
+    FIELDS = {'x': float, 'y': float}
+
+
+class Pose2D(Record):
+    FIELDS = {'position': Point2D, 'theta': float}
+
+
+class BoundingBox2D(Record):
+    FIELDS = {'center': Pose2D, 'size_x': float, 'size_y': float}
+
+
+class ObjectHypothesis(Record):
+    FIELDS = {'class_id': str, 'score': float}
 
 
 class ObjectHypothesisWithPose(Record):
-    def __init__(self) -> None:
-        super().__init__()
-        self.hypothesis = SimpleNamespace(class_id='', score=0.0)
+    FIELDS = {'hypothesis': ObjectHypothesis, 'pose': PoseWithCovariance}
 
 
 class Detection2D(Record):
-    FIELDS = ('header', 'results', 'id')
+    FIELDS = {'header': Header, 'results': list, 'bbox': BoundingBox2D, 'id': str}
 
-    def __init__(self, **values: Any) -> None:
-        super().__init__(**values)
-        position = SimpleNamespace(x=0.0, y=0.0)
-        centre = SimpleNamespace(position=position, theta=0.0)
-        self.bbox = SimpleNamespace(center=centre, size_x=0.0, size_y=0.0)
+
+class Detection2DArray(Record):
+    FIELDS = {'header': Header, 'detections': list}
 
 
 class VisionClass(Record):
-    FIELDS = ('class_id', 'class_name')
+    FIELDS = {'class_id': int, 'class_name': str}
 
 
 class LabelInfo(Record):
-    FIELDS = ('header', 'class_map')
+    FIELDS = {'header': Header, 'class_map': list, 'threshold': float}
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets imports find these classes for the length of a test, in front of the real ones."""
     messages = ModuleType('vision_msgs.msg')
-    for kind in (ObjectHypothesisWithPose, Detection2D, VisionClass, LabelInfo):
+    for kind in (
+        ObjectHypothesisWithPose,
+        Detection2D,
+        Detection2DArray,
+        VisionClass,
+        LabelInfo,
+    ):
         setattr(messages, kind.__name__, kind)
     monkeypatch.setitem(sys.modules, 'vision_msgs', ModuleType('vision_msgs'))
     monkeypatch.setitem(sys.modules, 'vision_msgs.msg', messages)
+
+
+class RecordingPublisher:
+    """Stands for a publisher of these types, which DDS does not know."""
+
+    def __init__(self, topic: str, qos: QoSProfile) -> None:
+        self.topic_name = topic
+        self.qos_profile = qos
+        self.readers = 0
+        self.messages: list[Any] = []
+
+    def get_subscription_count(self) -> int:
+        return self.readers
+
+    def publish(self, message: Any) -> None:
+        self.messages.append(message)
+
+    def wait_for_all_acked(self, timeout: Any) -> bool:
+        return True
+
+
+def install_publishers(monkeypatch: pytest.MonkeyPatch) -> dict[str, RecordingPublisher]:
+    """Has nodes publish these types into lists; the publishers by topic, once created."""
+    install(monkeypatch)
+    made: dict[str, RecordingPublisher] = {}
+
+    def create(node: Any, kind: type, topic: str, qos: QoSProfile) -> RecordingPublisher:
+        assert issubclass(kind, Record)
+        made[topic] = RecordingPublisher(topic, qos)
+        return made[topic]
+
+    monkeypatch.setattr(vision_outputs, 'create_output', create)
+    monkeypatch.setattr(outputs, 'vision_msgs_is_installed', lambda: True)
+    return made

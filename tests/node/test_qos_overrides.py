@@ -159,6 +159,7 @@ def test_overrides_without_effect_and_weaker_tables_are_warned_of(
     assert LATCHED_QOS.durability == KEPT
 
 
+MODEL = {'label_set': cityscapes_label_set(), 'model': 'm', 'score_threshold': 0.5}
 PARAMETER_FILE = """\
 /**:
   ros__parameters:
@@ -185,11 +186,7 @@ def test_a_parameter_file_and_remapped_names(tmp_path: Path) -> None:
         + ['-r', 'front/panoptic/image:=/labels'],
     )
     try:
-        made = {
-            'front': CameraOutputs(
-                node, camera='front', label_set=cityscapes_label_set(), model='m'
-            )
-        }
+        made = {'front': CameraOutputs(node, camera='front', **MODEL)}
         labels = made['front']._panoptic
         assert labels.topic_name == '/labels'
         assert (labels.qos_profile.reliability, labels.qos_profile.depth) == (BEST_EFFORT, 5)
@@ -213,7 +210,7 @@ def test_a_wrong_value_raises_before_a_publisher_exists() -> None:
     )
     try:
         with pytest.raises(ParameterError, match=r'a/panoptic/image.*2\.5'):
-            CameraOutputs(node, camera='a', label_set=cityscapes_label_set(), model='m')
+            CameraOutputs(node, camera='a', **MODEL)
         assert not node.has_parameter('qos_overrides./a/panoptic/image.publisher.depth')
     finally:
         node.destroy_node()

@@ -8,6 +8,7 @@ from tests.node import fake_vision_msgs
 from tests.node.node_harness import LATCHED, half_blue_image, image_message, wait_until
 from upsnet_ros.core.labels import cityscapes_label_set
 from upsnet_ros.core.structures import Instance
+from upsnet_ros.node.publication_qos import LATCHED_QOS
 from upsnet_ros.node.vision_outputs import (
     detection_message,
     label_info_message,
@@ -31,10 +32,66 @@ def test_a_detection_has_centre_size_class_and_label(monkeypatch) -> None:
 
 def test_label_info_names_every_class(monkeypatch) -> None:
     fake_vision_msgs.install(monkeypatch)
-    message = label_info_message(cityscapes_label_set(), Header())
+    message = label_info_message(cityscapes_label_set(), Header(), threshold=1)
+    assert message.threshold == 1.0
     names = {entry.class_id: entry.class_name for entry in message.class_map}
     assert len(names) == 19
     assert (names[0], names[18]) == ('road', 'bicycle')
+
+
+def test_the_node_publishes_its_twins_for_readers_while_they_are_on(
+    start_node, monkeypatch
+) -> None:
+    made = fake_vision_msgs.install_publishers(monkeypatch)
+    harness = start_node(publish_detections=False).activate()
+    detections = made['camera/panoptic/detections']
+    raw = harness.publisher(Image, 'camera/image_raw')
+    camera = harness.node._cameras[0]
+
+    def serve(stamp: int) -> Image:
+        sent = image_message(half_blue_image(), stamp=stamp)
+        raw.publish(sent)
+        wait_until(lambda: camera.snapshot().processed == stamp, f'frame {stamp}')
+        return sent
+
+    detections.readers = 1
+    serve(1)
+    assert harness.set_parameters(publish_detections=True, publish_instances=False).successful
+    detections.readers = 0
+    serve(2)
+    assert detections.messages == []
+    detections.readers = 1
+    sent = serve(3)
+    (message,) = detections.messages
+    assert message.header == sent.header
+    (car,) = message.detections
+    assert (car.header, car.id, car.results[0].hypothesis.class_id) == (sent.header, '3329', '13')
+    assert harness.change_state('deactivate') and harness.change_state('cleanup')
+
+
+def test_the_class_table_follows_the_threshold(start_node, monkeypatch) -> None:
+    made = fake_vision_msgs.install_publishers(monkeypatch)
+    harness = start_node().activate()
+    table = made['camera/semantic/label_info']
+    assert table.qos_profile == LATCHED_QOS
+    raw = harness.publisher(Image, 'camera/image_raw')
+    camera = harness.node._cameras[0]
+    changes = [{}, {'score_threshold': 0.25}, {}, {'score_threshold': -1.0}]
+    for stamp, change in enumerate(changes, start=1):
+        assert not change or harness.set_parameters(**change).successful
+        raw.publish(image_message(half_blue_image(), stamp=stamp))
+        wait_until(lambda stamp=stamp: camera.snapshot().processed == stamp, f'frame {stamp}')
+    assert [message.threshold for message in table.messages] == [0.6, 0.25, 0.6]
+    assert all(len(message.class_map) == 19 for message in table.messages)
+
+
+def test_a_class_table_switched_off_has_no_twin_either(start_node, monkeypatch) -> None:
+    made = fake_vision_msgs.install_publishers(monkeypatch)
+    harness = start_node(publish_class_info=False).activate()
+    labels = harness.subscribe(Image, 'camera/panoptic/image')
+    harness.publisher(Image, 'camera/image_raw').publish(image_message(half_blue_image()))
+    labels.wait()
+    assert made['camera/semantic/label_info'].messages == []
 
 
 if vision_msgs_is_installed():  # a test of its own where it is, and none that skips elsewhere

@@ -27,6 +27,7 @@ class OutputSettings:
         overlay_alpha: opacity of the colours in the overlay, 0 to 1.
         overlay_rate: most overlays per second, 0 for one of each image.
         overlay_scale: size of the overlay as a share of the image's, above 0 to 1.
+        score_threshold: least score of an instance, MODEL_DEFAULT for the model's own.
     """
 
     publish_panoptic: bool
@@ -42,6 +43,7 @@ class OutputSettings:
     overlay_alpha: float
     overlay_rate: float
     overlay_scale: float
+    score_threshold: float
 
     @classmethod
     def of(cls, parameters: NodeParameters) -> OutputSettings:

@@ -33,6 +33,7 @@ from upsnet_ros.node.image_messages import (
 )
 from upsnet_ros.node.output_settings import OutputSettings
 from upsnet_ros.node.overlay_output import OverlayOutput
+from upsnet_ros.node.parameter_rule import MODEL_DEFAULT
 from upsnet_ros.node.publication_qos import LATCHED_QOS, OUTPUT_QOS
 from upsnet_ros.node.qos_overrides import create_output
 from upsnet_ros.node.result_messages import (
@@ -51,6 +52,7 @@ class CameraOutputs:
         camera: prefix of the topics.
         label_set: the classes of the model.
         model: name of the model.
+        score_threshold: the model's own least score of an instance.
         qos: of all outputs but the latched ones.
     """
 
@@ -61,11 +63,13 @@ class CameraOutputs:
         camera: str,
         label_set: LabelSet,
         model: str,
+        score_threshold: float,
         qos: QoSProfile = OUTPUT_QOS,
     ) -> None:
         self._node = node
         self._label_set = label_set
         self._model = model
+        self._own_threshold = score_threshold
 
         def create(kind: type, topic: str, qos: QoSProfile = qos) -> Any:
             self._publishers.append(create_output(node, kind, topic, qos))
@@ -94,8 +98,17 @@ class CameraOutputs:
         self._class_info.publish(
             class_info_message(self._label_set, model=self._model, header=header)
         )
-        if self._vision is not None:
-            self._vision.publish_label_info(self._label_set, header)
+        self._publish_label_info(settings)
+
+    def _publish_label_info(self, settings: OutputSettings) -> None:
+        """Publishes the table of vision_msgs, if its threshold is not what was said last."""
+        threshold = settings.score_threshold
+        if threshold == MODEL_DEFAULT:
+            threshold = self._own_threshold
+        is_on = self._vision is not None and settings.publish_class_info
+        if is_on and threshold != self._vision.threshold:
+            header = Header(stamp=self._node.get_clock().now().to_msg())
+            self._vision.publish_label_info(self._label_set, header, threshold)
 
     def publish_result(
         self,
@@ -115,6 +128,7 @@ class CameraOutputs:
             camera_info: the camera's last calibration, None when it sent none.
             settings: what to publish.
         """
+        self._publish_label_info(settings)
         labels, on = result.label_image, settings
         publish_wanted(self._panoptic, on.publish_panoptic, lambda: label_message(labels, header))
         publish_wanted(

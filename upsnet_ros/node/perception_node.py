@@ -175,6 +175,7 @@ class PerceptionNode(LifecycleNode):
                 camera=name,
                 label_set=engine.pipeline.label_set,
                 model=engine.model,
+                score_threshold=engine.pipeline.manifest.panoptic_head['score_threshold'],
                 qos=COMPLETE_OUTPUT_QOS if parameters.process_all else OUTPUT_QOS,
             )
         self._processor = self._frame_processor(self._engines)

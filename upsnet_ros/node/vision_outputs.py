@@ -3,7 +3,9 @@
 """The instances and the class table once more as vision_msgs, where that package is installed.
 
 Other nodes understand these types without knowing ours. `Detection2D.id` is the label value of the
-panoptic image, in decimal, so that boxes and pixels can be joined.
+panoptic image, in decimal, so that boxes and pixels can be joined; it is no track, since instances
+are numbered anew in each image. Poses stay empty: a picture does not tell them. 255 in the semantic
+image belongs to no class, which is how vision_msgs reads it, too.
 """
 
 from __future__ import annotations
@@ -43,18 +45,27 @@ def detection_message(instance: Instance, header: Header) -> Any:
     return detection
 
 
-def label_info_message(label_set: LabelSet, header: Header) -> Any:
-    """The class names by the values of the semantic image."""
+def label_info_message(label_set: LabelSet, header: Header, *, threshold: float) -> Any:
+    """The class names by the values of the semantic image.
+
+    Args:
+        label_set: the classes.
+        header: when the table was made.
+        threshold: least score of an instance, 0 to 1.
+    """
     from vision_msgs.msg import LabelInfo, VisionClass
 
     classes = [
         VisionClass(class_id=entry.train_id, class_name=entry.name) for entry in label_set.classes
     ]
-    return LabelInfo(header=header, class_map=classes)
+    return LabelInfo(header=header, class_map=classes, threshold=float(threshold))
 
 
 class VisionOutputs:
     """The vision_msgs publishers of one camera.
+
+    Attributes:
+        threshold: what the class table said last of the least score; None before the first.
 
     Args:
         node: the lifecycle node.
@@ -65,6 +76,7 @@ class VisionOutputs:
     def __init__(self, node: LifecycleNode, camera: str, qos: QoSProfile = OUTPUT_QOS) -> None:
         from vision_msgs.msg import Detection2DArray, LabelInfo
 
+        self.threshold: float | None = None
         self._array = Detection2DArray
         self._detections = create_output(
             node, Detection2DArray, f'{camera}/panoptic/detections', qos
@@ -78,9 +90,10 @@ class VisionOutputs:
         """All publishers, for their destruction."""
         return self._detections, self._label_info
 
-    def publish_label_info(self, label_set: LabelSet, header: Header) -> None:
-        """Publishes the class names once."""
-        self._label_info.publish(label_info_message(label_set, header))
+    def publish_label_info(self, label_set: LabelSet, header: Header, threshold: float) -> None:
+        """Publishes the class names with the least score that instances need now."""
+        self.threshold = threshold
+        self._label_info.publish(label_info_message(label_set, header, threshold=threshold))
 
     def publish_detections(self, result: PanopticResult, header: Header) -> None:
         """Publishes the instances of one image, when anyone listens."""
