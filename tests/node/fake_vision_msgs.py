@@ -16,7 +16,7 @@ from geometry_msgs.msg import PoseWithCovariance
 from rclpy.qos import QoSProfile
 from std_msgs.msg import Header
 
-from upsnet_ros.node import outputs, vision_outputs
+from upsnet_ros.node import outputs
 
 
 class Record(SimpleNamespace):
@@ -109,12 +109,14 @@ def install_publishers(monkeypatch: pytest.MonkeyPatch) -> dict[str, RecordingPu
     """Has nodes publish these types into lists; the publishers by topic, once created."""
     install(monkeypatch)
     made: dict[str, RecordingPublisher] = {}
+    create_real = outputs.create_output
 
-    def create(node: Any, kind: type, topic: str, qos: QoSProfile) -> RecordingPublisher:
-        assert issubclass(kind, Record)
+    def create(node: Any, kind: type, topic: str, qos: QoSProfile) -> Any:
+        if not issubclass(kind, Record):
+            return create_real(node, kind, topic, qos)
         made[topic] = RecordingPublisher(topic, qos)
         return made[topic]
 
-    monkeypatch.setattr(vision_outputs, 'create_output', create)
+    monkeypatch.setattr(outputs, 'create_output', create)
     monkeypatch.setattr(outputs, 'vision_msgs_is_installed', lambda: True)
     return made

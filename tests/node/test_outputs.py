@@ -179,7 +179,7 @@ def test_the_overlay_has_a_calibration_of_its_own_size(start_node) -> None:
         ['publish_panoptic', 'publish_overlay', 'publish_camera_info'],
     )
     beside_labels = rig.harness.subscribe(CameraInfo, 'camera/panoptic/camera_info')
-    (publisher, _) = rig.harness.node._outputs['camera']._calibration.publishers
+    publisher = rig.harness.node._outputs['camera']._calibration._labels
     wait_until(publisher.get_subscription_count, 'match')
     rig.calibrate()
     rig.serve(1)
@@ -196,7 +196,7 @@ def test_a_calibration_of_another_size_is_held_back_until_the_right_one_comes(
 ) -> None:
     rig = Rig(start_node().activate(), ['publish_panoptic'])
     infos = rig.harness.subscribe(CameraInfo, 'camera/panoptic/camera_info')
-    (publisher, _) = rig.harness.node._outputs['camera']._calibration.publishers
+    publisher = rig.harness.node._outputs['camera']._calibration._labels
     wait_until(publisher.get_subscription_count, 'match')
     rig.calibrate()
     rig.serve(1)

@@ -115,7 +115,7 @@ def test_a_reader_that_an_output_cannot_serve_is_logged_with_the_policy(
     ],
 )
 def test_an_impossible_override_fails_configure_with_a_reason(
-    start_node, namespace, capfd, topic, entity, policy, value, texts
+    start_node, namespace, topic, entity, policy, value, texts
 ) -> None:
     name = override(namespace, f'camera/{topic}', entity, policy)
     harness = start_node(**{name: value})
@@ -123,6 +123,7 @@ def test_an_impossible_override_fails_configure_with_a_reason(
         assert not harness.change_state('configure')
         assert harness.state() == 'unconfigured'
         assert harness.node._outputs == {}
+        assert harness.node.count_publishers('camera/panoptic/image') == 0
         for text in (name, *texts):
             assert text in harness.node.lifecycle.failure
 

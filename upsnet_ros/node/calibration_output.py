@@ -4,17 +4,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
 from typing import Any
 
-from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import QoSProfile
+from rclpy.impl.rcutils_logger import RcutilsLogger
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from upsnet_ros.node.camera_calibration import described_size, describes, resized_calibration
 from upsnet_ros.node.demand import publish_wanted
-from upsnet_ros.node.qos_overrides import create_output
 
 
 class CalibrationOutput:
@@ -24,22 +23,17 @@ class CalibrationOutput:
     is held back and that is logged: after a change of size until the camera has sent the new one.
 
     Args:
-        node: the lifecycle node.
+        create: makes a publisher of a type and a topic.
         camera: prefix of the topics.
-        qos: of the publishers.
+        logger: the node's logger.
     """
 
-    def __init__(self, node: LifecycleNode, camera: str, qos: QoSProfile) -> None:
+    def __init__(self, create: Callable[..., Any], camera: str, *, logger: RcutilsLogger) -> None:
         self._camera = camera
-        self._logger = node.get_logger()
-        self._labels = create_output(node, CameraInfo, f'{camera}/panoptic/camera_info', qos)
-        self._overlay = create_output(node, CameraInfo, f'{camera}/overlay/camera_info', qos)
+        self._logger = logger
+        self._labels = create(CameraInfo, f'{camera}/panoptic/camera_info')
+        self._overlay = create(CameraInfo, f'{camera}/overlay/camera_info')
         self._misfit: tuple[Any, ...] | None = None
-
-    @property
-    def publishers(self) -> tuple[Any, ...]:
-        """All publishers, for their destruction."""
-        return self._labels, self._overlay
 
     def publish(
         self,

@@ -54,6 +54,9 @@ class CameraOutputs:
         model: name of the model.
         score_threshold: the model's own least score of an instance.
         qos: of all outputs but the latched ones.
+
+    Raises:
+        ParameterError: a quality of service asked for an output is impossible.
     """
 
     def __init__(
@@ -71,11 +74,17 @@ class CameraOutputs:
         self._model = model
         self._own_threshold = score_threshold
 
-        def create(kind: type, topic: str, qos: QoSProfile = qos) -> Any:
-            self._publishers.append(create_output(node, kind, topic, qos))
-            return self._publishers[-1]
-
+        self._qos = qos
         self._publishers: list[Any] = []
+        try:
+            self._create_publishers(camera)
+        except Exception:  # nobody else knows of those that were created
+            self.destroy(deadline=time.monotonic())
+            raise
+
+    def _create_publishers(self, camera: str) -> None:
+        """Creates every publisher."""
+        create = self._create
         self._panoptic = create(Image, f'{camera}/panoptic/image')
         self._instances = create(PanopticInstanceArray, f'{camera}/panoptic/instances')
         self._class_info = create(PanopticClassInfo, f'{camera}/panoptic/class_info', LATCHED_QOS)
@@ -83,12 +92,15 @@ class CameraOutputs:
         self._confidence = create(Image, f'{camera}/panoptic/confidence')
         self._semantic = create(Image, f'{camera}/semantic/image')
         self._overlay = create(Image, f'{camera}/overlay/image')
-        self._overlays = OverlayOutput(self._overlay, label_set)
+        self._overlays = OverlayOutput(self._overlay, self._label_set)
         self._timing = create(FrameTiming, f'~/debug/{camera}/timing')
-        self._calibration = CalibrationOutput(node, camera, qos)
-        self._publishers += self._calibration.publishers
-        self._vision = VisionOutputs(node, camera, qos) if vision_msgs_is_installed() else None
-        self._publishers += self._vision.publishers if self._vision is not None else ()
+        self._calibration = CalibrationOutput(create, camera, logger=self._node.get_logger())
+        self._vision = VisionOutputs(create, camera) if vision_msgs_is_installed() else None
+
+    def _create(self, kind: type, topic: str, qos: QoSProfile | None = None) -> Any:
+        """A publisher that is destroyed with the others."""
+        self._publishers.append(create_output(self._node, kind, topic, qos or self._qos))
+        return self._publishers[-1]
 
     def publish_class_info(self, settings: OutputSettings) -> None:
         """Publishes the class table once, unless switched off; late subscribers receive it too."""

@@ -4,24 +4,22 @@
 
 Other nodes understand these types without knowing ours. `Detection2D.id` is the label value of the
 panoptic image, in decimal, so that boxes and pixels can be joined; it is no track, since instances
-are numbered anew in each image. Poses stay empty: a picture does not tell them. 255 in the semantic
-image belongs to no class, which is how vision_msgs reads it, too.
+are numbered anew in each image. Poses stay empty: a picture does not tell them. The semantic image
+has 255 for pixels without a class, as vision_msgs has it.
 """
 
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from typing import Any
 
-from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import QoSProfile
 from std_msgs.msg import Header
 
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.structures import Instance, PanopticResult
 from upsnet_ros.node.demand import publish_wanted
-from upsnet_ros.node.publication_qos import LATCHED_QOS, OUTPUT_QOS
-from upsnet_ros.node.qos_overrides import create_output
+from upsnet_ros.node.publication_qos import LATCHED_QOS
 
 
 def vision_msgs_is_installed() -> bool:
@@ -68,27 +66,18 @@ class VisionOutputs:
         threshold: what the class table said last of the least score; None before the first.
 
     Args:
-        node: the lifecycle node.
+        create: makes a publisher of a type, a topic and, unless as other outputs, its quality of
+            service.
         camera: prefix of the topics.
-        qos: of the detections.
     """
 
-    def __init__(self, node: LifecycleNode, camera: str, qos: QoSProfile = OUTPUT_QOS) -> None:
+    def __init__(self, create: Callable[..., Any], camera: str) -> None:
         from vision_msgs.msg import Detection2DArray, LabelInfo
 
         self.threshold: float | None = None
         self._array = Detection2DArray
-        self._detections = create_output(
-            node, Detection2DArray, f'{camera}/panoptic/detections', qos
-        )
-        self._label_info = create_output(
-            node, LabelInfo, f'{camera}/semantic/label_info', LATCHED_QOS
-        )
-
-    @property
-    def publishers(self) -> tuple[Any, ...]:
-        """All publishers, for their destruction."""
-        return self._detections, self._label_info
+        self._detections = create(Detection2DArray, f'{camera}/panoptic/detections')
+        self._label_info = create(LabelInfo, f'{camera}/semantic/label_info', LATCHED_QOS)
 
     def publish_label_info(self, label_set: LabelSet, header: Header, threshold: float) -> None:
         """Publishes the class names with the least score that instances need now."""
