@@ -78,6 +78,24 @@ def test_rviz_has_an_image_display_for_each_topic() -> None:
         assert display['Enabled'] == display['Value']
 
 
+def test_rviz_shows_at_first_what_the_node_publishes_at_first() -> None:
+    shown = {d['Topic']['Value']: d['Enabled'] for d in rviz_displays()}
+    assert shown['/camera/overlay/image'] and shown['/camera/panoptic/image']
+    assert not shown['/camera/panoptic/unknown_mask'] and not shown['/camera/panoptic/confidence']
+
+
+def test_foxglove_pairs_each_image_with_the_calibration_of_its_size() -> None:
+    pairs = {
+        panel['imageMode']['imageTopic']: panel['imageMode']['calibrationTopic']
+        for panel in foxglove_panels().values()
+        if 'calibrationTopic' in panel.get('imageMode', {})
+    }
+    assert pairs == {
+        '/camera/overlay/image': '/camera/overlay/camera_info',
+        '/camera/panoptic/image': '/camera/panoptic/camera_info',
+    }
+
+
 def test_foxglove_places_every_panel_once_and_shows_diagnostics() -> None:
     panels = foxglove_panels()
     layout = json.loads(FOXGLOVE.read_text())['layout']
