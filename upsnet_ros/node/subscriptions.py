@@ -18,6 +18,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.node.camera import CameraState
+from upsnet_ros.node.freed_memory import forget_destroyed
 from upsnet_ros.node.qos_overrides import (
     SUBSCRIPTION,
     create_input,
@@ -200,3 +201,4 @@ class CameraSubscriptions:
         for subscription in (*self._images.values(), self._camera_info):
             self._node.destroy_subscription(subscription)
         self._images.clear()
+        forget_destroyed(self._node.default_callback_group)

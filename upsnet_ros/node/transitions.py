@@ -15,6 +15,7 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.lifecycle import TransitionCallbackReturn
 
 from upsnet_ros.core.errors import UpsnetError
+from upsnet_ros.node.freed_memory import give_back_memory
 
 LAST_RESORT = 'error processing'
 STATE_AFTER = {
@@ -25,6 +26,7 @@ STATE_AFTER = {
     'shutdown': 'finalized',
     LAST_RESORT: 'unconfigured',
 }
+LEAVE_MEMORY = ('deactivate', 'cleanup')
 
 
 class Lifecycle:
@@ -75,6 +77,8 @@ class Lifecycle:
             if name != LAST_RESORT:
                 self.failure = ''
             self._logger.info(f'{name}: {self.state}')
+            if name in LEAVE_MEMORY:
+                give_back_memory()
         elif name == LAST_RESORT:
             self.state = 'finalized'
         return result
