@@ -8,7 +8,15 @@ from collections import Counter
 from collections.abc import Mapping
 
 # Of the status of a camera: what became of its images.
-LOSSES = ('dropped', 'overflowed', 'out_of_order', 'rate_limited', 'rejected', 'failed')
+LOSSES = (
+    'dropped',
+    'overflowed',
+    'out_of_order',
+    'rate_limited',
+    'rejected',
+    'failed',
+    'discarded',
+)
 COUNTED = ('received', 'processed', *LOSSES)
 
 

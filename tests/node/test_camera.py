@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from upsnet_ros.node.admission import AdmissionRules
-from upsnet_ros.node.camera import WARNING_INTERVAL_S, CameraState
-from upsnet_ros.node.frame_store import AllFrames
+from upsnet_ros.node.camera import RATE_WINDOW_S, WARNING_INTERVAL_S, CameraState
+from upsnet_ros.node.frame_store import AllFrames, NewestFrame
 from upsnet_ros.node.worker import FrameWorker
 
 
@@ -57,11 +57,48 @@ def test_a_newer_frame_replaces_an_older_one(camera, clock) -> None:
     assert (camera.snapshot().received, camera.snapshot().dropped) == (5, 4)
 
 
-def test_a_discarded_frame_is_not_counted_as_dropped(camera) -> None:
+def test_a_discarded_frame_is_counted_as_that(camera) -> None:
     camera.offer(Raw(1))
     camera.discard()
+    camera.discard()  # nothing is left
     camera.offer(Raw(2))
-    assert camera.snapshot().dropped == 0
+    assert (camera.snapshot().dropped, camera.snapshot().discarded) == (0, 1)
+
+
+@pytest.mark.parametrize(('store', 'kept'), [(NewestFrame(), []), (AllFrames(9), [7, 8])])
+def test_a_clock_set_back_costs_waiting_frames_only_where_the_newest_counts(
+    clock, store, kept
+) -> None:
+    camera = CameraState('front', clock=clock, store=store)
+    for stamp in (7, 8):
+        camera.offer(Raw(stamp))
+    clock.now += 0.5
+    camera.begin_anew()
+    snapshot = camera.snapshot()
+    assert snapshot.discarded == len([7, 8]) - snapshot.dropped - len(kept)
+    assert (snapshot.last_age_s, snapshot.rate_hz) == (0.5, 0.0)
+    assert camera.offer(Raw(8))  # not later than the last one, and none the less admitted
+    taken = [camera.take().message.header.stamp.sec for _ in range(len(kept) + 1)]
+    assert taken == [*kept, 8]
+
+
+def test_a_camera_without_a_frame_is_judged_by_the_opening_of_intake(camera, clock) -> None:
+    clock.now += 3
+    assert camera.snapshot().open_for_s == pytest.approx(3)
+    camera.discard()
+    clock.now += 1
+    camera.begin_anew()
+    assert camera.snapshot().open_for_s == pytest.approx(1)
+
+
+def test_an_overflow_is_known_as_one_for_some_seconds(clock) -> None:
+    camera = CameraState('front', clock=clock, store=AllFrames(1))
+    camera.offer(Raw(1))
+    assert not camera.snapshot().is_overflowing
+    camera.offer(Raw(2))
+    assert camera.snapshot().is_overflowing
+    clock.now += RATE_WINDOW_S
+    assert (camera.snapshot().is_overflowing, camera.snapshot().overflowed) == (False, 1)
 
 
 def test_refused_messages_are_counted_by_their_reason(camera, clock) -> None:

@@ -25,9 +25,11 @@ FINE = CameraSnapshot(
     rate_limited=0,
     rejected=1,
     failed=0,
+    discarded=0,
     last_reason='',
     last_reason_is_failure=False,
     last_age_s=0.5,
+    open_for_s=60.0,
     rate_hz=10.04,
     processed_hz=4.96,
     encoding='rgb8',
@@ -43,7 +45,14 @@ FINE = CameraSnapshot(
         ({}, True, 'ok', OK, ['10.0', '5.0 processed']),
         ({'order_is_broken': True}, True, 'ok', WARN, ['out of order', 'drop_out_of_order']),
         ({}, False, 'closed', OK, []),
-        ({'last_age_s': None}, True, 'waiting', WARN, []),
+        ({'last_age_s': None, 'open_for_s': 1.9}, True, 'waiting', WARN, []),
+        (
+            {'last_age_s': None, 'open_for_s': 2.5},
+            True,
+            'stale',
+            ERROR,
+            ['since intake opened', '2.5', 'limit 2 s'],
+        ),
         ({'last_age_s': 2.5}, True, 'stale', ERROR, ['2.5', 'limit 2 s']),
         ({'last_reason': 'bad step'}, True, 'rejected', ERROR, ['bad step']),
         (
@@ -53,7 +62,15 @@ FINE = CameraSnapshot(
             ERROR,
             ['broken'],
         ),
-        ({'overflowed': 3}, True, 'overflowed', ERROR, ['3 frames', 'process_all_memory']),
+        ({'overflowed': 3}, True, 'ok', WARN, ['3 frames', 'process_all_memory']),
+        ({'overflowed': 3, 'last_reason': 'bad step'}, True, 'rejected', ERROR, ['bad step']),
+        (
+            {'overflowed': 3, 'is_overflowing': True, 'last_reason': 'bad step'},
+            True,
+            'overflowed',
+            ERROR,
+            ['3 frames', 'process_all_memory', 'bad step'],
+        ),
         ({'qos_problem': 'RELIABILITY'}, True, 'waiting', ERROR, ['RELIABILITY', 'input_qos']),
     ],
 )
@@ -81,6 +98,7 @@ def test_camera_values() -> None:
         'rate_limited': '0',
         'rejected': '1',
         'failed': '0',
+        'discarded': '0',
         'rate_hz': '10.0',
         'processed_hz': '5.0',
         'last_image_age_s': '0.50',
@@ -177,6 +195,21 @@ def test_every_status_has_a_name_a_hardware_id_and_a_message_in_every_state(star
     ]
 
 
+def test_a_camera_that_never_delivers_is_an_error_in_the_end(start_node) -> None:
+    harness = start_node(diagnostics_period=0.05, stale_after=0.5)
+    diagnostics = harness.diagnostics()
+    harness.activate()
+    seen = diagnostics.wait_for(
+        lambda seen: find_status(seen, 'camera camera').level == ERROR, 'the error'
+    )
+    status = find_status(seen, 'camera camera')
+    assert 'no image since intake opened' in status.message and 'limit 0.5 s' in status.message
+    harness.publisher(Image, 'camera/image_raw').publish(image_message(half_blue_image()))
+    diagnostics.wait_for(
+        lambda seen: find_status(seen, 'camera camera').level == OK, 'a camera that began at last'
+    )
+
+
 def test_diagnostics_and_services_answer_while_a_frame_is_in_work(start_node) -> None:
     harness = start_node(diagnostics_period=0.05).activate()
     diagnostics = harness.diagnostics()
@@ -192,25 +225,29 @@ def test_diagnostics_and_services_answer_while_a_frame_is_in_work(start_node) ->
 
 
 @pytest.mark.parametrize('way', ['enable', 'deactivate'])
-def test_a_camera_waits_and_is_not_stale_when_intake_opens_again(start_node, way: str) -> None:
-    harness = start_node(diagnostics_period=0.05, stale_after=0.05).activate()
+def test_what_was_before_is_not_held_against_a_camera_when_intake_opens_again(
+    start_node, way: str
+) -> None:
+    harness = start_node(diagnostics_period=0.05, stale_after=0.3).activate()
     diagnostics = harness.diagnostics()
 
-    def wait_for_state(state: str, first: int) -> list[str]:
-        seen = diagnostics.wait_for(lambda seen: state in states(seen[first:]), state)
-        return states(seen[first:])
+    def wait_for(text: str, first: int) -> list[str]:
+        seen = diagnostics.wait_for(
+            lambda seen: any(text in message for message in messages(seen[first:])), text
+        )
+        return messages(seen[first:])
 
-    def states(messages) -> list[str]:
-        found = [find_status([message], 'camera camera') for message in messages]
-        return [status_values(status)['state'] for status in found]
+    def messages(seen) -> list[str]:
+        return [find_status([message], 'camera camera').message for message in seen]
 
     harness.publisher(Image, 'camera/image_raw').publish(image_message(half_blue_image()))
-    wait_for_state('stale', 0)
+    wait_for('no image for', 0)
     switch(harness, way, on=False)
-    wait_for_state('closed', len(diagnostics.messages))
+    wait_for('intake is closed', len(diagnostics.messages))
     first = len(diagnostics.messages)
     switch(harness, way, on=True)
-    assert 'stale' not in wait_for_state('waiting', first)
+    found = wait_for('no image since intake opened', first)  # the camera does not come back
+    assert not any('no image for' in message for message in found)
 
 
 def switch(harness, way: str, *, on: bool) -> None:

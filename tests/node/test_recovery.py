@@ -1,6 +1,7 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
 
+import itertools
 import threading
 from pathlib import Path
 
@@ -81,6 +82,28 @@ def test_a_reload_that_fails_is_a_reason_to_stop(error: Exception) -> None:
     assert play(recovery, 'b').state.wants_reload  # a new activation tries again
 
 
+@pytest.mark.parametrize('error', [None, missing_model()])
+@pytest.mark.parametrize(
+    ('meanwhile', 'wants_reload', 'stops'),
+    [('h', False, True), ('b', True, False), ('hb', True, False)],
+)
+def test_a_reload_that_was_given_up_says_nothing_when_it_ends(
+    meanwhile: str, wants_reload: bool, stops: bool, error: Exception | None
+) -> None:
+    recovery = play(Recovery(max_failures=1), 'f')
+
+    def reload() -> None:
+        play(recovery, meanwhile)
+        if error is not None:
+            raise error
+
+    recovery.reload_if_wanted(reload)
+    state = recovery.state
+    assert (state.wants_reload, bool(state.stop_reason)) == (wants_reload, stops)
+    assert '/nowhere' not in state.stop_reason
+    assert play(recovery, 'b').state.wants_reload  # the model in use may be closed
+
+
 class Engines:
     """Loads engines with fake pipelines, the second only when the gate opens."""
 
@@ -125,6 +148,55 @@ def test_a_model_that_nobody_waits_for_any_more_is_freed(way: str) -> None:
     assert engines.closed[1] == 1
     assert slot.engine.pipeline is engines.pipelines[0]
     assert not slot.is_reloading
+
+
+class ManyEngines:
+    """Loads engines, each when its own gate opens; the first at once."""
+
+    def __init__(self) -> None:
+        self.begun = [threading.Event() for _ in range(3)]
+        self.gates = [threading.Event() for _ in range(3)]
+        self.gates[0].set()
+        self._numbers = itertools.count()
+
+    def __call__(self) -> Engine:
+        number = next(self._numbers)
+        self.begun[number].set()
+        assert self.gates[number].wait(20)
+        return Engine(FakePipeline(), Path(str(number)), ())
+
+
+def test_a_load_that_was_given_up_does_not_hide_the_one_that_goes_on() -> None:
+    engines = ManyEngines()
+    slot = EngineSlot(engines)
+    first = threading.Thread(target=slot.reload)
+    first.start()
+    assert engines.begun[1].wait(20)
+    slot.disown()
+    second = threading.Thread(target=slot.reload)
+    second.start()
+    assert engines.begun[2].wait(20)
+    engines.gates[1].set()
+    first.join(20)
+    assert slot.is_reloading
+    engines.gates[2].set()
+    second.join(20)
+    assert not slot.is_reloading
+    assert (slot.engine.model_path, slot.reloads) == (Path('2'), 1)
+
+
+def test_what_changes_while_a_model_is_loaded_reaches_it() -> None:
+    engines, tuned, limit = Engines(), [], ['old']
+    slot = EngineSlot(engines, tune=lambda engine: tuned.append((engine.pipeline, limit[0])))
+    thread = threading.Thread(target=slot.reload)
+    thread.start()
+    assert engines.begun.wait(20)
+    limit[0] = 'new'
+    slot.tune()
+    engines.gate.set()
+    thread.join(20)
+    first, second = engines.pipelines
+    assert tuned == [(first, 'old'), (first, 'new'), (second, 'new')]
 
 
 def test_a_file_is_known_by_what_changes_when_it_is_replaced(tmp_path) -> None:

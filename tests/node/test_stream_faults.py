@@ -3,12 +3,19 @@
 """Clocks that jump or stand still, bursts, and stamps out of order."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from rosgraph_msgs.msg import Clock
 
 from tests.node.fault_rig import FaultRig
-from tests.node.node_harness import half_blue_image, image_message, status_values, wait_until
+from tests.node.node_harness import (
+    find_status,
+    half_blue_image,
+    image_message,
+    status_values,
+    wait_until,
+)
 
 OK, WARN = b'\x00', b'\x01'
 
@@ -41,12 +48,24 @@ def test_a_clock_that_jumps_back_begins_everything_anew(rig) -> None:
         'engine', lambda s: status_values(s)['clock_jumps'] == str(before + 1), 'the jump'
     )
     node.wait_for('processing time camera', lambda s: s.message == 'no frame yet', 'no times')
-    node.wait_for('camera camera', lambda s: status_values(s)['state'] == 'waiting', 'waiting')
     set_clock(501)
     node.raw.publish(image_message(half_blue_image(), stamp=1))  # not later than the last one
     node.labels.wait_for(lambda seen: len(seen) == 2, 'the frame after the jump')
     status = node.wait_for('camera camera', lambda s: s.level == OK, 'a fine camera')
     assert status_values(status)['out_of_order'] == '0'
+
+
+def test_a_dead_camera_becomes_stale_however_often_the_clock_jumps(rig) -> None:
+    node = rig(stale_after=0.5)
+    node.serve()
+    jump = SimpleNamespace(delta=SimpleNamespace(nanoseconds=-(10**9)))
+
+    def jumps_and_is_stale() -> bool:
+        node.harness.node._on_clock_jump(jump)
+        seen = list(node.diagnostics.messages)
+        return status_values(find_status(seen, 'camera camera'))['state'] == 'stale'
+
+    wait_until(jumps_and_is_stale, 'stale')
 
 
 def test_without_a_simulated_clock_the_node_reports_serves_and_watches(rig) -> None:

@@ -27,6 +27,7 @@ COUNTERS = (
     'rate_limited',
     'rejected',
     'failed',
+    'discarded',
 )
 
 
@@ -43,11 +44,13 @@ class CameraSnapshot:
         out_of_order: frames refused for a stamp that was not later than the last.
         rate_limited: frames refused for coming faster than asked for.
         rejected: frames that could not be read.
-        failed: frames whose processing broke down.
+        failed: frames whose processing broke down, or whose result came too late to be published.
+        discarded: frames that waited when intake closed or the clock was set back.
         last_reason: why the last frame gave no result; empty when it gave one.
         last_reason_is_failure: True when that frame failed, False when it was rejected.
         last_age_s: seconds since the last message arrived, None before the first since intake
             opened.
+        open_for_s: seconds since intake opened.
         rate_hz: messages per second over the last seconds.
         processed_hz: results per second over the last seconds.
         encoding: of the last processed frame, empty before the first.
@@ -55,6 +58,7 @@ class CameraSnapshot:
         qos_problem: the policy a publisher offers and the node cannot accept, or empty.
         waiting: frames that nobody took yet.
         order_is_broken: a frame was refused for its stamp within the last seconds.
+        is_overflowing: a frame found the queue full within the last seconds.
     """
 
     name: str
@@ -66,9 +70,11 @@ class CameraSnapshot:
     rate_limited: int
     rejected: int
     failed: int
+    discarded: int
     last_reason: str
     last_reason_is_failure: bool
     last_age_s: float | None
+    open_for_s: float
     rate_hz: float
     processed_hz: float
     encoding: str
@@ -76,6 +82,7 @@ class CameraSnapshot:
     qos_problem: str
     waiting: int
     order_is_broken: bool = False
+    is_overflowing: bool = False
 
 
 class CameraState:
@@ -107,7 +114,8 @@ class CameraState:
         self._last_reason = ''
         self._last_loss = ''
         self._last_warning: float | None = None
-        self._last_disorder = -math.inf
+        self._last_disorder = self._last_overflow = -math.inf
+        self._opened_at = clock()
         self._encoding = ''
         self._image_size: tuple[int, int] | None = None
         self._qos_problem = ''
@@ -137,6 +145,8 @@ class CameraState:
             elif refusal is None:
                 self._stamps_ns.append(frame.stamp_ns)
             lost = refusal.value if refusal is not None else self._store.put(frame)
+            if lost == 'overflowed':
+                self._last_overflow = frame.received_at
             if lost:
                 self._counts[lost] += 1
         return refusal is None and lost != 'overflowed'
@@ -171,17 +181,31 @@ class CameraState:
         return abs(2 * last - before - stamp_ns) <= tolerance_ns
 
     def discard(self) -> None:
-        """Forgets the waiting frames, not counted as dropped, and when the last ones arrived.
+        """Discards the waiting frames, and forgets when the last ones arrived.
 
         Intake closes or opens: the time in between says nothing of the camera.
         """
         with self._lock:
-            self._store.clear()
-            self._admission.forget()
+            self._counts['discarded'] += self._store.clear()
+            self._forget_stamps()
             self._last_arrival = None
-            self._arrivals.clear()
-            self._results.clear()
-            self._stamps_ns.clear()
+            self._opened_at = self._clock()
+
+    def begin_anew(self) -> None:
+        """Forgets the stamps and rates, and the waiting frame where only the newest counts.
+
+        The clock was set back. When the last frame arrived is known by another clock, and stays.
+        """
+        with self._lock:
+            self._counts['discarded'] += self._store.begin_anew()
+            self._forget_stamps()
+
+    def _forget_stamps(self) -> None:
+        """Admits the next frame as if it were the first; the lock is held."""
+        self._admission.forget()
+        self._arrivals.clear()
+        self._results.clear()
+        self._stamps_ns.clear()
 
     def record_processed(self, *, encoding: str, image_size: tuple[int, int]) -> None:
         """Counts a frame whose results were published."""
@@ -237,6 +261,7 @@ class CameraState:
                 last_reason=self._last_reason,
                 last_reason_is_failure=self._last_loss == 'failed',
                 last_age_s=age,
+                open_for_s=now - self._opened_at,
                 rate_hz=rate_of(self._arrivals),
                 processed_hz=rate_of(self._results),
                 encoding=self._encoding,
@@ -244,6 +269,7 @@ class CameraState:
                 qos_problem=self._qos_problem,
                 waiting=len(self._store),
                 order_is_broken=now - self._last_disorder < RATE_WINDOW_S,
+                is_overflowing=now - self._last_overflow < RATE_WINDOW_S,
             )
 
 

@@ -99,6 +99,7 @@ def camera_status(
         'rate_limited': camera.rate_limited,
         'rejected': camera.rejected,
         'failed': camera.failed,
+        'discarded': camera.discarded,
         'rate_hz': f'{camera.rate_hz:.1f}',
         'processed_hz': f'{camera.processed_hz:.1f}',
         'last_image_age_s': NOT_AVAILABLE
@@ -125,26 +126,41 @@ def _camera_state(
             "parameter 'input_qos' to auto or sensor_data while the node is unconfigured, or "
             "change what 'qos_overrides' says of that topic",
         )
+    silence_s = camera.open_for_s if camera.last_age_s is None else camera.last_age_s
+    if silence_s > stale_after_s:
+        since = ' since intake opened' if camera.last_age_s is None else ''
+        message = f'no image{since} for {silence_s:.1f} s, limit {stale_after_s:g} s'
+        return 'stale', DiagnosticStatus.ERROR, message
     if camera.last_age_s is None:
         return 'waiting', DiagnosticStatus.WARN, 'no image has arrived yet'
-    if camera.last_age_s > stale_after_s:
-        message = f'no image for {camera.last_age_s:.1f} s, limit {stale_after_s:g} s'
-        return 'stale', DiagnosticStatus.ERROR, message
-    if camera.overflowed:
-        message = (
-            f'{camera.overflowed} frames lost: the images that wait fill the memory of parameter '
-            "'process_all_memory'; raise it, or play the recording more slowly"
-        )
+    loss = 'failed' if camera.last_reason_is_failure else 'rejected'
+    last_loss = f'last frame {loss}: {camera.last_reason}' if camera.last_reason else ''
+    if camera.is_overflowing:
+        message = _overflow(camera) + (f'; {last_loss}' if last_loss else '')
         return 'overflowed', DiagnosticStatus.ERROR, message
-    if camera.last_reason:
-        state = 'failed' if camera.last_reason_is_failure else 'rejected'
-        return state, DiagnosticStatus.ERROR, f'last frame {state}: {camera.last_reason}'
+    if last_loss:
+        return loss, DiagnosticStatus.ERROR, last_loss
+    return _working_state(camera)
+
+
+def _overflow(camera: CameraSnapshot) -> str:
+    """What was lost for want of memory, and what to do."""
+    return (
+        f'{camera.overflowed} frames lost: the images that wait fill the memory of parameter '
+        "'process_all_memory'; raise it, or play the recording more slowly"
+    )
+
+
+def _working_state(camera: CameraSnapshot) -> tuple[str, bytes, str]:
+    """State, level and message of a camera whose last frame was answered or is on its way."""
     if camera.order_is_broken:
         message = (
             f'{camera.out_of_order} images out of order dropped, their stamps are not later than '
             "the last one's; look at the camera's driver, or set 'drop_out_of_order' to false"
         )
         return 'ok', DiagnosticStatus.WARN, message
+    if camera.overflowed:
+        return 'ok', DiagnosticStatus.WARN, _overflow(camera)
     return (
         'ok',
         DiagnosticStatus.OK,

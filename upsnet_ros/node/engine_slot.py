@@ -14,19 +14,24 @@ class EngineSlot:
     """Holds one engine: loaded and closed by the executor's thread, reloaded by the worker's.
 
     Args:
-        load: loads an engine, ready for use.
+        load: loads an engine.
+        tune: sets what may change while an engine is in use to what holds now.
 
     Raises:
         UpsnetError: the model cannot be loaded.
     """
 
-    def __init__(self, load: Callable[[], Engine]) -> None:
+    def __init__(
+        self, load: Callable[[], Engine], *, tune: Callable[[Engine], None] = lambda engine: None
+    ) -> None:
         self._load = load
+        self._tune = tune
         self._lock = threading.Lock()
         self._generation = 0
         self._engine = load()
-        self._is_reloading = False
+        self._reloading: int | None = None  # of which generation the thread is that loads
         self._reloads = 0
+        tune(self._engine)
 
     @property
     def engine(self) -> Engine:
@@ -36,12 +41,17 @@ class EngineSlot:
     @property
     def is_reloading(self) -> bool:
         """True while the model is loaded anew."""
-        return self._is_reloading
+        return self._reloading is not None
 
     @property
     def reloads(self) -> int:
         """How often it was loaded anew."""
         return self._reloads
+
+    def tune(self) -> None:
+        """Has the engine in use follow what holds now; also one that is put in place meanwhile."""
+        with self._lock:
+            self._tune(self._engine)
 
     def reload(self) -> None:
         """Loads the model anew, after the old one was closed: there may be no memory for both.
@@ -51,17 +61,20 @@ class EngineSlot:
         """
         with self._lock:
             old, generation = self._engine, self._generation
-            self._is_reloading = True
+            self._reloading = generation
         try:
             old.pipeline.close()
             new = self._load()
         finally:
-            self._is_reloading = False
+            with self._lock:
+                if self._reloading == generation:  # else another thread loads by now
+                    self._reloading = None
         with self._lock:
             is_wanted = generation == self._generation
             if is_wanted:
                 self._engine = new
                 self._reloads += 1
+                self._tune(new)  # what changed while it was loaded went to the old one
         if not is_wanted:
             new.pipeline.close()
 
@@ -69,7 +82,7 @@ class EngineSlot:
         """A thread that hangs is given up: what it loads, should it ever end, is closed."""
         with self._lock:
             self._generation += 1
-            self._is_reloading = False
+            self._reloading = None
 
     def close(self) -> None:
         """Frees the model, and one that is being loaded when that ends; may be called again."""

@@ -13,17 +13,18 @@ import numpy as np
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from sensor_msgs.msg import CameraInfo
 
-from upsnet_ros.core.errors import ImageError, ModelError, UpsnetError
+from upsnet_ros.core.errors import ImageError, UpsnetError
 from upsnet_ros.core.image_view import ImageView
 from upsnet_ros.core.structures import PanopticResult
-from upsnet_ros.node.camera import CameraState
+from upsnet_ros.node.camera import WARNING_INTERVAL_S, CameraState
 from upsnet_ros.node.conversions import describe_encoding, image_to_bgr
 from upsnet_ros.node.frame_store import Frame
 from upsnet_ros.node.output_settings import OutputSettings
 from upsnet_ros.node.outputs import CameraOutputs
+from upsnet_ros.node.publish_permit import PublishPermit
 from upsnet_ros.node.recovery import Recovery
 from upsnet_ros.node.timing import NodeTiming
-from upsnet_ros.node.worker import CameraFrame, PublishPermit
+from upsnet_ros.node.worker import CameraFrame
 
 
 class FrameResult(Protocol):
@@ -109,46 +110,55 @@ class FrameProcessor:
     def __call__(self, taken: Sequence[CameraFrame], permit: PublishPermit) -> None:
         """Processes frames and publishes them if that is still allowed; raises no Exception."""
         decoded = [
-            found for camera, frame in taken if (found := self._decode(camera, frame)) is not None
+            found
+            for camera, frame in taken
+            if (found := self._decode(camera, frame, permit)) is not None
         ]
         if not decoded:
             return
-        for item, result in zip(decoded, self._infer(decoded, permit), strict=True):
-            if isinstance(result, Exception):
-                self._lose(item.camera, result)
-            elif result is not None:
+        results = self._infer(decoded)
+        for item, result in zip(decoded, results, strict=True):
+            if not isinstance(result, Exception):
                 self._publish(item, result, permit)
+        # After those that succeeded, which would else make it forgotten at once.
+        self._judge(results, permit)
+        for item, result in zip(decoded, results, strict=True):
+            if isinstance(result, Exception):
+                self._lose(item.camera, result, permit)
 
-    def _decode(self, camera: CameraState, frame: Frame) -> DecodedFrame | None:
+    def _decode(
+        self, camera: CameraState, frame: Frame, permit: PublishPermit
+    ) -> DecodedFrame | None:
         """The picture of a frame; None when it has none, which is counted and explained."""
         taken = time.monotonic()
         try:
             image = image_to_bgr(frame.message, max_pixels=self.max_image_pixels)
             seen = self._views[camera.name].look(image)
         except Exception as error:  # a frame must not end the node
-            self._lose(camera, error)
+            self._lose(camera, error, permit)
             return None
         return DecodedFrame(camera, frame, image, seen, taken, (time.monotonic() - taken) * 1e3)
 
-    def _infer(
-        self, decoded: Sequence[DecodedFrame], permit: PublishPermit
-    ) -> Sequence[FrameResult | Exception | None]:
-        """For each picture its result, or why it has none; None where somebody else says why."""
+    def _infer(self, decoded: Sequence[DecodedFrame]) -> Sequence[FrameResult | Exception]:
+        """For each picture its result, or why it has none."""
         images = [item.seen for item in decoded]
         try:
             pipeline = self._pipeline()
             if len(images) > 1:
-                results = pipeline.process_batch(images)
-                if all(isinstance(result, ModelError) for result in results):
-                    raise results[0]
-                return results
+                return pipeline.process_batch(images)
             return [pipeline.process(images[0])]
         except Exception as error:  # a frame must not end the node
-            if permit.is_withdrawn:
-                return [None] * len(images)
-            if not isinstance(error, ImageError):
-                self._recovery.record_failure(explain(error))
             return [error] * len(images)
+
+    def _judge(self, results: Sequence[FrameResult | Exception], permit: PublishPermit) -> None:
+        """Holds against the model what failed in one run of it, unless it was given up."""
+        failures = [
+            result
+            for result in results
+            if isinstance(result, Exception) and not isinstance(result, ImageError)
+        ]
+        if failures and not permit.is_withdrawn:
+            self._recovery.record_failure(explain(failures[0]))
 
     def _publish(self, decoded: DecodedFrame, result: FrameResult, permit: PublishPermit) -> None:
         """Publishes the result of a frame; one whose loss was logged is forgotten."""
@@ -167,18 +177,39 @@ class FrameProcessor:
                     camera_info=self.camera_infos.get(camera.name),
                     settings=self.settings,
                 )
+                if permit.in_work.settle(camera):
+                    self._recovery.record_success()
+                    encoding = describe_encoding(frame.message)
+                    camera.record_processed(encoding=encoding, image_size=size)
+                self._record_times(decoded, result, began)
         except Exception as error:  # a frame must not end the node
-            self._lose(camera, error)
-            return
-        self._recovery.record_success()
-        camera.record_processed(encoding=describe_encoding(frame.message), image_size=size)
-        self._record_times(decoded, result, began)
+            self._lose(camera, error, permit)
 
     def _record_times(self, decoded: DecodedFrame, result: FrameResult, began: float) -> None:
-        """Keeps and publishes the times of a frame whose publication began then and just ended."""
+        """Keeps and publishes the times of a frame whose publication began then and just ended.
+
+        The frame has its result and is counted: what fails here is logged, and nothing more.
+        """
         frame, published = decoded.frame, time.monotonic()
+        try:
+            durations_ms = self._durations_ms(decoded, result, began, published)
+            self._timing.add(decoded.camera.name, durations_ms, since=frame.received_at)
+            self._outputs[decoded.camera.name].publish_timing(
+                durations_ms, header=frame.message.header, settings=self.settings
+            )
+        except Exception as error:
+            self._logger.error(
+                f"camera '{decoded.camera.name}': the times of a frame are lost: {explain(error)}",
+                throttle_duration_sec=WARNING_INTERVAL_S,
+            )
+
+    def _durations_ms(
+        self, decoded: DecodedFrame, result: FrameResult, began: float, published: float
+    ) -> dict[str, float]:
+        """The milliseconds of each stage; began and published in seconds of the steady clock."""
+        frame = decoded.frame
         age_ms = self._ros_time_s() * 1e3 - frame.stamp_ns * 1e-6
-        durations_ms = {
+        return {
             'receive': age_ms - (published - frame.received_at) * 1e3,
             'wait': (decoded.taken_at - frame.received_at) * 1e3,
             'decode': decoded.decode_ms,
@@ -187,13 +218,11 @@ class FrameProcessor:
             'total': (published - decoded.taken_at) * 1e3,
             'age': age_ms,
         }
-        self._timing.add(decoded.camera.name, durations_ms, since=frame.received_at)
-        self._outputs[decoded.camera.name].publish_timing(
-            durations_ms, header=frame.message.header, settings=self.settings
-        )
 
-    def _lose(self, camera: CameraState, error: Exception) -> None:
+    def _lose(self, camera: CameraState, error: Exception, permit: PublishPermit) -> None:
         """Counts and explains a frame that gave no result: unreadable, or failed on."""
+        if not permit.in_work.settle(camera):
+            return
         reason = explain(error)
         if isinstance(error, ImageError):
             if camera.record_rejected(reason):
@@ -207,5 +236,5 @@ def explain(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return 'MemoryError: out of memory; use smaller images, fewer cameras or a smaller model'
     if isinstance(error, ImageError):
-        return str(error)
+        return str(error) or type(error).__name__
     return f'{type(error).__name__}: {error}'

@@ -43,8 +43,11 @@ class FrameStore(Protocol):
     def peek(self) -> Frame | None:
         """The next frame, which stays."""
 
-    def clear(self) -> None:
-        """Forgets all frames."""
+    def clear(self) -> int:
+        """Forgets all frames; returns how many."""
+
+    def begin_anew(self) -> int:
+        """Forgets frames whose stamps mean nothing any more; returns how many."""
 
     def __len__(self) -> int:
         """How many frames wait."""
@@ -70,9 +73,14 @@ class NewestFrame:
         """The frame in the slot, which stays."""
         return self._frame
 
-    def clear(self) -> None:
-        """Empties the slot."""
-        self._frame = None
+    def clear(self) -> int:
+        """Empties the slot; returns how many frames were in it."""
+        lost, self._frame = len(self), None
+        return lost
+
+    def begin_anew(self) -> int:
+        """Empties the slot, too: only the newest counts, and that is of another time."""
+        return self.clear()
 
     def __len__(self) -> int:
         """1 or 0."""
@@ -112,10 +120,16 @@ class AllFrames:
         """The oldest frame, which stays."""
         return self._frames[0] if self._frames else None
 
-    def clear(self) -> None:
-        """Forgets all frames."""
+    def clear(self) -> int:
+        """Forgets all frames; returns how many."""
+        lost = len(self._frames)
         self._frames.clear()
         self._bytes = 0
+        return lost
+
+    def begin_anew(self) -> int:
+        """Keeps all frames: every one is to be answered, whatever the clock does."""
+        return 0
 
     def __len__(self) -> int:
         """How many frames wait."""

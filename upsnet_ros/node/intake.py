@@ -76,24 +76,31 @@ class Intake:
         )
 
     def open(self) -> None:
-        """Subscribes to every camera."""
+        """Subscribes to every camera; the wait for the first image of each begins."""
+        self._discard()
         for camera in self._cameras:
             self._subscriptions.append(self._subscribe(camera))
 
     def close(self) -> None:
-        """Unsubscribes and forgets waiting frames; may be called again."""
+        """Unsubscribes and discards waiting frames; may be called again."""
         for subscriptions in self._subscriptions:
             subscriptions.destroy()
         self._subscriptions.clear()
-        self.discard()
+        self._discard()
 
     def enable(self, is_enabled: bool) -> None:
-        """Lets messages in or not, while subscribed."""
-        self._is_enabled = is_enabled
-        self.discard()
+        """Lets messages in or not, while subscribed; nothing changes where that is so already."""
+        if is_enabled != self._is_enabled:
+            self._is_enabled = is_enabled
+            self._discard()
 
-    def discard(self) -> None:
-        """Forgets waiting frames and what is known of the last ones."""
+    def begin_anew(self) -> None:
+        """The clock was set back: the stamps to come have nothing to do with those before."""
+        for camera in self._cameras:
+            camera.begin_anew()
+
+    def _discard(self) -> None:
+        """Discards waiting frames and what is known of the last ones."""
         for camera in self._cameras:
             camera.discard()
 

@@ -164,7 +164,9 @@ class PerceptionNode(LifecycleNode):
     def _configure(self) -> None:
         """Loads the model, then creates everything that depends on it."""
         parameters = self.parameters
-        self._engines = self._loading.run(lambda: EngineSlot(self._load_engine))
+        self._engines = self._loading.run(
+            lambda: EngineSlot(self._load_engine, tune=self._set_thresholds)
+        )
         engine = self._engines.engine
         self._timing = NodeTiming(parameters.camera_names, limit_ms=parameters.max_processing_time)
         self._recovery = Recovery(max_failures=parameters.max_consecutive_failures)
@@ -198,12 +200,15 @@ class PerceptionNode(LifecycleNode):
         self._intake.enable(self._enabled)
 
     def _load_engine(self) -> Engine:
-        """The model with the thresholds that hold now; also called by the worker's thread."""
+        """The model; also called by the worker's thread."""
         engine = load_engine(self.parameters, load=self._load_pipeline)
         facts = ', '.join(f'{key} {value}' for key, value in engine.facts().items())
         self.get_logger().info(f"model '{engine.model}': {facts}")
-        engine.pipeline.set_thresholds(**thresholds(self.parameters, engine))
         return engine
+
+    def _set_thresholds(self, engine: Engine) -> None:
+        """Has the model follow the thresholds that hold now; also in the worker's thread."""
+        engine.pipeline.set_thresholds(**thresholds(self.parameters, engine))
 
     def _frame_processor(self, engines: EngineSlot) -> FrameProcessor:
         """What the worker does with frames."""
@@ -275,7 +280,7 @@ class PerceptionNode(LifecycleNode):
             f'the clock jumped by {jump.delta.nanoseconds * 1e-9:.3f} s; all times are forgotten'
         )
         if self._intake is not None:
-            self._intake.discard()
+            self._intake.begin_anew()
         self._timing.clear()
 
     # --- parameters, service, diagnostics
@@ -284,8 +289,7 @@ class PerceptionNode(LifecycleNode):
         """Hands accepted changes on; the next frame heeds them."""
         self._timing.limit_ms = parameters.max_processing_time
         if self._engines is not None:
-            engine = self._engines.engine
-            engine.pipeline.set_thresholds(**thresholds(parameters, engine))
+            self._engines.tune()
             self._recovery.max_failures = parameters.max_consecutive_failures
             self._processor.settings = OutputSettings.of(parameters)
             self._processor.max_image_pixels = parameters.max_image_pixels

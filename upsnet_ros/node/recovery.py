@@ -56,6 +56,8 @@ class Recovery:
         self.max_failures = max_failures
         self._lock = threading.Lock()
         self._state = FailureState()
+        # Grows whenever a thread that may be loading is no longer the one that counts.
+        self._epoch = 0
 
     @property
     def state(self) -> FailureState:
@@ -65,6 +67,7 @@ class Recovery:
     def begin(self) -> None:
         """A new activation: a model that was given up before is loaded anew first."""
         with self._lock:
+            self._epoch += 1
             again = bool(self._state.stop_reason) or self._state.wants_reload
             self._state = FailureState(self._state.total, wants_reload=again, is_reload_used=again)
 
@@ -86,6 +89,7 @@ class Recovery:
     def record_hang(self, reason: str) -> None:
         """The worker's thread makes no progress."""
         with self._lock:
+            self._epoch += 1
             self._state = replace(self._state, total=self._state.total + 1, reason=reason)
             self._escalate(reason)
 
@@ -103,10 +107,15 @@ class Recovery:
     def reload_if_wanted(self, reload: Callable[[], None]) -> None:
         """Loads the model anew if that is wanted; in the worker's thread, before a frame.
 
+        Where the thread was given up or a new activation began meanwhile, its end says nothing of
+        the model that is in use then.
+
         Args:
             reload: loads it; what it raises ends in a reason to stop.
         """
-        if not self._state.wants_reload or self._state.stop_reason:
+        with self._lock:
+            state, epoch = self._state, self._epoch
+        if not state.wants_reload or state.stop_reason:
             return
         stop_reason = ''
         try:
@@ -115,4 +124,5 @@ class Recovery:
             cause = str(error) if isinstance(error, UpsnetError) else repr(error)
             stop_reason = f'the model cannot be loaded anew: {cause}'
         with self._lock:
-            self._state = replace(self._state, wants_reload=False, stop_reason=stop_reason)
+            if epoch == self._epoch:
+                self._state = replace(self._state, wants_reload=False, stop_reason=stop_reason)

@@ -115,10 +115,8 @@ class Supervisor:
         elif timeout_s and busy > patience:
             reason = f'the worker has made no progress for {busy:.1f} s, limit {patience:g} s'
             self._logger.error(f'{reason}; it is given up')
-            for camera in self.worker.in_work:
-                camera.record_failed(reason)
             self._recovery.record_hang(reason)
-            self.worker.abandon()
+            self.worker.abandon(reason)
             self._engines.disown()
             self._replace()
         return self._recovery.state.stop_reason

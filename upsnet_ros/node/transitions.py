@@ -107,9 +107,10 @@ def guarded(
     try:
         action()
     except Exception as error:
-        reason = str(error) if isinstance(error, UpsnetError) else _unexpected(error)
+        is_explained = isinstance(error, UpsnetError) and str(error).strip()
+        reason = str(error) if is_explained else _unexpected(error)
         logger.error(f'{transition} failed: {reason}')
-        on_failure(reason.splitlines()[0])
+        on_failure(next(line for line in reason.splitlines() if line.strip()))
         return failed
     return TransitionCallbackReturn.SUCCESS
 

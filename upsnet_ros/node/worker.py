@@ -6,41 +6,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from upsnet_ros.node.batching import BatchLimits, CameraFrame, FrameSelector
 from upsnet_ros.node.camera import CameraState
+from upsnet_ros.node.publish_permit import PublishPermit
 
-# The longest that the end of a publication is waited for; one that hangs must not hang the node.
-PUBLICATION_S = 0.5
+ACTIVATION_ENDED = 'its activation ended before it was done'
 ONE_BY_ONE = BatchLimits()
-
-
-class PublishPermit:
-    """Whether one activation may still publish; withdrawn when nobody waits for it any more."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._withdrawn = False
-
-    @property
-    def is_withdrawn(self) -> bool:
-        """True once it was withdrawn."""
-        return self._withdrawn
-
-    @contextmanager
-    def held(self) -> Iterator[bool]:
-        """Gives whether to publish; until the block ends, the answer stays true."""
-        with self._lock:
-            yield not self._withdrawn
-
-    def withdraw(self) -> None:
-        """Forbids publishing for good, and waits for what is being published now."""
-        self._withdrawn = True
-        if self._lock.acquire(timeout=PUBLICATION_S):
-            self._lock.release()
 
 
 @dataclass
@@ -49,17 +23,15 @@ class _Run:
 
     Attributes:
         stopping: set when it has to end.
-        permit: whether it may publish.
+        permit: whether it may publish, and the frames that it works on.
         busy_since: when it began what it does, seconds of the steady clock; None while it waits
             for a frame.
-        in_work: the cameras whose frames it works on.
         death: why it ended unasked; empty when it did not.
     """
 
     stopping: threading.Event = field(default_factory=threading.Event)
     permit: PublishPermit = field(default_factory=PublishPermit)
     busy_since: float | None = None
-    in_work: tuple[CameraState, ...] = ()
     death: str = ''
 
 
@@ -68,8 +40,8 @@ class FrameWorker:
 
     Args:
         cameras: the cameras whose frames are taken.
-        handle: what to do with frames taken together; it must deal with its own errors, and
-            publish only while it holds the permit.
+        handle: what to do with frames taken together; it must deal with its own errors, publish
+            only while it holds the permit, and count only the frames that it settles there.
         limits: how many frames may be taken together now.
         prepare: called in the thread before each look for a frame.
         after: a thread of an earlier worker that has to end before the first frame is taken.
@@ -103,11 +75,6 @@ class FrameWorker:
         return self._run.death
 
     @property
-    def in_work(self) -> tuple[CameraState, ...]:
-        """The cameras whose frames are in work, or were when the thread died."""
-        return self._run.in_work
-
-    @property
     def busy_for_s(self) -> float:
         """Seconds that the thread spent on what it does now; 0 while it waits for a frame."""
         since = self._run.busy_since
@@ -135,7 +102,7 @@ class FrameWorker:
 
         Returns:
             False when the frame took longer than the timeout: the thread still runs, but its
-            result is not published any more.
+            result is not published any more, and the frame counts as failed.
         """
         if self._thread is None:
             return True
@@ -144,21 +111,26 @@ class FrameWorker:
             self._wake.notify_all()
         self._thread.join(timeout_s)
         if self._thread.is_alive():
-            self._run.permit.withdraw()
+            self._give_up(ACTIVATION_ENDED)
             return False
         self._thread = None
         return True
 
-    def abandon(self) -> None:
+    def abandon(self, reason: str) -> None:
         """Gives the thread up: it never publishes again, and nothing waits for its end.
 
-        What it works with must not be used by the next one.
+        What it works with must not be used by the next one. Its frames count as failed.
         """
-        self._run.permit.withdraw()
         with self._wake:
             self._run.stopping.set()
             self._wake.notify_all()
+        self._give_up(reason)
         self._thread = None
+
+    def _give_up(self, reason: str) -> None:
+        """Forbids the thread to publish, and counts the frames that it still works on."""
+        self._run.permit.withdraw()
+        self._run.permit.in_work.fail_all(reason)
 
     def _work(self, run: _Run, previous: threading.Thread | None) -> None:
         """Works until stopped; never beside the thread before it."""
@@ -169,8 +141,7 @@ class FrameWorker:
             self._serve(run)
         except BaseException as error:  # a thread that dies must not do so unseen
             run.death = f'{type(error).__name__}: {error}'
-            for camera in run.in_work:
-                camera.record_failed(run.death)
+            run.permit.in_work.fail_all(run.death)
         finally:
             run.busy_since = None
 
@@ -182,10 +153,12 @@ class FrameWorker:
             run.busy_since = None
             taken = self._wait_for_frames(run.stopping)
             run.busy_since = time.monotonic()
-            run.in_work = tuple(camera for camera, _ in taken)
+            in_work = run.permit.in_work
+            in_work.begin(camera for camera, _ in taken)
             if taken:
                 self._handle(taken, run.permit)
-            run.in_work = ()
+            # Taken at the very moment when the run was given up, or not counted by the handler.
+            in_work.fail_all(ACTIVATION_ENDED)
 
     def _wait_for_frames(self, stopping: threading.Event) -> list[CameraFrame]:
         """The next frames, or none once stopped: a later thread's frame is left alone."""
