@@ -10,7 +10,12 @@ from upsnet_ros.core.labels import UNKNOWN_LABEL, cityscapes_label_set
 from upsnet_ros.core.panoptic_quality import PanopticQuality
 from upsnet_ros.evaluation.label_iou import LabelIou, confusion_rows
 from upsnet_ros.evaluation.replay_frames import FrameRecord, FrameStep, SkippedFrame
-from upsnet_ros.evaluation.replay_tally import CONFIDENCE_BINS, FiguresTally, score_bins
+from upsnet_ros.evaluation.replay_tally import (
+    CONFIDENCE_BINS,
+    NO_LABEL,
+    FiguresTally,
+    score_bins,
+)
 
 LABEL_SET = cityscapes_label_set()
 ROAD, SKY = 0, 10 << 8
@@ -66,9 +71,10 @@ def test_skipped_messages_are_counted_and_told() -> None:
     tally.add(record(0, ms=10.0))
     tally.add(SkippedFrame('camera', 1, 1, 'no picture'))
     tally.add(record(2, ms=30.0, step=FrameStep(0.2, 100, 25, 0, 0, ())))
-    figures = tally.figures(truth_unmatched=4, drops=2)
-    assert (figures.frames, figures.decoded, figures.drops) == (3, 2, 2)
-    assert [each.problem for each in figures.skipped] == ['no picture']
+    tally.add(SkippedFrame('camera', 3, 3, NO_LABEL))
+    figures = tally.figures(truth_unmatched=4)
+    assert (figures.frames, figures.decoded, figures.drops) == (4, 2, 1)
+    assert [each.problem for each in figures.skipped] == ['no picture', NO_LABEL]
     assert figures.truth_unmatched == 4
     assert figures.latency_ms.p50 == figures.latency_ms.mean == 20.0
     assert figures.unknown_share == 0.25

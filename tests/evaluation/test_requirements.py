@@ -39,6 +39,7 @@ MEASURED: CameraFigures = replace(
         ('latency_p99_ms<=3e1', True),
         ('latency_mean_ms<12', False),
         ('drops<=0', True),
+        ('drop_share<=0', True),
         ('skipped==0', False),
         ('flips<=0.01', True),
         ('births_per_second<2', False),
@@ -52,6 +53,21 @@ MEASURED: CameraFigures = replace(
 )
 def test_requirements_are_met_or_missed(text: str, is_met: bool) -> None:
     assert (failures([Requirement.parse(text)], MEASURED) == []) == is_met
+
+
+@pytest.mark.parametrize(('limit', 'is_met'), [(150, True), (149, False)])
+def test_what_the_node_costs_can_be_limited(limit: float, is_met: bool) -> None:
+    required = [Requirement.parse(f'node_cpu_percent<={limit}')]
+    assert (failures(required, MEASURED, {'node_cpu_percent': 150.0}) == []) == is_met
+    (reason,) = failures(required, MEASURED)
+    assert 'node_cpu_percent was not measured' in reason
+
+
+def test_a_share_of_drops_is_one_of_all_frames() -> None:
+    figures = replace(MEASURED, frames=8, drops=2)
+    assert failures([Requirement.parse('drop_share==0.25')], figures) == []
+    (reason,) = failures([Requirement.parse('drop_share<=0')], replace(figures, frames=0))
+    assert 'not measured' in reason
 
 
 def test_every_figure_can_be_required() -> None:

@@ -59,6 +59,8 @@ class EventProcess:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if kind is not None:
+            self._process.terminate()  # nobody wants the rest of its work any more
         self.close()
 
     def _read(self) -> None:

@@ -84,6 +84,10 @@ class FrameJudge:
             truth_problem=truth_problem,
         )
 
+    def forget(self, camera: str) -> None:
+        """Let the next frame of a camera follow none: one between them has no labels."""
+        self._before.pop(camera, None)
+
     def _beside_truth(
         self, labels: np.ndarray, truth: np.ndarray
     ) -> tuple[float | None, tuple[Row, ...], tuple[Row, ...]]:

@@ -20,7 +20,7 @@ from upsnet_ros.evaluation.event_process import EventProcess
 from upsnet_ros.evaluation.live_player import Player, images_of, start_player, topics_to_play
 from upsnet_ros.evaluation.live_settings import ReplayRecord, ReplaySettings
 from upsnet_ros.evaluation.live_tally import LiveTally
-from upsnet_ros.evaluation.node_counters import engine_of, is_busy, local_process
+from upsnet_ros.evaluation.node_counters import Counters, engine_of, is_busy, local_process
 from upsnet_ros.evaluation.node_process import NodeProcess, node_command
 from upsnet_ros.evaluation.node_watch import NodeWatch
 from upsnet_ros.evaluation.replay_environment import replay_environment
@@ -50,6 +50,8 @@ class _LiveReplay:
         )
         self._node: NodeProcess | None = None
         self._wall: list[float] = []
+        self._counters: dict[str, Counters] = {}
+        self._engine: dict[str, str] = {}
         self._watch = NodeWatch(None)
         self.tally = LiveTally(images)
 
@@ -118,7 +120,17 @@ class _LiveReplay:
             self._listen()
 
     def begin(self) -> None:
-        """Count and measure the node from here on."""
+        """Count and measure the node from here on.
+
+        Raises:
+            ReplayError: it says that it runs another model.
+        """
+        wanted, engine = self._settings.model_sha256, engine_of(self.tally.statuses)
+        if wanted and engine.get('sha256', wanted) != wanted:
+            raise ReplayError(
+                f'the node runs {engine.get("model_path")} with the sha256 {engine["sha256"]}, '
+                f'and {self._settings.model_path} has {wanted}; name the model that it runs.'
+            )
         self.tally.begin()
         pid = self._node.process.pid if self._node else local_process(self.tally.statuses)
         self._watch = NodeWatch(pid)
@@ -157,6 +169,9 @@ class _LiveReplay:
     def finish(self) -> int | None:
         """End the node that was started, and the recording; returns the node's exit status."""
         status = None
+        # A node that ends says that it has no model and no cameras any more.
+        self._counters = self.tally.counters()
+        self._engine = engine_of(self.tally.statuses)
         if self._node is not None:
             self._node.check()
             status = self._node.stop()
@@ -172,8 +187,8 @@ class _LiveReplay:
             labels={name: tuple(labels) for name, labels in tally.labels.items()},
             seen_ns=tally.seen_ns,
             recording=self._settings.recording,
-            counters=tally.counters(),
-            engine=engine_of(tally.statuses),
+            counters=self._counters,
+            engine=self._engine,
             cost=self._watch.cost(),
             wall_s=self._wall[-1] - self._wall[0] if self._wall else 0.0,
             node_start_seconds=start_seconds,

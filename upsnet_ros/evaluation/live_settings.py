@@ -14,6 +14,8 @@ from upsnet_ros.evaluation.node_counters import Counters
 from upsnet_ros.evaluation.node_watch import NodeCost
 
 OWN, ROSBAG2 = 'own', 'rosbag2'
+# An engine takes its time to load.
+START_SECONDS = 90.0
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class ReplaySettings:
         duration_s: Seconds to play from there; None to the end.
         player: `own`, which renews the stamps, or `rosbag2`, which keeps them.
         is_attached: Whether a node runs already; none is started then.
+        model_sha256: What the model of that node must have; empty for any.
         parameters: Parameters of the node that is started.
         params_file: File of parameters of that node; those above go before it.
         start_seconds: How long the node may take until it is active.
@@ -47,9 +50,10 @@ class ReplaySettings:
     duration_s: float | None = None
     player: str = OWN
     is_attached: bool = False
+    model_sha256: str = ''
     parameters: Mapping[str, bool | int | str] = field(default_factory=dict)
     params_file: Path | None = None
-    start_seconds: float = 90.0
+    start_seconds: float = field(default_factory=lambda: START_SECONDS)
     command: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:

@@ -24,7 +24,7 @@ def mean_iou(figures: CameraFigures) -> float | None:
     return figures.miou['miou'] if figures.miou and figures.miou['classes'] else None
 
 
-def _change(comparison: Comparison | None, name: str) -> str:
+def change_line(comparison: Comparison | None, name: str) -> str:
     """The change against the other report as a further line of a card, HTML."""
     value = comparison.totals.get(name) if comparison else None
     if value is None or value.difference is None:
@@ -42,12 +42,13 @@ def headline_cards(report: ReplayReport, comparison: Comparison | None) -> str:
         comparison: With another report, or None.
     """
     total = report.total
-    cards = [_labelled_card(report), _latency_card(total, comparison)]
+    is_live = report.kind == 'live'  # those of `live_section` stand in their place
+    cards = [] if is_live else [_labelled_card(report), _latency_card(total, comparison)]
     if total.pq is not None:
         cards = [_quality_card(total, comparison), _iou_card(total, comparison), *cards]
     cards.append(
         card('Unknown pixels', percent(total.unknown_share, digits=2), '%',
-             'mean of all frames' + _change(comparison, 'unknown_share'))
+             'mean of all frames' + change_line(comparison, 'unknown_share'))
     )  # fmt: skip
     if total.stability is not None:
         cards.append(_stability_card(total.stability))
@@ -57,7 +58,7 @@ def headline_cards(report: ReplayReport, comparison: Comparison | None) -> str:
                  f'mean of {sum(total.confidence["counts"])} instances')
         )  # fmt: skip
     rate = report.speed.get('frames_per_second')
-    if rate is not None:
+    if rate is not None and not is_live:
         share = report.speed.get('network_share')
         detail = (
             '' if share is None else f'{percent(share, digits=0)} % of the time in the network'
@@ -70,21 +71,22 @@ def _quality_card(total: CameraFigures, comparison: Comparison | None) -> str:
     things, stuff = (number(group_figure(total, group)) for group in ('things', 'stuff'))
     return card(
         'Panoptic quality', number(group_figure(total, 'all')), 'PQ',
-        f'things {things} · stuff {stuff}{_change(comparison, "pq")}',
+        f'things {things} · stuff {stuff}{change_line(comparison, "pq")}',
     )  # fmt: skip
 
 
 def _iou_card(total: CameraFigures, comparison: Comparison | None) -> str:
     classes = total.miou['classes'] if total.miou else 0
     detail = f'over {classes} class{"" if classes == 1 else "es"}'
-    return card('Mean IoU', number(mean_iou(total)), '%', detail + _change(comparison, 'miou'))
+    return card('Mean IoU', number(mean_iou(total)), '%', detail + change_line(comparison, 'miou'))
 
 
 def _labelled_card(report: ReplayReport) -> str:
     total = report.total
-    parts = [f'{total.drops} dropped'] if report.kind == 'live' or total.drops else []
-    if total.skipped:
-        parts.append(f'{len(total.skipped)} unreadable')
+    parts = [f'{total.drops} dropped'] if total.drops else []
+    unreadable = len(total.skipped) - total.drops
+    if unreadable:
+        parts.append(f'{unreadable} unreadable')
     parts.append(f'{total.truth_frames} with ground truth')
     lost = total.frames - total.decoded
     return card(
@@ -98,7 +100,7 @@ def _latency_card(total: CameraFigures, comparison: Comparison | None) -> str:
     return card(
         'Time a frame, median', number(latency.p50, digits=0), 'ms',
         f'p95 {number(latency.p95, digits=0)} · p99 {number(latency.p99, digits=0)}'
-        f'{_change(comparison, "latency_p50_ms")}',
+        f'{change_line(comparison, "latency_p50_ms")}',
     )  # fmt: skip
 
 
@@ -129,11 +131,13 @@ def warnings(report: ReplayReport) -> str:
     """What a reader must know before trusting the figures, or nothing."""
     total = report.total
     lines = list(report.bag.problems)
-    if total.skipped:
-        lines.append(
-            f'{count_of(len(total.skipped), "image")} could not be labelled and '
-            f'{"is" if len(total.skipped) == 1 else "are"} in no figure; see below.'
-        )
+    unreadable = len(total.skipped) - total.drops
+    for count, what in ((unreadable, 'could not be labelled'), (total.drops, 'got no label')):
+        if count:
+            lines.append(
+                f'{count_of(count, "image")} {what} and {"is" if count == 1 else "are"} in no '
+                'figure; see below.'
+            )
     if total.truth_unmatched:
         lines.append(
             f'{count_of(total.truth_unmatched, "image")} of ground truth had a stamp that no '

@@ -16,6 +16,8 @@ from upsnet_ros.evaluation.replay_report import CameraFigures, ReplayReport, Ser
 from upsnet_ros.evaluation.svg_charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Reference
 from upsnet_ros.evaluation.svg_timeline import LINE_STYLES, STRETCHES, Track, timeline
 
+TIMES = {'offline': 'Time of each frame [ms]', 'live': 'Age of the labels when they came [ms]'}
+
 Measure = Callable[[SeriesPoint], float | None]
 
 
@@ -54,7 +56,7 @@ def charts(report: ReplayReport) -> str:
         if value is not None
     ]
     figures.append(
-        _chart(report, start_ns, 'Time of each frame [ms]', lambda p: p.latency_ms,
+        _chart(report, start_ns, TIMES[report.kind], lambda p: p.latency_ms,
                references=times)
     )  # fmt: skip
     if total.stability is not None:

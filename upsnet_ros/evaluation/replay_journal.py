@@ -23,9 +23,12 @@ from upsnet_ros.evaluation.replay_frames import (
 )
 from upsnet_ros.evaluation.replay_report import REPORT_FILE
 
+# Recording and logs of a live run.
+LIVE_FOLDER = 'live'
 # What a run writes, the frames last: as long as they are there, the rest is known as a run's own.
 OUTPUTS = (
     'worst',
+    LIVE_FOLDER,
     'labels',
     'panoptic',
     'panoptic.json',

@@ -12,6 +12,7 @@ from upsnet_ros.evaluation.comparison_data import Comparison, read_comparison
 from upsnet_ros.evaluation.comparison_page import open_folders, page_style
 from upsnet_ros.evaluation.comparison_section import comparison_section
 from upsnet_ros.evaluation.frame_pictures import first_stamp, packed_pictures
+from upsnet_ros.evaluation.live_section import live_section
 from upsnet_ros.evaluation.page_text import (
     count_of,
     css_colour,
@@ -44,8 +45,10 @@ CAPTIONS = {
 POINTS = {
     'offline': 'Every image was given to the model one after the other; the time of a frame is '
     'that of preparing it, the network and the panoptic head.',
-    'live': 'The bag was played into the running node. Latency runs from the stamp of an image to '
-    'the arrival of its labels; a frame is dropped when none came.',
+    'live': 'The bag was played into the running node. The age of labels runs from the stamp of '
+    'their image, which is the moment of sending, to their arrival; where the player kept the '
+    'stamps of the bag, from the arrival of the image beside the node. A frame is dropped when no '
+    'labels came; flips are not measured across it.',
 }
 ALWAYS = (
     'Panoptic quality is the mean over the classes present of (sum of the IoU of matched '
@@ -88,6 +91,7 @@ def render_replay_page(
         verdict=html_text(verdict(report)),
         warnings=warnings(report),
         cards=headline_cards(report, comparison),
+        live=live_section(report, comparison),
         classes_note=html_text(classes_note(report.total)),
         classes=class_tables(report.total, report.label_set),
         comparison=_comparison(report, comparison, folder),

@@ -101,7 +101,7 @@ class CameraFigures:
         unknown_share: mean part of the pixels labelled unknown, 0 to 1; None without frames.
         confidence: `counts` of instances in equal bins of confidence from 0 to 1, their `mean`.
         latency_ms: time a frame.
-        drops: images without a label because the node was busy; 0 offline, where it waits.
+        drops: those of `skipped` to which a node gave no label; 0 offline, where it waits.
         series: the labelled frames in order; empty for all cameras together.
     """
 
@@ -169,7 +169,8 @@ class ReplayReport:
         label_set: names and colours of the classes.
         cameras: figures by camera.
         total: figures of all cameras together.
-        speed: `wall_s`, `network_s`, `network_share`, `frames_per_second` of the last run.
+        speed: `wall_s`, `frames_per_second` of the last run; offline what the network took, live
+            what the node took and where frames were lost.
         environment: machine and versions.
         options: what was asked for.
         worst: frames to look at, the worst first.

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from upsnet_ros.evaluation.replay_report import REPORT_FILE, CameraFigures, ReplayReport
+from upsnet_ros.evaluation.replay_report import REPORT_FILE, CameraFigures, Json, ReplayReport
 
 NAME_WIDTH = 22
+# A system clock set by more than this while a bag was played falsifies the ages.
+CLOCK_STEP_MS = 2.0
 
 
 def _value(value: float | None, unit: str = '', *, digits: int = 1) -> str:
@@ -22,7 +24,9 @@ def _percent(share: float | None, *, digits: int = 2) -> str:
 def _rows(figures: CameraFigures) -> list[tuple[str, str]]:
     quality, latency, stability = figures.pq, figures.latency_ms, figures.stability or {}
     parts = {name: quality[name]['pq'] if quality else None for name in ('all', 'things', 'stuff')}
-    skipped = f', {len(figures.skipped)} skipped' if figures.skipped else ''
+    unreadable = len(figures.skipped) - figures.drops
+    skipped = f', {figures.drops} dropped' if figures.drops else ''
+    skipped += f', {unreadable} skipped' if unreadable else ''
     unusable = len(figures.truth_problems) + figures.truth_unmatched
     unused = f' ({unusable} without use)' if unusable else ''
     return [
@@ -48,14 +52,38 @@ def _rows(figures: CameraFigures) -> list[tuple[str, str]]:
     ]
 
 
+def live_rows(speed: Json) -> list[tuple[str, str]]:
+    """Name and text of what the node took, and of where frames were lost."""
+    counts = ((speed['dropped_by_node'], 'dropped by the node'),
+              (speed['refused_by_node'], 'refused by it'),
+              (speed['lost_on_the_way'], 'lost on the way'))  # fmt: skip
+    lost = [f'{_value(count, digits=0)} {what}' for count, what in counts]
+    return [
+        ('of those unanswered', ', '.join(lost)),
+        (
+            'CPU of the node',
+            f'{_value(speed["node_cpu_percent"], " %", digits=0)} of a core, '
+            f'{_value(speed["node_cpu_ms_per_frame"], " ms", digits=0)} a frame',
+        ),
+        ('memory of the node', _value(speed['node_peak_mb'], ' MB at most', digits=0)),
+    ]
+
+
 def summary_text(report: ReplayReport, folder: Path) -> str:
     """The figures over all cameras, what was lost of the bag, and where the report is."""
     lines = [f'  {name:<{NAME_WIDTH}}{value}' for name, value in _rows(report.total)]
     share = report.speed.get('network_share')
     if share is not None:
         lines.append(f'  {"time in the network":<{NAME_WIDTH}}{_percent(share, digits=1)}')
+    if report.kind == 'live':
+        lines += [f'  {name:<{NAME_WIDTH}}{value}' for name, value in live_rows(report.speed)]
     lines += [f'  Note: {problem}' for problem in report.bag.problems]
     if report.total.skipped:
         first = report.total.skipped[0]
         lines.append(f'  Note: first image skipped, {first.stamp_ns}: {first.problem}')
+    if abs(report.speed.get('clock_step_ms') or 0.0) > CLOCK_STEP_MS:
+        lines.append(
+            f'  Note: the clock was set by {report.speed["clock_step_ms"]} ms while playing; the '
+            'times are wrong by as much'
+        )
     return '\n'.join([*lines, '', f'  report: {folder / REPORT_FILE}'])

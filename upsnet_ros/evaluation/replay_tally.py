@@ -21,6 +21,8 @@ from upsnet_ros.evaluation.replay_report import (
 from upsnet_ros.evaluation.stability import StabilityTally
 
 CONFIDENCE_BINS = 20
+# The problem of an image that was played into a node and not answered.
+NO_LABEL = 'no label came (dropped by the node, or lost on the way)'
 
 
 class FiguresTally:
@@ -37,7 +39,7 @@ class FiguresTally:
         self._series: list[SeriesPoint] = []
         self._skipped: list[SkippedMessage] = []
         self._truth_problems: list[SkippedMessage] = []
-        self._frames = self._decoded = self._truth_frames = 0
+        self._frames = self._decoded = self._drops = self._truth_frames = 0
         self._quality = PanopticQuality(label_set)
         self._iou = LabelIou(label_set)
         self._stability = StabilityTally(label_set)
@@ -51,6 +53,7 @@ class FiguresTally:
         self._frames += 1
         if isinstance(line, SkippedFrame):
             self._skipped.append(SkippedMessage(line.stamp_ns, line.problem))
+            self._drops += line.problem == NO_LABEL
             return
         self._decoded += 1
         self._unknown += line.unknown_share
@@ -75,12 +78,11 @@ class FiguresTally:
             instances += int(count)
         self._score_sum += (record.mean_score or 0.0) * instances
 
-    def figures(self, *, truth_unmatched: int = 0, drops: int = 0) -> CameraFigures:
+    def figures(self, *, truth_unmatched: int = 0) -> CameraFigures:
         """What everything adds up to.
 
         Args:
             truth_unmatched: ground truth whose stamp no image has.
-            drops: images without a label because the node was busy.
         """
         has_truth = self._truth_frames > 0
         return CameraFigures(
@@ -96,7 +98,7 @@ class FiguresTally:
             unknown_share=self._unknown / self._decoded if self._decoded else None,
             confidence=self._confidence_figures(),
             latency_ms=latency_figures(self._times),
-            drops=drops,
+            drops=self._drops,
             series=tuple(self._series),
         )
 

@@ -63,12 +63,16 @@ FIGURES: dict[str, Figure] = {
     'births_per_second': _stability('births_per_second'),
     'deaths_per_second': _stability('deaths_per_second'),
     'drops': lambda figures: figures.drops,
+    'drop_share': lambda figures: figures.drops / figures.frames if figures.frames else None,
     'skipped': lambda figures: len(figures.skipped),
     'frames': lambda figures: figures.decoded,
     'truth_frames': lambda figures: figures.truth_frames,
     'truth_problems': lambda figures: len(figures.truth_problems),
     'truth_unmatched': lambda figures: figures.truth_unmatched,
 }
+# Figures of the whole run, in `speed` of its report.
+RUN_FIGURES = ('node_cpu_percent', 'node_cpu_ms_per_frame', 'node_peak_mb')
+NAMES = (*FIGURES, *RUN_FIGURES)
 
 
 @dataclass(frozen=True)
@@ -96,16 +100,17 @@ class Requirement:
                 f'the requirement {shorten(text)} cannot be read; expected a figure, one of '
                 f'{" ".join(COMPARISONS)}, and a number, such as "pq>=50"'
             )
-        if found[1] not in FIGURES:
+        if found[1] not in NAMES:
             raise EvaluationError(
                 f"the requirement {shorten(text)} names no figure '{found[1]}'; known are "
-                f'{", ".join(FIGURES)}'
+                f'{", ".join(NAMES)}'
             )
         return cls(found[1], found[2], value)
 
-    def failure(self, figures: CameraFigures) -> str | None:
+    def failure(self, figures: CameraFigures, speed: Json) -> str | None:
         """Why the figures do not meet it, or None where they do."""
-        measured = FIGURES[self.name](figures)
+        is_of_run = self.name in RUN_FIGURES
+        measured = speed.get(self.name) if is_of_run else FIGURES[self.name](figures)
         wanted = f'{self.name} {self.comparison} {self.value:g}'
         if measured is None:
             return f'{wanted} is required, but {self.name} was not measured'
@@ -114,7 +119,15 @@ class Requirement:
         return f'{wanted} is required, measured {measured:.6g}'
 
 
-def failures(requirements: Sequence[Requirement], figures: CameraFigures) -> list[str]:
-    """Why figures do not meet requirements, one reason for each that they miss."""
-    reasons = (requirement.failure(figures) for requirement in requirements)
+def failures(
+    requirements: Sequence[Requirement], figures: CameraFigures, speed: Json | None = None
+) -> list[str]:
+    """Why figures do not meet requirements, one reason for each that they miss.
+
+    Args:
+        requirements: what must hold.
+        figures: of all cameras together.
+        speed: `speed` of the report; without it no `RUN_FIGURES` was measured.
+    """
+    reasons = (requirement.failure(figures, speed or {}) for requirement in requirements)
     return [reason for reason in reasons if reason is not None]

@@ -1,0 +1,77 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What tests of live evaluations share: the node that labels by colour, drives, expectations."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import cv2
+
+from tests.evaluation.small_drive import (
+    Row,
+    image_row,
+    label_row,
+    labels_by_colour,
+    stamp_of,
+    truth_of,
+)
+from upsnet_ros.core.labels import cityscapes_label_set
+from upsnet_ros.core.panoptic_quality import PanopticQuality
+from upsnet_ros.evaluation.bag_topics import Bag
+from upsnet_ros.evaluation.node_process import NodeProcess, node_command
+from upsnet_ros.evaluation.replay_environment import replay_environment
+
+COLOUR_NODE = Path(__file__).with_name('colour_node.py')
+
+
+def colour_node_command(real: Callable[..., list[str]]) -> Callable[..., list[str]]:
+    """Replaces the node in its own command line."""
+
+    def command(*of: object) -> list[str]:
+        return [sys.executable, str(COLOUR_NODE), *real(*of)[3:]]
+
+    return command
+
+
+def start_node(model: Path, log: Path, *parameters: str) -> NodeProcess:
+    """A node in the domain of this process, as someone else would have started it."""
+    command = colour_node_command(node_command)(model, ['camera'])
+    for parameter in parameters:
+        command += ['-p', parameter]
+    environment = replay_environment(os.environ, log_folder=log.parent, has_own_domain=False)
+    return NodeProcess(command, environment=environment, log=log)
+
+
+def camera_rows(camera: str, *, frames: Iterable[int]) -> list[Row]:
+    """Images and ground truth of another camera than the usual one."""
+    rows = []
+    for index in frames:
+        _, *image = image_row(index)
+        stamp = stamp_of(index)
+        rows.append((f'/{camera}/image_raw/compressed', *image))
+        rows.append(
+            label_row(
+                f'/{camera}/ground_truth/panoptic/image',
+                truth_of(index),
+                stamp_ns=stamp,
+                recorded_ns=stamp,
+            )
+        )
+    return rows
+
+
+def offline_pq(bag: Path, *, frames: Iterable[int]) -> float:
+    """Panoptic quality of the colour labels of some frames, without any node."""
+    quality = PanopticQuality(cityscapes_label_set())
+    with Bag(bag) as opened:
+        images = [
+            cv2.imdecode(opened.decode(data, kind).data, cv2.IMREAD_COLOR)
+            for _, data, kind in opened.messages('/camera/image_raw/compressed')
+        ]
+    for index in frames:
+        quality.update(labels_by_colour(images[index]), truth_of(index))
+    return quality.summary().all.pq

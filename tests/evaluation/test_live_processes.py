@@ -1,0 +1,145 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The processes of a live evaluation: what fails, what ends, what runs on."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.evaluation.live_rig import colour_node_command, start_node
+from tests.evaluation.small_drive import write_drive
+from tests.fakes.fake_backend import make_manifest
+from upsnet_ros.evaluation import live_replay
+from upsnet_ros.evaluation.live import main
+from upsnet_ros.evaluation.replay_report import read_report
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def colour_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The evaluation starts the node that labels by colour."""
+    monkeypatch.setattr(live_replay, 'node_command', colour_node_command(live_replay.node_command))
+
+
+def run(bag: Path, model: Path, *more: str, name: str = 'out') -> int:
+    output = bag.parent / name
+    return main([str(bag), '--model', str(model), '--output', str(output), *more])
+
+
+def write_other_model(path: Path) -> Path:
+    """Another model than that of the fixture."""
+    path.write_bytes(b'another')
+    make_manifest(sha256=hashlib.sha256(b'another').hexdigest()).write(path.with_suffix('.json'))
+    return path
+
+
+def test_a_node_that_dies_is_told_with_its_last_words(
+    tmp_path: Path,
+    model_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv('COLOUR_NODE_DIES_AFTER', '2')
+    bag = write_drive(tmp_path / 'drive', frames=20, truth_every=None)
+    assert run(bag, model_path) == 1
+    error = capsys.readouterr().err
+    assert 'the node ended by itself with status 3' in error and 'out of colours' in error
+    assert not (tmp_path / 'out' / 'report.json').exists()
+    monkeypatch.delenv('COLOUR_NODE_DIES_AFTER')
+    # Nothing was judged, so nothing is lost when the run begins anew.
+    assert run(bag, model_path, '--process-all', '--rate', '2') == 0
+
+
+def test_nothing_is_left_behind_by_a_run_that_is_ended(tmp_path: Path, model_path: Path) -> None:
+    bag = write_drive(tmp_path / 'drive', frames=300, truth_every=None)
+    code = (
+        'import sys; from tests.evaluation.live_rig import colour_node_command; '
+        'from upsnet_ros.evaluation import live, live_replay; '
+        'live_replay.node_command = colour_node_command(live_replay.node_command); '
+        'sys.exit(live.main(sys.argv[1:]))'
+    )
+    command = [sys.executable, '-c', code, str(bag), '--model', str(model_path)]
+    command += ['--output', str(tmp_path / 'out')]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
+    player_log = tmp_path / 'out' / 'live' / 'logs' / 'player.log'
+    deadline = time.monotonic() + 60
+    while not player_log.exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) == 3
+    process.terminate()
+    _, error = process.communicate(timeout=40)
+    assert process.returncode == 130 and b'Stopped.' in error
+    assert not [child for child in children if child.is_running()]
+
+
+def test_a_node_that_runs_already_is_evaluated_and_left_running(
+    tmp_path: Path,
+    model_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv('ROS_DOMAIN_ID', os.environ.get('ROS_DOMAIN_ID', str(os.getpid() % 90 + 5)))
+    bag = write_drive(tmp_path / 'drive', frames=6, truth_every=3)
+    with start_node(model_path, tmp_path / 'node.log', 'process_all:=true') as node:
+        assert run(bag, model_path, '--attach') == 0
+        assert node.process.poll() is None
+        # Counted anew, though the node has seen the drive before.
+        assert run(bag, model_path, '--attach', name='again') == 0
+        other = write_other_model(tmp_path / 'other.onnx')
+        assert run(bag, other, '--attach', name='wrong') == 1
+        assert 'name the model that it runs' in capsys.readouterr().err
+    report = read_report(tmp_path / 'again')
+    assert report.total.decoded == 6 and report.total.truth_frames == 2
+    assert report.speed['node_cpu_percent'] > 0 and report.speed['node_peak_mb'] > 30
+    assert report.speed['node_start_s'] is None
+    assert (report.speed['dropped_by_node'], report.speed['lost_on_the_way']) == (0, 0)
+
+
+def test_without_a_node_there_is_nothing_to_attach_to(
+    tmp_path: Path,
+    model_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr('upsnet_ros.evaluation.live_settings.START_SECONDS', 1.0)
+    bag = write_drive(tmp_path / 'drive', frames=2)
+    assert run(bag, model_path, '--attach') == 1
+    error = capsys.readouterr().err
+    assert 'Does a node run with the cameras camera, in the same ROS_DOMAIN_ID' in error
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'told'),
+    [
+        (['--rate', '0'], 'the pace must lie in 0.01..100'),
+        (['--attach', '--threads', '2'], 'num_threads cannot be given to a node that runs'),
+        (['--params-file', 'nowhere.yaml'], 'nowhere.yaml: there is no such file'),
+        (['--player', 'rosbag2'], 'there is no `ros2 bag` in this environment'),
+        (['--cameras', 'left'], "no images of camera 'left'"),
+        (['--duration', '-1'], '--duration is -1.0'),
+        (['--require', 'speed>1'], "names no figure 'speed'"),
+        (['--against', 'nowhere'], 'cannot be read as a report'),
+    ],
+)
+def test_what_cannot_be_done_is_told_before_anything_starts(
+    tmp_path: Path,
+    model_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    told: str,
+) -> None:
+    bag = write_drive(tmp_path / 'drive', frames=1)
+    assert run(bag, model_path, *arguments) == 1
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / 'out' / 'live').exists()

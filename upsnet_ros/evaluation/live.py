@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Evaluates a running node on a rosbag2: what the car would have seen, and what it costs.
+
+python -m upsnet_ros.evaluation.live BAG --model model.onnx --output out/live
+ros2 run upsnet_ros live_replay_evaluation BAG --model model.onnx --output out/live
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from tqdm import tqdm
+
+from upsnet_ros.core.errors import UpsnetError
+from upsnet_ros.evaluation.errors import EvaluationError
+from upsnet_ros.evaluation.live_evaluation import LiveOptions, Scored, evaluate_live
+from upsnet_ros.evaluation.live_player import AUTO, PLAYERS, choose_player
+from upsnet_ros.evaluation.live_replay import Progress
+from upsnet_ros.evaluation.replay import write_pages
+from upsnet_ros.evaluation.replay_arguments import (
+    EPILOG,
+    FAILED,
+    INTERRUPTED,
+    REQUIREMENT_MISSED,
+    add_bag,
+    add_gate,
+    add_images,
+    camera_list,
+)
+from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
+from upsnet_ros.evaluation.replay_stream import BagPart
+from upsnet_ros.evaluation.replay_summary import summary_text
+from upsnet_ros.evaluation.requirements import Requirement, failures
+from upsnet_ros.installed_files import default_model_path
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog='live_replay_evaluation',
+        description='Play a rosbag2 into the node over DDS and evaluate what it answers in time.',
+        epilog=EPILOG,
+    )
+    add_bag(parser)
+    add_images(parser)
+    add = parser.add_argument
+    add('--rate', type=float, default=1.0, metavar='R', help='pace, 1 is as recorded (default: 1)')
+    add('--player', choices=PLAYERS, default=AUTO, help='auto: ros2 bag play where installed')
+    add('--process-all', action='store_true', help='have the node label every image, however late')
+    add('--params-file', type=Path, metavar='FILE', help='further parameters of the node')
+    add(
+        '--attach',
+        action='store_true',
+        help='evaluate the node that runs already; its model must be that of --model',
+    )
+    add_gate(parser)
+    return parser.parse_args(arguments)
+
+
+def options_of(options: argparse.Namespace, *, model: Path, command: str) -> LiveOptions:
+    """The evaluation that a command line asks for.
+
+    Raises:
+        EvaluationError: a number is impossible, or options contradict each other.
+        ReplayError: rosbag2 is asked for and not installed.
+    """
+    parameters: dict[str, bool | int | str] = {}
+    if options.backend != 'auto':
+        parameters['backend'] = options.backend
+    if options.threads:
+        parameters['num_threads'] = options.threads
+    if options.process_all:
+        parameters['process_all'] = True
+    if options.attach and (parameters or options.params_file):
+        given = ', '.join([*parameters, *(['params_file'] if options.params_file else [])])
+        raise EvaluationError(
+            f'{given} cannot be given to a node that runs already; leave it out, or --attach'
+        )
+    if options.params_file is not None and not options.params_file.is_file():
+        raise EvaluationError(f'--params-file {options.params_file}: there is no such file')
+    return LiveOptions(
+        bag=options.bag,
+        model=model,
+        output=options.output,
+        cameras=camera_list(options.cameras),
+        truths=tuple(options.ground_truth),
+        truth_format=options.truth_format,
+        part=BagPart(options.start, options.duration),
+        rate=options.rate,
+        player=choose_player(options.player, os.environ),
+        attach=options.attach,
+        parameters=parameters,
+        params_file=options.params_file,
+        restart=options.restart,
+        command=command,
+    )
+
+
+@contextmanager
+def progress_bars() -> Iterator[tuple[Progress, Scored]]:
+    """A bar while the bag is played, then one while the labels are judged."""
+    with ExitStack() as stack:
+        bars: dict[str, tqdm] = {}
+
+        def bar(name: str) -> tqdm:
+            # Made with the first frame: the start of the node is no part of the pace it shows.
+            if name not in bars:
+                bars[name] = stack.enter_context(tqdm(unit='frame', desc=name, disable=None))
+            return bars[name]
+
+        def played(sent: int, labelled: int, total: int | None) -> None:
+            bar('Playing').total = total
+            bar('Playing').set_postfix(labelled=labelled, refresh=False)
+            bar('Playing').update(sent - bar('Playing').n)
+
+        def scored(done: int, total: int) -> None:
+            bar('Scoring').total = total
+            bar('Scoring').update(done - bar('Scoring').n)
+
+        yield played, scored
+
+
+def run(options: argparse.Namespace, *, command: str) -> tuple[ReplayReport, list[str]]:
+    """Evaluate and print; returns the report and why it misses what is required of it.
+
+    Raises:
+        UpsnetError: whatever kept it from being done, with what to do about it.
+    """
+    requirements = [Requirement.parse(text) for text in options.require]
+    if options.against is not None:
+        read_report(options.against)  # refuses what is none before the work begins
+    model = options.model or default_model_path()
+    asked = options_of(options, model=model, command=command)
+    with progress_bars() as (played, scored):
+        report = evaluate_live(asked, played=played, scored=scored)
+    print(summary_text(report, options.output))
+    write_pages(options.output, against=options.against)
+    return report, failures(requirements, report.total, report.speed)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    options = parse_arguments(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    command = shlex.join(['python', '-m', 'upsnet_ros.evaluation.live', *words])
+    # A run that is ended takes the node, the player and the recorder with it.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        _, missed = run(options, command=command)
+    except UpsnetError as error:
+        print(f'The evaluation failed: {error}', file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print('Stopped.', file=sys.stderr)
+        return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    for reason in missed:
+        print(f'Requirement missed: {reason}', file=sys.stderr)
+    return REQUIREMENT_MISSED if missed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

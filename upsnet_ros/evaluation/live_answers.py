@@ -1,0 +1,117 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the node answered to each frame of a live replay, read from the recording of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from upsnet_ros.core.labels import UNKNOWN_LABEL
+from upsnet_ros.core.structures import Instance, PanopticResult
+from upsnet_ros.evaluation.bag_topics import Bag, StampedTopic
+from upsnet_ros.evaluation.image_messages import label_image
+from upsnet_ros.evaluation.live_settings import ReplayRecord
+
+TIMING = '/debug/{camera}/timing'
+# Fields of FrameTiming, by the name that the stage has in reports.
+STAGES = ('receive', 'wait', 'decode', 'preprocess', 'inference', 'panoptic_head', 'publish')
+
+
+@dataclass(frozen=True)
+class LiveAnswer:
+    """The labels of a frame as they came, and where its time went.
+
+    Attributes:
+        result: labels and instances; without instances where the node publishes none.
+        ms: `total`, the age of the frame when its labels came, and the node's own stages where
+            it publishes them.
+    """
+
+    result: PanopticResult
+    ms: dict[str, float]
+
+
+class LiveAnswers:
+    """The answers of a replay, taken by camera and stamp in about the order played.
+
+    Args:
+        recording: the opened recording.
+        record: what happened.
+    """
+
+    def __init__(self, recording: Bag, record: ReplayRecord) -> None:
+        self._recording = recording
+        self._record = record
+        self._stamp_of = {
+            camera: {frame.bag_stamp_ns: frame.stamp_ns for frame in frames}
+            for camera, frames in record.sent.items()
+        }
+        self._arrival: dict[str, dict[int, int]] = {}
+        for camera, labels in record.labels.items():
+            arrivals = self._arrival[camera] = {}
+            for label in labels:
+                arrivals.setdefault(label.stamp_ns, label.received_ns)
+        self._labels = {c: self._topic(f'/{c}/panoptic/image') for c in self._stamp_of}
+        self._instances = {c: self._topic(f'/{c}/panoptic/instances') for c in self._stamp_of}
+        self._times = {c: self._timing_topic(c) for c in self._stamp_of}
+
+    def _topic(self, name: str | None) -> StampedTopic | None:
+        if name is None or name not in self._recording.topics:
+            return None
+        stamps = [stamp for stamps in self._stamp_of.values() for stamp in stamps.values()]
+        return StampedTopic(self._recording, name, wanted=stamps)
+
+    def _timing_topic(self, camera: str) -> StampedTopic | None:
+        ending = TIMING.format(camera=camera)
+        return self._topic(
+            next((name for name in self._recording.topics if name.endswith(ending)), None)
+        )
+
+    def take(self, camera: str, bag_stamp_ns: int) -> LiveAnswer | None:
+        """The answer to the image with this stamp of the bag, or None where none came.
+
+        Raises:
+            ImageError: the label image is damaged.
+        """
+        stamp = self._stamp_of[camera].get(bag_stamp_ns)
+        if stamp is None:
+            return None
+        label = _take(self._labels[camera], stamp)
+        instances = _take(self._instances[camera], stamp)
+        timing = _take(self._times[camera], stamp)
+        received = self._arrival[camera].get(stamp)
+        if label is None or received is None:
+            return None
+        began = self._began_ns(camera, stamp)
+        ms = {stage: float(getattr(timing, f'{stage}_ms')) for stage in STAGES if timing}
+        if began != stamp:  # the stamp is of another clock
+            ms.pop('receive', None)
+        ms['total'] = (received - began) / 1e6
+        return LiveAnswer(_result(label_image(label), instances), ms)
+
+    def _began_ns(self, camera: str, stamp: int) -> int:
+        """When the age of a frame begins: at its stamp, or when it came to the recorder."""
+        return self._record.seen_ns[camera].get(stamp, stamp)
+
+
+def _take(topic: StampedTopic | None, stamp_ns: int) -> Any:
+    found = topic.take(stamp_ns) if topic is not None else None
+    return found[0] if found else None
+
+
+def _result(labels: np.ndarray, message: Any) -> PanopticResult:
+    instances = tuple(
+        Instance(
+            label=int(each.label),
+            class_id=int(each.class_id),
+            class_name=each.class_name,
+            score=float(each.score),
+            box=(float(each.x_min), float(each.y_min), float(each.x_max), float(each.y_max)),
+            area=int(each.area),
+        )
+        for each in (message.instances if message is not None else ())
+    )
+    return PanopticResult(labels, instances, float(np.mean(labels == UNKNOWN_LABEL)))

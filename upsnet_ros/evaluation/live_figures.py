@@ -1,0 +1,60 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a live replay says beside the labels: pace, losses, CPU and memory of the node."""
+
+from __future__ import annotations
+
+from upsnet_ros.evaluation.live_settings import ReplayRecord
+from upsnet_ros.evaluation.node_counters import Counters
+from upsnet_ros.evaluation.replay_report import CameraFigures, Json, rounded
+
+BYTES_PER_MB = 1e6
+
+
+def live_speed(rate: float, player: str, record: ReplayRecord, total: CameraFigures) -> Json:
+    """The entry `speed` of a live report; docs/replay_evaluation.md says what is in it.
+
+    Args:
+        rate: pace that was asked for.
+        player: who played.
+        record: what happened.
+        total: figures of all cameras.
+    """
+    cost, wall_s = record.cost, record.wall_s
+    cpu_ms = 1e3 * cost.cpu_s / total.decoded if cost and total.decoded else None
+    return {
+        'frames': total.decoded,
+        'wall_s': rounded(wall_s),
+        'frames_per_second': rounded(total.decoded / wall_s) if wall_s > 0 else None,
+        'rate': rate,
+        'player': player,
+        'node_cpu_percent': rounded(cost.cpu_percent, 1) if cost else None,
+        'node_cpu_ms_per_frame': rounded(cpu_ms, 2),
+        'node_peak_mb': rounded(cost.peak_bytes / BYTES_PER_MB, 1)
+        if cost and cost.peak_bytes
+        else None,
+        'node_start_s': rounded(record.node_start_seconds, 2),
+        **_losses(record),
+        'player_late_ms': rounded(record.latest_ms, 2),
+        'clock_step_ms': rounded(record.clock_step_ms, 2),
+    }
+
+
+def _losses(record: ReplayRecord) -> dict[str, int | None]:
+    """Where images without a label were lost; None where the node does not count for itself."""
+    if set(record.counters) != set(record.sent):
+        return {'dropped_by_node': None, 'refused_by_node': None, 'lost_on_the_way': None}
+    counters = record.counters
+    return {
+        'dropped_by_node': sum(each.left_out for each in counters.values()),
+        'refused_by_node': sum(each.refused for each in counters.values()),
+        'lost_on_the_way': sum(
+            _lost(counters[name], sent=len(record.sent[name]), came=len(record.labels[name]))
+            for name in record.sent
+        ),
+    }
+
+
+def _lost(counters: Counters, *, sent: int, came: int) -> int:
+    """Images that did not come to the node, and labels that did not come back."""
+    return max(sent - counters.received, 0) + max(counters.processed - came, 0)

@@ -1,0 +1,63 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Options that evaluations of a bag have in common, whether offline or live."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from upsnet_ros.evaluation.replay_decoding import PANOPTIC, TRUTH_FORMATS
+from upsnet_ros.evaluation.requirements import NAMES
+
+FAILED, REQUIREMENT_MISSED, INTERRUPTED = 1, 2, 130
+EPILOG = (
+    f'Exit status: 0 done, {FAILED} failed, {REQUIREMENT_MISSED} a requirement was missed, '
+    f'{INTERRUPTED} interrupted. Figures for --require: {", ".join(NAMES)}.'
+)
+
+
+def add_bag(parser: argparse.ArgumentParser) -> None:
+    """The bag, the model and where the report goes."""
+    add = parser.add_argument
+    add('bag', type=Path, help='rosbag2: its folder, or one .mcap or .db3 file')
+    add('--model', type=Path, help='model.onnx or .engine (default: the demo model)')
+    add('--backend', default='auto', help='inference library (default: auto)')
+    add('--threads', type=int, default=0, help='CPU threads of the network, 0: one per core')
+    add('--output', type=Path, required=True, help='folder of the report')
+
+
+def add_images(parser: argparse.ArgumentParser) -> None:
+    """Which images, and their ground truth."""
+    add = parser.add_argument
+    add('--cameras', default='', metavar='A,B', help='names or image topics (default: all)')
+    add(
+        '--ground-truth',
+        action='append',
+        default=[],
+        metavar='TOPIC',
+        help='label images: TOPIC, CAMERA=TOPIC, a TOPIC with {camera} in it, or none '
+        '(default: CAMERA/ground_truth/panoptic/image where there is one)',
+    )
+    add('--truth-format', choices=TRUTH_FORMATS, default=PANOPTIC, help='(default: panoptic)')
+    add('--start', type=float, default=0.0, metavar='S', help='seconds to leave out at first')
+    add('--duration', type=float, metavar='S', help='seconds to evaluate from there')
+
+
+def add_gate(parser: argparse.ArgumentParser) -> None:
+    """What is asked of the result."""
+    add = parser.add_argument
+    add(
+        '--require',
+        action='append',
+        default=[],
+        metavar='FIGURE>=VALUE',
+        help='exit with status 2 unless this holds; may be given again',
+    )
+    add('--against', type=Path, metavar='FOLDER', help='compare with the report in this folder')
+    add('--restart', action='store_true', help='throw away what an earlier run left')
+
+
+def camera_list(text: str) -> tuple[str, ...]:
+    """The cameras of `--cameras`."""
+    return tuple(name for name in text.split(',') if name)
