@@ -72,12 +72,12 @@ class Plan:
 
     @classmethod
     def of(cls, duration: float) -> Plan:
-        """Everything often enough in a run of this length."""
+        """The plan of a run of this length, in which the same happens in every tenth of it."""
         return cls(
             duration,
-            sample=min(2.0, duration / 100),
-            parameters=min(5.0, duration / 12),
-            lifecycle=min(15.0, duration / 4),
+            sample=max(0.05, duration / 300),
+            parameters=max(0.3, duration / 120),
+            lifecycle=max(1.5, duration / 40),
         )
 
 
