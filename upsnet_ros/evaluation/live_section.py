@@ -30,7 +30,7 @@ def live_section(report: ReplayReport, comparison: Comparison | None = None) -> 
             _answered_card(report),
             _age_card(report, comparison),
             _cpu_card(report.speed),
-            _memory_card(report),
+            _memory_card(report.speed),
         ]
     )
     return (

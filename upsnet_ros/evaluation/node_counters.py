@@ -27,6 +27,7 @@ class Counters:
         rate_limited: left out by its parameter `max_rate`.
         rejected: could not be decoded.
         failed: the model failed.
+        discarded: in its hands when it stopped to take images.
         waiting: not looked at yet.
     """
 
@@ -38,6 +39,7 @@ class Counters:
     rate_limited: int = 0
     rejected: int = 0
     failed: int = 0
+    discarded: int = 0
     waiting: int = 0
 
     def since(self, before: Counters) -> Counters:
@@ -50,7 +52,8 @@ class Counters:
     @property
     def left_out(self) -> int:
         """Images that the node passed over because it was busy, or told to."""
-        return self.dropped + self.overflowed + self.out_of_order + self.rate_limited
+        kept_from_it = self.overflowed + self.discarded + self.out_of_order + self.rate_limited
+        return self.dropped + kept_from_it
 
     @property
     def refused(self) -> int:
