@@ -59,13 +59,13 @@ def unknown_message(label_image: np.ndarray, header: Header) -> Image:
 def confidence_message(result: PanopticResult, header: Header) -> Image:
     """The score of each pixel's instance, 0 to 1, as 32FC1; stuff and unknown pixels are NaN.
 
-    A network gives scores to instances only. What it thinks of stuff is not measured, and is not
-    passed off as 0 or 1.
+    Only instances have scores. A probability of stuff would take a softmax over every class at
+    every pixel; it is not computed, and not passed off as 0 or 1.
     """
     scores = np.full(UNKNOWN_LABEL + 1, np.nan, '<f4')
     for instance in result.instances:
         scores[instance.label] = instance.score
-    return image_message(scores[result.label_image], encoding='32FC1', header=header)
+    return image_message(np.take(scores, result.label_image), encoding='32FC1', header=header)
 
 
 def overlay_message(overlay_bgr: np.ndarray, header: Header) -> Image:
