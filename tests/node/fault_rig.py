@@ -17,6 +17,22 @@ from tests.node.node_harness import (
     image_message,
     wait_until,
 )
+from upsnet_ros.node.camera import COUNTERS, CameraState
+
+
+def uncounted(camera: CameraState) -> int:
+    """How many of a camera's messages are in none of its counters and do not wait."""
+    snapshot = camera.snapshot()
+    fates = [name for name in COUNTERS if name != 'received']
+    return snapshot.received - snapshot.waiting - sum(getattr(snapshot, name) for name in fates)
+
+
+def check_accounts(harness: NodeHarness) -> None:
+    """Fails unless every message of every camera is counted once, after frames in work ended."""
+    for pipeline in harness.loader.pipelines:
+        pipeline.gate.set()
+    for camera in list(harness.node._cameras):
+        wait_until(lambda camera=camera: uncounted(camera) == 0, f'accounts: {camera.snapshot()}')
 
 
 class FaultRig:

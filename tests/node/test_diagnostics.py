@@ -204,6 +204,7 @@ def test_a_camera_that_never_delivers_is_an_error_in_the_end(start_node) -> None
     )
     status = find_status(seen, 'camera camera')
     assert 'no image since intake opened' in status.message and 'limit 0.5 s' in status.message
+    assert harness.set_parameters(stale_after=60.0).successful
     harness.publisher(Image, 'camera/image_raw').publish(image_message(half_blue_image()))
     diagnostics.wait_for(
         lambda seen: find_status(seen, 'camera camera').level == OK, 'a camera that began at last'

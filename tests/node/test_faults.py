@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each fault that is injected into a running node has its outcome, and the node serves again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from tests.node.fake_pipeline import FakeLoader, FakePipeline, missing_model
-from tests.node.fault_rig import FaultRig
+from tests.node.fault_rig import FaultRig, check_accounts
 from tests.node.node_harness import (
     half_blue_image,
     image_message,
@@ -24,8 +24,16 @@ class Died(BaseException):
 
 
 @pytest.fixture
-def rig(start_node) -> Callable[..., FaultRig]:
-    return lambda **options: FaultRig(start_node(diagnostics_period=0.05, **options))
+def rig(start_node) -> Iterator[Callable[..., FaultRig]]:
+    rigs = []
+
+    def start(**options) -> FaultRig:
+        rigs.append(FaultRig(start_node(diagnostics_period=0.05, **options)))
+        return rigs[-1]
+
+    yield start
+    for started in rigs:
+        check_accounts(started.harness)
 
 
 def worker_values(status: DiagnosticStatus) -> tuple[str, str, str]:
