@@ -1,0 +1,97 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import os
+import socket
+import time
+
+import pytest
+
+from upsnet_ros.evaluation.node_counters import (
+    Counters,
+    counters_of,
+    engine_of,
+    is_busy,
+    local_process,
+)
+from upsnet_ros.evaluation.node_watch import NodeCost, NodeWatch
+
+
+def status(**values: object) -> dict[str, object]:
+    return {'hardware_id': 'front', 'values': {name: str(v) for name, v in values.items()}}
+
+
+def test_counters_are_read_by_camera_and_other_statuses_passed_over() -> None:
+    statuses = {
+        '/car/node: camera front': status(received=9, processed=5, dropped=3, waiting=1, rate='x'),
+        '/car/node: camera rear/left': status(received=2, processed='n/a'),
+        '/car/node: processing time front': status(received=4),
+        'lidar': status(received=7),
+    }
+    assert counters_of(statuses) == {
+        'front': Counters(received=9, processed=5, dropped=3, waiting=1),
+        'rear/left': Counters(received=2),
+    }
+    assert counters_of({}) == {}
+
+
+def test_what_was_counted_before_is_taken_off_unless_counting_began_anew() -> None:
+    before = Counters(received=10, processed=8, dropped=2)
+    now = Counters(received=15, processed=11, dropped=4, failed=1)
+    assert now.since(before) == Counters(received=5, processed=3, dropped=2, failed=1)
+    assert (now.since(before).left_out, now.since(before).refused) == (2, 1)
+    anew = Counters(received=3, processed=3)
+    assert anew.since(before) == anew
+
+
+@pytest.mark.parametrize(
+    ('waiting', 'busy_for_s', 'expected'),
+    [(0, '0.00', False), (1, '0.00', True), (0, '1.2', True)],
+)
+def test_a_node_is_busy_while_it_works_or_frames_wait(
+    waiting: int, busy_for_s: str, expected: bool
+) -> None:
+    statuses = {
+        'node: worker': status(busy_for_s=busy_for_s),
+        'node: camera front': status(received=1, waiting=waiting),
+    }
+    assert is_busy(statuses) == expected
+    assert not is_busy({})
+
+
+def test_only_a_process_of_this_computer_is_looked_at() -> None:
+    memory = {'hardware_id': socket.gethostname(), 'values': {'process_id': '77'}}
+    assert local_process({'node: memory': memory}) == 77
+    assert local_process({'node: memory': memory | {'hardware_id': 'other'}}) is None
+    assert local_process({'node: memory': memory | {'values': {}}}) is None
+    assert local_process({}) is None
+    assert engine_of({'node: engine': status(backend='b')}) == {'backend': 'b'}
+
+
+def test_work_is_measured_in_seconds_of_a_core() -> None:
+    def work() -> None:
+        end = time.process_time() + 0.4
+        while time.process_time() < end:
+            pass
+
+    watch = NodeWatch(os.getpid())
+    watch.look()
+    time.sleep(0.3)
+    watch.look()
+    idle = watch.cost()
+    work()
+    watch.look()
+    cost = watch.cost()
+    assert cost is not None and idle is not None
+    assert 0.35 < cost.cpu_s - idle.cpu_s < 0.7
+    assert cost.wall_s > idle.wall_s >= 0.3 and cost.peak_bytes > 10e6
+    assert NodeCost(1.0, 2.0, None).cpu_percent == 50.0
+    assert NodeCost(0.0, 0.0, None).cpu_percent is None
+
+
+def test_a_process_that_is_gone_or_unknown_costs_nothing_that_is_known() -> None:
+    for pid in (None, 2**22 + 5):
+        watch = NodeWatch(pid)
+        watch.look()
+        assert watch.cost() is None
