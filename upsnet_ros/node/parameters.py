@@ -76,8 +76,8 @@ class NodeParameters:
     input_qos: str = parameter(
         'auto',
         'reliability asked of the image publisher, unless qos_overrides says it; auto: what it '
-        'offers when the node activates, best effort where none is there or a best-effort publisher '
-        'comes later',
+        'offers when the node activates, best effort where none is there or a best-effort '
+        'publisher comes later',
         choices=('auto', 'sensor_data', 'reliable'),
         change='unconfigured',
     )
