@@ -77,6 +77,7 @@ def test_a_clock_set_back_costs_waiting_frames_only_where_the_newest_counts(
     snapshot = camera.snapshot()
     assert snapshot.discarded == len([7, 8]) - snapshot.dropped - len(kept)
     assert (snapshot.last_age_s, snapshot.rate_hz) == (0.5, 0.0)
+    assert not camera.offer(Compressed(1))  # the other transport is ahead
     assert camera.offer(Raw(8))  # not later than the last one, and none the less admitted
     taken = [camera.take().message.header.stamp.sec for _ in range(len(kept) + 1)]
     assert taken == [*kept, 8]

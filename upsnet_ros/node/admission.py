@@ -106,7 +106,12 @@ class Admission:
         self._transport = None
         self._last_stamp_ns = None
 
+    def forget_stamps(self) -> None:
+        """Admits the next message of the same transport, whatever its stamp."""
+        self._last_stamp_ns = None
+        self._due_at = 0.0
+
     def forget(self) -> None:
         """Begins anew."""
-        self.release_transport()
-        self._due_at = 0.0
+        self._transport = None
+        self.forget_stamps()

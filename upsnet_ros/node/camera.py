@@ -187,7 +187,8 @@ class CameraState:
         """
         with self._lock:
             self._counts['discarded'] += self._store.clear()
-            self._forget_stamps()
+            self._admission.forget()
+            self._forget_rates()
             self._last_arrival = None
             self._opened_at = self._clock()
 
@@ -195,14 +196,15 @@ class CameraState:
         """Forgets the stamps and rates, and the waiting frame where only the newest counts.
 
         The clock was set back. When the last frame arrived is known by another clock, and stays.
+        So does the transport: the other one's first frame may come before the last of this one.
         """
         with self._lock:
             self._counts['discarded'] += self._store.begin_anew()
-            self._forget_stamps()
+            self._admission.forget_stamps()
+            self._forget_rates()
 
-    def _forget_stamps(self) -> None:
-        """Admits the next frame as if it were the first; the lock is held."""
-        self._admission.forget()
+    def _forget_rates(self) -> None:
+        """Forgets the rhythm of the frames; the lock is held."""
         self._arrivals.clear()
         self._results.clear()
         self._stamps_ns.clear()
