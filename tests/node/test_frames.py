@@ -266,6 +266,24 @@ def test_default_input_receives_from_every_publisher(start_node, offered, input_
     )
 
 
+@pytest.mark.parametrize('offered', [BEST_EFFORT, QoSProfile(depth=1)], ids=['best', 'reliable'])
+def test_the_offer_is_taken_also_of_a_camera_that_starts_after_the_node(
+    start_node, offered
+) -> None:
+    harness = start_node(image_transport='raw').activate()
+    labels = harness.subscribe(Image, 'camera/panoptic/image')
+    publisher = harness.client.create_publisher(Image, 'camera/image_raw', offered)
+
+    def asked() -> list[ReliabilityPolicy]:
+        found = harness.client.get_subscriptions_info_by_topic(publisher.topic_name)
+        return [info.qos_profile.reliability for info in found]
+
+    wait_until(lambda: asked() == [offered.reliability], 'the same reliability')
+    wait_until(lambda: publisher.get_subscription_count() == 1, 'match')
+    publisher.publish(image_message(half_blue_image(), stamp=9))
+    assert labels.wait()[0].header.stamp.sec == 9
+
+
 def test_an_incompatible_publisher_is_named_in_the_diagnostics(start_node) -> None:
     harness = start_node(input_qos='reliable', diagnostics_period=0.05).activate()
     diagnostics = harness.diagnostics()

@@ -75,9 +75,8 @@ class NodeParameters:
     )
     input_qos: str = parameter(
         'auto',
-        'reliability asked of the image publisher, unless qos_overrides says it; auto: what it '
-        'offers when the node activates, best effort where none is there or a best-effort '
-        'publisher comes later',
+        'reliability asked of the image publisher, unless qos_overrides says it; auto: '
+        'reliable, and best effort as soon as there is a publisher that offers no more',
         choices=('auto', 'sensor_data', 'reliable'),
         change='unconfigured',
     )

@@ -75,15 +75,15 @@ def input_profile(
 ) -> QoSProfile:
     """The quality of service to subscribe with.
 
-    With 'auto' the node asks for reliable transmission only where every publisher offers it: a
-    best-effort subscription receives from all of them. Where no frame may be lost it also asks for
-    it as long as there is no publisher, and for a deep queue.
+    With 'auto' the node asks for reliable transmission until a publisher is there that does not
+    offer it: a best-effort subscription receives from all of them. So it makes no difference
+    whether cameras or node are started first. Where no frame may be lost the queue is deep.
     """
     depth = DEEP_DEPTH if process_all else 1
     if input_qos == 'auto':
         publishers = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
         offered = {publisher.qos_profile.reliability for publisher in publishers}
-        is_reliable = offered == {ReliabilityPolicy.RELIABLE} or (process_all and not offered)
+        is_reliable = offered <= {ReliabilityPolicy.RELIABLE}
     else:
         is_reliable = input_qos == 'reliable'
     kind = ReliabilityPolicy.RELIABLE if is_reliable else ReliabilityPolicy.BEST_EFFORT
