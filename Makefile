@@ -13,10 +13,17 @@ DRIVE := $(DEMO)/drive
 FRAMES := 120
 SEED := 6
 SIZE := 1024x512
-RATE := 9
+CAMERA_HZ := 9
+RATE := $(CAMERA_HZ)
+
+# What `make replay` plays into the node: bag, model (empty: the demo model), output, pace.
+BAG := $(DRIVE)
+MODEL :=
+OUTPUT := out/replay
+replay: RATE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint clean setup setup-training setup-tensorrt setup-browser
+.PHONY: help demo replay test bench lint clean setup setup-training setup-tensorrt setup-browser
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +31,10 @@ help: ## this list
 demo: setup ## replay a sample drive through the real node; the report comes to out/demo/
 	@$(RUNTIME) python .ci/sample_drive.py --output $(DRIVE) --frames $(FRAMES) --seed $(SEED) --size $(SIZE) --rate $(RATE)
 	@$(RUNTIME) python -m upsnet_ros.evaluation.demo --bag $(DRIVE) --output $(DEMO)
+
+replay: setup ## play BAG (the sample drive) into the node at RATE and evaluate it; OUTPUT, MODEL
+	@[ '$(BAG)' != '$(DRIVE)' ] || [ -e '$(DRIVE)' ] || $(RUNTIME) python .ci/sample_drive.py --output $(DRIVE) --frames $(FRAMES) --seed $(SEED) --size $(SIZE) --rate $(CAMERA_HZ)
+	@$(RUNTIME) python -m upsnet_ros.evaluation.live '$(BAG)' --output '$(OUTPUT)' --rate $(RATE) --restart $(if $(MODEL),--model '$(MODEL)')
 
 test: setup setup-training setup-tensorrt setup-browser ## lint, then every test
 	@$(PYTHON) .ci/run_tests.py
@@ -36,7 +47,7 @@ lint: setup ## ruff: rules and format
 	@$(RUNTIME) ruff format --check .
 
 clean: ## remove build tree, demo and benchmark outputs, caches; .venv, data and trained models stay
-	rm -rf .ros out/demo out/bench .pytest_cache .ruff_cache
+	rm -rf .ros out/demo out/replay out/bench .pytest_cache .ruff_cache
 	find . \( -path ./.venv -o -path ./data -o -path ./out -o -path ./.git \) -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 setup: ## the runtime environment and the built ROS package, nothing else

@@ -45,6 +45,7 @@ OVERRIDES = {
     'model': ('model_path', str),
     'backend': ('backend', str),
     'stale_engine': ('stale_engine', str),
+    'process_all': ('process_all', bool),
     'autostart': ('autostart', bool),
     'use_sim_time': ('use_sim_time', bool),
 }
@@ -65,6 +66,7 @@ ARGUMENTS = (
         f'engine of another computer or TensorRT {UNCHANGED}',
         ['', *parameter_rules()['stale_engine'].choices],
     ),
+    ('process_all', '', f'label every image, for recordings {UNCHANGED}', ['', *YES_OR_NO]),
     ('autostart', '', f'configure and activate at once {UNCHANGED}', ['', *YES_OR_NO]),
     ('use_sim_time', '', f'follow /clock {UNCHANGED}', ['', *YES_OR_NO]),
     ('log_level', 'info', 'log level', ['debug', 'info', 'warn', 'error', 'fatal']),

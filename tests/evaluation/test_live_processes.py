@@ -106,6 +106,20 @@ def test_a_node_that_runs_already_is_evaluated_and_left_running(
     assert (report.speed['dropped_by_node'], report.speed['lost_on_the_way']) == (0, 0)
 
 
+def test_a_node_that_runs_already_and_dies_is_noticed(
+    tmp_path: Path,
+    model_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv('ROS_DOMAIN_ID', os.environ.get('ROS_DOMAIN_ID', str(os.getpid() % 90 + 5)))
+    monkeypatch.setenv('COLOUR_NODE_DIES_AFTER', '2')
+    bag = write_drive(tmp_path / 'drive', frames=6, truth_every=None)
+    with start_node(model_path, tmp_path / 'node.log', 'process_all:=true'):
+        assert run(bag, model_path, '--attach') == 1
+    assert 'the node ended by itself after' in capsys.readouterr().err
+
+
 def test_without_a_node_there_is_nothing_to_attach_to(
     tmp_path: Path,
     model_path: Path,

@@ -20,6 +20,7 @@ import pytest
 @dataclass
 class LaunchContext:
     launch_configurations: dict[str, str] = field(default_factory=dict)
+    is_shutdown: bool = False
 
 
 @dataclass
@@ -96,6 +97,27 @@ class ExecuteProcess(Action):
 
 
 @dataclass
+class Shutdown(Action):
+    reason: str
+
+
+@dataclass
+class ProcessExited:
+    returncode: int
+    cmd: list[str]
+
+
+@dataclass
+class OnProcessExit:
+    on_exit: Any
+
+
+@dataclass
+class RegisterEventHandler(Action):
+    event_handler: OnProcessExit
+
+
+@dataclass
 class PythonLaunchDescriptionSource:
     location: str
 
@@ -124,8 +146,13 @@ MODULES = {
         IncludeLaunchDescription,
         LogInfo,
         OpaqueFunction,
+        RegisterEventHandler,
         SetEnvironmentVariable,
+        Shutdown,
     ),
+    'launch.event_handlers': (OnProcessExit,),
+    'launch.events': (),
+    'launch.events.process': (ProcessExited,),
     'launch.launch_description_sources': (PythonLaunchDescriptionSource,),
     'launch.substitutions': (LaunchConfiguration,),
     'launch_ros': (),

@@ -43,6 +43,7 @@ def test_arguments_go_before_the_parameter_file(launch_file, tmp_path) -> None:
         'model': '/models/model.onnx',
         'backend': 'onnxruntime',
         'stale_engine': 'refuse',
+        'process_all': 'true',
         'autostart': 'false',
         'use_sim_time': 'true',
     }
@@ -56,6 +57,7 @@ def test_arguments_go_before_the_parameter_file(launch_file, tmp_path) -> None:
         'model_path': ('model', str),
         'backend': ('backend', str),
         'stale_engine': ('stale_engine', str),
+        'process_all': ('process_all', bool),
         'autostart': ('autostart', bool),
         'use_sim_time': ('use_sim_time', bool),
     }
@@ -163,7 +165,7 @@ def test_nothing_is_evaluated_and_nothing_needs_a_network() -> None:
             elif isinstance(part, ast.Call):
                 calls.add(ast.unparse(part.func))
     ours = {'upsnet_ros', 'launch', 'launch_ros', 'ament_index_python', 'yaml'}
-    assert imports <= ours | {'os', 're', 'shutil', 'sys', 'pathlib', 'typing'}
+    assert imports <= ours | {'os', 're', 'shlex', 'shutil', 'sys', 'pathlib', 'typing'}
     assert not calls & {'eval', 'exec', 'compile', '__import__', 'os.system', 'yaml.load'}
 
 

@@ -90,6 +90,11 @@ class _LiveReplay:
         """Take what the recorder tells, waiting a moment for it."""
         if self._node is not None:
             self._node.check()
+        elif self._watch.is_gone:
+            raise ReplayError(
+                f'the node ended by itself after {self.tally.label_count} labels; its own log '
+                'says why.'
+            )
         event = self._recorder.next_event(POLL_SECONDS)
         for each in [*([event] if event else []), *self._recorder.drain()]:
             self.tally.take(each)

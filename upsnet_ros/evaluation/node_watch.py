@@ -55,6 +55,16 @@ class NodeWatch:
         self._looks = [*self._looks[:1], (time.monotonic(), times.user + times.system)]
         self._peak = max(self._peak, peak_memory_bytes(self._pid) or 0)
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether the process has ended."""
+        if self._pid is None:
+            return False
+        try:
+            return psutil.Process(self._pid).status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
     def cost(self) -> NodeCost | None:
         """What it took from the first look to the last; None where there was none."""
         if not self._looks:
