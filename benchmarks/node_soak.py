@@ -127,6 +127,8 @@ class Soak:
         client.clean_up()
 
     def _sample(self, seconds: float) -> None:
+        """Between two images; those on their way would else count as what the node holds."""
+        self._client.drain()
         self.samples.append(take_sample(self._process, seconds))
 
     def _change_parameters(self, seconds: float) -> None:

@@ -190,9 +190,13 @@ class SoakClient:
             self._wait(partial(subscription.get_publisher_count), subscription.topic_name)
         self._settle()
 
+    def drain(self) -> None:
+        """Wait until every image that was sent is answered."""
+        self._wait(lambda: all(link.is_free for link in self._links), 'the last answers')
+
     def deactivate(self) -> None:
         """Ask for it when every image was answered."""
-        self._wait(lambda: all(link.is_free for link in self._links), 'the last answers')
+        self.drain()
         self._settle()
         self.change_state('deactivate')
 
