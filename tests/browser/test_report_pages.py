@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.browser.chromium import Browser, Page, find_chromium
+from tests.evaluation.live_rig import write_live
 from tests.evaluation.replay_folders import changed, write_nasty, write_street
 from upsnet_ros.evaluation.compare import main as compare
 from upsnet_ros.evaluation.replay_page import write_replay_page
@@ -98,7 +99,11 @@ def comparison_alone(folder: Path) -> Path:
     return compared(folder).with_name('comparison.html')
 
 
-PAGES = (plain, many_cameras, without_truth, long_words, nasty, compared, comparison_alone)
+def live(folder: Path) -> Path:
+    return write_replay_page(write_live(folder, dropped=(0, 3, 4, 9, 29)))
+
+
+PAGES = (plain, many_cameras, without_truth, long_words, nasty, compared, comparison_alone, live)
 
 
 @pytest.fixture(scope='module', params=PAGES, ids=lambda make: make.__name__)

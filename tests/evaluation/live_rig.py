@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cv2
 
+from tests.evaluation.replay_folders import changed, write_street
 from tests.evaluation.small_drive import (
     Row,
     image_row,
@@ -24,7 +25,32 @@ from upsnet_ros.core.panoptic_quality import PanopticQuality
 from upsnet_ros.evaluation.bag_topics import Bag
 from upsnet_ros.evaluation.node_process import NodeProcess, node_command
 from upsnet_ros.evaluation.replay_environment import replay_environment
+from upsnet_ros.evaluation.replay_frames import (
+    FRAMES_FILE,
+    SkippedFrame,
+    line_of,
+    read_frames,
+)
+from upsnet_ros.evaluation.replay_report import read_report
+from upsnet_ros.evaluation.replay_tally import NO_LABEL
+from upsnet_ros.evaluation.replay_totals import add_up
 
+LIVE_SPEED = {
+    'frames': 27,
+    'wall_s': 26.7,
+    'frames_per_second': 3.1,
+    'rate': 0.5,
+    'player': 'own',
+    'node_cpu_percent': 89.2,
+    'node_cpu_ms_per_frame': 290.1,
+    'node_peak_mb': 406.4,
+    'node_start_s': 2.0,
+    'dropped_by_node': 2,
+    'refused_by_node': 0,
+    'lost_on_the_way': 1,
+    'player_late_ms': 12.5,
+    'clock_step_ms': 0.0,
+}
 COLOUR_NODE = Path(__file__).with_name('colour_node.py')
 
 
@@ -75,3 +101,21 @@ def offline_pq(bag: Path, *, frames: Iterable[int]) -> float:
     for index in frames:
         quality.update(labels_by_colour(images[index]), truth_of(index))
     return quality.summary().all.pq
+
+
+def write_live(folder: Path, *, dropped: tuple[int, ...], seed: int = 1) -> Path:
+    """The folder of a live report of 30 frames, some of them dropped, without playing any."""
+    write_street(folder, seed=seed, kind='live')
+    lines = [
+        SkippedFrame(line.camera, line.index, line.stamp_ns, NO_LABEL)
+        if line.index in dropped
+        else line
+        for line in read_frames(folder / FRAMES_FILE)
+    ]
+    path, report = folder / FRAMES_FILE, read_report(folder)
+    header = path.read_text().splitlines(keepends=True)[0]
+    path.write_text(header + ''.join(map(line_of, lines)))
+    names = dict.fromkeys(report.cameras, 0)
+    totals = add_up(folder, report.label_set, truth_unmatched=names)
+    changed(folder, cameras=totals.cameras, total=totals.total, speed=LIVE_SPEED)
+    return folder
