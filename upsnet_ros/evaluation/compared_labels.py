@@ -117,7 +117,13 @@ def _label_again(
     """The frames that are wanted, labelled as the report's evaluation did."""
     options = report.options
     with ReplayBag(Path(report.bag.path)) as bag:
-        cameras = find_cameras(bag, names=options['cameras'], truths=options['truths'])
+        cameras = find_cameras(
+            bag,
+            names=options['cameras'],
+            truths=options['truths'],
+            regions=options['regions_of_interest'],
+            rotations=options['rotations'],
+        )
         stream = ReplayStream(bag, cameras, part=BagPart(**options['part']))
         replay = OfflineReplay(
             bag=bag,

@@ -143,7 +143,7 @@ class OfflineReplay:
         try:
             message = self.bag.decode(topics.images, frame.data)
             image = camera_image(message, self.bag.topics[topics.images])
-            placed = self.stages.place(image)
+            placed = self.stages.place(image, topics.view)
         except ImageError as error:
             return _Decoded(frame, is_known, problem=str(error))
         truth, truth_problem = self._decode_truth(topics, frame.truth)

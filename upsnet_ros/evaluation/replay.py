@@ -62,6 +62,20 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         '(default: CAMERA/ground_truth/panoptic/image where there is one)',
     )
     add('--truth-format', choices=TRUTH_FORMATS, default=PANOPTIC, help='(default: panoptic)')
+    add(
+        '--regions-of-interest',
+        action='append',
+        default=[],
+        metavar='X,Y,W,H',
+        help='part of the images that is looked at [px], for all cameras or as CAMERA=X,Y,W,H',
+    )
+    add(
+        '--rotations',
+        action='append',
+        default=[],
+        metavar='DEGREES',
+        help='turn them clockwise before, for all cameras or as CAMERA=DEGREES',
+    )
     add('--start', type=float, default=0.0, metavar='S', help='seconds to leave out at first')
     add('--duration', type=float, metavar='S', help='seconds to evaluate from there')
     add('--stride', type=int, default=1, metavar='N', help='every N-th image of each camera')
@@ -94,6 +108,8 @@ def options_of(options: argparse.Namespace, *, model: Path, command: str) -> Rep
         cameras=tuple(name for name in options.cameras.split(',') if name),
         truths=tuple(options.ground_truth),
         truth_format=options.truth_format,
+        regions_of_interest=tuple(options.regions_of_interest),
+        rotations=tuple(options.rotations),
         part=BagPart(options.start, options.duration, options.stride, options.limit),
         write_png=options.write_png,
         write_panoptic=options.write_panoptic,

@@ -8,9 +8,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from upsnet_ros.core.image_view import WHOLE_UPRIGHT, ImageView
 from upsnet_ros.evaluation.bag_topics import IMAGE_TYPES
 from upsnet_ros.evaluation.errors import BagError
 from upsnet_ros.evaluation.replay_bag import ReplayBag
+from upsnet_ros.evaluation.replay_views import find_views
 
 COMPRESSED = '/compressed'
 IMAGE_NAME = '/image_raw'
@@ -22,15 +24,21 @@ OTHER_IMAGES = re.compile('ground_truth|panoptic|semantic|overlay|depth|disparit
 
 @dataclass(frozen=True)
 class CameraTopics:
-    """A camera: its name, its images, and its ground truth where there is one."""
+    """A camera: its name, its images, its ground truth where there is one, what is looked at."""
 
     name: str
     images: str
     truth: str | None
+    view: ImageView = WHOLE_UPRIGHT
 
 
 def find_cameras(
-    bag: ReplayBag, *, names: Sequence[str] = (), truths: Sequence[str] = ()
+    bag: ReplayBag,
+    *,
+    names: Sequence[str] = (),
+    truths: Sequence[str] = (),
+    regions: Sequence[str] = (),
+    rotations: Sequence[str] = (),
 ) -> tuple[CameraTopics, ...]:
     """The cameras of a bag.
 
@@ -41,9 +49,12 @@ def find_cameras(
         truths: topics of ground truth: `CAMERA=TOPIC`, or one topic, in which `{camera}` stands
             for the camera's name; `none` for no ground truth. When empty, each camera's
             `ground_truth/panoptic/image` where there is one.
+        regions: what is looked at of the images, see `replay_views.find_views`.
+        rotations: how they are turned, likewise.
 
     Raises:
         BagError: there are no images, or a topic is missing or of another type.
+        EvaluationError, ParameterError: a region or rotation is of no camera, or impossible.
     """
     images = [_images_of(bag, name) for name in names] if names else _all_images(bag)
     found = {camera_name(topic): topic for topic in images}
@@ -51,8 +62,9 @@ def find_cameras(
         raise BagError(
             f'{", ".join(images)} are topics of the same camera; name one topic for each camera'
         )
+    views = find_views(list(found), regions=regions, rotations=rotations)
     return tuple(
-        CameraTopics(name, topic, truth)
+        CameraTopics(name, topic, truth, views[name])
         for (name, topic), truth in zip(
             found.items(), _truths_of(bag, list(found), truths), strict=True
         )

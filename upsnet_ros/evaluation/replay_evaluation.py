@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from upsnet_ros.core.image_view import ImageView, describe_region
 from upsnet_ros.evaluation.errors import EvaluationError
 from upsnet_ros.evaluation.frame_judge import FrameJudge
 from upsnet_ros.evaluation.label_bag import LabelBag
@@ -56,6 +57,8 @@ class ReplayOptions:
         cameras: names or image topics; all that are there when empty.
         truths: topics of ground truth, see `replay_cameras.find_cameras`.
         truth_format: one of `replay_decoding.TRUTH_FORMATS`.
+        regions_of_interest: what is looked at of the images, see `replay_views.find_views`.
+        rotations: how they are turned, likewise.
         part: which images.
         write_png: whether label images are written as PNGs.
         write_panoptic: whether labels are written in COCO panoptic format.
@@ -70,6 +73,8 @@ class ReplayOptions:
     cameras: tuple[str, ...] = ()
     truths: tuple[str, ...] = ()
     truth_format: str = PANOPTIC
+    regions_of_interest: tuple[str, ...] = ()
+    rotations: tuple[str, ...] = ()
     part: BagPart = field(default_factory=BagPart)
     write_png: bool = False
     write_panoptic: bool = False
@@ -80,8 +85,8 @@ class ReplayOptions:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, without the command."""
         values = {k: str(v) if isinstance(v, Path) else v for k, v in vars(self).items()}
-        values |= {'part': asdict(self.part), 'cameras': list(self.cameras)}
-        return {k: v for k, v in values.items() if k != 'command'} | {'truths': list(self.truths)}
+        values = {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+        return {k: v for k, v in values.items() if k != 'command'} | {'part': asdict(self.part)}
 
 
 def evaluate_replay(
@@ -96,11 +101,18 @@ def evaluate_replay(
 
     Raises:
         BagError: the bag cannot be read or lacks a topic.
+        ParameterError: there is no such region or rotation.
         EvaluationError: the output belongs to something else, or no image could be labelled.
         ModelError: the network failed.
     """
     with ReplayBag(options.bag) as bag:
-        cameras = find_cameras(bag, names=options.cameras, truths=options.truths)
+        cameras = find_cameras(
+            bag,
+            names=options.cameras,
+            truths=options.truths,
+            regions=options.regions_of_interest,
+            rotations=options.rotations,
+        )
         stream = ReplayStream(bag, cameras, part=options.part)
         run = _Run(options, pipeline, bag, cameras, stream)
         speed = run.label_all(progress)
@@ -141,6 +153,7 @@ class _Run:
                 'thresholds': self._pipeline.thresholds,
             },
             'cameras': {camera.name: [camera.images, camera.truth] for camera in self._cameras},
+            'views': {camera.name: _describe_view(camera.view) for camera in self._cameras},
             'truth_format': self._options.truth_format,
             'part': asdict(self._options.part),
             'write_png': self._options.write_png,
@@ -260,6 +273,11 @@ class _Run:
             options=self._options.to_dict(),
             worst=self._worst.ranked(),
         )
+
+
+def _describe_view(view: ImageView) -> dict[str, Any]:
+    region = None if view.region is None else describe_region(view.region)
+    return {'region': region, 'rotation': view.rotation}
 
 
 def _speed(network: NetworkTime, wall_s: float) -> dict[str, float | None]:

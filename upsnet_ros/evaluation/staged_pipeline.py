@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from upsnet_ros.core.geometry import InputGeometry, place_image
+from upsnet_ros.core.image_view import WHOLE_UPRIGHT, ImageView
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.panoptic_head import PanopticHead
 from upsnet_ros.core.structures import NetworkOutput, PanopticResult
@@ -22,10 +23,20 @@ from upsnet_ros.pipeline import PanopticPipeline, check_image
 
 @dataclass(frozen=True)
 class PlacedImage:
-    """An image in the network's input: uint8 [H, W, 3], how it lies there, milliseconds taken."""
+    """An image in the network's input.
+
+    Attributes:
+        pixels: uint8 [H, W, 3] of the input size.
+        geometry: how what is looked at of the image lies in it.
+        view: what that is.
+        image_size: height and width of the whole image [px].
+        preprocess_ms: how long that took.
+    """
 
     pixels: np.ndarray
     geometry: InputGeometry
+    view: ImageView
+    image_size: tuple[int, int]
     preprocess_ms: float
 
 
@@ -60,18 +71,19 @@ class StagedPipeline:
             image_size=image_size, input_size=self._pipeline.backend.input_size
         )
 
-    def place(self, image_bgr: np.ndarray) -> PlacedImage:
-        """Put an image, BGR uint8 [H, W, 3], into the network's input.
+    def place(self, image_bgr: np.ndarray, view: ImageView = WHOLE_UPRIGHT) -> PlacedImage:
+        """Put what is looked at of an image, BGR uint8 [H, W, 3], into the network's input.
 
         Raises:
-            ImageError: it has another type or shape, or no pixels.
+            ImageError: it has another type or shape, no pixels, or does not hold the region.
         """
         check_image(image_bgr)
         start = time.perf_counter()
-        geometry = self._fit(image_bgr.shape[:2])
-        pad_value = self._pipeline.manifest.input.pad_value
-        pixels = place_image(image_bgr, geometry, pad_value=pad_value)
-        return PlacedImage(pixels, geometry, (time.perf_counter() - start) * 1e3)
+        seen = view.look(image_bgr)
+        geometry = self._fit(seen.shape[:2])
+        pixels = place_image(seen, geometry, pad_value=self._pipeline.manifest.input.pad_value)
+        preprocess_ms = (time.perf_counter() - start) * 1e3
+        return PlacedImage(pixels, geometry, view, image_bgr.shape[:2], preprocess_ms)
 
     def infer(self, placed: PlacedImage) -> Answer:
         """Run the network.
@@ -84,15 +96,17 @@ class StagedPipeline:
         return Answer(output, placed, (time.perf_counter() - start) * 1e3)
 
     def label(self, answer: Answer) -> tuple[PanopticResult, dict[str, float]]:
-        """The labels of an image, and the milliseconds of all stages and of their `total`.
+        """The labels of the whole image, and the milliseconds of all stages and of their `total`.
 
         Raises:
             ModelError: the network's answer cannot be used.
         """
         start = time.perf_counter()
-        result = self._head(answer.output, answer.placed.geometry)
+        placed = answer.placed
+        seen = self._head(answer.output, placed.geometry)
+        result = placed.view.restore(seen, placed.image_size)
         times = {
-            'preprocess': answer.placed.preprocess_ms,
+            'preprocess': placed.preprocess_ms,
             'inference': answer.inference_ms,
             'panoptic_head': (time.perf_counter() - start) * 1e3,
         }

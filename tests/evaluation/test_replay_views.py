@@ -1,0 +1,116 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.evaluation.blue_drive import SIZE, blue_rows, truth_row
+from tests.evaluation.replay_bags import write_rows
+from tests.evaluation.small_drive import stamp_of
+from tests.fakes.tiny_model import write_tiny_model
+from upsnet_ros.core.errors import ParameterError
+from upsnet_ros.core.image_view import WHOLE_UPRIGHT, ImageView
+from upsnet_ros.core.labels import UNKNOWN_LABEL
+from upsnet_ros.core.window import Window
+from upsnet_ros.evaluation.compare import main as compare
+from upsnet_ros.evaluation.errors import EvaluationError
+from upsnet_ros.evaluation.label_files import label_path
+from upsnet_ros.evaluation.replay import main as replay
+from upsnet_ros.evaluation.replay_report import read_report
+from upsnet_ros.evaluation.replay_views import find_views
+
+REGION = Window(8, 16, 56, 80)  # 16,8,64,48
+
+
+@pytest.mark.parametrize(
+    ('regions', 'rotations', 'front', 'rear'),
+    [
+        ([], [], WHOLE_UPRIGHT, WHOLE_UPRIGHT),
+        (['16,8,64,48'], ['90'], ImageView(REGION, 90), ImageView(REGION, 90)),
+        (['rear=16,8,64,48'], ['front=180'], ImageView(rotation=180), ImageView(REGION)),
+        (['16,8,64,48', 'front='], [' 270 ', 'front=0'], WHOLE_UPRIGHT, ImageView(REGION, 270)),
+    ],
+)
+def test_one_value_holds_for_all_cameras_or_for_the_one_it_names(
+    regions: list[str], rotations: list[str], front: ImageView, rear: ImageView
+) -> None:
+    views = find_views(['front', 'rear'], regions=regions, rotations=rotations)
+    assert views == {'front': front, 'rear': rear}
+
+
+@pytest.mark.parametrize(
+    ('regions', 'rotations', 'kind', 'told'),
+    [
+        (['side=1,2,3,4'], [], EvaluationError, 'side=1,2,3,4 does not fit the cameras front, a'),
+        (['1,2,3,4', '5,6,7,8'], [], EvaluationError, 'does not fit the cameras'),
+        ([], ['front=90', 'front=0'], EvaluationError, '--rotations front=90 front=0'),
+        ([], ['=90'], EvaluationError, 'does not fit'),
+        ([], ['left'], EvaluationError, "--rotations has 'left'"),
+        ([], ['a/b=45'], ParameterError, "45 for camera 'a/b'"),
+        (['a/b=1,2,3'], [], ParameterError, "'1,2,3' for camera 'a/b'"),
+    ],
+)
+def test_views_of_no_camera_and_impossible_ones_are_refused(
+    regions: list[str], rotations: list[str], kind: type[Exception], told: str
+) -> None:
+    with pytest.raises(kind) as caught:
+        find_views(['front', 'a/b'], regions=regions, rotations=rotations)
+    assert told in str(caught.value)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return write_tiny_model(tmp_path)
+
+
+def evaluate(bag: Path, model: Path, name: str, *arguments: str) -> int:
+    words = [str(bag), '--model', str(model), '--output', str(bag.parent / name)]
+    return replay([*words, '--threads', '1', *arguments])
+
+
+def test_what_is_not_looked_at_is_unknown_and_a_view_is_part_of_what_was_evaluated(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bag = write_rows(tmp_path / 'bag', blue_rows(3))
+    view = ['--regions-of-interest', '16,8,64,48', '--rotations', 'camera=180']
+    assert evaluate(bag, model, 'out', *view, '--write-png') == 0
+    labels = cv2.imread(
+        str(label_path(tmp_path / 'out', 'camera', stamp_of(1))), cv2.IMREAD_UNCHANGED
+    )
+    seen = np.zeros(SIZE, bool)
+    seen[REGION.slices] = True
+    assert labels.shape == SIZE and (labels[~seen] == UNKNOWN_LABEL).all()
+    assert (labels[seen] != UNKNOWN_LABEL).mean() > 0.7
+    report = read_report(tmp_path / 'out')
+    assert 1 > report.total.unknown_share >= 1 - 64 * 48 / (64 * 96)
+    assert report.options['regions_of_interest'] == ['16,8,64,48']
+    assert evaluate(bag, model, 'out', *view, '--write-png') == 0
+    assert evaluate(bag, model, 'out', *view[:2], '--write-png') == 1
+    assert 'views.camera.rotation: 180 there, 0 now' in capsys.readouterr().err
+
+
+def test_a_region_beyond_the_images_is_told_with_its_parameter(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bag = write_rows(tmp_path / 'bag', blue_rows(2))
+    assert evaluate(bag, model, 'out', '--regions-of-interest', '0,0,97,64') == 1
+    error = capsys.readouterr().err
+    assert 'none of 2 images' in error and '96x64' in error and '0,0,97,64' in error
+
+
+def test_frames_are_shown_again_as_they_were_looked_at(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    truth = np.zeros(SIZE, np.uint16)
+    bag = write_rows(tmp_path / 'bag', [*blue_rows(3), *(truth_row(i, truth) for i in range(3))])
+    assert evaluate(bag, model, 'whole') == 0
+    assert evaluate(bag, model, 'part', '--regions-of-interest', '0,0,96,40') == 0
+    words = [str(tmp_path / 'part'), '--against', str(tmp_path / 'whole')]
+    assert compare([*words, '--output', str(tmp_path / 'both'), '--resamples', '10']) == 0
+    assert 'Note' not in capsys.readouterr().out
+    kinds = {path.stem.split('_')[-1] for path in (tmp_path / 'both' / 'compared').iterdir()}
+    assert kinds == {'image', 'this', 'against', 'truth'}
