@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.evaluation.live_rig import camera_rows, colour_node_command, offline_pq
+from tests.evaluation.live_rig import LIVE_SPEED, camera_rows, colour_node_command, offline_pq
 from tests.evaluation.small_drive import label_row, stamp_of, truth_of, write_bag, write_drive
 from upsnet_ros.evaluation import live_replay
 from upsnet_ros.evaluation.live import main
@@ -53,6 +53,7 @@ def test_where_every_frame_is_answered_the_quality_is_that_of_the_labels(
         assert (frame.ms['inference'], frame.ms['panoptic_head']) == (2.0, 3.0)
         assert frame.ms['total'] >= frame.ms['wait'] >= 0
     speed = report.speed
+    assert set(speed) == set(LIVE_SPEED)
     assert speed['rate'] == 0.5 and speed['player'] == 'own' and speed['frames'] == 8
     assert (speed['dropped_by_node'], speed['lost_on_the_way']) == (0, 0)
     assert speed['node_cpu_percent'] > 0 and speed['node_cpu_ms_per_frame'] > 0

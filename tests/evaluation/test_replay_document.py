@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from upsnet_ros.evaluation.replay import parse_arguments
+from tests.evaluation.live_rig import LIVE_SPEED
+from upsnet_ros.evaluation import live, replay
 from upsnet_ros.evaluation.replay_frames import FrameRecord, FrameStep, SkippedFrame
 from upsnet_ros.evaluation.replay_report import (
     SCHEMA_VERSION,
@@ -22,7 +24,7 @@ from upsnet_ros.evaluation.replay_report import (
     SkippedMessage,
     WorstFrame,
 )
-from upsnet_ros.evaluation.requirements import COMPARISONS, FIGURES
+from upsnet_ros.evaluation.requirements import COMPARISONS, NAMES
 
 TEXT = (Path(__file__).parents[2] / 'docs' / 'replay_evaluation.md').read_text()
 KINDS = (
@@ -46,12 +48,19 @@ def test_every_key_is_described(kind: type) -> None:
 
 
 def test_every_figure_and_comparison_of_a_requirement_is_named() -> None:
-    assert [name for name in (*FIGURES, *COMPARISONS) if f'`{name}`' not in TEXT] == []
+    assert [name for name in (*NAMES, *COMPARISONS) if f'`{name}`' not in TEXT] == []
 
 
-def test_every_option_is_described(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_key_of_a_live_speed_is_described() -> None:
+    assert [name for name in LIVE_SPEED if f'`{name}`' not in TEXT] == []
+
+
+@pytest.mark.parametrize('command', [replay, live], ids=lambda module: module.__name__)
+def test_every_option_is_described(
+    command: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit):
-        parse_arguments(['--help'])
+        command.parse_arguments(['--help'])
     words = {word.strip('[],:') for word in capsys.readouterr().out.split()}
     options = {word for word in words if word.startswith('--')} - {'--help', '--output'}
     assert len(options) > 12
