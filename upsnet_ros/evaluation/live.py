@@ -53,6 +53,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add_bag(parser)
     add_images(parser)
     add = parser.add_argument
+    add('--model', type=Path, help='model.onnx or .engine (default: the demo model)')
     add('--rate', type=float, default=1.0, metavar='R', help='pace, 1 is as recorded (default: 1)')
     add('--player', choices=PLAYERS, default=AUTO, help='auto: ros2 bag play where installed')
     add('--process-all', action='store_true', help='have the node label every image, however late')

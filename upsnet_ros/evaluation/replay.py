@@ -24,18 +24,31 @@ from upsnet_ros.evaluation.compared_labels import write_compared_pictures
 from upsnet_ros.evaluation.comparison import compare_reports
 from upsnet_ros.evaluation.comparison_data import COMPARISON_FILE, write_comparison
 from upsnet_ros.evaluation.comparison_text import comparison_text
+from upsnet_ros.evaluation.models_page import write_models_page
 from upsnet_ros.evaluation.paired_bootstrap import BootstrapOptions
-from upsnet_ros.evaluation.replay_decoding import PANOPTIC, TRUTH_FORMATS
+from upsnet_ros.evaluation.replay_arguments import (
+    EPILOG,
+    FAILED,
+    INTERRUPTED,
+    REQUIREMENT_MISSED,
+    add_bag,
+    add_gate,
+    add_images,
+    camera_list,
+)
 from upsnet_ros.evaluation.replay_evaluation import Progress, ReplayOptions, evaluate_replay
 from upsnet_ros.evaluation.replay_page import write_replay_page
+from upsnet_ros.evaluation.replay_places import (
+    ModelPlace,
+    model_places,
+    refuse_unlike_models,
+)
 from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
 from upsnet_ros.evaluation.replay_stream import BagPart
 from upsnet_ros.evaluation.replay_summary import summary_text
-from upsnet_ros.evaluation.requirements import FIGURES, Requirement, failures
+from upsnet_ros.evaluation.requirements import Requirement, failures
 from upsnet_ros.installed_files import default_model_path
 from upsnet_ros.pipeline import PanopticPipeline
-
-FAILED, REQUIREMENT_MISSED, INTERRUPTED = 1, 2, 130
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -43,25 +56,18 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog='replay_evaluation',
         description='Evaluate a model on a rosbag2: how good, how fast, how steady.',
-        epilog=f'Exit status: 0 done, {FAILED} failed, {REQUIREMENT_MISSED} a requirement was '
-        f'missed, {INTERRUPTED} interrupted. Figures for --require: {", ".join(FIGURES)}.',
+        epilog=EPILOG,
     )
+    add_bag(parser)
+    add_images(parser)
     add = parser.add_argument
-    add('bag', type=Path, help='rosbag2: its folder, or one .mcap or .db3 file')
-    add('--model', type=Path, help='model.onnx or .engine (default: the demo model)')
-    add('--backend', default='auto', help='inference library (default: auto)')
-    add('--threads', type=int, default=0, help='CPU threads of the network, 0: one per core')
-    add('--output', type=Path, required=True, help='folder of the report')
-    add('--cameras', default='', metavar='A,B', help='names or image topics (default: all)')
     add(
-        '--ground-truth',
+        '--model',
         action='append',
-        default=[],
-        metavar='TOPIC',
-        help='label images: TOPIC, CAMERA=TOPIC, a TOPIC with {camera} in it, or none '
-        '(default: CAMERA/ground_truth/panoptic/image where there is one)',
+        type=Path,
+        help='model.onnx or .engine (default: the demo model); given again, each is evaluated in '
+        'a folder of its own below OUTPUT and compared with the first',
     )
-    add('--truth-format', choices=TRUTH_FORMATS, default=PANOPTIC, help='(default: panoptic)')
     add(
         '--regions-of-interest',
         action='append',
@@ -76,36 +82,26 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         metavar='DEGREES',
         help='turn them clockwise before, for all cameras or as CAMERA=DEGREES',
     )
-    add('--start', type=float, default=0.0, metavar='S', help='seconds to leave out at first')
-    add('--duration', type=float, metavar='S', help='seconds to evaluate from there')
     add('--stride', type=int, default=1, metavar='N', help='every N-th image of each camera')
     add('--limit', type=int, metavar='N', help='at most N images of each camera')
-    add(
-        '--require',
-        action='append',
-        default=[],
-        metavar='FIGURE>=VALUE',
-        help='exit with status 2 unless this holds; may be given again',
-    )
-    add('--against', type=Path, metavar='FOLDER', help='compare with the report in this folder')
     add('--write-png', action='store_true', help='write label images to OUTPUT/labels')
     add('--write-panoptic', action='store_true', help='write labels in COCO panoptic format')
     add('--write-bag', type=Path, metavar='BAG', help='write labels and instances as a rosbag2')
-    add('--restart', action='store_true', help='throw away what an earlier run left')
+    add_gate(parser)
     return parser.parse_args(arguments)
 
 
-def options_of(options: argparse.Namespace, *, model: Path, command: str) -> ReplayOptions:
-    """The evaluation that a command line asks for.
+def options_of(options: argparse.Namespace, place: ModelPlace, *, command: str) -> ReplayOptions:
+    """The evaluation of one model that a command line asks for.
 
     Raises:
         EvaluationError: a number is impossible.
     """
     return ReplayOptions(
         bag=options.bag,
-        model=model,
-        output=options.output,
-        cameras=tuple(name for name in options.cameras.split(',') if name),
+        model=place.model,
+        output=place.output,
+        cameras=camera_list(options.cameras),
         truths=tuple(options.ground_truth),
         truth_format=options.truth_format,
         regions_of_interest=tuple(options.regions_of_interest),
@@ -113,16 +109,16 @@ def options_of(options: argparse.Namespace, *, model: Path, command: str) -> Rep
         part=BagPart(options.start, options.duration, options.stride, options.limit),
         write_png=options.write_png,
         write_panoptic=options.write_panoptic,
-        write_bag=options.write_bag,
+        write_bag=place.write_bag,
         restart=options.restart,
         command=command,
     )
 
 
 @contextmanager
-def progress_bar() -> Iterator[Progress]:
+def progress_bar(name: str) -> Iterator[Progress]:
     """A bar on the terminal with the time that is left, and the function that moves it."""
-    with tqdm(unit='frame', desc='Evaluating', disable=None) as bar:
+    with tqdm(unit='frame', desc=f'Evaluating {name}'.strip(), disable=None) as bar:
         is_first = True
 
         def move(done: int, total: int) -> None:
@@ -135,8 +131,8 @@ def progress_bar() -> Iterator[Progress]:
         yield move
 
 
-def run(options: argparse.Namespace, *, command: str) -> tuple[ReplayReport, list[str]]:
-    """Evaluate and print; returns the report and why it misses what is required of it.
+def run(options: argparse.Namespace, *, command: str) -> list[str]:
+    """Evaluate each model and print; returns why they miss what is required of them.
 
     Raises:
         UpsnetError: whatever kept it from being done, with what to do about it.
@@ -144,16 +140,44 @@ def run(options: argparse.Namespace, *, command: str) -> tuple[ReplayReport, lis
     requirements = [Requirement.parse(text) for text in options.require]
     if options.against is not None:
         read_report(options.against)  # refuses what is none before the work begins
-    model = options.model or default_model_path()
-    asked = options_of(options, model=model, command=command)
+    places = model_places(
+        options.model or [default_model_path()], output=options.output, write_bag=options.write_bag
+    )
+    if len(places) == 1:
+        report = evaluate_model(options, places[0], against=options.against, command=command)
+        return failures(requirements, report.total)
+    refuse_unlike_models(places)
+    missed = []
+    for place in places:
+        print(f'\n{place.name} ({place.model})')
+        is_first = place is places[0]
+        against = options.against or (None if is_first else places[0].output)
+        report = evaluate_model(options, place, against=against, command=command)
+        missed += [f'{place.name}: {reason}' for reason in failures(requirements, report.total)]
+    baseline = str(options.against or places[0].name)
+    names = [place.name for place in places]
+    page = write_models_page(options.output, names, baseline=baseline, command=command)
+    print(f'\n  all models: {page}')
+    return missed
+
+
+def evaluate_model(
+    options: argparse.Namespace, place: ModelPlace, *, against: Path | None, command: str
+) -> ReplayReport:
+    """Evaluate one model, write its pages and print its figures.
+
+    Raises:
+        UpsnetError: whatever kept it from being done.
+    """
+    asked = options_of(options, place, command=command)
     with PanopticPipeline.load(
-        model, backend=options.backend, num_threads=options.threads
+        place.model, backend=options.backend, num_threads=options.threads
     ) as pipeline:
-        with progress_bar() as progress:
+        with progress_bar(place.name) as progress:
             report = evaluate_replay(asked, pipeline, progress)
-    print(summary_text(report, options.output))
-    write_pages(options.output, against=options.against)
-    return report, failures(requirements, report.total)
+    print(summary_text(report, place.output))
+    write_pages(place.output, against=against)
+    return report
 
 
 def write_pages(folder: Path, *, against: Path | None) -> None:
@@ -180,7 +204,7 @@ def main(arguments: list[str] | None = None) -> int:
     # A run that is ended closes what it writes, as one that is interrupted does.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        _, missed = run(options, command=command)
+        missed = run(options, command=command)
     except UpsnetError as error:
         print(f'The evaluation failed: {error}', file=sys.stderr)
         return FAILED

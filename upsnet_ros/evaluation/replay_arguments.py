@@ -18,10 +18,9 @@ EPILOG = (
 
 
 def add_bag(parser: argparse.ArgumentParser) -> None:
-    """The bag, the model and where the report goes."""
+    """The bag, what runs the model, and where the report goes."""
     add = parser.add_argument
     add('bag', type=Path, help='rosbag2: its folder, or one .mcap or .db3 file')
-    add('--model', type=Path, help='model.onnx or .engine (default: the demo model)')
     add('--backend', default='auto', help='inference library (default: auto)')
     add('--threads', type=int, default=0, help='CPU threads of the network, 0: one per core')
     add('--output', type=Path, required=True, help='folder of the report')

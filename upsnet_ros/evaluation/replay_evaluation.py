@@ -36,7 +36,7 @@ from upsnet_ros.evaluation.replay_report import (
     write_report,
 )
 from upsnet_ros.evaluation.replay_stream import BagPart, ReplayStream
-from upsnet_ros.evaluation.replay_tally import FiguresTally
+from upsnet_ros.evaluation.replay_totals import add_up
 from upsnet_ros.evaluation.staged_pipeline import StagedPipeline
 from upsnet_ros.evaluation.worst_pictures import WorstPictures
 from upsnet_ros.pipeline import PanopticPipeline
@@ -236,22 +236,14 @@ class _Run:
         Raises:
             EvaluationError: there is no labelled frame.
         """
-        names = [camera.name for camera in self._cameras]
-        tallies = {name: FiguresTally(self._label_set, keep_series=True) for name in names}
-        total = FiguresTally(self._label_set, keep_series=False)
-        first_problem = ''
-        for line in read_frames(self._options.output / FRAMES_FILE):
-            tallies[line.camera].add(line)
-            total.add(line)
-            if not isinstance(line, FrameRecord):
-                first_problem = first_problem or line.problem
-        unmatched = {name: self._stream.truth_unmatched(name) for name in names}
-        figures = total.figures(truth_unmatched=sum(unmatched.values()))
+        unmatched = {c.name: self._stream.truth_unmatched(c.name) for c in self._cameras}
+        totals = add_up(self._options.output, self._label_set, truth_unmatched=unmatched)
+        figures, first_problem = totals.total, totals.first_problem
         if not figures.decoded:
             told = f'; the first: {first_problem}' if first_problem else ''
             raise EvaluationError(
-                f'none of {figures.frames} images of {", ".join(names)} could be labelled in the '
-                f'part of {self._options.bag} that was asked for{told}'
+                f'none of {figures.frames} images of {", ".join(unmatched)} could be labelled in '
+                f'the part of {self._options.bag} that was asked for{told}'
             )
         manifest = self._pipeline.manifest
         return ReplayReport(
@@ -266,7 +258,7 @@ class _Run:
                 device=self._pipeline.backend.device,
             ),
             label_set=self._label_set,
-            cameras={n: t.figures(truth_unmatched=unmatched[n]) for n, t in tallies.items()},
+            cameras=totals.cameras,
             total=figures,
             speed=speed,
             environment=dict(describe_machine()),
