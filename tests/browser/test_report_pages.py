@@ -15,6 +15,7 @@ from tests.browser.chromium import Browser, Page, find_chromium
 from tests.evaluation.live_rig import write_live
 from tests.evaluation.replay_folders import changed, write_nasty, write_street
 from upsnet_ros.evaluation.compare import main as compare
+from upsnet_ros.evaluation.models_page import write_models_page
 from upsnet_ros.evaluation.replay_page import write_replay_page
 from upsnet_ros.evaluation.replay_report import read_report
 
@@ -103,7 +104,24 @@ def live(folder: Path) -> Path:
     return write_replay_page(write_live(folder, dropped=(0, 3, 4, 9, 29)))
 
 
-PAGES = (plain, many_cameras, without_truth, long_words, nasty, compared, comparison_alone, live)
+def several_models(folder: Path) -> Path:
+    compared(folder)
+    return write_models_page(
+        folder, ['one', 'other'], baseline='o' * 60, command='python ' + 'x' * 400
+    )
+
+
+PAGES = (
+    plain,
+    many_cameras,
+    without_truth,
+    long_words,
+    nasty,
+    compared,
+    comparison_alone,
+    live,
+    several_models,
+)
 
 
 @pytest.fixture(scope='module', params=PAGES, ids=lambda make: make.__name__)
