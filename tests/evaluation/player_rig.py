@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
@@ -22,7 +23,8 @@ from std_srvs.srv import SetBool
 
 from tests.evaluation.small_drive import IMAGE_TOPIC, header, stamp_of, write_bag
 from tests.evaluation.small_drive import T as TYPES
-from tests.node.node_harness import RELIABLE, Collector, SpinThread, wait_until
+from tests.node.node_harness import RELIABLE, Collector, wait_until
+from upsnet_ros.node.pause_service import spinning
 
 DEADLINE_S = 20.0
 DOMAIN = 1 + os.getpid() % 100
@@ -105,9 +107,11 @@ class Listener:
         self.context = rclpy.Context()
         rclpy.init(context=self.context, domain_id=DOMAIN)
         self.node = rclpy.create_node('listener', context=self.context)
-        self._thread = SpinThread(self.context)
-        self._thread.executor.add_node(self.node)
         self._pause = self.node.create_client(SetBool, '/bag_player/pause')
+        self._stack = ExitStack()
+        self._stack.callback(rclpy.shutdown, context=self.context)
+        self._stack.callback(self.node.destroy_node)
+        self._stack.enter_context(spinning(self.node))
 
     def subscribe(
         self, topic: str, kind: type = CompressedImage, qos: Any = RELIABLE
@@ -126,9 +130,7 @@ class Listener:
 
     def close(self) -> None:
         """End the node."""
-        self._thread.close()
-        self.node.destroy_node()
-        rclpy.shutdown(context=self.context)
+        self._stack.close()
 
 
 def isolate(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,13 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Thread
+from threading import Event, Thread
 
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from std_srvs.srv import SetBool
 
 from upsnet_ros.node.play_schedule import PlaySchedule
+
+# How often the answering thread looks whether it shall end.
+LOOK_SECONDS = 0.1
 
 
 class PauseService:
@@ -35,10 +38,18 @@ def spinning(node: Node) -> Iterator[None]:
     """Answers services and timers of a node in a thread of their own."""
     executor = SingleThreadedExecutor(context=node.context)
     executor.add_node(node)
-    thread = Thread(target=executor.spin, name='player_services', daemon=True)
+    has_left = Event()
+
+    def spin() -> None:
+        # Not `spin`: shut down in the middle of a callback, it raises at the callback's end.
+        while not has_left.is_set():
+            executor.spin_once(timeout_sec=LOOK_SECONDS)
+
+    thread = Thread(target=spin, name='player_services', daemon=True)
     thread.start()
     try:
         yield
     finally:
-        executor.shutdown()
+        has_left.set()
         thread.join()
+        executor.shutdown()
