@@ -15,10 +15,15 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
+from rosbags.typesys import get_typestore
 from rosbags.typesys.store import Typestore
 
 from upsnet_ros.core.errors import ImageError
+from upsnet_ros.evaluation.bag_definitions import (
+    STANDARD,
+    defined_store,
+    refuse_other_fields,
+)
 from upsnet_ros.evaluation.bag_storage import STORAGES, StorageFile, find_files, open_file
 from upsnet_ros.evaluation.errors import BagError
 from upsnet_ros.evaluation.replay_report import BagFacts
@@ -186,11 +191,12 @@ class ReplayBag:
         """The message object of serialised data, by the definition that the bag brings along.
 
         Raises:
-            ImageError: the data is not what the type says.
+            ImageError: the data is not what the type says, or the type is no image of ROS.
         """
         message_type = self.topics[topic]
+        store = self._store(message_type)
         try:
-            return self._store(message_type).deserialize_cdr(data, message_type)
+            return store.deserialize_cdr(data, message_type)
         except Exception as error:  # damaged bytes break deserialisation in many ways
             raise ImageError(
                 f'{len(data)} bytes of {topic} are no {message_type} '
@@ -199,7 +205,9 @@ class ReplayBag:
 
     def _store(self, message_type: str) -> Typestore:
         if message_type not in self._stores:
-            self._stores[message_type] = self._store_of_bag(message_type)
+            store = self._store_of_bag(message_type)
+            refuse_other_fields(store, message_type)
+            self._stores[message_type] = store
         return self._stores[message_type]
 
     def _store_of_bag(self, message_type: str) -> Typestore:
@@ -207,23 +215,7 @@ class ReplayBag:
         for file in self._files:
             for facts in file.topics.values():
                 if facts.message_type == message_type and facts.definition:
-                    store = _defined(facts.definition, facts.encoding, message_type)
+                    store = defined_store(facts.definition, facts.encoding, message_type)
                     if store is not None:
                         return store
-        return get_typestore(Stores.ROS2_JAZZY)
-
-
-def _defined(definition: str, encoding: str, message_type: str) -> Typestore | None:
-    """A store with one definition and what it needs, or None where it is damaged."""
-    store = get_typestore(Stores.EMPTY)
-    try:
-        if encoding == 'ros2msg':
-            store.register(get_types_from_msg(definition, message_type))
-        else:
-            for part in definition.split('=' * 80 + '\n'):
-                idl = part.split('\n', 1)[1] if part.startswith('IDL: ') else part
-                store.register(get_types_from_idl(idl) if idl.strip() else {})
-        return store if message_type in store.types else None
-    except Exception as error:  # a definition is text of anyone's; the parsers fail in many ways
-        logger.warning('the definition of %s cannot be read: %s', message_type, error)
-        return None
+        return get_typestore(STANDARD)

@@ -1,0 +1,82 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Definitions of message types as a bag brings them along, and whether they can be used."""
+
+from __future__ import annotations
+
+import logging
+
+from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+
+from upsnet_ros.core.errors import ImageError
+from upsnet_ros.evaluation.bag_topics import IMAGE_TYPES
+
+logger = logging.getLogger(__name__)
+
+STANDARD = Stores.ROS2_JAZZY
+HEADER = 'std_msgs/msg/Header'
+
+
+def defined_store(definition: str, encoding: str, message_type: str) -> Typestore | None:
+    """A store with one definition and what it needs, or None where it is damaged.
+
+    Args:
+        definition: text of the bag.
+        encoding: `ros2msg` or `ros2idl`.
+        message_type: the type that it is of.
+    """
+    store = get_typestore(Stores.EMPTY)
+    try:
+        if encoding == 'ros2msg':
+            store.register(get_types_from_msg(definition, message_type))
+        else:
+            for part in definition.split('=' * 80 + '\n'):
+                idl = part.split('\n', 1)[1] if part.startswith('IDL: ') else part
+                store.register(get_types_from_idl(idl) if idl.strip() else {})
+        return (
+            store if message_type in store.types and not _is_renamed(store, message_type) else None
+        )
+    except Exception as error:  # a definition is text of anyone's; the parsers fail in many ways
+        logger.warning('the definition of %s cannot be read: %s', message_type, error)
+        return None
+
+
+def refuse_other_fields(store: Typestore, message_type: str) -> None:
+    """Refuse images whose definition in the bag lacks what an image is made of.
+
+    Fields beyond the usual ones are read over.
+
+    Raises:
+        ImageError: names the type and the fields.
+    """
+    standard = get_typestore(STANDARD)
+    for name in (message_type, HEADER) if message_type in IMAGE_TYPES else ():
+        held = dict(_fields(store, name))
+        lacking = [field for field, kind in _fields(standard, name) if held.get(field) != kind]
+        if lacking:
+            raise ImageError(
+                f'the definition of {name} that the bag brings along has other fields than ROS '
+                f'({", ".join(lacking)} missing or of another type), expected '
+                f'{", ".join(field for field, _ in _fields(standard, name))}; record the bag with '
+                'the messages of a ROS distribution'
+            )
+
+
+def _is_renamed(store: Typestore, message_type: str) -> bool:
+    """Whether fields of an image bear other names in the same places, as in damaged text."""
+    if message_type not in IMAGE_TYPES:
+        return False
+    standard = get_typestore(STANDARD)
+    pairs = [(_fields(store, n), _fields(standard, n)) for n in (message_type, HEADER)]
+    is_same_layout = all([k for _, k in a] == [k for _, k in b] for a, b in pairs)
+    is_renamed = is_same_layout and any(a != b for a, b in pairs)
+    if is_renamed:
+        logger.warning('the definition of %s names its fields otherwise than ROS', message_type)
+    return is_renamed
+
+
+def _fields(store: Typestore, message_type: str) -> list[tuple[str, object]]:
+    """Names and types of the fields of a type; none where it is not defined."""
+    definition = store.fielddefs.get(message_type)
+    return [] if definition is None else [(name, kind) for name, kind in definition[1]]
