@@ -33,6 +33,27 @@ def test_the_command_line_tells_its_error_as_an_event(
     assert 'nowhere' in event['message']
 
 
+@pytest.mark.parametrize(
+    ('arguments', 'text'),
+    [
+        (['--clock', '100'], '--clock was given without --keep-stamps'),
+        *(
+            (['--keep-stamps', '--clock', hz], 'rate of /clock')
+            for hz in ('0', '-1', 'nan', '1e9')
+        ),
+        (['--rate', '0'], 'rate must be above 0'),
+        (['--loop', '-1'], 'number of rounds'),
+        (['--start-offset', '9'], 'no image'),
+    ],
+)
+def test_impossible_options_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], text: str
+) -> None:
+    bag = write_drive(tmp_path / 'drive', frames=2)
+    assert main(['--bag', str(bag), '--topics', IMAGE_TOPIC, *arguments]) == 1
+    assert text in json.loads(capsys.readouterr().out)['message']
+
+
 @pytest.fixture
 def node(monkeypatch: pytest.MonkeyPatch) -> rclpy.node.Node:
     """A node in a context of its own."""
