@@ -31,7 +31,7 @@ def check_accounts(harness: NodeHarness) -> None:
     """Fails unless every message of every camera is counted once, after frames in work ended."""
     for pipeline in harness.loader.pipelines:
         pipeline.gate.set()
-    for camera in list(harness.node._cameras):
+    for camera in list(harness.node.parts.cameras):
         wait_until(lambda camera=camera: uncounted(camera) == 0, f'accounts: {camera.snapshot()}')
 
 
@@ -60,7 +60,7 @@ class FaultRig:
 
     def fail(self, count: int = 1) -> None:
         """Sends so many images, each after the last one has failed."""
-        camera = self.harness.node._cameras[0]
+        camera = self.harness.node.parts.cameras[0]
         for _ in range(count):
             failed = camera.snapshot().failed
             self.send()

@@ -111,19 +111,23 @@ class SpinThread:
 
     def __init__(self, context: Context) -> None:
         self.executor = SingleThreadedExecutor(context=context)
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
 
     def _spin(self) -> None:
         try:
-            self.executor.spin()
+            while not self._stop.is_set():
+                self.executor.spin_once(timeout_sec=0.1)
         except ExternalShutdownException:
             return
 
     def close(self) -> None:
-        self.executor.shutdown()
+        # An executor that is shut down in the middle of a callback raises at the callback's end.
+        self._stop.set()
         self._thread.join(DEADLINE_S)
         assert not self._thread.is_alive()
+        self.executor.shutdown()
 
 
 class NodeHarness:

@@ -46,7 +46,7 @@ class Stream:
 
     @property
     def cameras(self) -> list[CameraSnapshot]:
-        return [camera.snapshot() for camera in self.harness.node._cameras]
+        return [camera.snapshot() for camera in self.harness.node.parts.cameras]
 
     @property
     def pipeline(self) -> FakePipeline:
@@ -180,7 +180,7 @@ def test_times_that_cannot_be_published_cost_neither_the_frame_nor_the_worker(
     for stamp in (1, 2):
         stream.send(stamp)
         stream.wait_for(processed=stamp, failed=0)
-    assert stream.harness.node._supervisor.state.restarts == 0
+    assert stream.harness.node.parts.supervisor.state.restarts == 0
     wait_until(lambda: 'times of a frame are lost' in capfd.readouterr().err, 'the reason')
 
 
@@ -189,7 +189,7 @@ def test_labels_that_cannot_be_published_fail_only_their_frame(start_pair, monke
     publish = CameraOutputs.publish_result
 
     def fail(outputs: CameraOutputs, *arguments, **options) -> None:
-        if outputs is pair.harness.node._outputs['b']:
+        if outputs is pair.harness.node.parts.outputs['b']:
             raise RuntimeError('no')
         publish(outputs, *arguments, **options)
 
@@ -211,7 +211,7 @@ def test_a_worker_that_dies_in_a_batch_counts_no_frame_twice(start_pair, monkeyp
     pair.send(2)
     pair.wait_for(processed=3, failed=1)
     monkeypatch.undo()
-    wait_until(lambda: pair.harness.node._supervisor.state.restarts == 1, 'the new worker')
+    wait_until(lambda: pair.harness.node.parts.supervisor.state.restarts == 1, 'the new worker')
     pair.send(3)
     pair.wait_for(processed=5, failed=1)
 

@@ -185,7 +185,7 @@ def test_a_broken_image_costs_only_its_camera(cameras) -> None:
     for name in 'ac':
         assert labels[name].wait(2)[-1].header.stamp.sec == 5
     assert harness.loader.pipeline.batches == [2]
-    rejected = {c.name: c.snapshot().rejected for c in harness.node._cameras}
+    rejected = {c.name: c.snapshot().rejected for c in harness.node.parts.cameras}
     assert rejected == {'a': 0, 'b': 1, 'c': 0}
     assert len(labels['b'].messages) == 1
 
@@ -198,7 +198,7 @@ def test_an_answer_that_cannot_be_used_costs_only_its_camera(cameras, monkeypatc
         pipeline, 'process_batch', lambda images: [ModelError('NaN'), *whole(images)[1:]]
     )
     publish_all(harness, publishers, 5)
-    states = {camera.name: camera for camera in harness.node._cameras}
+    states = {camera.name: camera for camera in harness.node.parts.cameras}
     wait_until(lambda: sum(c.snapshot().processed for c in states.values()) == 5, 'two results')
     wait_until(lambda: sum(c.snapshot().failed for c in states.values()) == 1, 'one failure')
 
@@ -207,9 +207,9 @@ def test_a_run_that_fails_costs_the_frames_that_were_in_it(cameras) -> None:
     harness, labels, publishers = cameras
     harness.loader.pipeline.error = RuntimeError('device lost')
     publish_all(harness, publishers, 5)
-    states = harness.node._cameras
+    states = harness.node.parts.cameras
     wait_until(lambda: [c.snapshot().failed for c in states] == [1, 1, 1], 'the failures')
-    assert harness.node._recovery.state.total == 1
+    assert harness.node.parts.recovery.state.total == 1
     harness.loader.pipeline.error = None
     publish_all(harness, publishers, 9)
     for name in NAMES:
@@ -225,9 +225,9 @@ def test_answers_that_can_none_be_used_count_as_one_failure_of_the_model(
         pipeline, 'process_batch', lambda images: [ModelError('NaN') for _ in images]
     )
     publish_all(harness, publishers, 5)
-    states = harness.node._cameras
+    states = harness.node.parts.cameras
     wait_until(lambda: [c.snapshot().failed for c in states] == [1, 1, 1], 'the failures')
-    assert harness.node._recovery.state.total == 1
+    assert harness.node.parts.recovery.state.total == 1
 
 
 def test_batches_are_switched_off_live(cameras) -> None:

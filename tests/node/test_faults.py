@@ -49,7 +49,7 @@ def test_a_worker_that_dies_is_replaced_and_reported_until_a_frame_succeeds(rig)
     status = node.wait_for('worker', lambda s: s.level == ERROR, 'the error')
     assert 'Died: of old age' in status.message and 'limit 5' in status.message
     node.harness.loader.pipeline.error = None
-    wait_until(lambda: node.harness.node._supervisor.state.restarts == 1, 'the new worker')
+    wait_until(lambda: node.harness.node.parts.supervisor.state.restarts == 1, 'the new worker')
     node.serve()
     status = node.wait_for('worker', lambda s: s.level == OK, 'the end of the error')
     assert worker_values(status) == ('1', '1', '0')
@@ -73,7 +73,7 @@ def test_a_worker_that_hangs_is_given_up_with_its_model_and_never_publishes(rig)
     node.serve()
     node.wait_for('worker', lambda s: s.level == OK, 'the end of the error')
     assert lost not in [message.header.stamp.sec for message in node.labels.messages]
-    assert node.harness.node._cameras[0].snapshot().failed == 1
+    assert node.harness.node.parts.cameras[0].snapshot().failed == 1
 
 
 class HangingLoader(FakeLoader):
@@ -176,11 +176,11 @@ def test_memory_that_runs_out_costs_the_frame_and_says_what_to_do(rig) -> None:
 
 def test_images_that_cannot_be_read_never_count_against_the_model(rig) -> None:
     node = rig(max_consecutive_failures=1)
-    camera = node.harness.node._cameras[0]
+    camera = node.harness.node.parts.cameras[0]
     for stamp in range(1, 6):
         node.raw.publish(image_message(half_blue_image(), encoding='64FC9', stamp=stamp))
         wait_until(lambda stamp=stamp: camera.snapshot().rejected == stamp, 'the rejection')
-    assert node.harness.node._recovery.state.total == 0
+    assert node.harness.node.parts.recovery.state.total == 0
     assert len(node.harness.loader.pipelines) == 1
 
 

@@ -51,7 +51,7 @@ def test_every_output_carries_the_header_of_the_input_unchanged(start_node) -> N
     info.k[0] = 500.0
     info.header.frame_id = 'another_frame'
     harness.publisher(CameraInfo, 'camera/camera_info').publish(info)
-    wait_until(lambda: harness.node._processor.camera_infos, 'camera info')
+    wait_until(lambda: harness.node.parts.processor.camera_infos, 'camera info')
     image = half_blue_image(columns=3)
     sent = image_message(image, stamp=77)
     harness.publisher(Image, 'camera/image_raw').publish(sent)
@@ -197,7 +197,8 @@ def test_the_newest_frame_is_taken_and_the_older_ones_counted_as_dropped(start_n
     for stamp in (2, 3, 4):
         raw.publish(image_message(half_blue_image(), stamp=stamp))
         wait_until(
-            lambda stamp=stamp: harness.node._cameras[0].snapshot().received == stamp, 'arrival'
+            lambda stamp=stamp: harness.node.parts.cameras[0].snapshot().received == stamp,
+            'arrival',
         )
     pipeline.gate.set()
     assert [m.header.stamp.sec for m in labels.wait(2)] == [1, 4]
@@ -238,7 +239,8 @@ def test_the_overlay_is_made_only_for_a_subscriber(start_node, monkeypatch) -> N
     assert drawn == []
     overlay = harness.subscribe(Image, 'camera/overlay/image')
     wait_until(
-        lambda: harness.node._outputs['camera']._overlay.get_subscription_count() == 1, 'match'
+        lambda: harness.node.parts.outputs['camera']._overlay.get_subscription_count() == 1,
+        'match',
     )
     raw.publish(image_message(half_blue_image(), stamp=2))
     assert overlay.wait()[0].header.stamp.sec == 2
@@ -313,6 +315,6 @@ def test_automatic_input_turns_to_best_effort_for_a_publisher_that_comes_later(s
         wait_until(lambda publisher=publisher: publisher.get_subscription_count() == 1, 'match')
         publisher.publish(image_message(half_blue_image(), stamp=stamp))
         assert labels.wait(stamp)[-1].header.stamp.sec == stamp
-    assert harness.node._cameras[0].snapshot().qos_problem == ''
+    assert harness.node.parts.cameras[0].snapshot().qos_problem == ''
     assert harness.change_state('deactivate')
     wait_until(lambda: reliabilities() == [], 'end of the subscription')

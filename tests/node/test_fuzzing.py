@@ -47,7 +47,7 @@ def test_a_node_answers_the_next_good_frame_after_hundreds_of_random_ones(start_
         Image: harness.publisher(Image, 'raw/image_raw'),
         CompressedImage: harness.publisher(CompressedImage, 'packed/image_raw/compressed'),
     }
-    cameras = dict(zip(publishers, harness.node._cameras, strict=True))
+    cameras = dict(zip(publishers, harness.node.parts.cameras, strict=True))
     labels = harness.subscribe(Image, 'raw/panoptic/image')
     picture = half_blue_image()
 

@@ -149,7 +149,7 @@ def test_a_region_and_a_rotation_are_undone_in_every_output(start_node) -> None:
     info = CameraInfo(width=8, height=6)
     info.k[2] = 3.5
     harness.publisher(CameraInfo, 'rear/camera_info').publish(info)
-    wait_until(lambda: harness.node._processor.camera_infos, 'camera info')
+    wait_until(lambda: harness.node.parts.processor.camera_infos, 'camera info')
     image = half_blue_image(6, 8, columns=2)
     answer = answer_to(harness.publisher(Image, 'rear/image_raw'), labels, image_message(image))
     (seen,) = harness.loader.pipeline.images

@@ -112,7 +112,7 @@ def test_deactivated_node_has_no_subscription_and_no_waiting_frame(start_node) -
 def test_a_frame_that_outlives_its_activation_runs_alone_and_is_never_published(
     start_node, monkeypatch, steps
 ) -> None:
-    monkeypatch.setattr('upsnet_ros.node.perception_node.WORKER_TIMEOUT_S', 0.05)
+    monkeypatch.setattr('upsnet_ros.node.configured_parts.WORKER_TIMEOUT_S', 0.05)
     harness = start_node().activate()
     labels = harness.subscribe(Image, 'camera/panoptic/image')
     publisher = harness.publisher(Image, 'camera/image_raw')
@@ -123,8 +123,11 @@ def test_a_frame_that_outlives_its_activation_runs_alone_and_is_never_published(
     for step in ('deactivate', *steps, 'activate'):
         assert harness.change_state(step)
     wait_until(lambda: publisher.get_subscription_count() == 1, 'the new subscription')
-    wait_until(lambda: len(harness.node._cameras) == 1, 'the camera')
-    camera, before = harness.node._cameras[0], harness.node._cameras[0].snapshot().received
+    wait_until(lambda: len(harness.node.parts.cameras) == 1, 'the camera')
+    camera, before = (
+        harness.node.parts.cameras[0],
+        harness.node.parts.cameras[0].snapshot().received,
+    )
     publisher.publish(image_message(half_blue_image(), stamp=2))
     wait_until(lambda: camera.snapshot().received == before + 1, 'arrival of the second image')
     assert not harness.loader.pipeline.started.acquire(timeout=0.2)
@@ -145,7 +148,8 @@ def test_a_transition_that_breaks_down_releases_everything(start_node, monkeypat
     diagnostics = harness.diagnostics()
     node, pipeline = harness.node, harness.loader.pipeline
     publisher = harness.client.create_publisher(Image, 'camera/image_raw', 1)
-    whole, calls = node._intake.close, []
+    parts = node.parts
+    whole, calls = parts.intake.close, []
 
     def close() -> None:
         whole()
@@ -153,7 +157,7 @@ def test_a_transition_that_breaks_down_releases_everything(start_node, monkeypat
         if len(calls) <= times:
             raise OSError('out of handles')
 
-    monkeypatch.setattr(node._intake, 'close', close)
+    monkeypatch.setattr(parts.intake, 'close', close)
     assert not harness.change_state('deactivate')
     wait_until(lambda: pipeline.closed == 1, 'the release')
     wait_until(lambda: publisher.get_subscription_count() == 0, 'no subscription')
@@ -161,7 +165,7 @@ def test_a_transition_that_breaks_down_releases_everything(start_node, monkeypat
         lambda seen: 'out of handles' in find_status(seen, 'engine').message, 'the reason'
     )
     assert find_status(messages, 'engine').level == b'\x02'
-    assert (node._engines, node._supervisor, node._outputs, node._cameras) == (None, None, {}, [])
+    assert (node.parts, parts.outputs) == (None, {})
     assert node.lifecycle.is_finalized == (times == 2)
     if times == 1:
         assert harness.state() == 'unconfigured'

@@ -62,13 +62,13 @@ class Rig:
             switch: harness.subscribe(OUTPUTS[switch][0], full_topic(OUTPUTS[switch][1]))
             for switch in topics
         }
-        for publisher in harness.node._outputs['camera']._publishers:
+        for publisher in harness.node.parts.outputs['camera']._publishers:
             topic = publisher.topic_name.removeprefix(f'/{harness.namespace}/')
             if topic in {full_topic(OUTPUTS[switch][1]) for switch in topics}:
                 wait_until(lambda publisher=publisher: publisher.get_subscription_count(), topic)
         self._done = 0
-        self._last_step = harness.node._outputs['camera'].publish_timing
-        harness.node._outputs['camera'].publish_timing = self._end
+        self._last_step = harness.node.parts.outputs['camera'].publish_timing
+        harness.node.parts.outputs['camera'].publish_timing = self._end
         self._infos = harness.publisher(CameraInfo, 'camera/camera_info')
         self._images = harness.publisher(Image, 'camera/image_raw')
 
@@ -78,7 +78,7 @@ class Rig:
         self._done += 1
 
     def calibrate(self, width: int = 8, height: int = 6) -> None:
-        known = self.harness.node._processor.camera_infos
+        known = self.harness.node.parts.processor.camera_infos
         self._infos.publish(CameraInfo(width=width, height=height))
         wait_until(
             lambda: 'camera' in known and known['camera'].width == width, f'calibration {width}'
@@ -162,7 +162,7 @@ def test_every_message_with_pixels_holds_them_in_an_array_of_bytes(
 ) -> None:
     harness = start_node(**ALL_ON).activate()
     sent = []
-    for publisher in harness.node._outputs['camera']._publishers:
+    for publisher in harness.node.parts.outputs['camera']._publishers:
         monkeypatch.setattr(publisher, 'publish', sent.append)
     rig = Rig(harness, OUTPUTS)
     rig.calibrate()
@@ -179,7 +179,7 @@ def test_the_overlay_has_a_calibration_of_its_own_size(start_node) -> None:
         ['publish_panoptic', 'publish_overlay', 'publish_camera_info'],
     )
     beside_labels = rig.harness.subscribe(CameraInfo, 'camera/panoptic/camera_info')
-    publisher = rig.harness.node._outputs['camera']._calibration._labels
+    publisher = rig.harness.node.parts.outputs['camera']._calibration._labels
     wait_until(publisher.get_subscription_count, 'match')
     rig.calibrate()
     rig.serve(1)
@@ -196,7 +196,7 @@ def test_a_calibration_of_another_size_is_held_back_until_the_right_one_comes(
 ) -> None:
     rig = Rig(start_node().activate(), ['publish_panoptic'])
     infos = rig.harness.subscribe(CameraInfo, 'camera/panoptic/camera_info')
-    publisher = rig.harness.node._outputs['camera']._calibration._labels
+    publisher = rig.harness.node.parts.outputs['camera']._calibration._labels
     wait_until(publisher.get_subscription_count, 'match')
     rig.calibrate()
     rig.serve(1)

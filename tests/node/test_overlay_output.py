@@ -106,7 +106,7 @@ def test_rate_and_size_are_live(start_node) -> None:
     overlay = harness.subscribe(Image, 'camera/overlay/image')
     labels = harness.subscribe(Image, 'camera/panoptic/image')
     raw = harness.publisher(Image, 'camera/image_raw')
-    publisher = harness.node._outputs['camera']._overlay
+    publisher = harness.node.parts.outputs['camera']._overlay
     wait_until(lambda: publisher.get_subscription_count() == 1, 'match')
 
     def serve(stamp: int) -> None:
@@ -128,7 +128,7 @@ def test_the_rate_of_a_camera_is_live(start_node) -> None:
     harness = start_node().activate()
     labels = harness.subscribe(Image, 'camera/panoptic/image')
     raw = harness.publisher(Image, 'camera/image_raw')
-    camera = harness.node._cameras[0]
+    camera = harness.node.parts.cameras[0]
 
     def send(stamp: int) -> None:
         raw.publish(image_message(half_blue_image(), stamp=stamp))

@@ -27,7 +27,7 @@ def test_every_frame_of_a_burst_is_answered_in_order(start_node) -> None:
     stamps = [*range(1, 20), 19, 5, *range(20, 30)]  # also what is out of order
     for stamp in stamps:
         raw.publish(image_message(half_blue_image(), stamp=stamp))
-    camera = harness.node._cameras[0]
+    camera = harness.node.parts.cameras[0]
     wait_until(lambda: camera.snapshot().received == len(stamps), 'arrival')
     harness.loader.pipeline.gate.set()
     assert [m.header.stamp.sec for m in labels.wait(len(stamps))] == stamps

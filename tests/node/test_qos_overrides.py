@@ -50,7 +50,7 @@ def test_overrides_hold_through_two_lives_and_choices_of_the_node_stay_free(
         publisher = harness.client.create_publisher(Image, 'camera/image_raw', OFFERS[offer])
         wait_until(lambda: node.count_publishers(raw) == 1, 'discovery')
         harness.activate()
-        outputs = node._outputs['camera']
+        outputs = node.parts.outputs['camera']
         assert outputs._panoptic.qos_profile.depth == 7
         assert outputs._semantic.qos_profile.depth == OUTPUT_QOS.depth == 2
         (asked,) = node.get_subscriptions_info_by_topic(raw)
@@ -63,8 +63,8 @@ def test_overrides_hold_through_two_lives_and_choices_of_the_node_stay_free(
     assert BEST_EFFORT_QOS.reliability == BEST_EFFORT
     assert harness.set_parameters(process_all=True).successful
     harness.activate()
-    assert node._outputs['camera']._panoptic.qos_profile.depth == 7
-    assert node._outputs['camera']._semantic.qos_profile.depth == 256
+    assert node.parts.outputs['camera']._panoptic.qos_profile.depth == 7
+    assert node.parts.outputs['camera']._semantic.qos_profile.depth == 256
 
 
 def test_a_late_reader_gets_a_label_image_that_was_to_be_kept(start_node, namespace) -> None:
@@ -73,7 +73,7 @@ def test_a_late_reader_gets_a_label_image_that_was_to_be_kept(start_node, namesp
     harness = start_node(**{name: 'transient_local'}).activate()
     raw = harness.publisher(Image, 'camera/image_raw')
     raw.publish(image_message(half_blue_image(), stamp=3))
-    wait_until(lambda: harness.node._cameras[0].snapshot().processed == 1, 'the frame')
+    wait_until(lambda: harness.node.parts.cameras[0].snapshot().processed == 1, 'the frame')
     assert harness.subscribe(Image, topic, LATCHED).wait()[0].header.stamp.sec == 3
 
 
@@ -93,7 +93,7 @@ def test_a_reader_that_an_output_cannot_serve_is_logged_with_the_policy(
     wait_until(is_logged, 'the refusal')
     assert topic in ''.join(said)
     weak = harness.subscribe(Image, topic, OFFERS['best_effort'])
-    wait_until(harness.node._outputs['camera']._panoptic.get_subscription_count, 'match')
+    wait_until(harness.node.parts.outputs['camera']._panoptic.get_subscription_count, 'match')
     harness.publisher(Image, 'camera/image_raw').publish(image_message(half_blue_image()))
     weak.wait()
 
@@ -122,7 +122,8 @@ def test_an_impossible_override_fails_configure_with_a_reason(
     for _ in range(2):
         assert not harness.change_state('configure')
         assert harness.state() == 'unconfigured'
-        assert harness.node._outputs == {}
+        assert harness.node.parts is None
+        assert harness.loader.pipeline.closed == 1
         assert harness.node.count_publishers('camera/panoptic/image') == 0
         for text in (name, *texts):
             assert text in harness.node.lifecycle.failure
@@ -155,7 +156,7 @@ def test_overrides_without_effect_and_weaker_tables_are_warned_of(
         assert log.count(f"parameter '{name}' has no effect") == 1
     assert log.count('has no effect') == len(unused)
     assert log.count(f"parameter '{table}' is 'volatile'") == 1
-    table_publisher = harness.node._outputs['camera']._class_info
+    table_publisher = harness.node.parts.outputs['camera']._class_info
     assert table_publisher.qos_profile.durability == VOLATILE
     assert LATCHED_QOS.durability == KEPT
 

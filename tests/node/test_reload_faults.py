@@ -34,7 +34,7 @@ def test_thresholds_that_change_while_the_model_is_loaded_anew_hold_for_the_new_
     node = FaultRig(start_node(loader=loader, max_consecutive_failures=1))
     loader.pipeline.error = RuntimeError('device lost')
     node.fail()
-    wait_until(lambda: node.harness.node._engines.is_reloading, 'the load')
+    wait_until(lambda: node.harness.node.parts.engines.is_reloading, 'the load')
     assert node.harness.set_parameters(score_threshold=0.125).successful
     loader.gate.set()
     node.serve()
@@ -53,12 +53,12 @@ def test_a_load_that_hangs_has_the_node_deactivated_and_its_late_end_changes_not
     status = node.wait_for('engine', lambda s: 'deactivated' in s.message, 'the reason')
     assert 'limit 2 s' in status.message  # a load may take longer than a frame
     assert node.harness.state() == 'inactive'
-    reason = node.harness.node._recovery.state.stop_reason
+    reason = node.harness.node.parts.recovery.state.stop_reason
     loader.gate.set()
     wait_until(
         lambda: len(loader.pipelines) == 2 and loader.pipelines[1].closed == 1, 'the late end'
     )
-    assert node.harness.node._recovery.state.stop_reason == reason
+    assert node.harness.node.parts.recovery.state.stop_reason == reason
     assert node.harness.set_parameters(watchdog_timeout=30.0).successful
     assert node.harness.change_state('activate')
     wait_until(lambda: node.raw.get_subscription_count() == 1, 'the new subscription')

@@ -89,7 +89,7 @@ def test_without_a_simulated_clock_the_node_reports_serves_and_watches(rig) -> N
 
 def test_a_burst_costs_frames_and_nothing_else(rig) -> None:
     node = rig(input_qos='reliable')
-    pipeline, camera = node.harness.loader.pipeline, node.harness.node._cameras[0]
+    pipeline, camera = node.harness.loader.pipeline, node.harness.node.parts.cameras[0]
     pipeline.gate.clear()
     node.send()
     assert pipeline.started.acquire(timeout=20)
@@ -109,7 +109,7 @@ def test_a_burst_costs_frames_and_nothing_else(rig) -> None:
 
 def test_duplicated_and_overtaken_images_are_dropped_and_counted_unless_asked_for(rig) -> None:
     node = rig()
-    camera = node.harness.node._cameras[0]
+    camera = node.harness.node.parts.cameras[0]
 
     def send(seconds: float) -> None:
         message = image_message(half_blue_image(), stamp=10)

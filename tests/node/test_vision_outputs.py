@@ -46,7 +46,7 @@ def test_the_node_publishes_its_twins_for_readers_while_they_are_on(
     harness = start_node(publish_detections=False).activate()
     detections = made['camera/panoptic/detections']
     raw = harness.publisher(Image, 'camera/image_raw')
-    camera = harness.node._cameras[0]
+    camera = harness.node.parts.cameras[0]
 
     def serve(stamp: int) -> Image:
         sent = image_message(half_blue_image(), stamp=stamp)
@@ -75,7 +75,7 @@ def test_the_class_table_follows_the_threshold(start_node, monkeypatch) -> None:
     table = made['camera/semantic/label_info']
     assert table.qos_profile == LATCHED_QOS
     raw = harness.publisher(Image, 'camera/image_raw')
-    camera = harness.node._cameras[0]
+    camera = harness.node.parts.cameras[0]
     changes = [{}, {'score_threshold': 0.25}, {}, {'score_threshold': -1.0}]
     for stamp, change in enumerate(changes, start=1):
         assert not change or harness.set_parameters(**change).successful
@@ -103,7 +103,7 @@ if vision_msgs_is_installed():  # a test of its own where it is, and none that s
         table = harness.subscribe(LabelInfo, 'camera/semantic/label_info', LATCHED)
         assert table.wait()[0].class_map[13].class_name == 'car'
         detections = harness.subscribe(Detection2DArray, 'camera/panoptic/detections')
-        publisher = harness.node._outputs['camera']._vision._detections
+        publisher = harness.node.parts.outputs['camera']._vision._detections
         wait_until(lambda: publisher.get_subscription_count() == 1, 'match')
         sent = image_message(half_blue_image(), stamp=4)
         harness.publisher(Image, 'camera/image_raw').publish(sent)
