@@ -24,15 +24,22 @@ class Stage:
 def last_statuses(recording: Bag) -> dict[str, dict[str, str]]:
     """Keys and values of each status as last published, by its name without the node's.
 
-    Empty where the node published no diagnostics.
+    What a node says that is active goes before what it says as it ends, when it has forgotten its
+    times. Empty where the node published no diagnostics.
     """
     statuses: dict[str, dict[str, str]] = {}
     if DIAGNOSTICS_TOPIC not in recording.topics:
         return statuses
+    was_active = False
     for _, data, message_type in recording.messages(DIAGNOSTICS_TOPIC):
-        for status in recording.decode(data, message_type).status:
-            name = status.name.split(': ', 1)[-1]
-            statuses[name] = {entry.key: entry.value for entry in status.values}
+        told = {
+            status.name.split(': ', 1)[-1]: {entry.key: entry.value for entry in status.values}
+            for status in recording.decode(data, message_type).status
+        }
+        is_active = told.get('engine', {}).get('lifecycle_state', 'active') == 'active'
+        if is_active or not was_active:
+            statuses |= told
+        was_active = was_active or is_active
     return statuses
 
 
