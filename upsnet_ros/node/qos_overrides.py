@@ -15,9 +15,15 @@ from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from typing import Any
 
+from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSPolicyKind, QoSProfile
+from rclpy.qos import (
+    DurabilityPolicy,
+    QoSPolicyKind,
+    QoSProfile,
+    qos_policy_name_from_kind,
+)
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 
@@ -73,8 +79,22 @@ def create_output(node: LifecycleNode, kind: type, topic: str, qos: QoSProfile) 
     overrides = topic_overrides(node, topic, PUBLISHER)
     if qos.durability == DurabilityPolicy.TRANSIENT_LOCAL:
         _warn_of_weaker(node, topic, overrides)
+
+    def refused(event: Any) -> None:
+        policy = qos_policy_name_from_kind(event.last_policy_kind)
+        node.get_logger().warning(
+            f"topic '{topic}': a subscriber asks for another {policy} than this node offers and "
+            'receives nothing; let it ask for less, or override it here (qos_overrides)'
+        )
+
+    # Every event that is listened to is waited for anew with each image, so only this one is.
+    callbacks = PublisherEventCallbacks(incompatible_qos=refused, use_default_callbacks=False)
     return node.create_lifecycle_publisher(
-        kind, topic, copy(qos), qos_overriding_options=_options(overrides)
+        kind,
+        topic,
+        copy(qos),
+        event_callbacks=callbacks,
+        qos_overriding_options=_options(overrides),
     )
 
 
