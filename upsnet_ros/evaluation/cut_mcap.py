@@ -10,22 +10,25 @@ Source: MCAP specification, version 0, records and their fields.
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 from zlib import crc32
 
-from lz4.frame import decompress as decompress_lz4
+from lz4.frame import LZ4FrameDecompressor
 
 from upsnet_ros.evaluation.errors import BagError
-from upsnet_ros.evaluation.zstandard import decompress_zstd
+from upsnet_ros.evaluation.zstandard import LARGEST_CONTENT, decompress_zstd
 
 MAGIC = b'\x89MCAP0\r\n'
 SCHEMA, CHANNEL, MESSAGE, CHUNK, DATA_END = 0x03, 0x04, 0x05, 0x06, 0x0F
-# A length that no recorder writes: it was read from damaged bytes.
-LARGEST_RECORD = 1 << 32
-DECOMPRESSORS = {'': bytes, 'lz4': decompress_lz4, 'zstd': decompress_zstd}
+DECOMPRESSORS = {
+    '': lambda data, size: data,
+    'lz4': lambda data, size: LZ4FrameDecompressor().decompress(data, max_length=size),
+    'zstd': lambda data, size: decompress_zstd(data, largest=size),
+}
 
 
 class McapTopic(NamedTuple):
@@ -111,7 +114,9 @@ class CutMcap:
         size, checksum = struct.unpack_from('<QI', body, 16)
         compression, position = _text(body, 28)
         (length,) = struct.unpack_from('<Q', body, position)
-        raw = DECOMPRESSORS[compression](body[position + 8 : position + 8 + length])
+        if size > LARGEST_CONTENT:
+            raise ValueError('a chunk claims a size that no recorder writes')
+        raw = DECOMPRESSORS[compression](body[position + 8 : position + 8 + length], size)
         if len(raw) != size or (checksum and crc32(raw) != checksum):
             raise ValueError('size or checksum of a chunk is wrong')
         found: list[tuple[str, int, bytes]] = []
@@ -140,14 +145,13 @@ class CutMcap:
 
 def _records(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """(kind, content) of each whole record from here on."""
+    end = os.fstat(file.fileno()).st_size
     while len(head := file.read(9)) == 9:
         kind, length = struct.unpack('<BQ', head)
-        if length > LARGEST_RECORD:
+        # Reading makes room for all that it is asked for, and a damaged length may be anything.
+        if length > end - file.tell():
             return
-        body = file.read(length)
-        if len(body) < length:
-            return
-        yield kind, body
+        yield kind, file.read(length)
 
 
 def _text(body: bytes, position: int) -> tuple[str, int]:

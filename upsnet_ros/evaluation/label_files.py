@@ -16,9 +16,14 @@ FOLDER = 'labels'
 PNG_FLAGS = [cv2.IMWRITE_PNG_COMPRESSION, 3, cv2.IMWRITE_PNG_STRATEGY, 3]
 
 
+def camera_in_a_file_name(camera: str) -> str:
+    """The name of a camera without slashes; no two cameras share one, as topics have no dots."""
+    return camera.replace('/', '.')
+
+
 def label_path(folder: Path, camera: str, stamp_ns: int) -> Path:
     """Where the label image of a frame lies below the output of a run."""
-    return folder / FOLDER / camera.replace('/', '_') / f'{stamp_ns}.png'
+    return folder / FOLDER / camera_in_a_file_name(camera) / f'{stamp_ns}.png'
 
 
 def write_label(folder: Path, camera: str, stamp_ns: int, labels: np.ndarray) -> Path:

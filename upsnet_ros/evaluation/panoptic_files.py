@@ -18,7 +18,7 @@ import numpy as np
 
 from upsnet_ros.core.labels import INSTANCE_BITS, UNKNOWN_LABEL, LabelSet
 from upsnet_ros.evaluation.errors import EvaluationError
-from upsnet_ros.evaluation.label_files import PNG_FLAGS
+from upsnet_ros.evaluation.label_files import PNG_FLAGS, camera_in_a_file_name
 
 FOLDER = 'panoptic'
 JSON_FILE = 'panoptic.json'
@@ -90,7 +90,7 @@ class PanopticFiles:
         Raises:
             EvaluationError: the file cannot be written.
         """
-        name = f'{camera.replace("/", "_")}_{stamp_ns}'
+        name = f'{camera_in_a_file_name(camera)}_{stamp_ns}'
         path = self._folder / FOLDER / f'{name}.png'
         ids = segment_ids(labels)
         colours = np.stack([ids >> 16, ids >> 8 & 255, ids & 255], axis=-1).astype(np.uint8)

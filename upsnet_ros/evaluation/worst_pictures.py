@@ -14,6 +14,7 @@ from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.evaluation.errors import EvaluationError
 from upsnet_ros.evaluation.frame_scores import FrameMaterial
 from upsnet_ros.evaluation.frames import FrameOutcome, SentFrame
+from upsnet_ros.evaluation.label_files import camera_in_a_file_name
 from upsnet_ros.evaluation.panels import difference_panel, fit_width, labels_panel, truth_panel
 from upsnet_ros.evaluation.replay_frames import FrameRecord
 from upsnet_ros.evaluation.replay_report import WorstFrame, rounded
@@ -104,7 +105,7 @@ class WorstPictures:
             (self._folder / path).unlink(missing_ok=True)
 
     def _path(self, record: FrameRecord, kind: str) -> str:
-        camera = record.camera.replace('/', '_')
+        camera = camera_in_a_file_name(record.camera)
         return f'{FOLDER}/{camera}_{record.stamp_ns}_{kind}.jpg'
 
     def _write(

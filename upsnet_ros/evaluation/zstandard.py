@@ -14,11 +14,27 @@ else:
 
 ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
 _PIECE = 1 << 20
+# No message and no chunk is larger; damaged or ill-meant bytes may unpack to any size.
+LARGEST_CONTENT = 1 << 30
 
 
-def decompress_zstd(data: bytes) -> bytes:
-    """The content of a compressed message or chunk."""
-    return zstd.decompress(data)
+def decompress_zstd(data: bytes, *, largest: int = LARGEST_CONTENT) -> bytes:
+    """The content of a compressed message or chunk: one frame or several, one behind another.
+
+    Raises:
+        ValueError: the content is larger than allowed, or cut off.
+        ZstdError: the data are damaged.
+    """
+    content = b''
+    while data:
+        frame = zstd.ZstdDecompressor()
+        content += frame.decompress(data, max_length=largest - len(content) + 1)
+        if len(content) > largest:
+            raise ValueError(f'the content is larger than {largest} bytes')
+        if not frame.eof:
+            raise ValueError('the compressed data are cut off')
+        data = frame.unused_data
+    return content
 
 
 def unpack_zstd(packed: Path, unpacked: Path) -> str | None:
