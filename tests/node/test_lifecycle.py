@@ -17,6 +17,7 @@ from tests.node.node_harness import (
     wait_until,
 )
 from upsnet_ros.msg import PanopticClassInfo
+from upsnet_ros.node import subscriptions
 
 
 def serve_one(harness, stamp: int) -> None:
@@ -202,3 +203,63 @@ def test_enable_service_closes_and_opens_intake(start_node) -> None:
     assert response.success and 'on' in response.message
     publisher.publish(image_message(half_blue_image(), stamp=6))
     assert [message.header.stamp.sec for message in labels.wait()] == [6]
+
+
+def entities(node) -> tuple[int, int]:
+    """Subscriptions and guard conditions of a node."""
+    return len(list(node.subscriptions)), len(list(node.guards))
+
+
+@pytest.mark.parametrize('failing', ['camera/image_raw/compressed', 'camera/camera_info'])
+def test_an_activation_that_fails_half_way_leaves_no_subscription(
+    start_node, monkeypatch, failing
+) -> None:
+    whole = subscriptions.create_input
+
+    def create(node, kind, topic, *arguments, **options):
+        if topic == failing:
+            raise RuntimeError('no memory for a subscription')
+        return whole(node, kind, topic, *arguments, **options)
+
+    harness = start_node()
+    assert harness.change_state('configure')
+    before = entities(harness.node)
+    monkeypatch.setattr(subscriptions, 'create_input', create)
+    for _ in range(2):
+        assert not harness.change_state('activate')
+        assert harness.state() == 'inactive'
+        assert entities(harness.node) == before
+    monkeypatch.undo()
+    assert harness.change_state('activate')
+    serve_one(harness, stamp=1)
+
+
+def test_diagnostics_that_fail_do_not_undo_a_transition(start_node, monkeypatch) -> None:
+    harness = start_node()
+
+    def fail() -> None:
+        raise ValueError('a value that no message takes')
+
+    monkeypatch.setattr(harness.node._diagnostics, 'publish', fail)
+    assert harness.change_state('configure')
+    assert harness.state() == 'inactive'
+    monkeypatch.undo()
+    assert harness.change_state('activate')
+    serve_one(harness, stamp=1)
+
+
+def test_a_frame_that_hangs_is_waited_for_once(start_node) -> None:
+    harness = start_node().activate()
+    pipeline = harness.loader.pipeline
+    pipeline.gate.clear()
+    publisher = harness.publisher(Image, 'camera/image_raw')
+    publisher.publish(image_message(half_blue_image()))
+    assert pipeline.started.acquire(timeout=20)
+    worker = harness.node.parts.supervisor.worker
+    assert harness.change_state('deactivate')
+    assert worker.is_given_up and worker.unfinished is not None
+    joins = []
+    worker._thread.join = joins.append
+    assert harness.change_state('cleanup')
+    assert joins == [0.0]
+    pipeline.gate.set()

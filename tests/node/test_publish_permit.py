@@ -73,7 +73,8 @@ def test_a_frame_that_its_activation_does_not_wait_for_counts_as_failed_once() -
     assert 'its activation ended' in held.cameras[1].snapshot().last_reason
     assert not held.worker.stop(timeout_s=0.01)
     held.go_on.set()
-    assert held.worker.stop(timeout_s=10)
+    held.worker.unfinished.join(10)
+    assert held.worker.stop(timeout_s=0)
     assert held.counts == [(1, 0), (0, 1)]
 
 

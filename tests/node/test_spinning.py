@@ -93,3 +93,10 @@ def test_a_load_that_is_no_longer_wanted_is_given_up() -> None:
     gate.set()
     waiting.unfinished.join(20)
     assert waiting.unfinished is None
+
+
+def test_what_failed_is_kept_in_one_short_line() -> None:
+    spun = Spun(ValueError('first line\nsecond line ' + 1000 * 'x'))
+    spun.spin(1)
+    assert spun.failures.last.startswith('ValueError: first line second line x')
+    assert len(spun.failures.last) == 200

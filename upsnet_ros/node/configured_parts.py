@@ -133,6 +133,7 @@ class ConfiguredParts:
 
     def open(self) -> None:
         """Publishes the class tables, starts the worker and subscribes to the cameras."""
+        self.processor.camera_infos.clear()  # meanwhile another camera may have taken the place
         for outputs in self.outputs.values():
             outputs.publish_class_info(self.processor.settings)
         self.supervisor.start()
@@ -144,11 +145,13 @@ class ConfiguredParts:
             self.intake.close()
         finally:
             worker = self.supervisor.worker
-            if not worker.stop(timeout_s=WORKER_TIMEOUT_S):
+            was_given_up = worker.is_given_up
+            if not worker.stop(timeout_s=WORKER_TIMEOUT_S) and not was_given_up:
                 self._node.get_logger().warning(
-                    f'the frame in work takes longer than {WORKER_TIMEOUT_S} s; its result is lost'
+                    f'the frame in work takes longer than {WORKER_TIMEOUT_S} s; what is not '
+                    'published yet is lost'
                 )
-                self.unfinished = worker.unfinished
+            self.unfinished = worker.unfinished
 
     def release(self) -> None:
         """Closes, then frees publishers and model; each step is taken, whatever the last did."""

@@ -47,5 +47,9 @@ class DiagnosticsOutput:
 
     def publish_when_due(self) -> None:
         """Publishes at the usual pace where no timer can: while the executor waits for a model."""
-        if time.monotonic() - self._published_at >= self._parameters().diagnostics_period:
+        if time.monotonic() - self._published_at < self._parameters().diagnostics_period:
+            return
+        try:
             self.publish()
+        except Exception as error:  # the model is loaded whatever becomes of the diagnostics
+            self._node.get_logger().error(f'the diagnostics could not be published: {error!r}')

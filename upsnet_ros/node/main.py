@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The executable `perception_node`.
 
-Exit status: 0 after SIGINT, SIGTERM or a lifecycle shutdown; 1 when the automatic start failed, or
-a transition broke down and error processing too; 2 for an impossible parameter or command line.
+Exit status: 0 after SIGINT, SIGTERM or a lifecycle shutdown; 1 when the automatic start failed, a
+transition broke down and error processing too, or a hundred callbacks in a row failed; 2 for an
+impossible parameter or command line.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 
 import rclpy
@@ -94,6 +96,11 @@ def main(
         return BAD_PARAMETER
     try:
         status = serve(node, stop)
+    except Exception as error:
+        node.get_logger().fatal(
+            'the node cannot go on:\n' + ''.join(traceback.format_exception(error))
+        )
+        status = BROKEN_DOWN
     finally:
         node.destroy_node()
         rclpy.try_shutdown()

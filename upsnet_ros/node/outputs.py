@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -198,14 +199,22 @@ class CameraOutputs:
         Args:
             deadline: until when, seconds of the steady clock.
         """
-        for publisher in self._publishers:
+
+        def destroy_one(publisher: Any) -> None:
             left_s = max(0.0, deadline - time.monotonic())
-            publisher.wait_for_all_acked(Duration(seconds=left_s))
-            self._node.destroy_lifecycle_publisher(publisher)
+            try:
+                publisher.wait_for_all_acked(Duration(seconds=left_s))
+            finally:
+                self._node.destroy_lifecycle_publisher(publisher)
+
+        with ExitStack() as steps:  # each is taken, whatever becomes of those before
+            for publisher in reversed(self._publishers):
+                steps.callback(destroy_one, publisher)
 
 
 def destroy_outputs(outputs: dict[str, CameraOutputs], *, receipt_timeout_s: float) -> None:
     """Destroys the publishers of all cameras and empties the dictionary."""
     deadline = time.monotonic() + receipt_timeout_s
-    while outputs:
-        outputs.popitem()[1].destroy(deadline=deadline)
+    with ExitStack() as steps:
+        while outputs:
+            steps.callback(outputs.popitem()[1].destroy, deadline=deadline)

@@ -140,7 +140,10 @@ class PerceptionNode(LifecycleNode):
     def _transition(self, name: str, action: Any, **options: Any) -> TransitionCallbackReturn:
         """Runs a transition within its boundary and reports how it ended."""
         result = self.lifecycle.run(name, action, **options)
-        self._diagnostics.publish()
+        try:
+            self._diagnostics.publish()
+        except Exception as error:  # what is said of a transition must not undo it
+            self.get_logger().error(f'{name}: the diagnostics could not be published: {error!r}')
         return result
 
     def _configure(self) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from upsnet_ros.node.camera import CameraState
 
 # The longest that the end of a publication is waited for; one that hangs must not hang the node.
-PUBLICATION_S = 0.5
+PUBLICATION_S = 0.3
 
 
 class FramesInWork:

@@ -18,6 +18,7 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 LOG_INTERVAL_S = 5.0
 # So many in a row, with not one success between, are no fault of a callback: nothing works.
 MOST_IN_A_ROW = 100
+LONGEST_TEXT = 200
 
 
 @dataclass
@@ -26,7 +27,7 @@ class CallbackFailures:
 
     Attributes:
         total: since the start of the process.
-        last: type and text of the last one; empty before the first.
+        last: type and text of the last one, one line for the diagnostics; empty before the first.
     """
 
     total: int = 0
@@ -62,7 +63,8 @@ class GuardedSpinning:
         except Exception as error:
             self._in_a_row += 1
             self._failures.total += 1
-            self._failures.last = f'{type(error).__name__}: {error}'
+            text = f'{type(error).__name__}: {error}'
+            self._failures.last = ' '.join(text.split())[:LONGEST_TEXT]
             self._log(error)
             if self._in_a_row >= MOST_IN_A_ROW:
                 raise

@@ -53,6 +53,7 @@ class StoppableLoading:
         Raises:
             LoadingStopped: the process was asked to end; the load goes on, and nobody heeds it.
         """
+        assert self.unfinished is None, 'only the end of the process leaves a load behind'
         outcome: _Outcome[T] = _Outcome(load)
         self._thread = threading.Thread(target=outcome.find, name='model_loader', daemon=True)
         self._began_at = time.monotonic()

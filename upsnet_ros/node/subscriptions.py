@@ -64,9 +64,9 @@ def check_input_overrides(
             )
     for name in unused_overrides(node, [*images, *calibrations]):
         node.get_logger().warning(
-            f"parameter '{name}' has no effect: this node has no such topic or entity; expected "
-            'the full name after namespace and remapping, publisher for outputs and subscription '
-            'for inputs'
+            f"parameter '{name}' has no effect: no topic of this node that can be overridden has "
+            'that name; expected the full name after namespace and remapping, publisher for '
+            'outputs and subscription for inputs'
         )
 
 
@@ -81,7 +81,7 @@ def input_profile(
     """
     depth = DEEP_DEPTH if process_all else 1
     if input_qos == 'auto':
-        publishers = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
+        publishers = node.get_publishers_info_by_topic(topic)
         offered = {publisher.qos_profile.reliability for publisher in publishers}
         is_reliable = offered <= {ReliabilityPolicy.RELIABLE}
     else:
@@ -127,15 +127,18 @@ class CameraSubscriptions:
         self._relax_soon = node.create_guard_condition(self._relax)
         self._kinds = {topic: kind for kind, topic in image_topics(camera.name, transport)}
         camera.record_qos_problem('')
-        self._images: dict[str, Subscription] = {
-            topic: self._subscribe(
-                topic, input_profile(node, topic, input_qos, process_all=process_all)
+        self._images: dict[str, Subscription] = {}
+        self._camera_info: Subscription | None = None
+        try:
+            for topic in self._kinds:
+                profile = input_profile(node, topic, input_qos, process_all=process_all)
+                self._images[topic] = self._subscribe(topic, profile)
+            self._camera_info = create_input(
+                node, CameraInfo, f'{camera.name}/camera_info', on_camera_info, BEST_EFFORT_QOS
             )
-            for topic in self._kinds
-        }
-        self._camera_info = create_input(
-            node, CameraInfo, f'{camera.name}/camera_info', on_camera_info, BEST_EFFORT_QOS
-        )
+        except BaseException:  # nobody else could destroy what is there by now
+            self.destroy()
+            raise
 
     def _subscribe(self, topic: str, profile: QoSProfile) -> Subscription:
         """A subscription to an image topic that reports the publishers it refuses."""
@@ -199,6 +202,7 @@ class CameraSubscriptions:
         self._refusing.clear()
         self._node.destroy_guard_condition(self._relax_soon)
         for subscription in (*self._images.values(), self._camera_info):
-            self._node.destroy_subscription(subscription)
+            if subscription is not None:
+                self._node.destroy_subscription(subscription)
         self._images.clear()
         forget_destroyed(self._node.default_callback_group)

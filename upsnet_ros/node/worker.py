@@ -70,6 +70,11 @@ class FrameWorker:
         return self._thread if self._thread is not None and self._thread.is_alive() else None
 
     @property
+    def is_given_up(self) -> bool:
+        """Whether the thread was forbidden to publish, as it did not end when it had to."""
+        return self._run.permit.is_withdrawn
+
+    @property
     def death(self) -> str:
         """Why the thread ended unasked; empty when it did not."""
         return self._run.death
@@ -100,18 +105,21 @@ class FrameWorker:
     def stop(self, *, timeout_s: float) -> bool:
         """Ends the thread after the frame it works on; may be called again.
 
+        A thread that outlives the timeout is given up: it does not publish any more, and a frame
+        that it has not published yet counts as failed. It is not waited for a second time.
+
         Returns:
-            False when the frame took longer than the timeout: the thread still runs, but its
-            result is not published any more, and the frame counts as failed.
+            False when it still runs.
         """
         if self._thread is None:
             return True
         with self._wake:
             self._run.stopping.set()
             self._wake.notify_all()
-        self._thread.join(timeout_s)
+        self._thread.join(0.0 if self.is_given_up else timeout_s)
         if self._thread.is_alive():
-            self._give_up(ACTIVATION_ENDED)
+            if not self.is_given_up:
+                self._give_up(ACTIVATION_ENDED)
             return False
         self._thread = None
         return True
