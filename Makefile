@@ -20,6 +20,8 @@ RATE := $(CAMERA_HZ)
 BAG := $(DRIVE)
 MODEL :=
 OUTPUT := out/replay
+# Replaces the last report in its usual place; another folder of yours only if you say so.
+RESTART = $(if $(filter file,$(origin OUTPUT)),--restart)
 replay: RATE := 1
 
 .DEFAULT_GOAL := help
@@ -34,7 +36,7 @@ demo: setup ## replay a sample drive through the real node; the report comes to 
 
 replay: setup ## play BAG (the sample drive) into the node at RATE and evaluate it; OUTPUT, MODEL
 	@[ '$(BAG)' != '$(DRIVE)' ] || [ -e '$(DRIVE)' ] || $(RUNTIME) python .ci/sample_drive.py --output $(DRIVE) --frames $(FRAMES) --seed $(SEED) --size $(SIZE) --rate $(CAMERA_HZ)
-	@$(RUNTIME) python -m upsnet_ros.evaluation.live '$(BAG)' --output '$(OUTPUT)' --rate $(RATE) --restart $(if $(MODEL),--model '$(MODEL)')
+	@$(RUNTIME) python -m upsnet_ros.evaluation.live '$(BAG)' --output '$(OUTPUT)' --rate $(RATE) $(RESTART) $(if $(MODEL),--model '$(MODEL)')
 
 test: setup setup-training setup-tensorrt setup-browser ## lint, then every test
 	@$(PYTHON) .ci/run_tests.py

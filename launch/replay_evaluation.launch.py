@@ -106,6 +106,12 @@ def evaluation_words(given: dict[str, str]) -> list[str]:
     return [*words, *(['--restart'] if given['restart'] == 'true' else [])]
 
 
+def launch_line(given: dict[str, str]) -> str:
+    """The line that starts the same evaluation again, for the report."""
+    texts = [f'{name}:={given[name]}' for name, default, *_ in ARGUMENTS if given[name] != default]
+    return shlex.join(['ros2', 'launch', 'upsnet_ros', 'replay_evaluation.launch.py', *texts])
+
+
 def check(given: dict[str, str]) -> tuple[list[str], bool]:
     """The names of the cameras, and whether rosbag2 plays.
 
@@ -165,6 +171,7 @@ def evaluation(context: LaunchContext) -> list[Action]:
     names, is_rosbag2 = check(given)
     profile = given['fastdds_profile']
     command = [sys.executable, '-m', EVALUATION, *evaluation_words(given)]
+    command += ['--command-line', launch_line(given)]
     return [
         *(
             []

@@ -103,12 +103,19 @@ def offline_pq(bag: Path, *, frames: Iterable[int]) -> float:
     return quality.summary().all.pq
 
 
-def write_live(folder: Path, *, dropped: tuple[int, ...], seed: int = 1) -> Path:
-    """The folder of a live report of 30 frames, some of them dropped, without playing any."""
+def write_live(
+    folder: Path, *, dropped: tuple[int, ...], unread: tuple[int, ...] = (), seed: int = 1
+) -> Path:
+    """The folder of a live report of 30 frames, some without labels, without playing any."""
     write_street(folder, seed=seed, kind='live')
     lines = [
-        SkippedFrame(line.camera, line.index, line.stamp_ns, NO_LABEL)
-        if line.index in dropped
+        SkippedFrame(
+            line.camera,
+            line.index,
+            line.stamp_ns,
+            NO_LABEL if line.index in dropped else 'its stamp is that of another image',
+        )
+        if line.index in (*dropped, *unread)
         else line
         for line in read_frames(folder / FRAMES_FILE)
     ]

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.evaluation.live_rig import colour_node_command, start_node
-from tests.evaluation.small_drive import write_drive
+from tests.evaluation.live_rig import colour_node_command, start_node, write_live
+from tests.evaluation.small_drive import image_row, write_bag, write_drive
 from tests.fakes.fake_backend import make_manifest
 from upsnet_ros.evaluation import live_replay
 from upsnet_ros.evaluation.live import main
@@ -136,7 +136,7 @@ def test_without_a_node_there_is_nothing_to_attach_to(
     ('arguments', 'told'),
     [
         (['--rate', '0'], 'the pace must lie in 0.01..100'),
-        (['--attach', '--threads', '2'], 'num_threads cannot be given to a node that runs'),
+        (['--attach', '--threads', '2'], '--threads cannot be given to a node that runs'),
         (['--params-file', 'nowhere.yaml'], 'nowhere.yaml: there is no such file'),
         (['--player', 'rosbag2'], 'there is no `ros2 bag` in this environment'),
         (['--cameras', 'left'], "no images of camera 'left'"),
@@ -156,3 +156,25 @@ def test_what_cannot_be_done_is_told_before_anything_starts(
     assert run(bag, model_path, *arguments) == 1
     assert told in capsys.readouterr().err
     assert not (tmp_path / 'out' / 'live').exists()
+
+
+def test_a_drive_that_cannot_be_played_costs_no_earlier_report(
+    tmp_path: Path, model_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_live(tmp_path / 'out', dropped=())
+    before = sorted((p.name, p.stat().st_size) for p in folder.iterdir())
+    bag = tmp_path / 'elsewhere'
+    write_bag(bag, [('/camera/other', *image_row(index)[1:]) for index in range(2)])
+    assert run(bag, model_path, '--restart', '--cameras', '/camera/other') == 1
+    assert '/camera/other' in capsys.readouterr().err
+    assert sorted((p.name, p.stat().st_size) for p in folder.iterdir()) == before
+
+
+def test_a_report_is_not_compared_with_the_one_that_replaces_it(
+    tmp_path: Path, model_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_live(tmp_path / 'out', dropped=())
+    bag = write_drive(tmp_path / 'drive', frames=1)
+    assert run(bag, model_path, '--restart', '--against', str(folder)) == 1
+    assert 'is the output of this run' in capsys.readouterr().err
+    assert read_report(folder).total.decoded == 30

@@ -49,6 +49,12 @@ def test_where_every_frame_came_there_is_no_alarm(tmp_path: Path) -> None:
     assert not [d for d in page.named('div') if d.get('class') == 'card alarm']
 
 
+def test_frames_that_could_not_be_evaluated_are_not_said_to_be_answered(tmp_path: Path) -> None:
+    text = page_of(write_live(tmp_path / 'live', dropped=(), unread=(5,))).text
+    assert '1 frame could not be evaluated' in text
+    assert 'Every other frame was answered' in text and 'Every frame was' not in text
+
+
 def test_a_node_that_tells_nothing_of_itself_leaves_dashes(tmp_path: Path) -> None:
     folder = write_live(tmp_path / 'live', dropped=(1,))
     changed(folder, speed=dict.fromkeys(LIVE_SPEED))

@@ -17,8 +17,10 @@ from tests.evaluation.blue_drive import blue_image, blue_rows, truth_row
 from tests.evaluation.replay_bags import write_rows
 from tests.evaluation.small_drive import stamp_of
 from tests.fakes.tiny_model import write_tiny_model
+from upsnet_ros.backends.select import backend_names
 from upsnet_ros.evaluation.image_messages import label_image
 from upsnet_ros.evaluation.replay import main
+from upsnet_ros.evaluation.replay_arguments import BACKENDS
 from upsnet_ros.evaluation.replay_report import read_report
 from upsnet_ros.pipeline import PanopticPipeline
 
@@ -91,6 +93,7 @@ def test_requirements_decide_the_exit_status(
         (['--ground-truth', '/lidar'], '/lidar .* is not there'),
         (['--stride', '0'], '--stride is 0'),
         (['--start', '900'], 'none of 0 images'),
+        (['--require', 'node_peak_mb<=500'], 'for live evaluations only'),
     ],
 )
 def test_what_cannot_be_done_is_told(
@@ -171,3 +174,7 @@ def test_an_interrupt_of_the_process_leaves_what_the_next_run_goes_on_from(
     report = json.loads((tmp_path / 'out' / 'report.json').read_text())
     assert report['total']['decoded'] == 1500
     assert 0 < report['speed']['frames'] <= 1500 - done + 3
+
+
+def test_the_command_names_every_backend() -> None:
+    assert set(BACKENDS) == set(backend_names())

@@ -27,7 +27,6 @@ from upsnet_ros.evaluation.live_player import AUTO, PLAYERS, choose_player
 from upsnet_ros.evaluation.live_replay import Progress
 from upsnet_ros.evaluation.replay import write_pages
 from upsnet_ros.evaluation.replay_arguments import (
-    EPILOG,
     FAILED,
     INTERRUPTED,
     REQUIREMENT_MISSED,
@@ -35,12 +34,24 @@ from upsnet_ros.evaluation.replay_arguments import (
     add_gate,
     add_images,
     camera_list,
+    epilog,
+    read_baseline,
 )
-from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
+from upsnet_ros.evaluation.replay_report import ReplayReport
 from upsnet_ros.evaluation.replay_stream import BagPart
 from upsnet_ros.evaluation.replay_summary import summary_text
-from upsnet_ros.evaluation.requirements import Requirement, failures
+from upsnet_ros.evaluation.requirements import NAMES, Requirement, failures
 from upsnet_ros.installed_files import default_model_path
+
+# What an option is where it is not given.
+UNSAID = (None, False, 0, 'auto')
+EXAMPLES = """\
+examples:
+  live_replay_evaluation drive --model model.onnx --output out/live
+  live_replay_evaluation drive --output out/slow --rate 0.5 --require "drops==0"
+  live_replay_evaluation drive --output out/new --against out/live
+
+"""
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -48,16 +59,31 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog='live_replay_evaluation',
         description='Play a rosbag2 into the node over DDS and evaluate what it answers in time.',
-        epilog=EPILOG,
+        epilog=EXAMPLES + epilog(NAMES),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_bag(parser)
     add_images(parser)
     add = parser.add_argument
     add('--model', type=Path, help='model.onnx or .engine (default: the demo model)')
+    # The launch file's own line goes into the report, as that is what can be given again.
+    add('--command-line', default='', help=argparse.SUPPRESS)
     add('--rate', type=float, default=1.0, metavar='R', help='pace, 1 is as recorded (default: 1)')
-    add('--player', choices=PLAYERS, default=AUTO, help='auto: ros2 bag play where installed')
+    add(
+        '--player',
+        choices=PLAYERS,
+        default=AUTO,
+        help='own: the player of this package, which renews the stamps; rosbag2: ros2 bag play, '
+        'which keeps them, so that the age runs from the arrival of the image; auto: the latter '
+        'where it is installed',
+    )
     add('--process-all', action='store_true', help='have the node label every image, however late')
-    add('--params-file', type=Path, metavar='FILE', help='further parameters of the node')
+    add(
+        '--params-file',
+        type=Path,
+        metavar='FILE',
+        help='YAML with further parameters of the node, as for perception.launch.py',
+    )
     add(
         '--attach',
         action='store_true',
@@ -81,10 +107,12 @@ def options_of(options: argparse.Namespace, *, model: Path, command: str) -> Liv
         parameters['num_threads'] = options.threads
     if options.process_all:
         parameters['process_all'] = True
-    if options.attach and (parameters or options.params_file):
-        given = ', '.join([*parameters, *(['params_file'] if options.params_file else [])])
+    of_the_node = ('backend', 'threads', 'process_all', 'params_file')
+    given = [f'--{n.replace("_", "-")}' for n in of_the_node if getattr(options, n) not in UNSAID]
+    if options.attach and given:
         raise EvaluationError(
-            f'{given} cannot be given to a node that runs already; leave it out, or --attach'
+            f'{", ".join(given)} cannot be given to a node that runs already; leave it out, or '
+            '--attach'
         )
     if options.params_file is not None and not options.params_file.is_file():
         raise EvaluationError(f'--params-file {options.params_file}: there is no such file')
@@ -137,8 +165,7 @@ def run(options: argparse.Namespace, *, command: str) -> tuple[ReplayReport, lis
         UpsnetError: whatever kept it from being done, with what to do about it.
     """
     requirements = [Requirement.parse(text) for text in options.require]
-    if options.against is not None:
-        read_report(options.against)  # refuses what is none before the work begins
+    read_baseline(options.against, outputs=[options.output])
     model = options.model or default_model_path()
     asked = options_of(options, model=model, command=command)
     with progress_bars() as (played, scored):
@@ -152,7 +179,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
     options = parse_arguments(arguments)
     words = sys.argv[1:] if arguments is None else arguments
-    command = shlex.join(['python', '-m', 'upsnet_ros.evaluation.live', *words])
+    own = shlex.join(['python', '-m', 'upsnet_ros.evaluation.live', *words])
+    command = options.command_line or own
     # A run that is ended takes the node, the player and the recorder with it.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

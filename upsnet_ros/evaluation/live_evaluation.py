@@ -19,6 +19,7 @@ from upsnet_ros.evaluation.frame_judge import FrameJudge
 from upsnet_ros.evaluation.image_messages import camera_image
 from upsnet_ros.evaluation.live_answers import LiveAnswer, LiveAnswers
 from upsnet_ros.evaluation.live_figures import live_speed
+from upsnet_ros.evaluation.live_player import images_of, topics_to_play
 from upsnet_ros.evaluation.live_replay import Progress, run_live_replay
 from upsnet_ros.evaluation.live_settings import OWN, ReplayRecord, ReplaySettings
 from upsnet_ros.evaluation.machine import describe_machine
@@ -105,6 +106,8 @@ def evaluate_live(options: LiveOptions, *, played: Progress, scored: Scored) -> 
     with ReplayBag(options.bag) as bag:
         cameras = find_cameras(bag, names=options.cameras, truths=options.truths)
         run = _Run(options, manifest, bag, cameras)
+        # Refused before what an earlier run left is thrown away.
+        topics_to_play(options.bag, list(images_of(run.settings).values()))
         with run.open_journal() as journal:
             record = run_live_replay(run.settings, progress=played)
             run.judge_all(record, journal, scored)

@@ -43,13 +43,20 @@ def _note(report: ReplayReport) -> str:
     speed, total = report.speed, report.total
     pace = speed.get('rate')
     played = 'The bag was played' + ('.' if pace is None else f' at {pace:g} times its pace.')
+    unread = total.frames - total.decoded - total.drops
+    told_of_unread = (
+        f' {count_of(unread, "frame")} could not be evaluated, see the reasons below.'
+        if unread > 0
+        else ''
+    )
     if not total.drops:
-        return f'{played} Every frame was answered.'
+        answered = 'Every other frame' if told_of_unread else 'Every frame'
+        return f'{played}{told_of_unread} {answered} was answered.'
     known = [(speed.get(name), what) for name, what in LOSSES]
     parts = [f'{count} {what}' for count, what in known if count]
     missing = f'{count_of(total.drops, "frame")} got no label'
     told = '; '.join(parts) if parts else 'the node did not tell why'
-    return f'{played} {missing}: {told}.'
+    return f'{played}{told_of_unread} {missing}: {told}.'
 
 
 def _answered_card(report: ReplayReport) -> str:

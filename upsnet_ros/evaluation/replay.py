@@ -24,10 +24,10 @@ from upsnet_ros.evaluation.compared_labels import write_compared_pictures
 from upsnet_ros.evaluation.comparison import compare_reports
 from upsnet_ros.evaluation.comparison_data import COMPARISON_FILE, write_comparison
 from upsnet_ros.evaluation.comparison_text import comparison_text
+from upsnet_ros.evaluation.errors import EvaluationError
 from upsnet_ros.evaluation.models_page import write_models_page
 from upsnet_ros.evaluation.paired_bootstrap import BootstrapOptions
 from upsnet_ros.evaluation.replay_arguments import (
-    EPILOG,
     FAILED,
     INTERRUPTED,
     REQUIREMENT_MISSED,
@@ -35,6 +35,8 @@ from upsnet_ros.evaluation.replay_arguments import (
     add_gate,
     add_images,
     camera_list,
+    epilog,
+    read_baseline,
 )
 from upsnet_ros.evaluation.replay_evaluation import Progress, ReplayOptions, evaluate_replay
 from upsnet_ros.evaluation.replay_page import write_replay_page
@@ -43,12 +45,25 @@ from upsnet_ros.evaluation.replay_places import (
     model_places,
     refuse_unlike_models,
 )
-from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
+from upsnet_ros.evaluation.replay_report import ReplayReport
 from upsnet_ros.evaluation.replay_stream import BagPart
 from upsnet_ros.evaluation.replay_summary import summary_text
-from upsnet_ros.evaluation.requirements import Requirement, failures
+from upsnet_ros.evaluation.requirements import (
+    FIGURES,
+    RUN_FIGURES,
+    Requirement,
+    failures,
+)
 from upsnet_ros.installed_files import default_model_path
 from upsnet_ros.pipeline import PanopticPipeline
+
+EXAMPLES = """\
+examples:
+  replay_evaluation drive --model model.onnx --output out/drive
+  replay_evaluation drive --output out/drive --require "pq>=50" --require "latency_p95_ms<=80"
+  replay_evaluation drive --model old.onnx --model new.onnx --output out/both
+
+"""
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -56,7 +71,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog='replay_evaluation',
         description='Evaluate a model on a rosbag2: how good, how fast, how steady.',
-        epilog=EPILOG,
+        epilog=EXAMPLES + epilog(tuple(FIGURES)),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_bag(parser)
     add_images(parser)
@@ -138,11 +154,16 @@ def run(options: argparse.Namespace, *, command: str) -> list[str]:
         UpsnetError: whatever kept it from being done, with what to do about it.
     """
     requirements = [Requirement.parse(text) for text in options.require]
-    if options.against is not None:
-        read_report(options.against)  # refuses what is none before the work begins
+    for requirement in requirements:
+        if requirement.name in RUN_FIGURES:
+            raise EvaluationError(
+                f'the requirement of {requirement.name} is for live evaluations only; expected '
+                f'one of {", ".join(FIGURES)}'
+            )
     places = model_places(
         options.model or [default_model_path()], output=options.output, write_bag=options.write_bag
     )
+    read_baseline(options.against, outputs=[place.output for place in places])
     if len(places) == 1:
         report = evaluate_model(options, places[0], against=options.against, command=command)
         return failures(requirements, report.total)
@@ -209,7 +230,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f'The evaluation failed: {error}', file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
-        print('Stopped. The same command goes on from here.', file=sys.stderr)
+        goes_on = 'The same command goes on from here.'
+        anew = 'A bag of labels is whole or worthless: remove it and begin anew.'
+        print(f'Stopped. {anew if options.write_bag else goes_on}', file=sys.stderr)
         return INTERRUPTED
     finally:
         signal.signal(signal.SIGTERM, before)
