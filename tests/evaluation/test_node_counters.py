@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
+from upsnet_ros.core.pid_namespace import pid_namespace
+from upsnet_ros.evaluation import node_counters
 from upsnet_ros.evaluation.node_counters import (
     Counters,
     counters_of,
@@ -61,10 +64,14 @@ def test_a_node_is_busy_while_it_works_or_frames_wait(
 
 
 def test_only_a_process_of_this_computer_is_looked_at() -> None:
-    memory = {'hardware_id': socket.gethostname(), 'values': {'process_id': '77'}}
+    values = {'process_id': '77', 'pid_namespace': os.readlink('/proc/self/ns/pid')}
+    memory = {'hardware_id': socket.gethostname(), 'values': values}
     assert local_process({'node: memory': memory}) == 77
     assert local_process({'node: memory': memory | {'hardware_id': 'other'}}) is None
-    assert local_process({'node: memory': memory | {'values': {}}}) is None
+    for other in ({'pid_namespace': 'pid:[1]'}, {'pid_namespace': 'n/a'}, {'process_id': 'n/a'}):
+        assert local_process({'node: memory': memory | {'values': values | other}}) is None
+    for known in ({}, {'process_id': '77'}):
+        assert local_process({'node: memory': memory | {'values': known}}) is None
     assert local_process({}) is None
     assert engine_of({'node: engine': status(backend='b')}) == {'backend': 'b'}
 
@@ -88,6 +95,29 @@ def test_work_is_measured_in_seconds_of_a_core() -> None:
     assert cost.wall_s > idle.wall_s >= 0.3 and cost.peak_bytes > 10e6
     assert NodeCost(1.0, 2.0, None).cpu_percent == 50.0
     assert NodeCost(0.0, 0.0, None).cpu_percent is None
+
+
+def test_one_look_tells_the_memory_and_no_work() -> None:
+    watch = NodeWatch(os.getpid())
+    for _ in range(2):
+        watch.begin()
+        cost = watch.cost()
+        assert cost is not None and cost.cpu_s is None and cost.cpu_percent is None
+        assert cost.peak_bytes > 10e6
+    watch.look()
+    assert watch.cost().cpu_s is not None
+
+
+def test_where_the_system_does_not_name_the_namespace_no_process_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pid_namespace() == os.readlink('/proc/self/ns/pid')
+    assert pid_namespace(tmp_path / 'missing') is None
+    monkeypatch.setattr(node_counters, 'pid_namespace', lambda: None)
+    for name in ('n/a', 'None', ''):
+        values = {'process_id': '77', 'pid_namespace': name}
+        memory = {'hardware_id': socket.gethostname(), 'values': values}
+        assert local_process({'node: memory': memory}) is None
 
 
 def test_a_process_that_is_gone_or_unknown_costs_nothing_that_is_known() -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 
@@ -24,9 +29,12 @@ from upsnet_ros.node.recorded_topics import (
     RecordingError,
     diagnostics_topic,
     message_folder,
+    status_prefix,
     topics_of_camera,
 )
-from upsnet_ros.node.result_recorder import Arrival, BagWriting, main
+from upsnet_ros.node.result_recorder import Arrival, BagWriting, main, watch
+
+OFFERED = (ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT)
 
 
 def label_bytes(index: int, stamp_ns: int) -> bytes:
@@ -83,18 +91,55 @@ def test_what_the_node_says_of_itself_is_told_as_it_comes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     topic = diagnostics_topic()
-    status = DiagnosticStatus(name='node: camera front', hardware_id='front')
-    status.values = [KeyValue(key='received', value='7')]
-    writing = BagWriting(tmp_path / 'bag', [topic])
-    data = bytes(serialize_message(DiagnosticArray(status=[status])))
-    writing.arrivals.put(Arrival(topic, 4000, data))
-    assert writing.close() == 1
+    own, second, foreign = (
+        DiagnosticStatus(name=name, hardware_id='front')
+        for name in ('car/see: camera front', 'car/see_too: camera front', 'memory')
+    )
+    own.values = [KeyValue(key='received', value='7')]
+    writing = BagWriting(tmp_path / 'bag', [topic], node='/car/see')
+    reports = ([foreign, own, second], [second], [foreign], [])
+    for statuses in reports:
+        data = bytes(serialize_message(DiagnosticArray(status=statuses)))
+        writing.arrivals.put(Arrival(topic, 4000, data))
+    assert writing.close() == len(reports)
     (line,) = capsys.readouterr().out.splitlines()
     assert json.loads(line) == {
         'event': 'diagnostics',
         'received_ns': 4000,
-        'statuses': {'node: camera front': {'hardware_id': 'front', 'values': {'received': '7'}}},
+        'statuses': {
+            'car/see: camera front': {'hardware_id': 'front', 'values': {'received': '7'}}
+        },
     }
+    assert status_prefix() == 'perception_node: '
+
+
+@pytest.mark.parametrize('offered', list(OFFERED), ids=lambda kind: kind.name.lower())
+def test_images_are_watched_whatever_their_publisher_offers(
+    offered: ReliabilityPolicy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    context = Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('watcher', context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    try:
+        profile = QoSProfile(depth=10, reliability=offered)
+        publisher = node.create_publisher(Image, '/front/image_raw', profile)
+        watch(node, '/front/image_raw')
+        image = Image(height=1, width=1, encoding='mono8', step=1, data=b'0')
+        image.header.stamp.sec = 7
+        events, deadline = '', time.monotonic() + 20
+        while not events and time.monotonic() < deadline:
+            publisher.publish(image)
+            executor.spin_once(timeout_sec=0.1)
+            events += capsys.readouterr().out
+        told = json.loads(events.splitlines()[0])
+        assert (told['event'], told['topic']) == ('image', '/front/image_raw')
+        assert told['stamp_ns'] == 7 * 10**9
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.try_shutdown(context=context)
 
 
 def test_a_recording_of_nothing_is_a_readable_bag(tmp_path: Path) -> None:

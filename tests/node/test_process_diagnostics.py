@@ -49,6 +49,7 @@ def test_memory_over_its_limit_is_a_warning_with_both(limit: int, level: bytes) 
     values = status_values(status)
     assert (values['device_mib'], values['limit_mib']) == ('5.0', str(limit or 'none'))
     assert (status.hardware_id, values['process_id']) == (socket.gethostname(), str(os.getpid()))
+    assert values['pid_namespace'] == os.readlink('/proc/self/ns/pid')
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,11 @@ class Bag:
         """Message type by topic."""
         return {c.topic: c.msgtype for c in self._reader.connections}
 
+    @property
+    def duration_s(self) -> float:
+        """From the first message to the last [s]; 0 without any."""
+        return max(self._reader.duration, 0) / 1e9 if self._reader.message_count else 0.0
+
     def connections(self, topic: str) -> list[Connection]:
         """Connections of a topic; more than one where several nodes wrote it.
 

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from upsnet_ros.evaluation.frames import ReceivedLabel, SentFrame
 from upsnet_ros.evaluation.live_settings import ReplayRecord
 from upsnet_ros.evaluation.node_counters import Counters
 from upsnet_ros.evaluation.replay_report import CameraFigures, Json, rounded
@@ -21,7 +24,8 @@ def live_speed(rate: float, player: str, record: ReplayRecord, total: CameraFigu
         total: figures of all cameras.
     """
     cost, wall_s = record.cost, record.wall_s
-    cpu_ms = 1e3 * cost.cpu_s / total.decoded if cost and total.decoded else None
+    cpu_s = cost.cpu_s if cost else None
+    cpu_ms = 1e3 * cpu_s / total.decoded if cpu_s is not None and total.decoded else None
     return {
         'frames': total.decoded,
         'wall_s': rounded(wall_s),
@@ -49,10 +53,15 @@ def _losses(record: ReplayRecord) -> dict[str, int | None]:
         'dropped_by_node': sum(each.left_out for each in counters.values()),
         'refused_by_node': sum(each.refused for each in counters.values()),
         'lost_on_the_way': sum(
-            _lost(counters[name], sent=len(record.sent[name]), came=len(record.labels[name]))
-            for name in record.sent
+            _lost(counters[name], sent=len(frames), came=_answered(frames, record.labels[name]))
+            for name, frames in record.sent.items()
         ),
     }
+
+
+def _answered(sent: Sequence[SentFrame], labels: Sequence[ReceivedLabel]) -> int:
+    """Images whose label came; a label of an image that was not sent is nobody's answer."""
+    return len({frame.stamp_ns for frame in sent} & {label.stamp_ns for label in labels})
 
 
 def _lost(counters: Counters, *, sent: int, came: int) -> int:

@@ -9,12 +9,14 @@ computer. The node may also be one that runs already.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
+from upsnet_ros.evaluation.bag_topics import Bag
 from upsnet_ros.evaluation.errors import ReplayError
 from upsnet_ros.evaluation.event_process import EventProcess
 from upsnet_ros.evaluation.live_player import Player, images_of, start_player, topics_to_play
@@ -29,10 +31,13 @@ POLL_SECONDS = 0.05
 # Labels that are still on their way after the last image: given up when none came for so long
 # and the node has nothing left to do.
 QUIET_SECONDS = 3.0
-# Nothing at all from the player, or from a node that says it is busy, means that it hangs.
+# Nothing from a node that says it is busy, or from the player after the end of the bag, means
+# that it hangs.
 SILENCE_SECONDS = 60.0
 # The node reports on itself once a second, unless its parameter says otherwise.
 REPORT_SECONDS = 3.0
+
+logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int, int | None], None]
 
@@ -138,6 +143,11 @@ class _LiveReplay:
             )
         self.tally.begin()
         pid = self._node.process.pid if self._node else local_process(self.tally.statuses)
+        if pid is None:
+            logger.warning(
+                'the process of the node cannot be looked at from here (another computer or '
+                'container, or no diagnostics): its CPU time and memory stay unknown.'
+            )
         self._watch = NodeWatch(pid)
 
     def play(self, player: Player, progress: Progress) -> None:
@@ -147,11 +157,15 @@ class _LiveReplay:
             ReplayError: a process ended or hangs.
         """
         tally, last_news = self.tally, time.monotonic()
+        end_of_bag = last_news + self._playing_seconds()
         while True:
             before = tally.sent_count + tally.label_count
+            if not self._wall:  # what it took until the first image is none of its work
+                self._watch.begin()
             self._listen()
             for event in player.news():
                 tally.take(event)
+                last_news = time.monotonic()
             if tally.sent_count + tally.label_count > before:
                 last_news = time.monotonic()
                 self._wall = [*self._wall[:1], last_news]
@@ -159,17 +173,28 @@ class _LiveReplay:
                 progress(tally.sent_count, tally.label_count, tally.total)
             silence = time.monotonic() - last_news
             if tally.is_played and self._is_answered(silence):
+                self._watch.look()
                 return
-            if silence > SILENCE_SECONDS:
+            # A player is silent where the bag is; by the end of the bag it must have told so.
+            is_due = tally.is_played or time.monotonic() > end_of_bag + SILENCE_SECONDS
+            if is_due and silence > SILENCE_SECONDS:
                 who = 'node answered' if tally.is_played else 'player sent'
                 raise ReplayError(
                     f'the {who} nothing for {silence:.0f} s after {tally.sent_count} frames.'
                 )
 
+    def _playing_seconds(self) -> float:
+        """How long the player needs by the bag."""
+        settings = self._settings
+        with Bag(settings.bag) as bag:
+            length = bag.duration_s - settings.start_s
+        if settings.duration_s is not None:
+            length = min(length, settings.duration_s)
+        return max(length, 0.0) / settings.rate_scale
+
     def _is_answered(self, silence: float) -> bool:
         tally = self.tally
-        has_all = tally.label_count >= tally.sent_count > 0
-        return has_all or (silence > QUIET_SECONDS and not is_busy(tally.statuses))
+        return tally.has_all_labels or (silence > QUIET_SECONDS and not is_busy(tally.statuses))
 
     def finish(self) -> int | None:
         """End the node that was started, and the recording; returns the node's exit status."""

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from upsnet_ros.evaluation.errors import ReplayError
 from upsnet_ros.evaluation.event_process import Event
@@ -24,15 +24,22 @@ class LiveTally:
         self._camera_of |= {f'/{name}/panoptic/image': name for name in images}
         self._tables = {f'/{name}/panoptic/class_info' for name in images}
         self._before: Statuses = {}
-        self.sent: dict[str, list[SentFrame]] = {name: [] for name in images}
-        self.labels: dict[str, list[ReceivedLabel]] = {name: [] for name in images}
-        self.seen_ns: dict[str, dict[int, int]] = {name: {} for name in images}
+        self._forget_messages(images)
         self.statuses: Statuses = {}
         self.reports = 0
         self.total: int | None = None
         self.latest_ms: float | None = None
         self.is_played = False
         self.clock_step_ms = 0.0
+
+    def _forget_messages(self, cameras: Iterable[str]) -> None:
+        names = list(cameras)
+        self.sent: dict[str, list[SentFrame]] = {name: [] for name in names}
+        self.labels: dict[str, list[ReceivedLabel]] = {name: [] for name in names}
+        self.seen_ns: dict[str, dict[int, int]] = {name: {} for name in names}
+        self._sent_stamps: set[tuple[str, int]] = set()
+        self._label_stamps: set[tuple[str, int]] = set()
+        self._answered = 0
 
     @property
     def is_active(self) -> bool:
@@ -49,9 +56,18 @@ class LiveTally:
         """Labels of all cameras that came."""
         return sum(map(len, self.labels.values()))
 
+    @property
+    def has_all_labels(self) -> bool:
+        """Whether every image that was sent has its label; labels of others do not count."""
+        return self._answered == len(self._sent_stamps) > 0
+
     def begin(self) -> None:
-        """Count what the node counts from here on."""
+        """Count from here on, the node's counters as well as what comes.
+
+        A node that ran before may have answered others by now.
+        """
         self._before = self.statuses
+        self._forget_messages(self.sent)
 
     def counters(self) -> dict[str, Counters]:
         """What the node counted of each camera since `begin`, as far as it has told."""
@@ -86,13 +102,27 @@ class LiveTally:
             self.clock_step_ms = event['clock_step_ms']
 
     def _take_message(self, kind: str, camera: str, event: Event) -> None:
-        sent = self.sent[camera]
         if kind == 'frame':
-            sent.append(SentFrame(len(sent), event['bag_stamp_ns'], event['stamp_ns']))
+            self._note_sent(camera, event['bag_stamp_ns'], event['stamp_ns'])
             self.latest_ms = max(self.latest_ms or 0.0, event['late_ms'])
         elif kind == 'label':
-            self.labels[camera].append(ReceivedLabel(event['stamp_ns'], event['received_ns']))
+            self._note_label(camera, ReceivedLabel(event['stamp_ns'], event['received_ns']))
         elif event['stamp_ns'] not in self.seen_ns[camera]:
             stamp_ns = event['stamp_ns']
             self.seen_ns[camera][stamp_ns] = event['received_ns']
-            sent.append(SentFrame(len(sent), stamp_ns, stamp_ns))
+            self._note_sent(camera, stamp_ns, stamp_ns)
+
+    def _note_sent(self, camera: str, bag_stamp_ns: int, stamp_ns: int) -> None:
+        sent, key = self.sent[camera], (camera, stamp_ns)
+        sent.append(SentFrame(len(sent), bag_stamp_ns, stamp_ns))
+        # The events of two processes: a label may be told of before its image.
+        if key not in self._sent_stamps:
+            self._answered += key in self._label_stamps
+        self._sent_stamps.add(key)
+
+    def _note_label(self, camera: str, label: ReceivedLabel) -> None:
+        key = (camera, label.stamp_ns)
+        self.labels[camera].append(label)
+        if key not in self._label_stamps:
+            self._answered += key in self._sent_stamps
+        self._label_stamps.add(key)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from upsnet_ros.core.pid_namespace import pid_namespace
+
 CAMERA = 'camera '
 
 Statuses = Mapping[str, Mapping[str, Any]]
@@ -93,7 +95,10 @@ def engine_of(statuses: Statuses) -> dict[str, str]:
 
 
 def local_process(statuses: Statuses) -> int | None:
-    """The id of the node's process; None where it is unknown, or on another computer."""
+    """The id of the node's process; None where unknown, or of another computer or container."""
     host, values = _values(statuses).get('memory', ('', {}))
     pid = values.get('process_id', '')
-    return int(pid) if host == socket.gethostname() and pid.isdecimal() else None
+    namespace = pid_namespace()
+    is_here = host == socket.gethostname() and namespace is not None
+    is_ours = is_here and values.get('pid_namespace') == namespace
+    return int(pid) if is_ours and pid.isdecimal() else None

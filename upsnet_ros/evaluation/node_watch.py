@@ -17,19 +17,22 @@ class NodeCost:
     """CPU and memory of the node.
 
     Attributes:
-        cpu_s: Seconds that its threads worked between the first and the last look.
+        cpu_s: Seconds that its threads worked between the first and the last look; None where it
+            was looked at once only.
         wall_s: Seconds between the two.
         peak_bytes: Largest resident memory since the start of the process.
     """
 
-    cpu_s: float
+    cpu_s: float | None
     wall_s: float
     peak_bytes: int | None
 
     @property
     def cpu_percent(self) -> float | None:
         """Of one core: 200 is two cores at work all the time; None within no time at all."""
-        return 100.0 * self.cpu_s / self.wall_s if self.wall_s > 0 else None
+        if self.cpu_s is None or self.wall_s <= 0:
+            return None
+        return 100.0 * self.cpu_s / self.wall_s
 
 
 class NodeWatch:
@@ -43,6 +46,11 @@ class NodeWatch:
         self._pid = pid
         self._looks: list[tuple[float, float]] = []
         self._peak = 0
+
+    def begin(self) -> None:
+        """Make this the first look."""
+        self._looks = []
+        self.look()
 
     def look(self) -> None:
         """Note what it has taken by now; a process that is gone leaves things as they were."""
@@ -69,5 +77,7 @@ class NodeWatch:
         """What it took from the first look to the last; None where there was none."""
         if not self._looks:
             return None
-        (begin, first), (end, last) = self._looks[0], self._looks[-1]
+        if len(self._looks) < 2:
+            return NodeCost(None, 0.0, self._peak or None)
+        (begin, first), (end, last) = self._looks
         return NodeCost(last - first, end - begin, self._peak or None)

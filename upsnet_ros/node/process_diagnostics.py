@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
+from upsnet_ros.core.pid_namespace import pid_namespace
 from upsnet_ros.node.diagnostics import NOT_AVAILABLE, status_message
 from upsnet_ros.node.process_memory import peak_resident_bytes, resident_bytes
 from upsnet_ros.node.supervisor import WorkerState
@@ -68,7 +69,8 @@ def memory_status(
 ) -> DiagnosticStatus:
     """Memory of the process, and of the device where the backend tells it; WARN over a limit.
 
-    Its hardware id is the computer, on which `process_id` says who can be looked at further.
+    Its hardware id is the computer, on which `process_id` says who can be looked at further by
+    those of the same `pid_namespace`: ids of a container mean others outside.
 
     Args:
         node: name of the node with its namespace.
@@ -83,6 +85,7 @@ def memory_status(
         'device_mib': _mebibytes(getattr(backend, 'device_memory_bytes', None)),
         'limit_mib': limit_mib or 'none',
         'process_id': os.getpid(),
+        'pid_namespace': pid_namespace() or NOT_AVAILABLE,
     }
     limit = f', limit {limit_mib} MiB' if limit_mib else ''
     message = f'{values["resident_mib"]} MiB in memory{limit}'

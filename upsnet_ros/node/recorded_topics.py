@@ -70,6 +70,11 @@ def diagnostics_topic() -> RecordedTopic:
     )
 
 
+def status_prefix(node: str = NODE) -> str:
+    """What the names of the node's own statuses on /diagnostics begin with; no slash first."""
+    return f'{node.strip("/")}: '
+
+
 def message_folder() -> Path:
     """The folder of this package's .msg files: in the source tree or in an installed share."""
     candidates = [Path(__file__).resolve().parents[2] / 'msg']

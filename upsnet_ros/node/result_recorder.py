@@ -12,9 +12,9 @@ keep the stamps of a recording, their age can only be told from when they came.
 
 Progress is told as one JSON object per line on standard output, `event` being one of: `ready`,
 `class_info` (`topic`), `label` and `image` (`topic`, `stamp_ns`, `received_ns`), `diagnostics`
-(`received_ns`, `statuses`: by name their `hardware_id` and `values`), `done` (`messages`,
-`clock_step_ms`: how far the system clock was moved against the steady one while recording),
-`error` (`message`). Recording ends when standard input is closed.
+(`received_ns`, `statuses`: the node's own, by name their `hardware_id` and `values`), `done`
+(`messages`, `clock_step_ms`: how far the system clock was moved against the steady one while
+recording), `error` (`message`). Recording ends when standard input is closed.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ from upsnet_ros.node.recorded_topics import (
     RecordedTopic,
     RecordingError,
     diagnostics_topic,
+    status_prefix,
     topics_of_camera,
     typestore_with_our_messages,
 )
@@ -73,7 +74,8 @@ class Arrival:
 class BagWriting:
     """A thread that appends arrivals to a bag and reports each of them."""
 
-    def __init__(self, output: Path, topics: list[RecordedTopic]) -> None:
+    def __init__(self, output: Path, topics: list[RecordedTopic], *, node: str = NODE) -> None:
+        self._node = node
         if output.exists():
             raise RecordingError(f'{output} exists already. Remove it or record elsewhere.')
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +104,7 @@ class BagWriting:
                 self._connections[arrival.topic.name], arrival.received_ns, arrival.data
             )
             self.messages += 1
-            tell(arrival)
+            tell(arrival, node=self._node)
 
     def close(self) -> int:
         """Write what is waiting, close the bag and return the number of its messages."""
@@ -112,7 +114,7 @@ class BagWriting:
         return self.messages
 
 
-def tell(arrival: Arrival) -> None:
+def tell(arrival: Arrival, *, node: str) -> None:
     """The event of a message, where it has one."""
     kind, topic = arrival.topic.kind, arrival.topic.name
     if kind == 'label':
@@ -121,14 +123,18 @@ def tell(arrival: Arrival) -> None:
         emit(event=kind, topic=topic)
     elif kind == 'diagnostics':
         message = deserialize_message(arrival.data, DiagnosticArray)
+        # Everything on the vehicle reports on this topic.
+        own = status_prefix(node)
         statuses = {
             status.name: {
                 'hardware_id': status.hardware_id,
                 'values': {entry.key: entry.value for entry in status.values},
             }
             for status in message.status
+            if status.name.startswith(own)
         }
-        emit(event=kind, received_ns=arrival.received_ns, statuses=statuses)
+        if statuses:
+            emit(event=kind, received_ns=arrival.received_ns, statuses=statuses)
 
 
 def tell_stamp(event: str, topic: str, data: bytes, received_ns: int) -> None:
@@ -186,9 +192,13 @@ def watch(node: Node, topic: str) -> None:
         tell_stamp('image', topic, data, time.time_ns())
 
     callback: Callable[[bytes], None] = note
-    node.create_subscription(
-        message_class, topic, callback, subscription_qos(latched=False), raw=True
+    # Best effort receives from every publisher, and `ros2 bag play` offers what was recorded.
+    profile = QoSProfile(
+        depth=QUEUE_DEPTH,
+        history=HistoryPolicy.KEEP_LAST,
+        reliability=ReliabilityPolicy.BEST_EFFORT,
     )
+    node.create_subscription(message_class, topic, callback, profile, raw=True)
 
 
 def spin_until(node: Node, finished: Event) -> None:
@@ -215,7 +225,7 @@ def record(options: argparse.Namespace) -> None:
     topics = [t for camera in options.cameras for t in topics_of_camera(camera, node=options.node)]
     topics.append(diagnostics_topic())
     node = rclpy.create_node('result_recorder')
-    writing = BagWriting(options.output, topics)
+    writing = BagWriting(options.output, topics, node=options.node)
     finished = Event()
     clock_distance = time.time_ns() - time.monotonic_ns()
     try:
