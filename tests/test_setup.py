@@ -247,7 +247,8 @@ def test_clean_keeps_data_and_trained_models() -> None:
     # Inside `make test` the first line is about the directory that make enters.
     (line,) = [line for line in answer.stdout.splitlines() if line.startswith('rm -rf')]
     removed = line.split()[2:]
-    assert set(removed) == {'.ros', 'out/demo', 'out/bench', '.pytest_cache', '.ruff_cache'}
+    outputs = {'out/demo', 'out/replay', 'out/bench'}
+    assert set(removed) == {'.ros', *outputs, '.pytest_cache', '.ruff_cache'}
 
 
 USER_VARIABLES = (
