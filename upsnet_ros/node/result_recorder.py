@@ -30,10 +30,12 @@ from threading import Event, Thread
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
+from rclpy.subscription import Subscription
 from rosbags.interfaces import (
     Connection,
     Qos,
@@ -191,14 +193,26 @@ def watch(node: Node, topic: str) -> None:
     def note(data: bytes) -> None:
         tell_stamp('image', topic, data, time.time_ns())
 
-    callback: Callable[[bytes], None] = note
-    # Best effort receives from every publisher, and `ros2 bag play` offers what was recorded.
-    profile = QoSProfile(
-        depth=QUEUE_DEPTH,
-        history=HistoryPolicy.KEEP_LAST,
-        reliability=ReliabilityPolicy.BEST_EFFORT,
-    )
-    node.create_subscription(message_class, topic, callback, profile, raw=True)
+    def read(reliability: ReliabilityPolicy, events: SubscriptionEventCallbacks) -> Subscription:
+        callback: Callable[[bytes], None] = note
+        profile = QoSProfile(
+            depth=QUEUE_DEPTH, history=HistoryPolicy.KEEP_LAST, reliability=reliability
+        )
+        return node.create_subscription(
+            message_class, topic, callback, profile, raw=True, event_callbacks=events
+        )
+
+    # `ros2 bag play` offers what was recorded. The reliable reader misses nothing of a reliable
+    # player and hears nothing of another one; then a best-effort reader takes its place.
+    def relax() -> None:
+        node.destroy_subscription(reliable)
+        node.destroy_guard_condition(relax_soon)
+        read(ReliabilityPolicy.BEST_EFFORT, SubscriptionEventCallbacks())
+
+    # An event's callback must not destroy the subscription that it belongs to.
+    relax_soon = node.create_guard_condition(relax)
+    events = SubscriptionEventCallbacks(incompatible_qos=lambda event: relax_soon.trigger())
+    reliable = read(ReliabilityPolicy.RELIABLE, events)
 
 
 def spin_until(node: Node, finished: Event) -> None:
