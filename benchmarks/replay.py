@@ -37,14 +37,14 @@ from rosbags.rosbag2 import (  # noqa: E402
 
 from training.synthetic.bag import write_bag  # noqa: E402
 from training.synthetic.drive import render_drive  # noqa: E402
+from upsnet_ros.bags.cameras import find_cameras  # noqa: E402
+from upsnet_ros.bags.joining import BagPart, ReplayStream  # noqa: E402
+from upsnet_ros.bags.reader import BagReader  # noqa: E402
 from upsnet_ros.core.structures import MASK_SIZE, NetworkOutput  # noqa: E402
-from upsnet_ros.evaluation.replay_bag import ReplayBag  # noqa: E402
-from upsnet_ros.evaluation.replay_cameras import find_cameras  # noqa: E402
 from upsnet_ros.evaluation.replay_evaluation import (  # noqa: E402
     ReplayOptions,
     evaluate_replay,
 )
-from upsnet_ros.evaluation.replay_stream import BagPart, ReplayStream  # noqa: E402
 from upsnet_ros.installed_files import default_model_path  # noqa: E402
 from upsnet_ros.manifest import ModelManifest  # noqa: E402
 from upsnet_ros.pipeline import PanopticPipeline  # noqa: E402
@@ -79,7 +79,7 @@ def bare_seconds(bag: Path) -> float:
 def our_seconds(bag: Path) -> float:
     """Time for the images of a bag joined with their ground truth, not decoded."""
     start = time.perf_counter()
-    with ReplayBag(bag) as opened:
+    with BagReader(bag) as opened:
         stream = ReplayStream(opened, find_cameras(opened), part=BagPart())
         joined = sum(frame.truth is not None for frame in stream)
     assert joined >= max(MEMORY_FRAMES)

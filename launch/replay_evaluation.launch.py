@@ -31,14 +31,14 @@ from launch.events.process import ProcessExited
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 
+from upsnet_ros.bags.cameras import find_cameras
+from upsnet_ros.bags.reader import BagReader
+from upsnet_ros.bags.truth import PANOPTIC, TRUTH_FORMATS
 from upsnet_ros.core.errors import ParameterError, UpsnetError
 from upsnet_ros.dds_profile import exported_profile, profile_variable
 from upsnet_ros.evaluation.live import options_of, parse_arguments
 from upsnet_ros.evaluation.live_player import PLAYERS
 from upsnet_ros.evaluation.live_settings import ROSBAG2
-from upsnet_ros.evaluation.replay_bag import ReplayBag
-from upsnet_ros.evaluation.replay_cameras import find_cameras
-from upsnet_ros.evaluation.replay_decoding import PANOPTIC, TRUTH_FORMATS
 from upsnet_ros.evaluation.requirements import Requirement
 from upsnet_ros.installed_files import default_model_path
 from upsnet_ros.node.parameters import NodeParameters
@@ -125,7 +125,7 @@ def check(given: dict[str, str]) -> tuple[list[str], bool]:
         for text in options.require:
             Requirement.parse(text)
         asked = options_of(options, model=options.model or default_model_path(), command='')
-        with ReplayBag(asked.bag) as bag:
+        with BagReader(asked.bag) as bag:
             cameras = find_cameras(bag, names=asked.cameras, truths=asked.truths)
         names = [camera.name for camera in cameras]
         NodeParameters(camera_names=names)

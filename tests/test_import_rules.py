@@ -20,6 +20,9 @@ PARTS = (
     'upsnet_ros',
     'upsnet_ros.msg',
     'upsnet_ros.core',
+    'upsnet_ros.images',
+    'upsnet_ros.bags',
+    'upsnet_ros.report',
     'upsnet_ros.manifest',
     'upsnet_ros.backends',
     'upsnet_ros.pipeline',
@@ -37,6 +40,10 @@ PARTS = (
 ALLOWED = {
     'upsnet_ros': set(),
     'upsnet_ros.core': set(),
+    'upsnet_ros.images': {'upsnet_ros.core'},
+    'upsnet_ros.bags': {'upsnet_ros.core', 'upsnet_ros.images', 'upsnet_ros.installed_files'},
+    # Pages, charts and tables know nothing of perception: anything can be told with them.
+    'upsnet_ros.report': set(),
     'upsnet_ros.manifest': {'upsnet_ros.core'},
     'upsnet_ros.backends': {'upsnet_ros.core', 'upsnet_ros.manifest'},
     'upsnet_ros.pipeline': {'upsnet_ros.core', 'upsnet_ros.manifest', 'upsnet_ros.backends'},
@@ -55,18 +62,23 @@ ALLOWED = {
     },
     'upsnet_ros.node': {
         'upsnet_ros.core',
+        'upsnet_ros.images',
+        'upsnet_ros.bags',
         'upsnet_ros.manifest',
         'upsnet_ros.pipeline',
         'upsnet_ros.installed_files',
         'upsnet_ros.dds_profile',
         'upsnet_ros.msg',
     },
+    # It starts the node's programs and never imports them.
     'upsnet_ros.evaluation': {
         'upsnet_ros.core',
+        'upsnet_ros.images',
+        'upsnet_ros.bags',
+        'upsnet_ros.report',
         'upsnet_ros.installed_files',
         'upsnet_ros.manifest',
         'upsnet_ros.pipeline',
-        'upsnet_ros.node',
     },
     'training.synthetic': {'upsnet_ros.core'},
     'training.engine': {
@@ -77,7 +89,7 @@ ALLOWED = {
         'training',
         'training.synthetic',
     },
-    'training': {'upsnet_ros.core', 'training.engine', 'training.synthetic'},
+    'training': {'upsnet_ros.core', 'upsnet_ros.report', 'training.engine', 'training.synthetic'},
 }
 # Only evaluation, export and the building of engines may also use the runtime around the network.
 TRAINING_WITH_RUNTIME = {

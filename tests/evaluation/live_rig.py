@@ -20,9 +20,9 @@ from tests.evaluation.small_drive import (
     stamp_of,
     truth_of,
 )
+from upsnet_ros.bags.topics import Bag
 from upsnet_ros.core.labels import cityscapes_label_set
 from upsnet_ros.core.panoptic_quality import PanopticQuality
-from upsnet_ros.evaluation.bag_topics import Bag
 from upsnet_ros.evaluation.node_process import NodeProcess, node_command
 from upsnet_ros.evaluation.replay_environment import replay_environment
 from upsnet_ros.evaluation.replay_frames import (

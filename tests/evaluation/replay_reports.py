@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.evaluation.frame_tables import SMALL_SET, random_labels
+from upsnet_ros.bags.reader import BagFacts
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.panoptic_quality import PanopticQuality
 from upsnet_ros.evaluation.label_iou import confusion_rows
@@ -22,7 +23,6 @@ from upsnet_ros.evaluation.replay_frames import (
     line_of,
 )
 from upsnet_ros.evaluation.replay_report import (
-    BagFacts,
     ModelFacts,
     ReplayReport,
     WorstFrame,

@@ -17,7 +17,7 @@ from tests.evaluation.blue_drive import SIZE, blue_image, png_row, raw_row
 from tests.evaluation.replay_bags import write_rows
 from tests.evaluation.small_drive import stamp_of
 from tests.fakes.tiny_model import write_tiny_model
-from upsnet_ros.evaluation.errors import EvaluationError
+from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.evaluation.label_files import label_path
 from upsnet_ros.evaluation.replay_evaluation import ReplayOptions, evaluate_replay
 from upsnet_ros.pipeline import PanopticPipeline

@@ -17,14 +17,14 @@ from tests.evaluation.small_drive import (
     write_bag,
     write_drive,
 )
-from upsnet_ros.evaluation.bag_topics import (
+from upsnet_ros.bags.topics import (
     Bag,
     StampedTopic,
     ground_truth_topic_of,
     image_topic_of,
 )
-from upsnet_ros.evaluation.errors import BagError
-from upsnet_ros.evaluation.image_messages import label_image
+from upsnet_ros.core.errors import BagError
+from upsnet_ros.images.messages import label_image
 
 
 def test_a_missing_bag_is_named(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.evaluation.frame_tables import CAR, ROAD, SKY, SMALL_SET
 from tests.evaluation.replay_reports import BAG, START_NS, random_records, record_of, write_replay
+from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.evaluation.comparison import compare_reports
 from upsnet_ros.evaluation.comparison_data import (
@@ -20,7 +21,6 @@ from upsnet_ros.evaluation.comparison_data import (
     write_comparison,
 )
 from upsnet_ros.evaluation.comparison_text import comparison_text, signed
-from upsnet_ros.evaluation.errors import EvaluationError
 from upsnet_ros.evaluation.paired_bootstrap import BootstrapOptions
 from upsnet_ros.evaluation.replay_report import read_report
 

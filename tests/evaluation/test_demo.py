@@ -23,8 +23,8 @@ from tests.evaluation.small_drive import (
     write_bag,
     write_drive,
 )
+from upsnet_ros.bags.topics import Bag
 from upsnet_ros.evaluation import live_replay
-from upsnet_ros.evaluation.bag_topics import Bag
 from upsnet_ros.evaluation.demo import main, remove_old_outputs
 
 FRAMES = 12

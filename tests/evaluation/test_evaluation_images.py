@@ -10,7 +10,7 @@ import pytest
 
 from tests.evaluation.small_drive import raw_image
 from upsnet_ros.core.errors import ImageError
-from upsnet_ros.evaluation.image_messages import camera_image, label_image
+from upsnet_ros.images.messages import camera_image, label_image
 
 IMAGE = 'sensor_msgs/msg/Image'
 BGR = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)

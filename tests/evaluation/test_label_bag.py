@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from rosbags.highlevel import AnyReader
 
+from upsnet_ros.bags.label_writer import LabelBag
+from upsnet_ros.bags.reader import BagReader
+from upsnet_ros.bags.topics import header_stamp_ns
+from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.labels import cityscapes_label_set
 from upsnet_ros.core.structures import Instance, PanopticResult
-from upsnet_ros.evaluation.bag_topics import header_stamp_ns
-from upsnet_ros.evaluation.errors import EvaluationError
-from upsnet_ros.evaluation.image_messages import label_image
-from upsnet_ros.evaluation.label_bag import LabelBag
-from upsnet_ros.evaluation.replay_bag import ReplayBag
+from upsnet_ros.images.messages import label_image
 
 LABELS = np.array([[0, 3329, 65535], [2560, 3330, 0]], np.uint16)
 RESULT = PanopticResult(
@@ -88,7 +88,7 @@ def test_the_class_table_comes_once_for_each_camera_and_is_latched(tmp_path: Pat
 
 
 def test_it_can_be_read_as_the_input_of_an_evaluation(tmp_path: Path) -> None:
-    with ReplayBag(write(tmp_path / 'labels')) as bag:
+    with BagReader(write(tmp_path / 'labels')) as bag:
         stamps = [header_stamp_ns(m.data) for m in bag.messages(['/front/panoptic/image'])]
         assert stamps == [3_000_000_007, 4_000_000_000] and bag.problems == []
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from upsnet_ros.evaluation.errors import EvaluationError
+from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.evaluation.label_files import label_path, write_label
 
 

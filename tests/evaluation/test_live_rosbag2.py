@@ -12,14 +12,14 @@ import pytest
 
 from tests.evaluation.live_rig import colour_node_command
 from tests.evaluation.small_drive import stamp_of, write_drive
+from upsnet_ros.bags.joining import BagPart
+from upsnet_ros.core.errors import ReplayError
 from upsnet_ros.evaluation import live_replay
-from upsnet_ros.evaluation.errors import ReplayError
 from upsnet_ros.evaluation.live import main
 from upsnet_ros.evaluation.live_player import choose_player, rosbag2_command
 from upsnet_ros.evaluation.live_settings import ROSBAG2, ReplaySettings
 from upsnet_ros.evaluation.replay_frames import FrameRecord, read_frames
 from upsnet_ros.evaluation.replay_report import read_report
-from upsnet_ros.evaluation.replay_stream import BagPart
 
 ROOT = Path(__file__).parents[2]
 STAND_IN = Path(__file__).with_name('ros2_stand_in.py')

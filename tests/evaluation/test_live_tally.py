@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.evaluation.small_drive import write_drive
+from upsnet_ros.core.errors import ReplayError
 from upsnet_ros.evaluation import live_replay
-from upsnet_ros.evaluation.errors import ReplayError
 from upsnet_ros.evaluation.frames import ReceivedLabel, SentFrame
 from upsnet_ros.evaluation.live_figures import live_speed
 from upsnet_ros.evaluation.live_settings import ReplayRecord, ReplaySettings

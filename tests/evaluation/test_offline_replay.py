@@ -16,10 +16,9 @@ from tests.evaluation.replay_bags import write_rows
 from tests.evaluation.small_drive import T, header, stamp_of
 from tests.fakes.fake_backend import FakeBackend, make_manifest
 from tests.fakes.tiny_model import write_tiny_model
-from upsnet_ros.core.errors import ImageError, ModelError
+from upsnet_ros.core.errors import EvaluationError, ImageError, ModelError
 from upsnet_ros.core.structures import NetworkOutput
 from upsnet_ros.evaluation import replay_evaluation
-from upsnet_ros.evaluation.errors import EvaluationError
 from upsnet_ros.evaluation.offline_replay import stage_workers
 from upsnet_ros.evaluation.replay_evaluation import ReplayOptions, evaluate_replay
 from upsnet_ros.evaluation.replay_report import ReplayReport

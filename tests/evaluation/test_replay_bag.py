@@ -24,11 +24,10 @@ from tests.evaluation.small_drive import (
     stamp_of,
     truth_of,
 )
-from upsnet_ros.core.errors import ImageError
-from upsnet_ros.evaluation.bag_topics import header_stamp_ns
-from upsnet_ros.evaluation.errors import BagError
-from upsnet_ros.evaluation.image_messages import camera_image, label_image
-from upsnet_ros.evaluation.replay_bag import ReplayBag
+from upsnet_ros.bags.reader import BagReader
+from upsnet_ros.bags.topics import header_stamp_ns
+from upsnet_ros.core.errors import BagError, ImageError
+from upsnet_ros.images.messages import camera_image, label_image
 
 FRAMES = 30
 DISTRIBUTIONS = (
@@ -62,7 +61,7 @@ def noise_rows(frames: int) -> list[Row]:
     ]
 
 
-def stamps(bag: ReplayBag, topic: str = IMAGE_TOPIC, **limits: int) -> list[int]:
+def stamps(bag: BagReader, topic: str = IMAGE_TOPIC, **limits: int) -> list[int]:
     return [header_stamp_ns(message.data) for message in bag.messages([topic], **limits)]
 
 
@@ -86,7 +85,7 @@ def test_bags_of_both_storages_are_read_however_packed(
     tmp_path: Path, storage: str, compression: str
 ) -> None:
     path = write_rows(tmp_path / 'bag', drive_rows(), storage=storage, compression=compression)
-    with ReplayBag(path) as bag:
+    with BagReader(path) as bag:
         assert stamps(bag) == all_stamps()
         assert bag.problems == []
         facts = bag.facts()
@@ -103,14 +102,14 @@ def test_the_definitions_of_every_distribution_are_read(
     tmp_path: Path, storage: str, distribution: Stores
 ) -> None:
     path = write_rows(tmp_path / 'bag', drive_rows(2), storage=storage, distribution=distribution)
-    with ReplayBag(path) as bag:
+    with BagReader(path) as bag:
         for message in bag.messages([IMAGE_TOPIC]):
             decoded = bag.decode(message.topic, message.data)
             assert camera_image(decoded, bag.topics[IMAGE_TOPIC]).shape == (96, 192, 3)
 
 
 def test_a_bag_without_definitions_is_read_by_the_standard_ones(tmp_path: Path) -> None:
-    with ReplayBag(write_old_sqlite(tmp_path / 'bag', drive_rows(3))) as bag:
+    with BagReader(write_old_sqlite(tmp_path / 'bag', drive_rows(3))) as bag:
         assert stamps(bag) == all_stamps(3)
         assert bag.problems == ['metadata.yaml is missing; `ros2 bag reindex` makes it anew']
         message = next(iter(bag.messages([IMAGE_TOPIC])))
@@ -122,14 +121,14 @@ def test_a_bag_without_definitions_is_read_by_the_standard_ones(tmp_path: Path) 
 def test_split_bags_are_read_in_the_order_of_time(tmp_path: Path, storage: str) -> None:
     # Eleven parts: by their names alone, part 10 would come before part 2.
     parts = [drive_rows(2, first=2 * n) for n in range(11)]
-    with ReplayBag(write_split(tmp_path / 'bag', parts, storage=storage)) as bag:
+    with BagReader(write_split(tmp_path / 'bag', parts, storage=storage)) as bag:
         assert stamps(bag) == all_stamps(22)
         assert bag.problems == [] and bag.count(IMAGE_TOPIC) == 22
 
 
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
 def test_a_part_of_the_time_is_read(tmp_path: Path, storage: str) -> None:
-    with ReplayBag(write_rows(tmp_path / 'bag', drive_rows(), storage=storage)) as bag:
+    with BagReader(write_rows(tmp_path / 'bag', drive_rows(), storage=storage)) as bag:
         limits = {'start_ns': stamp_of(10), 'stop_ns': stamp_of(13)}
         assert stamps(bag, **limits) == all_stamps()[10:13]
 
@@ -138,10 +137,10 @@ def test_a_part_of_the_time_is_read(tmp_path: Path, storage: str) -> None:
 def test_a_bag_without_metadata_is_read_all_the_same(tmp_path: Path, storage: str) -> None:
     path = write_rows(tmp_path / 'bag', drive_rows(), storage=storage)
     (path / 'metadata.yaml').unlink()
-    with ReplayBag(path) as bag:
+    with BagReader(path) as bag:
         assert stamps(bag) == all_stamps()
         assert 'metadata.yaml is missing' in bag.facts().problems[0]
-    with ReplayBag(storage_file(path)) as bag:
+    with BagReader(storage_file(path)) as bag:
         assert stamps(bag) == all_stamps()
 
 
@@ -149,7 +148,7 @@ def test_a_bag_without_metadata_is_read_all_the_same(tmp_path: Path, storage: st
 def test_damaged_metadata_is_told_of(tmp_path: Path, metadata: str) -> None:
     path = write_rows(tmp_path / 'bag', drive_rows(2))
     (path / 'metadata.yaml').write_text(metadata)
-    with ReplayBag(path) as bag:
+    with BagReader(path) as bag:
         assert stamps(bag) == all_stamps(2)
         assert 'metadata.yaml cannot be read' in bag.problems[0]
 
@@ -162,7 +161,7 @@ def test_what_is_left_of_a_cut_mcap_is_read_and_the_rest_counted(
     path = write_rows(tmp_path / 'bag', noise_rows(frames), compression=compression)
     whole = storage_file(path).stat().st_size
     cut(storage_file(path), 0.6)
-    with ReplayBag(path) as bag:
+    with BagReader(path) as bag:
         left = stamps(bag, TRUTH_TOPIC)
         assert left == all_stamps(frames)[: len(left)]
         # Whole chunks of a megabyte, before they are packed, are left.
@@ -179,7 +178,7 @@ def test_an_mcap_without_its_index_alone_is_read_whole(tmp_path: Path) -> None:
     file = storage_file(path)
     with file.open('r+b') as content:
         content.truncate(file.stat().st_size - 40)
-    with ReplayBag(path) as bag:
+    with BagReader(path) as bag:
         assert stamps(bag) == all_stamps()
         assert stamps(bag, start_ns=stamp_of(3), stop_ns=stamp_of(5)) == all_stamps()[3:5]
         assert '60 messages were found' in bag.problems[0]
@@ -188,7 +187,7 @@ def test_an_mcap_without_its_index_alone_is_read_whole(tmp_path: Path) -> None:
 def test_a_packed_file_that_is_cut_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     path = write_rows(tmp_path / 'bag', noise_rows(120), compression='file')
     cut(storage_file(path), 0.7)
-    with ReplayBag(path) as bag:
+    with BagReader(path) as bag:
         left = stamps(bag, TRUTH_TOPIC)
         assert 0 < len(left) < 120 and left == all_stamps(120)[: len(left)]
         assert 'cannot be unpacked to its end' in bag.problems[0]
@@ -200,7 +199,7 @@ def test_a_damaged_chunk_is_left_out(tmp_path: Path) -> None:
     content = bytearray(file.read_bytes())
     content[1_000_000:1_000_040] = b'\xff' * 40  # in the second of four chunks
     file.write_bytes(content[: len(content) - 40])
-    with ReplayBag(path) as bag:
+    with BagReader(path) as bag:
         left = stamps(bag, TRUTH_TOPIC)
         assert 60 < len(left) < 80 and left == sorted(left)
         assert (left[0], left[-1]) == (stamp_of(0), stamp_of(99))
@@ -215,7 +214,7 @@ def test_damage_that_the_index_hides_ends_the_file_not_the_bag(tmp_path: Path) -
     middle = len(content) // 2
     content[middle : middle + 4096] = b'\xff' * 4096
     file.write_bytes(content)
-    with ReplayBag(path) as bag:
+    with BagReader(path) as bag:
         left = stamps(bag)
         assert left[-5:] == all_stamps(65)[-5:] and 5 <= len(left) < 65
         assert 'bag_0.mcap breaks off after' in bag.facts().problems[0]
@@ -225,7 +224,7 @@ def test_a_cut_sqlite_file_is_left_out_and_the_others_are_read(tmp_path: Path) -
     parts = [drive_rows(5), drive_rows(5, first=5)]
     path = write_split(tmp_path / 'bag', parts, storage='sqlite3')
     cut(path / 'bag_0.db3', 0.5)
-    with ReplayBag(path) as bag:
+    with BagReader(path) as bag:
         assert stamps(bag) == all_stamps(10)[5:]
         assert 'bag_0.db3 cannot be read' in bag.problems[0]
         assert '10 of 20 messages are left' in bag.facts().problems[-1]
@@ -237,7 +236,7 @@ def test_a_missing_part_is_told_of(tmp_path: Path, storage: str) -> None:
     path = write_split(tmp_path / 'bag', parts, storage=storage)
     missing = next(iter(sorted(path.glob('bag_0*'))))
     missing.unlink()
-    with ReplayBag(path) as bag:
+    with BagReader(path) as bag:
         assert stamps(bag) == all_stamps(4)[2:]
         assert f'{missing.name}, which metadata.yaml names, is missing' in bag.problems
 
@@ -245,7 +244,7 @@ def test_a_missing_part_is_told_of(tmp_path: Path, storage: str) -> None:
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
 def test_a_bag_without_messages_is_refused(tmp_path: Path, storage: str) -> None:
     path = write_rows(tmp_path / 'bag', [], storage=storage)
-    with pytest.raises(BagError, match='holds no messages'), ReplayBag(path):
+    with pytest.raises(BagError, match='holds no messages'), BagReader(path):
         pass
 
 
@@ -257,30 +256,30 @@ def test_a_bag_of_which_nothing_is_left_is_refused(
     path = write_rows(tmp_path / 'bag', drive_rows(), storage=storage)
     cut(storage_file(path), share)
     with pytest.raises(BagError, match='nothing of .* can be read|holds no messages'):
-        with ReplayBag(path):
+        with BagReader(path):
             pass
 
 
 def test_what_is_no_bag_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BagError, match='no bag at'):
-        ReplayBag(tmp_path / 'nowhere')
+        BagReader(tmp_path / 'nowhere')
     with pytest.raises(BagError, match='no file of a rosbag2'):
-        ReplayBag(tmp_path)
+        BagReader(tmp_path)
     (tmp_path / 'notes.txt').write_text('x')
     with pytest.raises(BagError, match=r'expected \.mcap or \.db3'):
-        ReplayBag(tmp_path / 'notes.txt')
+        BagReader(tmp_path / 'notes.txt')
 
 
 def test_messages_in_a_journal_are_told_of(tmp_path: Path) -> None:
     path = write_rows(tmp_path / 'bag', drive_rows(2), storage='sqlite3')
     (path / 'bag.db3-wal').write_bytes(b'pages')
-    with ReplayBag(path) as bag:
+    with BagReader(path) as bag:
         assert 'bag.db3-wal holds messages' in bag.problems[0]
 
 
 @pytest.mark.parametrize('data', [b'', b'\x00\x01\x00\x00', b'\x00\x01\x00\x00' + b'\xff' * 60])
 def test_bytes_that_are_no_message_are_refused(tmp_path: Path, data: bytes) -> None:
-    with ReplayBag(write_rows(tmp_path / 'bag', drive_rows(1))) as bag:
+    with BagReader(write_rows(tmp_path / 'bag', drive_rows(1))) as bag:
         with pytest.raises(ImageError, match='are no sensor_msgs/msg/CompressedImage'):
             bag.decode(IMAGE_TOPIC, data)
 
@@ -291,6 +290,6 @@ def test_a_damaged_definition_gives_way_to_the_standard_one(tmp_path: Path) -> N
     content = file.read_bytes()
     assert content.count(b'string format') == 2
     file.write_bytes(content.replace(b'string format', b'?tring format'))
-    with ReplayBag(path) as bag:
+    with BagReader(path) as bag:
         message = next(iter(bag.messages([IMAGE_TOPIC])))
         assert bag.decode(message.topic, message.data).format == 'jpeg'

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from tests.evaluation.small_drive import raw_image
+from upsnet_ros.bags.truth import decode_truth, labels_of_instance_ids
 from upsnet_ros.core.errors import ImageError, LabelError
 from upsnet_ros.core.labels import UNKNOWN_LABEL, cityscapes_label_set
-from upsnet_ros.evaluation.image_messages import COMPRESSED_TYPE, camera_image
-from upsnet_ros.evaluation.replay_decoding import decode_truth, labels_of_instance_ids
+from upsnet_ros.images.messages import COMPRESSED_TYPE, camera_image
 
 LABEL_SET = cityscapes_label_set()
 RAW_TYPE = 'sensor_msgs/msg/Image'

@@ -23,14 +23,14 @@ from tests.evaluation.blue_drive import (
 from tests.evaluation.replay_bags import cut, storage_file, write_rows, write_split
 from tests.evaluation.small_drive import PERIOD, Row, stamp_of
 from tests.fakes.tiny_model import write_tiny_model
+from upsnet_ros.bags.joining import BagPart
+from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.labels import UNKNOWN_LABEL
 from upsnet_ros.core.panoptic_quality import PanopticQuality
-from upsnet_ros.evaluation.errors import EvaluationError
 from upsnet_ros.evaluation.label_files import label_path
 from upsnet_ros.evaluation.replay_evaluation import ReplayOptions, evaluate_replay
 from upsnet_ros.evaluation.replay_frames import FRAMES_FILE, FrameRecord, SkippedFrame, read_frames
 from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
-from upsnet_ros.evaluation.replay_stream import BagPart
 from upsnet_ros.pipeline import PanopticPipeline
 
 CAR = (13 << 8) + 1

@@ -15,8 +15,8 @@ from tests.evaluation.page_reader import ReadPage
 from tests.evaluation.replay_bags import write_rows
 from tests.evaluation.test_compared_labels import confused_model, truth_of
 from tests.fakes.tiny_model import write_tiny_model
+from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.evaluation.comparison_data import read_comparison
-from upsnet_ros.evaluation.errors import EvaluationError
 from upsnet_ros.evaluation.replay import main
 from upsnet_ros.evaluation.replay_places import model_names, model_places
 from upsnet_ros.evaluation.replay_report import read_report

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from upsnet_ros.evaluation.errors import ReplayError
+from upsnet_ros.core.errors import ReplayError
 from upsnet_ros.evaluation.event_process import EventProcess
 from upsnet_ros.evaluation.live_replay import ReplaySettings
 from upsnet_ros.evaluation.node_process import NodeProcess, node_command, peak_memory_bytes

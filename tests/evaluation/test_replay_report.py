@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from upsnet_ros.bags.reader import BagFacts
+from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.labels import cityscapes_label_set
 from upsnet_ros.core.panoptic_quality import PanopticQuality
-from upsnet_ros.evaluation.errors import EvaluationError
 from upsnet_ros.evaluation.replay_frames import (
     FRAMES_FILE,
     FrameRecord,
@@ -24,7 +25,6 @@ from upsnet_ros.evaluation.replay_frames import (
     read_header,
 )
 from upsnet_ros.evaluation.replay_report import (
-    BagFacts,
     CameraFigures,
     LatencyFigures,
     ModelFacts,

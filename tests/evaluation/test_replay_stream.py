@@ -16,11 +16,11 @@ from tests.evaluation.small_drive import (
     stamp_of,
     truth_of,
 )
-from upsnet_ros.evaluation.bag_topics import header_stamp_ns
-from upsnet_ros.evaluation.errors import BagError, EvaluationError
-from upsnet_ros.evaluation.replay_bag import ReplayBag
-from upsnet_ros.evaluation.replay_cameras import CameraTopics, camera_name, find_cameras
-from upsnet_ros.evaluation.replay_stream import BagPart, ReplayStream, StreamedFrame
+from upsnet_ros.bags.cameras import CameraTopics, camera_name, find_cameras
+from upsnet_ros.bags.joining import BagPart, ReplayStream, StreamedFrame
+from upsnet_ros.bags.reader import BagReader
+from upsnet_ros.bags.topics import header_stamp_ns
+from upsnet_ros.core.errors import BagError, EvaluationError
 
 CAMERA = CameraTopics('camera', IMAGE_TOPIC, TRUTH_TOPIC)
 IMAGE_TYPE = 'sensor_msgs/msg/CompressedImage'
@@ -35,7 +35,7 @@ def truth_row(index: int, *, recorded_ns: int | None = None, topic: str = TRUTH_
 def streamed(
     path: Path, *cameras: CameraTopics, look_ahead_bytes: int = 1 << 30, **part: object
 ) -> tuple[list[StreamedFrame], ReplayStream]:
-    with ReplayBag(path) as bag:
+    with BagReader(path) as bag:
         stream = ReplayStream(
             bag, cameras or (CAMERA,), part=BagPart(**part), look_ahead_bytes=look_ahead_bytes
         )
@@ -100,7 +100,7 @@ def test_parts_of_a_bag(tmp_path: Path) -> None:
     found, stream = streamed(path, stride=2, limit=3)
     assert [f.index for f in found] == [0, 2, 4]
     assert stream.truth_unmatched('camera') == 0
-    with ReplayBag(path) as bag:
+    with BagReader(path) as bag:
         part = BagPart(start_s=1.0, stride=5, limit=100)
         assert ReplayStream(bag, (CAMERA,), part=part).expected_frames() == 4
     assert streamed(path, start_s=99.0)[0] == []
@@ -134,7 +134,7 @@ def test_cameras_are_told_apart(tmp_path: Path) -> None:
             truth_row(index, topic='/right/ground_truth/panoptic/image'),
         ]
     path = write_rows(tmp_path / 'bag', rows)
-    with ReplayBag(path) as bag:
+    with BagReader(path) as bag:
         cameras = find_cameras(bag)
     assert [c.name for c in cameras] == ['left', 'right']
     found, _ = streamed(path, *cameras, limit=2)
@@ -174,7 +174,7 @@ def test_cameras_are_found_by_their_topics(tmp_path: Path) -> None:
         truth_row(0, topic='/b/ground_truth/panoptic/image'),
         truth_row(0, topic='/a/panoptic/image'),
     ]
-    with ReplayBag(write_rows(tmp_path / 'bag', rows)) as bag:
+    with BagReader(write_rows(tmp_path / 'bag', rows)) as bag:
         found = find_cameras(bag)
         assert [(c.name, c.images) for c in found] == [
             ('a', '/a/image_raw'),
@@ -213,13 +213,13 @@ def test_wrong_topics_are_refused_with_what_is_there(
         image_on('/b/image_raw/compressed'),
         ('/odom', 'std_msgs/msg/Header', 5, stamp),
     ]
-    with ReplayBag(write_rows(tmp_path / 'bag', rows)) as bag:
+    with BagReader(write_rows(tmp_path / 'bag', rows)) as bag:
         with pytest.raises(BagError, match=message):
             find_cameras(bag, names=names, truths=truths)
 
 
 def test_a_bag_without_images_is_refused(tmp_path: Path) -> None:
     row = ('/odom', 'std_msgs/msg/Header', 5, image_row(0)[3].header)
-    with ReplayBag(write_rows(tmp_path / 'bag', [row])) as bag:
+    with BagReader(write_rows(tmp_path / 'bag', [row])) as bag:
         with pytest.raises(BagError, match=r'no camera images .*/odom \(std_msgs/msg/Header\)'):
             find_cameras(bag)

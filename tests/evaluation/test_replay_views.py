@@ -12,16 +12,15 @@ from tests.evaluation.blue_drive import SIZE, blue_rows, truth_row
 from tests.evaluation.replay_bags import write_rows
 from tests.evaluation.small_drive import stamp_of
 from tests.fakes.tiny_model import write_tiny_model
-from upsnet_ros.core.errors import ParameterError
+from upsnet_ros.bags.views import find_views
+from upsnet_ros.core.errors import EvaluationError, ParameterError
 from upsnet_ros.core.image_view import WHOLE_UPRIGHT, ImageView
 from upsnet_ros.core.labels import UNKNOWN_LABEL
 from upsnet_ros.core.window import Window
 from upsnet_ros.evaluation.compare import main as compare
-from upsnet_ros.evaluation.errors import EvaluationError
 from upsnet_ros.evaluation.label_files import label_path
 from upsnet_ros.evaluation.replay import main as replay
 from upsnet_ros.evaluation.replay_report import read_report
-from upsnet_ros.evaluation.replay_views import find_views
 
 REGION = Window(8, 16, 56, 80)  # 16,8,64,48
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.evaluation.test_replay_report import FIGURES as BARE
-from upsnet_ros.evaluation.errors import EvaluationError
+from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.evaluation.replay_report import CameraFigures, LatencyFigures
 from upsnet_ros.evaluation.requirements import FIGURES, Requirement, failures
 

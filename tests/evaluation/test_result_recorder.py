@@ -17,8 +17,8 @@ from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 
 from tests.evaluation.small_drive import truth_of
-from upsnet_ros.evaluation.bag_topics import Bag
-from upsnet_ros.evaluation.image_messages import label_image
+from upsnet_ros.bags.topics import Bag
+from upsnet_ros.images.messages import label_image
 from upsnet_ros.msg import (
     PanopticClass,
     PanopticClassInfo,

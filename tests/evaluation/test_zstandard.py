@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from upsnet_ros.evaluation import zstandard
-from upsnet_ros.evaluation.cut_mcap import MAGIC, MESSAGE, CutMcap
-from upsnet_ros.evaluation.zstandard import decompress_zstd
+from upsnet_ros.bags import zstandard
+from upsnet_ros.bags.mcap_recovery import MAGIC, MESSAGE, CutMcap
+from upsnet_ros.bags.zstandard import decompress_zstd
 
 TEXT = bytes(range(256)) * 100
 packed = zstandard.zstd.compress

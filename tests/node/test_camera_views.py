@@ -3,10 +3,10 @@
 
 import pytest
 
+from upsnet_ros.core.camera_views import camera_views
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.core.image_view import WHOLE_UPRIGHT, ImageView
 from upsnet_ros.core.window import Window
-from upsnet_ros.node.camera_views import camera_views
 
 
 def test_each_camera_has_its_own_view() -> None:

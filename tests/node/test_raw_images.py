@@ -8,10 +8,10 @@ from sensor_msgs.msg import Image
 
 from tests.node.node_harness import image_message
 from upsnet_ros.core.errors import ImageError
+from upsnet_ros.images.limits import MAX_IMAGE_PIXELS
+from upsnet_ros.images.raw import LAYOUTS
 from upsnet_ros.node.conversions import image_to_bgr
-from upsnet_ros.node.image_limits import MAX_IMAGE_PIXELS
 from upsnet_ros.node.image_messages import message_data
-from upsnet_ros.node.raw_images import LAYOUTS
 
 BLUE, GREEN, RED = 10, 120, 240
 

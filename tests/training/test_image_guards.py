@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from upsnet_ros.core.errors import ImageError
-from upsnet_ros.node.jpeg_guard import checked_jpeg
-from upsnet_ros.node.png_guard import checked_png
+from upsnet_ros.images.jpeg_guard import checked_jpeg
+from upsnet_ros.images.png_guard import checked_png
 
 LIMIT = 100_000
 PIXELS = np.random.default_rng(8).integers(0, 256, (53, 71, 3), np.uint8)

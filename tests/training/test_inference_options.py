@@ -12,13 +12,13 @@ from tests.fakes.small_recipe import make_small_recipe
 from training.build import build_model
 from training.inference.assembly import TrainedNetwork, build_labeller
 from training.inference.fixed_input import FixedInput
+from training.inference.merge_heuristic import MergeHeuristic
 from training.inference.options import InferenceOptions
 from training.inference.predictor import Predictor
 from training.inference.views import View
 from training.models.detections import select_candidates, select_detections
 from training.recipe.recipe import Recipe
 from upsnet_ros.core.errors import ModelError, ParameterError
-from upsnet_ros.core.merge_heuristic import MergeHeuristic
 from upsnet_ros.core.panoptic_head import PanopticHead
 
 PLAIN = InferenceOptions()

@@ -12,6 +12,7 @@ import torch
 
 from tests.fakes.lively_network import lively_model, make_checkpoint, smooth_image
 from training.checkpoint import save_checkpoint
+from training.inference.merge_heuristic import MergeHeuristic
 from training.inference.network_output import to_network_output
 from training.inference.predictor import Predictor
 from training.inspect import inspect_checkpoint, main
@@ -23,7 +24,6 @@ from training.models.detections import select_detections
 from training.models.upsnet import UPSNet
 from training.recipe.recipe import Recipe
 from upsnet_ros.core.errors import ImageError, ModelError, ParameterError
-from upsnet_ros.core.merge_heuristic import MergeHeuristic
 from upsnet_ros.core.panoptic_head import PanopticHead
 
 PICTURES = ['input', 'pyramid', 'rpn', 'proposals', 'detections', 'candidates', 'semantic']

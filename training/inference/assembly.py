@@ -7,6 +7,7 @@ from typing import Any
 
 from training.inference.fixed_input import FixedInput
 from training.inference.labeller import Labeller
+from training.inference.merge_heuristic import MergeHeuristic
 from training.inference.options import InferenceOptions
 from training.inference.oracles import BOXES, CLASSES
 from training.inference.predictor import Predictor
@@ -18,7 +19,6 @@ from training.recipe.recipe import Recipe
 from training.torch_backend import TorchBackend
 from upsnet_ros.core.errors import ModelError, ParameterError
 from upsnet_ros.core.labels import LabelSet
-from upsnet_ros.core.merge_heuristic import MergeHeuristic
 from upsnet_ros.core.panoptic_head import PanopticHead
 
 HEURISTIC_PARAMETERS = (

@@ -65,6 +65,18 @@ class ParameterError(UpsnetError):
     """A parameter value that is impossible."""
 
 
+class BagError(UpsnetError):
+    """A bag that cannot be read, or that lacks a topic that is needed."""
+
+
+class ReplayError(UpsnetError):
+    """A live replay that could not be started or carried through."""
+
+
+class EvaluationError(UpsnetError):
+    """A replay whose results cannot be evaluated."""
+
+
 def shorten(value: object, *, limit: int = 120) -> str:
     """Return the value's representation, cut so that one bad field cannot flood a log."""
     text = repr(value)

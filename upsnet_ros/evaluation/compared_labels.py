@@ -15,19 +15,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from upsnet_ros.core.errors import UpsnetError
+from upsnet_ros.bags.cameras import find_cameras
+from upsnet_ros.bags.joining import BagPart, ReplayStream, StreamedFrame
+from upsnet_ros.bags.reader import BagReader
+from upsnet_ros.core.errors import EvaluationError, UpsnetError
 from upsnet_ros.core.overlay import draw_overlay
 from upsnet_ros.evaluation.comparison_data import ComparedFrame, ComparedReport, Comparison
-from upsnet_ros.evaluation.errors import EvaluationError
 from upsnet_ros.evaluation.frame_judge import FrameJudge
 from upsnet_ros.evaluation.frame_pictures import PICTURE_WIDTH, compared_picture
 from upsnet_ros.evaluation.offline_replay import LabelledFrame, OfflineReplay
 from upsnet_ros.evaluation.panels import fit_width
-from upsnet_ros.evaluation.replay_bag import ReplayBag
-from upsnet_ros.evaluation.replay_cameras import find_cameras
 from upsnet_ros.evaluation.replay_frames import FrameRecord
 from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
-from upsnet_ros.evaluation.replay_stream import BagPart, ReplayStream, StreamedFrame
 from upsnet_ros.evaluation.staged_pipeline import StagedPipeline
 from upsnet_ros.pipeline import PanopticPipeline
 
@@ -116,7 +115,7 @@ def _label_again(
 ) -> Iterator[LabelledFrame]:
     """The frames that are wanted, labelled as the report's evaluation did."""
     options = report.options
-    with ReplayBag(Path(report.bag.path)) as bag:
+    with BagReader(Path(report.bag.path)) as bag:
         cameras = find_cameras(
             bag,
             names=options['cameras'],

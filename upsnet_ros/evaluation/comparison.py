@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.evaluation.comparison_data import (
     ClassDifference,
@@ -21,7 +22,6 @@ from upsnet_ros.evaluation.comparison_data import (
     Difference,
     FrameCounts,
 )
-from upsnet_ros.evaluation.errors import EvaluationError
 from upsnet_ros.evaluation.frame_table import FrameTable
 from upsnet_ros.evaluation.paired_bootstrap import (
     BootstrapOptions,

@@ -9,8 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from upsnet_ros.core.errors import UpsnetError, shorten
-from upsnet_ros.evaluation.errors import EvaluationError
+from upsnet_ros.core.errors import EvaluationError, UpsnetError, shorten
 from upsnet_ros.evaluation.paired_bootstrap import BootstrapOptions
 
 COMPARISON_VERSION = 1

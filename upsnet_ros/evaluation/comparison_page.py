@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
+from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.evaluation.comparison_data import Comparison
 from upsnet_ros.evaluation.comparison_section import comparison_section
 from upsnet_ros.evaluation.comparison_text import (
@@ -18,7 +19,6 @@ from upsnet_ros.evaluation.comparison_text import (
     shown_totals,
     signed,
 )
-from upsnet_ros.evaluation.errors import EvaluationError
 from upsnet_ros.evaluation.frame_pictures import ComparedPictures, ReportFolder
 from upsnet_ros.evaluation.page_text import card, facts_table, html_text
 from upsnet_ros.evaluation.replay_report import read_report

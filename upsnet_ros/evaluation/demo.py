@@ -22,15 +22,14 @@ from types import FrameType
 import cv2
 from tqdm import tqdm
 
-from upsnet_ros.core.errors import UpsnetError
-from upsnet_ros.evaluation.bag_topics import Bag
+from upsnet_ros.bags.topics import Bag
+from upsnet_ros.core.errors import EvaluationError, UpsnetError
 from upsnet_ros.evaluation.contact_sheet import draw_contact_sheet
 from upsnet_ros.evaluation.drive_evaluation import (
     DriveEvaluation,
     OutputFolder,
     evaluate_drive,
 )
-from upsnet_ros.evaluation.errors import EvaluationError
 from upsnet_ros.evaluation.frames import JoinedFrames, join_by_stamp
 from upsnet_ros.evaluation.live_player import images_of
 from upsnet_ros.evaluation.live_replay import run_live_replay

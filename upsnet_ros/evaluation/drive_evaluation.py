@@ -12,16 +12,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from upsnet_ros.core.errors import ImageError
-from upsnet_ros.core.labels import LabelSet
-from upsnet_ros.core.panoptic_quality import PanopticQuality
-from upsnet_ros.evaluation.bag_topics import (
+from upsnet_ros.bags.topics import (
     Bag,
     StampedTopic,
     ground_truth_topic_of,
     image_topic_of,
 )
-from upsnet_ros.evaluation.errors import EvaluationError
+from upsnet_ros.core.errors import EvaluationError, ImageError
+from upsnet_ros.core.labels import LabelSet
+from upsnet_ros.core.panoptic_quality import PanopticQuality
 from upsnet_ros.evaluation.frame_scores import (
     FrameMaterial,
     FrameScore,
@@ -30,10 +29,10 @@ from upsnet_ros.evaluation.frame_scores import (
     score_frame,
 )
 from upsnet_ros.evaluation.frames import JoinedFrames
-from upsnet_ros.evaluation.image_messages import camera_image, label_image
 from upsnet_ros.evaluation.ordered_work import ordered_map
 from upsnet_ros.evaluation.panels import labels_panel, sweep_panel
 from upsnet_ros.evaluation.video import DriveVideo, MovingPicture, sweep_position
+from upsnet_ros.images.messages import camera_image, label_image
 
 WORKERS = 2
 SAMPLE_FRAMES = 6

@@ -14,7 +14,7 @@ from threading import Thread
 from types import TracebackType
 from typing import Any
 
-from upsnet_ros.evaluation.errors import ReplayError
+from upsnet_ros.core.errors import ReplayError
 from upsnet_ros.evaluation.node_process import last_lines
 from upsnet_ros.evaluation.parent_death import die_with_parent
 

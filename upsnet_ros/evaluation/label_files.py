@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from upsnet_ros.evaluation.errors import EvaluationError
+from upsnet_ros.core.errors import EvaluationError
 
 FOLDER = 'labels'
 # Label images are flat areas: the run-length strategy packs them as well as the default, faster.

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from upsnet_ros.core.errors import UpsnetError
-from upsnet_ros.evaluation.errors import EvaluationError
+from upsnet_ros.bags.joining import BagPart
+from upsnet_ros.core.errors import EvaluationError, UpsnetError
 from upsnet_ros.evaluation.live_evaluation import LiveOptions, Scored, evaluate_live
 from upsnet_ros.evaluation.live_player import AUTO, PLAYERS, choose_player
 from upsnet_ros.evaluation.live_replay import Progress
@@ -38,7 +38,6 @@ from upsnet_ros.evaluation.replay_arguments import (
     read_baseline,
 )
 from upsnet_ros.evaluation.replay_report import ReplayReport
-from upsnet_ros.evaluation.replay_stream import BagPart
 from upsnet_ros.evaluation.replay_summary import summary_text
 from upsnet_ros.evaluation.requirements import NAMES, Requirement, failures
 from upsnet_ros.installed_files import default_model_path

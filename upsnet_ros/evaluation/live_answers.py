@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from upsnet_ros.bags.topics import Bag, StampedTopic
 from upsnet_ros.core.labels import UNKNOWN_LABEL
 from upsnet_ros.core.structures import Instance, PanopticResult
-from upsnet_ros.evaluation.bag_topics import Bag, StampedTopic
-from upsnet_ros.evaluation.image_messages import label_image
 from upsnet_ros.evaluation.live_settings import ReplayRecord
+from upsnet_ros.images.messages import label_image
 
 TIMING = '/debug/{camera}/timing'
 # Fields of FrameTiming, by the name that the stage has in reports.

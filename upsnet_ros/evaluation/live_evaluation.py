@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from upsnet_ros.core.errors import ImageError, LabelError
-from upsnet_ros.evaluation.bag_topics import Bag
-from upsnet_ros.evaluation.errors import EvaluationError
+from upsnet_ros.bags.cameras import CameraTopics, find_cameras
+from upsnet_ros.bags.joining import BagPart, ReplayStream, StreamedFrame
+from upsnet_ros.bags.reader import BagReader
+from upsnet_ros.bags.topics import Bag
+from upsnet_ros.bags.truth import PANOPTIC, decode_truth
+from upsnet_ros.core.errors import EvaluationError, ImageError, LabelError
 from upsnet_ros.evaluation.frame_judge import FrameJudge
-from upsnet_ros.evaluation.image_messages import camera_image
 from upsnet_ros.evaluation.live_answers import LiveAnswer, LiveAnswers
 from upsnet_ros.evaluation.live_figures import live_speed
 from upsnet_ros.evaluation.live_player import images_of, topics_to_play
@@ -24,9 +26,6 @@ from upsnet_ros.evaluation.live_replay import Progress, run_live_replay
 from upsnet_ros.evaluation.live_settings import OWN, ReplayRecord, ReplaySettings
 from upsnet_ros.evaluation.machine import describe_machine
 from upsnet_ros.evaluation.node_process import last_lines
-from upsnet_ros.evaluation.replay_bag import ReplayBag
-from upsnet_ros.evaluation.replay_cameras import CameraTopics, find_cameras
-from upsnet_ros.evaluation.replay_decoding import PANOPTIC, decode_truth
 from upsnet_ros.evaluation.replay_frames import (
     FRAMES_FILE,
     FrameLine,
@@ -36,10 +35,10 @@ from upsnet_ros.evaluation.replay_frames import (
 )
 from upsnet_ros.evaluation.replay_journal import LIVE_FOLDER, ReplayJournal
 from upsnet_ros.evaluation.replay_report import ModelFacts, ReplayReport, write_report
-from upsnet_ros.evaluation.replay_stream import BagPart, ReplayStream, StreamedFrame
 from upsnet_ros.evaluation.replay_tally import NO_LABEL
 from upsnet_ros.evaluation.replay_totals import add_up
 from upsnet_ros.evaluation.worst_pictures import WorstPictures
+from upsnet_ros.images.messages import camera_image
 from upsnet_ros.manifest import ModelManifest
 
 Scored = Callable[[int, int], None]
@@ -103,7 +102,7 @@ def evaluate_live(options: LiveOptions, *, played: Progress, scored: Scored) -> 
         EvaluationError: the output belongs to something else, or no image was labelled.
     """
     manifest = ModelManifest.load(options.model)
-    with ReplayBag(options.bag) as bag:
+    with BagReader(options.bag) as bag:
         cameras = find_cameras(bag, names=options.cameras, truths=options.truths)
         run = _Run(options, manifest, bag, cameras)
         # Refused before what an earlier run left is thrown away.
@@ -123,7 +122,7 @@ class _Run:
         self,
         options: LiveOptions,
         manifest: ModelManifest,
-        bag: ReplayBag,
+        bag: BagReader,
         cameras: tuple[CameraTopics, ...],
     ) -> None:
         self._options = options

@@ -12,8 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
-from upsnet_ros.evaluation.bag_topics import Bag, image_topic_of
-from upsnet_ros.evaluation.errors import ReplayError
+from upsnet_ros.bags.topics import Bag, image_topic_of
+from upsnet_ros.core.errors import ReplayError
 from upsnet_ros.evaluation.event_process import Event, EventProcess
 from upsnet_ros.evaluation.live_settings import OWN, ROSBAG2, ReplaySettings
 from upsnet_ros.evaluation.node_process import NodeProcess

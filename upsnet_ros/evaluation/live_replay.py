@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
-from upsnet_ros.evaluation.bag_topics import Bag
-from upsnet_ros.evaluation.errors import ReplayError
+from upsnet_ros.bags.topics import Bag
+from upsnet_ros.core.errors import ReplayError
 from upsnet_ros.evaluation.event_process import EventProcess
 from upsnet_ros.evaluation.live_player import Player, images_of, start_player, topics_to_play
 from upsnet_ros.evaluation.live_settings import ReplayRecord, ReplaySettings

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from upsnet_ros.evaluation.errors import ReplayError
+from upsnet_ros.core.errors import ReplayError
 from upsnet_ros.evaluation.frames import ReceivedLabel, SentFrame
 from upsnet_ros.evaluation.node_counters import Counters
 from upsnet_ros.evaluation.node_watch import NodeCost

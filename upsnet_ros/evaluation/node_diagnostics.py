@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from upsnet_ros.evaluation.bag_topics import Bag
+from upsnet_ros.bags.topics import Bag
 
 DIAGNOSTICS_TOPIC = '/diagnostics'
 STAGES = ('preprocess', 'inference', 'panoptic_head', 'total')

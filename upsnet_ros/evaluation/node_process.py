@@ -14,7 +14,7 @@ from types import TracebackType
 
 import psutil
 
-from upsnet_ros.evaluation.errors import ReplayError
+from upsnet_ros.core.errors import ReplayError
 from upsnet_ros.evaluation.parent_death import die_with_parent
 
 LOG_LINES_SHOWN = 25

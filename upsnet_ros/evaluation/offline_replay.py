@@ -16,17 +16,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from upsnet_ros.bags.cameras import CameraTopics
+from upsnet_ros.bags.joining import StreamedFrame
+from upsnet_ros.bags.reader import BagReader
+from upsnet_ros.bags.truth import decode_truth
 from upsnet_ros.core.errors import ImageError, LabelError, ModelError
 from upsnet_ros.core.structures import PanopticResult
 from upsnet_ros.evaluation.frame_judge import FrameJudge
-from upsnet_ros.evaluation.image_messages import camera_image
-from upsnet_ros.evaluation.replay_bag import ReplayBag
-from upsnet_ros.evaluation.replay_cameras import CameraTopics
-from upsnet_ros.evaluation.replay_decoding import decode_truth
 from upsnet_ros.evaluation.replay_frames import FrameRecord, SkippedFrame
-from upsnet_ros.evaluation.replay_stream import StreamedFrame
 from upsnet_ros.evaluation.stage_threads import staged
 from upsnet_ros.evaluation.staged_pipeline import Answer, PlacedImage, StagedPipeline
+from upsnet_ros.images.messages import camera_image
 
 MOST_WORKERS = 4
 
@@ -105,7 +105,7 @@ class OfflineReplay:
         network: what the network took, so far.
     """
 
-    bag: ReplayBag
+    bag: BagReader
     cameras: tuple[CameraTopics, ...]
     stages: StagedPipeline
     judge: FrameJudge

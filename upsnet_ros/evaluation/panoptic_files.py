@@ -16,8 +16,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.labels import INSTANCE_BITS, UNKNOWN_LABEL, LabelSet
-from upsnet_ros.evaluation.errors import EvaluationError
 from upsnet_ros.evaluation.label_files import PNG_FLAGS, camera_in_a_file_name
 
 FOLDER = 'panoptic'

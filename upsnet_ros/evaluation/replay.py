@@ -19,12 +19,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from upsnet_ros.core.errors import UpsnetError
+from upsnet_ros.bags.joining import BagPart
+from upsnet_ros.core.errors import EvaluationError, UpsnetError
 from upsnet_ros.evaluation.compared_labels import write_compared_pictures
 from upsnet_ros.evaluation.comparison import compare_reports
 from upsnet_ros.evaluation.comparison_data import COMPARISON_FILE, write_comparison
 from upsnet_ros.evaluation.comparison_text import comparison_text
-from upsnet_ros.evaluation.errors import EvaluationError
 from upsnet_ros.evaluation.models_page import write_models_page
 from upsnet_ros.evaluation.paired_bootstrap import BootstrapOptions
 from upsnet_ros.evaluation.replay_arguments import (
@@ -46,7 +46,6 @@ from upsnet_ros.evaluation.replay_places import (
     refuse_unlike_models,
 )
 from upsnet_ros.evaluation.replay_report import ReplayReport
-from upsnet_ros.evaluation.replay_stream import BagPart
 from upsnet_ros.evaluation.replay_summary import summary_text
 from upsnet_ros.evaluation.requirements import (
     FIGURES,

@@ -9,8 +9,8 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from upsnet_ros.evaluation.errors import EvaluationError
-from upsnet_ros.evaluation.replay_decoding import PANOPTIC, TRUTH_FORMATS
+from upsnet_ros.bags.truth import PANOPTIC, TRUTH_FORMATS
+from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.evaluation.replay_report import read_report
 
 FAILED, REQUIREMENT_MISSED, INTERRUPTED = 1, 2, 130

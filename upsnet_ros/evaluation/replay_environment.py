@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from upsnet_ros.evaluation.errors import ReplayError
+from upsnet_ros.core.errors import ReplayError
 from upsnet_ros.installed_files import share_folders
 
 # Fast DDS derives its ports from the domain; above 101 they fall among Linux's ephemeral ones.

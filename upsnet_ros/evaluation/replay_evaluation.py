@@ -11,10 +11,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from upsnet_ros.bags.cameras import CameraTopics, find_cameras
+from upsnet_ros.bags.joining import BagPart, ReplayStream
+from upsnet_ros.bags.label_writer import LabelBag
+from upsnet_ros.bags.reader import BagReader
+from upsnet_ros.bags.truth import PANOPTIC
+from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.image_view import ImageView, describe_region
-from upsnet_ros.evaluation.errors import EvaluationError
 from upsnet_ros.evaluation.frame_judge import FrameJudge
-from upsnet_ros.evaluation.label_bag import LabelBag
 from upsnet_ros.evaluation.label_files import write_label
 from upsnet_ros.evaluation.machine import describe_machine
 from upsnet_ros.evaluation.offline_replay import (
@@ -24,9 +28,6 @@ from upsnet_ros.evaluation.offline_replay import (
     stage_workers,
 )
 from upsnet_ros.evaluation.panoptic_files import PanopticFiles
-from upsnet_ros.evaluation.replay_bag import ReplayBag
-from upsnet_ros.evaluation.replay_cameras import CameraTopics, find_cameras
-from upsnet_ros.evaluation.replay_decoding import PANOPTIC
 from upsnet_ros.evaluation.replay_frames import FRAMES_FILE, FrameRecord, read_frames
 from upsnet_ros.evaluation.replay_journal import ReplayJournal
 from upsnet_ros.evaluation.replay_report import (
@@ -35,7 +36,6 @@ from upsnet_ros.evaluation.replay_report import (
     rounded,
     write_report,
 )
-from upsnet_ros.evaluation.replay_stream import BagPart, ReplayStream
 from upsnet_ros.evaluation.replay_totals import add_up
 from upsnet_ros.evaluation.staged_pipeline import StagedPipeline
 from upsnet_ros.evaluation.worst_pictures import WorstPictures
@@ -105,7 +105,7 @@ def evaluate_replay(
         EvaluationError: the output belongs to something else, or no image could be labelled.
         ModelError: the network failed.
     """
-    with ReplayBag(options.bag) as bag:
+    with BagReader(options.bag) as bag:
         cameras = find_cameras(
             bag,
             names=options.cameras,
@@ -128,7 +128,7 @@ class _Run:
         self,
         options: ReplayOptions,
         pipeline: PanopticPipeline,
-        bag: ReplayBag,
+        bag: BagReader,
         cameras: tuple[CameraTopics, ...],
         stream: ReplayStream,
     ) -> None:

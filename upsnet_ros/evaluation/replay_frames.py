@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from upsnet_ros.evaluation.errors import EvaluationError
+from upsnet_ros.core.errors import EvaluationError
 
 FRAMES_VERSION = 1
 FRAMES_FILE = 'frames.jsonl'

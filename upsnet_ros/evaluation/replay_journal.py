@@ -10,8 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from upsnet_ros.core.errors import shorten
-from upsnet_ros.evaluation.errors import EvaluationError
+from upsnet_ros.core.errors import EvaluationError, shorten
 from upsnet_ros.evaluation.replay_frames import (
     FRAMES_FILE,
     FrameLine,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from upsnet_ros.evaluation.errors import EvaluationError
+from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.evaluation.replay_frames import FRAMES_FILE
 from upsnet_ros.evaluation.replay_report import REPORT_FILE
 from upsnet_ros.manifest import ModelManifest

@@ -13,34 +13,15 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from upsnet_ros.core.errors import LabelError, shorten
+from upsnet_ros.bags.reader import BagFacts
+from upsnet_ros.core.errors import EvaluationError, LabelError, shorten
 from upsnet_ros.core.labels import LabelSet
-from upsnet_ros.evaluation.errors import EvaluationError
 
 SCHEMA_VERSION = 1
 REPORT_FILE = 'report.json'
 KINDS = ('offline', 'live')
 
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class BagFacts:
-    """The bag that was replayed.
-
-    Attributes:
-        path: its folder or file.
-        storage: `mcap` or `sqlite3`.
-        duration_s: from its first to its last message [s].
-        messages: number of its messages; None where a damaged bag does not say.
-        problems: what kept parts of it from being read, in words.
-    """
-
-    path: str
-    storage: str
-    duration_s: float
-    messages: int | None
-    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from upsnet_ros.core.errors import LabelError
+from upsnet_ros.core.errors import EvaluationError, LabelError
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.panoptic_quality import PanopticQuality
-from upsnet_ros.evaluation.errors import EvaluationError
 from upsnet_ros.evaluation.frame_table import FrameTable
 from upsnet_ros.evaluation.replay_frames import FRAMES_FILE, FrameRecord, read_frames
 

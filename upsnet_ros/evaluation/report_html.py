@@ -14,11 +14,11 @@ from string import Template
 import cv2
 import numpy as np
 
+from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.evaluation.class_table import class_tables
 from upsnet_ros.evaluation.contact_sheet import row_caption
 from upsnet_ros.evaluation.drive_evaluation import DriveEvaluation, Shown
-from upsnet_ros.evaluation.errors import EvaluationError
 from upsnet_ros.evaluation.panels import (
     UNKNOWN_BGR,
     WRONG_BGR,

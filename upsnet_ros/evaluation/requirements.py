@@ -10,8 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from upsnet_ros.core.errors import shorten
-from upsnet_ros.evaluation.errors import EvaluationError
+from upsnet_ros.core.errors import EvaluationError, shorten
 from upsnet_ros.evaluation.replay_report import CameraFigures, Json
 
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {

@@ -18,7 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from upsnet_ros.evaluation.errors import EvaluationError
+from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.evaluation.panels import fit_width
 
 CODECS = (('VP80', '.webm'), ('mp4v', '.mp4'))

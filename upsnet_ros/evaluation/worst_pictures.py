@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.labels import LabelSet
-from upsnet_ros.evaluation.errors import EvaluationError
 from upsnet_ros.evaluation.frame_scores import FrameMaterial
 from upsnet_ros.evaluation.frames import FrameOutcome, SentFrame
 from upsnet_ros.evaluation.label_files import camera_in_a_file_name

@@ -7,9 +7,9 @@ from __future__ import annotations
 import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
-from upsnet_ros.node.compressed_images import decode_compressed
-from upsnet_ros.node.image_limits import MAX_IMAGE_PIXELS
-from upsnet_ros.node.raw_images import decode_raw
+from upsnet_ros.images.compressed import decode_compressed
+from upsnet_ros.images.limits import MAX_IMAGE_PIXELS
+from upsnet_ros.images.raw import decode_raw
 
 
 def image_to_bgr(

@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass, fields
 from typing import Any
 
+from upsnet_ros.core.camera_views import camera_views
 from upsnet_ros.core.errors import ParameterError
-from upsnet_ros.node.camera_views import camera_views
-from upsnet_ros.node.image_limits import MAX_IMAGE_PIXELS
+from upsnet_ros.images.limits import MAX_IMAGE_PIXELS
 from upsnet_ros.node.parameter_rule import ParameterRule, parameter
 
 CAMERA_NAME = re.compile(r'[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*')

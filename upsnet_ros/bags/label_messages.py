@@ -10,9 +10,9 @@ import numpy as np
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
+from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.labels import INSTANCE_BITS, UNKNOWN_LABEL, VOID_CLASS, LabelSet
 from upsnet_ros.core.structures import Instance, PanopticResult
-from upsnet_ros.evaluation.errors import EvaluationError
 from upsnet_ros.installed_files import find_installed
 
 IMAGE = 'sensor_msgs/msg/Image'

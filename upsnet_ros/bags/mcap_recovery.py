@@ -19,8 +19,8 @@ from zlib import crc32
 
 from lz4.frame import LZ4FrameDecompressor
 
-from upsnet_ros.evaluation.errors import BagError
-from upsnet_ros.evaluation.zstandard import LARGEST_CONTENT, decompress_zstd
+from upsnet_ros.bags.zstandard import LARGEST_CONTENT, decompress_zstd
+from upsnet_ros.core.errors import BagError
 
 MAGIC = b'\x89MCAP0\r\n'
 SCHEMA, CHANNEL, MESSAGE, CHUNK, DATA_END = 0x03, 0x04, 0x05, 0x06, 0x0F

@@ -8,16 +8,13 @@ Written for NumPy rather than taken from cv_bridge, whose compiled part fails un
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import cv2
 import numpy as np
 
 from upsnet_ros.core.errors import ImageError
-from upsnet_ros.node.image_limits import check_image_size
-
-if TYPE_CHECKING:  # bags hold the same messages, and are read where there is no ROS
-    from sensor_msgs.msg import Image
+from upsnet_ros.images.limits import check_image_size
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,7 @@ LAYOUTS = {
 }
 
 
-def decode_raw(message: Image, *, max_pixels: int) -> np.ndarray:
+def decode_raw(message: Any, *, max_pixels: int) -> np.ndarray:
     """The picture of a raw image message.
 
     Args:
@@ -124,7 +121,7 @@ def decode_raw(message: Image, *, max_pixels: int) -> np.ndarray:
     return values if layout.to_bgr is None else cv2.cvtColor(values, layout.to_bgr)  # [H, W, 3]
 
 
-def _check_sides(message: Image, layout: PixelLayout) -> None:
+def _check_sides(message: Any, layout: PixelLayout) -> None:
     """Raises ImageError for a width or height that the encoding cannot have."""
     if min(message.width, message.height) < layout.least_side:
         raise ImageError(
@@ -140,7 +137,7 @@ def _check_sides(message: Image, layout: PixelLayout) -> None:
             )
 
 
-def _check_memory(message: Image, layout: PixelLayout) -> None:
+def _check_memory(message: Any, layout: PixelLayout) -> None:
     """Raises ImageError unless step and amount of data fit the size."""
     row_bytes = layout.row_bytes(message.width)
     if message.step < row_bytes:
@@ -158,7 +155,7 @@ def _check_memory(message: Image, layout: PixelLayout) -> None:
         )
 
 
-def _values(message: Image, layout: PixelLayout) -> np.ndarray:
+def _values(message: Any, layout: PixelLayout) -> np.ndarray:
     """The 8-bit values of a raw image without the padding of its rows: [rows, W, channels]."""
     height = layout.rows(message.height)
     rows = np.frombuffer(message.data, dtype=np.uint8).reshape(height, message.step)

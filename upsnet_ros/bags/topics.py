@@ -14,7 +14,7 @@ from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.interfaces import Connection
 from rosbags.typesys import Stores, get_typestore
 
-from upsnet_ros.evaluation.errors import BagError
+from upsnet_ros.core.errors import BagError
 
 NANOSECONDS = 1_000_000_000
 STAMP_OFFSET = 4  # after CDR's encapsulation header; the types read here begin with a Header

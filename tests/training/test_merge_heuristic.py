@@ -12,10 +12,10 @@ import pytest
 from tests.core.reference_panoptic_head import bilinear
 from tests.core.test_mask_pasting import literal_mask
 from tests.fakes.network_output import make_label_set, make_output, random_output
+from training.inference.merge_heuristic import MergeHeuristic
 from upsnet_ros.core.errors import ModelError, ParameterError
 from upsnet_ros.core.geometry import InputGeometry
 from upsnet_ros.core.labels import UNKNOWN_LABEL, LabelSet
-from upsnet_ros.core.merge_heuristic import MergeHeuristic
 from upsnet_ros.core.structures import NetworkOutput, PanopticResult
 
 UNKNOWN = -1

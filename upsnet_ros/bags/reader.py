@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -18,17 +19,34 @@ from typing import Any, NamedTuple
 from rosbags.typesys import get_typestore
 from rosbags.typesys.store import Typestore
 
-from upsnet_ros.core.errors import ImageError
-from upsnet_ros.evaluation.bag_definitions import (
+from upsnet_ros.bags.definitions import (
     STANDARD,
     defined_store,
     refuse_other_fields,
 )
-from upsnet_ros.evaluation.bag_storage import STORAGES, StorageFile, find_files, open_file
-from upsnet_ros.evaluation.errors import BagError
-from upsnet_ros.evaluation.replay_report import BagFacts
+from upsnet_ros.bags.storage import STORAGES, StorageFile, find_files, open_file
+from upsnet_ros.core.errors import BagError, ImageError
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class BagFacts:
+    """The bag that was replayed.
+
+    Attributes:
+        path: its folder or file.
+        storage: `mcap` or `sqlite3`.
+        duration_s: from its first to its last message [s].
+        messages: number of its messages; None where a damaged bag does not say.
+        problems: what kept parts of it from being read, in words.
+    """
+
+    path: str
+    storage: str
+    duration_s: float
+    messages: int | None
+    problems: tuple[str, ...] = ()
 
 
 class BagMessage(NamedTuple):
@@ -39,7 +57,7 @@ class BagMessage(NamedTuple):
     data: bytes
 
 
-class ReplayBag:
+class BagReader:
     """An opened bag. Use it as a context manager; one thread reads it at a time.
 
     Attributes:
@@ -62,7 +80,7 @@ class ReplayBag:
         self._files: list[StorageFile] = []
         self._stores: dict[str, Typestore] = {}
 
-    def __enter__(self) -> ReplayBag:
+    def __enter__(self) -> BagReader:
         """Open the files.
 
         Raises:

@@ -15,7 +15,7 @@ from upsnet_ros.core.labels import (
     VOID_CLASS,
     LabelSet,
 )
-from upsnet_ros.evaluation.image_messages import COMPRESSED_TYPE, label_image
+from upsnet_ros.images.messages import COMPRESSED_TYPE, label_image
 
 PANOPTIC, INSTANCE_IDS = 'panoptic', 'instance_ids'
 TRUTH_FORMATS = (PANOPTIC, INSTANCE_IDS)

@@ -9,8 +9,8 @@ import logging
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
+from upsnet_ros.bags.topics import IMAGE_TYPES
 from upsnet_ros.core.errors import ImageError
-from upsnet_ros.evaluation.bag_topics import IMAGE_TYPES
 
 logger = logging.getLogger(__name__)
 

@@ -19,10 +19,7 @@ from rosbags.interfaces import (
 )
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
-from upsnet_ros.core.labels import LabelSet
-from upsnet_ros.core.structures import PanopticResult
-from upsnet_ros.evaluation.errors import EvaluationError
-from upsnet_ros.evaluation.label_messages import (
+from upsnet_ros.bags.label_messages import (
     CLASS_INFO,
     DETECTIONS,
     IMAGE,
@@ -30,6 +27,9 @@ from upsnet_ros.evaluation.label_messages import (
     LabelMessages,
     label_typestore,
 )
+from upsnet_ros.core.errors import EvaluationError
+from upsnet_ros.core.labels import LabelSet
+from upsnet_ros.core.structures import PanopticResult
 
 UNLIMITED = QosTime(sec=2147483647, nsec=4294967295)
 

@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass, field
 
 from upsnet_ros.core.errors import ImageError
-from upsnet_ros.node.image_limits import check_image_size
+from upsnet_ros.images.limits import check_image_size
 
 JPEG_START = b'\xff\xd8'
 _END, _SCAN = 0xD9, 0xDA

@@ -14,9 +14,9 @@ import yaml
 from rosbags.interfaces import MessageDefinitionFormat
 from rosbags.rosbag2 import Reader
 
-from upsnet_ros.evaluation.cut_mcap import CutMcap
-from upsnet_ros.evaluation.errors import BagError
-from upsnet_ros.evaluation.zstandard import ZSTD_MAGIC, decompress_zstd, unpack_zstd
+from upsnet_ros.bags.mcap_recovery import CutMcap
+from upsnet_ros.bags.zstandard import ZSTD_MAGIC, decompress_zstd, unpack_zstd
+from upsnet_ros.core.errors import BagError
 
 METADATA = 'metadata.yaml'
 STORAGES = {'.mcap': 'mcap', '.db3': 'sqlite3'}

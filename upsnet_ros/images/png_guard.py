@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Iterator
 
 from upsnet_ros.core.errors import ImageError
-from upsnet_ros.node.image_limits import check_image_size
+from upsnet_ros.images.limits import check_image_size
 
 PNG_START = b'\x89PNG\r\n\x1a\n'
 _HEADER_BYTES = 13

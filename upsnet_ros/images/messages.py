@@ -10,9 +10,9 @@ from typing import Protocol
 import numpy as np
 
 from upsnet_ros.core.errors import ImageError
-from upsnet_ros.node.compressed_images import decode_compressed
-from upsnet_ros.node.image_limits import MAX_IMAGE_PIXELS
-from upsnet_ros.node.raw_images import decode_raw
+from upsnet_ros.images.compressed import decode_compressed
+from upsnet_ros.images.limits import MAX_IMAGE_PIXELS
+from upsnet_ros.images.raw import decode_raw
 
 NANOSECONDS = 1_000_000_000
 COMPRESSED_TYPE = 'sensor_msgs/msg/CompressedImage'

@@ -14,10 +14,10 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from upsnet_ros.evaluation.bag_topics import header_stamp_ns
-from upsnet_ros.evaluation.errors import EvaluationError
-from upsnet_ros.evaluation.replay_bag import BagMessage, ReplayBag
-from upsnet_ros.evaluation.replay_cameras import CameraTopics
+from upsnet_ros.bags.cameras import CameraTopics
+from upsnet_ros.bags.reader import BagMessage, BagReader
+from upsnet_ros.bags.topics import header_stamp_ns
+from upsnet_ros.core.errors import EvaluationError
 
 # Messages that may wait for their partner [bytes].
 LOOK_AHEAD_BYTES = 48_000_000
@@ -136,7 +136,7 @@ class ReplayStream:
 
     def __init__(
         self,
-        bag: ReplayBag,
+        bag: BagReader,
         cameras: Sequence[CameraTopics],
         *,
         part: BagPart,

@@ -4,17 +4,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import cv2
 import numpy as np
 
 from upsnet_ros.core.errors import ImageError
-from upsnet_ros.node.jpeg_guard import JPEG_START, checked_jpeg
-from upsnet_ros.node.png_guard import PNG_START, checked_png
-
-if TYPE_CHECKING:  # bags hold the same messages, and are read where there is no ROS
-    from sensor_msgs.msg import CompressedImage
+from upsnet_ros.images.jpeg_guard import JPEG_START, checked_jpeg
+from upsnet_ros.images.png_guard import PNG_START, checked_png
 
 # The label image must lie on the pixels of the sensor, so a rotation that the file suggests to
 # viewers is not applied.
@@ -25,7 +22,7 @@ _SHOWN_BYTES = 8
 _SHOWN_FORMAT = 60
 
 
-def decode_compressed(message: CompressedImage, *, max_pixels: int) -> np.ndarray:
+def decode_compressed(message: Any, *, max_pixels: int) -> np.ndarray:
     """The picture of a JPEG or PNG file.
 
     16 bits become their more significant 8, grey and palettes BGR; transparency is left out.

@@ -8,11 +8,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from upsnet_ros.bags.reader import BagReader
+from upsnet_ros.bags.topics import IMAGE_TYPES
+from upsnet_ros.bags.views import find_views
+from upsnet_ros.core.errors import BagError
 from upsnet_ros.core.image_view import WHOLE_UPRIGHT, ImageView
-from upsnet_ros.evaluation.bag_topics import IMAGE_TYPES
-from upsnet_ros.evaluation.errors import BagError
-from upsnet_ros.evaluation.replay_bag import ReplayBag
-from upsnet_ros.evaluation.replay_views import find_views
 
 COMPRESSED = '/compressed'
 IMAGE_NAME = '/image_raw'
@@ -33,7 +33,7 @@ class CameraTopics:
 
 
 def find_cameras(
-    bag: ReplayBag,
+    bag: BagReader,
     *,
     names: Sequence[str] = (),
     truths: Sequence[str] = (),
@@ -77,7 +77,7 @@ def camera_name(topic: str) -> str:
     return bare.removesuffix(IMAGE_NAME).strip('/') or bare.strip('/')
 
 
-def _image_topics(bag: ReplayBag) -> list[str]:
+def _image_topics(bag: BagReader) -> list[str]:
     return sorted(topic for topic, kind in bag.topics.items() if kind in IMAGE_TYPES)
 
 
@@ -85,7 +85,7 @@ def _told(topics: Sequence[str]) -> str:
     return ', '.join(topics) or 'none'
 
 
-def _images_of(bag: ReplayBag, name: str) -> str:
+def _images_of(bag: BagReader, name: str) -> str:
     if name.startswith('/') and name in bag.topics:
         if bag.topics[name] not in IMAGE_TYPES:
             raise BagError(
@@ -104,12 +104,12 @@ def _images_of(bag: ReplayBag, name: str) -> str:
     return _fullest(bag, found)
 
 
-def _fullest(bag: ReplayBag, topics: Sequence[str]) -> str:
+def _fullest(bag: BagReader, topics: Sequence[str]) -> str:
     """The first of some topics that has messages, or the first where none has."""
     return next((topic for topic in topics if bag.count(topic)), topics[0])
 
 
-def _all_images(bag: ReplayBag) -> list[str]:
+def _all_images(bag: BagReader) -> list[str]:
     topics = [t for t in _image_topics(bag) if not OTHER_IMAGES.search(t) and bag.count(t)]
     usual = [t for t in topics if t.removesuffix(COMPRESSED).endswith(IMAGE_NAME)]
     by_camera: dict[str, list[str]] = {}
@@ -124,7 +124,7 @@ def _all_images(bag: ReplayBag) -> list[str]:
     return [found[0] for found in by_camera.values()]
 
 
-def _truths_of(bag: ReplayBag, names: list[str], given: Sequence[str]) -> list[str | None]:
+def _truths_of(bag: BagReader, names: list[str], given: Sequence[str]) -> list[str | None]:
     """The topic of the ground truth of each camera."""
     if not given:
         usual = [f'/{name}{TRUTH_NAME}' for name in names]
@@ -148,7 +148,7 @@ def _truths_of(bag: ReplayBag, names: list[str], given: Sequence[str]) -> list[s
     return topics
 
 
-def _check_truth(bag: ReplayBag, topic: str | None) -> None:
+def _check_truth(bag: BagReader, topic: str | None) -> None:
     kind = None if topic is None else bag.topics.get(topic)
     if topic is not None and kind not in IMAGE_TYPES:
         held = f'has messages of {kind}' if kind else 'is not there'
