@@ -36,9 +36,9 @@ from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.bags.truth import PANOPTIC, TRUTH_FORMATS
 from upsnet_ros.core.errors import ParameterError, UpsnetError
 from upsnet_ros.dds_profile import exported_profile, profile_variable
-from upsnet_ros.evaluation.live import options_of, parse_arguments
-from upsnet_ros.evaluation.live_player import PLAYERS
-from upsnet_ros.evaluation.live_settings import ROSBAG2
+from upsnet_ros.evaluation.live.__main__ import options_of, parse_arguments
+from upsnet_ros.evaluation.live.live_player import PLAYERS
+from upsnet_ros.evaluation.live.live_settings import ROSBAG2
 from upsnet_ros.evaluation.requirements import Requirement
 from upsnet_ros.installed_files import default_model_path
 from upsnet_ros.node.parameters import NodeParameters

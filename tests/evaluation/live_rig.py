@@ -23,8 +23,8 @@ from tests.evaluation.small_drive import (
 from upsnet_ros.bags.topics import Bag
 from upsnet_ros.core.labels import cityscapes_label_set
 from upsnet_ros.core.panoptic_quality import PanopticQuality
-from upsnet_ros.evaluation.node_process import NodeProcess, node_command
-from upsnet_ros.evaluation.replay_environment import replay_environment
+from upsnet_ros.evaluation.live.processes import NodeProcess, node_command
+from upsnet_ros.evaluation.live.replay_environment import replay_environment
 from upsnet_ros.evaluation.replay_frames import (
     FRAMES_FILE,
     SkippedFrame,

@@ -24,8 +24,8 @@ from tests.evaluation.small_drive import (
     write_drive,
 )
 from upsnet_ros.bags.topics import Bag
-from upsnet_ros.evaluation import live_replay
 from upsnet_ros.evaluation.demo import main, remove_old_outputs
+from upsnet_ros.evaluation.live import session
 
 FRAMES = 12
 COLOUR_NODE = Path(__file__).with_name('colour_node.py')
@@ -34,13 +34,13 @@ COLOUR_NODE = Path(__file__).with_name('colour_node.py')
 @pytest.fixture(autouse=True)
 def colour_node(monkeypatch: pytest.MonkeyPatch) -> None:
     """The demo starts the node that labels by colour."""
-    real = live_replay.node_command
+    real = session.node_command
 
     def command(*of: object) -> list[str]:
         arguments = real(*of)
         return [sys.executable, str(COLOUR_NODE), *arguments[3:]]
 
-    monkeypatch.setattr(live_replay, 'node_command', command)
+    monkeypatch.setattr(session, 'node_command', command)
 
 
 def run(bag: Path, output: Path, model: Path, *more: str) -> int:
@@ -143,7 +143,7 @@ def test_a_node_that_cannot_start_is_shown_with_its_log(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(
-        live_replay,
+        session,
         'node_command',
         lambda *_: [sys.executable, '-c', 'raise SystemExit("the library is missing")'],
     )
@@ -158,11 +158,11 @@ def test_a_node_that_never_gets_ready_is_given_up(
     tmp_path: Path, model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = [sys.executable, '-c', 'import time; print("loading", flush=True); time.sleep(60)']
-    monkeypatch.setattr(live_replay, 'node_command', lambda *_: command)
+    monkeypatch.setattr(session, 'node_command', lambda *_: command)
     drive = write_drive(tmp_path / 'drive', frames=1)
-    settings = live_replay.ReplaySettings(drive, model_path, tmp_path / 'work', start_seconds=1.0)
-    with pytest.raises(live_replay.ReplayError, match='(?s)not active within 1 s.*loading'):
-        live_replay.run_live_replay(settings, progress=lambda *_: None)
+    settings = session.ReplaySettings(drive, model_path, tmp_path / 'work', start_seconds=1.0)
+    with pytest.raises(session.ReplayError, match='(?s)not active within 1 s.*loading'):
+        session.run_live_replay(settings, progress=lambda *_: None)
 
 
 def test_sigterm_ends_the_node_too(
@@ -175,7 +175,7 @@ def test_sigterm_ends_the_node_too(
         'time.sleep(60)'
     )
     command = [sys.executable, '-c', code, str(file)]
-    monkeypatch.setattr(live_replay, 'node_command', lambda *_: command)
+    monkeypatch.setattr(session, 'node_command', lambda *_: command)
     drive = write_drive(tmp_path / 'drive', frames=1)
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit) as caught:

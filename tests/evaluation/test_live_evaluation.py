@@ -11,8 +11,8 @@ import pytest
 
 from tests.evaluation.live_rig import LIVE_SPEED, camera_rows, colour_node_command, offline_pq
 from tests.evaluation.small_drive import label_row, stamp_of, truth_of, write_bag, write_drive
-from upsnet_ros.evaluation import live_replay
-from upsnet_ros.evaluation.live import main
+from upsnet_ros.evaluation.live import session
+from upsnet_ros.evaluation.live.__main__ import main
 from upsnet_ros.evaluation.replay_frames import FrameRecord, read_frames
 from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
 from upsnet_ros.evaluation.replay_tally import NO_LABEL
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(autouse=True)
 def colour_node(monkeypatch: pytest.MonkeyPatch) -> None:
     """The evaluation starts the node that labels by colour."""
-    monkeypatch.setattr(live_replay, 'node_command', colour_node_command(live_replay.node_command))
+    monkeypatch.setattr(session, 'node_command', colour_node_command(session.node_command))
 
 
 def run(bag: Path, model: Path, *more: str, name: str = 'out') -> int:

@@ -17,8 +17,8 @@ import pytest
 from tests.evaluation.live_rig import colour_node_command, start_node, write_live
 from tests.evaluation.small_drive import image_row, write_bag, write_drive
 from tests.fakes.fake_backend import make_manifest
-from upsnet_ros.evaluation import live_replay
-from upsnet_ros.evaluation.live import main
+from upsnet_ros.evaluation.live import session
+from upsnet_ros.evaluation.live.__main__ import main
 from upsnet_ros.evaluation.replay_report import read_report
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(autouse=True)
 def colour_node(monkeypatch: pytest.MonkeyPatch) -> None:
     """The evaluation starts the node that labels by colour."""
-    monkeypatch.setattr(live_replay, 'node_command', colour_node_command(live_replay.node_command))
+    monkeypatch.setattr(session, 'node_command', colour_node_command(session.node_command))
 
 
 def run(bag: Path, model: Path, *more: str, name: str = 'out') -> int:
@@ -63,8 +63,8 @@ def test_nothing_is_left_behind_by_a_run_that_is_ended(tmp_path: Path, model_pat
     bag = write_drive(tmp_path / 'drive', frames=300, truth_every=None)
     code = (
         'import sys; from tests.evaluation.live_rig import colour_node_command; '
-        'from upsnet_ros.evaluation import live, live_replay; '
-        'live_replay.node_command = colour_node_command(live_replay.node_command); '
+        'from upsnet_ros.evaluation.live import __main__ as live, session; '
+        'session.node_command = colour_node_command(session.node_command); '
         'sys.exit(live.main(sys.argv[1:]))'
     )
     command = [sys.executable, '-c', code, str(bag), '--model', str(model_path)]
@@ -125,7 +125,7 @@ def test_without_a_node_there_is_nothing_to_attach_to(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr('upsnet_ros.evaluation.live_settings.START_SECONDS', 1.0)
+    monkeypatch.setattr('upsnet_ros.evaluation.live.live_settings.START_SECONDS', 1.0)
     bag = write_drive(tmp_path / 'drive', frames=2)
     assert run(bag, model_path, '--attach') == 1
     error = capsys.readouterr().err

@@ -14,10 +14,10 @@ from tests.evaluation.live_rig import colour_node_command
 from tests.evaluation.small_drive import stamp_of, write_drive
 from upsnet_ros.bags.joining import BagPart
 from upsnet_ros.core.errors import ReplayError
-from upsnet_ros.evaluation import live_replay
-from upsnet_ros.evaluation.live import main
-from upsnet_ros.evaluation.live_player import choose_player, rosbag2_command
-from upsnet_ros.evaluation.live_settings import ROSBAG2, ReplaySettings
+from upsnet_ros.evaluation.live import session
+from upsnet_ros.evaluation.live.__main__ import main
+from upsnet_ros.evaluation.live.live_player import choose_player, rosbag2_command
+from upsnet_ros.evaluation.live.live_settings import ROSBAG2, ReplaySettings
 from upsnet_ros.evaluation.replay_frames import FrameRecord, read_frames
 from upsnet_ros.evaluation.replay_report import read_report
 
@@ -42,7 +42,7 @@ def rosbag2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         ('PYTHONPATH', ROOT),
     ):
         monkeypatch.setenv(name, os.pathsep.join([str(first), os.environ.get(name, '')]))
-    monkeypatch.setattr(live_replay, 'node_command', colour_node_command(live_replay.node_command))
+    monkeypatch.setattr(session, 'node_command', colour_node_command(session.node_command))
     return dict(os.environ)
 
 

@@ -8,13 +8,13 @@ import pytest
 
 from tests.evaluation.small_drive import write_drive
 from upsnet_ros.core.errors import ReplayError
-from upsnet_ros.evaluation import live_replay
 from upsnet_ros.evaluation.frames import ReceivedLabel, SentFrame
-from upsnet_ros.evaluation.live_figures import live_speed
-from upsnet_ros.evaluation.live_settings import ReplayRecord, ReplaySettings
-from upsnet_ros.evaluation.live_tally import LiveTally
-from upsnet_ros.evaluation.node_counters import Counters
-from upsnet_ros.evaluation.node_watch import NodeCost
+from upsnet_ros.evaluation.live import session
+from upsnet_ros.evaluation.live.live_figures import live_speed
+from upsnet_ros.evaluation.live.live_settings import ReplayRecord, ReplaySettings
+from upsnet_ros.evaluation.live.node_state import Counters
+from upsnet_ros.evaluation.live.node_watch import NodeCost
+from upsnet_ros.evaluation.live.tally import LiveTally
 from upsnet_ros.evaluation.replay_report import CameraFigures
 
 IMAGES = {'front': '/front/image_raw'}
@@ -121,9 +121,9 @@ def test_a_player_may_be_silent_as_long_as_the_bag_lasts(
     settings = ReplaySettings(
         bag, Path('m.onnx'), tmp_path / 'work', ('front',), rate_scale=rate, duration_s=duration
     )
-    replay = live_replay._LiveReplay(settings, IMAGES)
+    replay = session._LiveReplay(settings, IMAGES)
     clock = Clock()
-    monkeypatch.setattr(live_replay, 'time', clock)
+    monkeypatch.setattr(session, 'time', clock)
     monkeypatch.setattr(replay, '_listen', lambda: setattr(clock, 'now', clock.now + 10.0))
     player = QuietPlayer(looks)
     if is_healthy:

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from upsnet_ros.core.pid_namespace import pid_namespace
-from upsnet_ros.evaluation import node_counters
-from upsnet_ros.evaluation.node_counters import (
+from upsnet_ros.evaluation.live import node_state
+from upsnet_ros.evaluation.live.node_state import (
     Counters,
     counters_of,
     engine_of,
     is_busy,
     local_process,
 )
-from upsnet_ros.evaluation.node_watch import NodeCost, NodeWatch
+from upsnet_ros.evaluation.live.node_watch import NodeCost, NodeWatch
 
 
 def status(**values: object) -> dict[str, object]:
@@ -113,7 +113,7 @@ def test_where_the_system_does_not_name_the_namespace_no_process_is_taken(
 ) -> None:
     assert pid_namespace() == os.readlink('/proc/self/ns/pid')
     assert pid_namespace(tmp_path / 'missing') is None
-    monkeypatch.setattr(node_counters, 'pid_namespace', lambda: None)
+    monkeypatch.setattr(node_state, 'pid_namespace', lambda: None)
     for name in ('n/a', 'None', ''):
         values = {'process_id': '77', 'pid_namespace': name}
         memory = {'hardware_id': socket.gethostname(), 'values': values}

@@ -12,7 +12,8 @@ import pytest
 
 from tests.evaluation.live_rig import LIVE_SPEED
 from upsnet_ros.bags.reader import BagFacts
-from upsnet_ros.evaluation import live, replay
+from upsnet_ros.evaluation import replay
+from upsnet_ros.evaluation.live import __main__ as live
 from upsnet_ros.evaluation.replay_frames import FrameRecord, FrameStep, SkippedFrame
 from upsnet_ros.evaluation.replay_report import (
     SCHEMA_VERSION,

@@ -12,10 +12,10 @@ import psutil
 import pytest
 
 from upsnet_ros.core.errors import ReplayError
-from upsnet_ros.evaluation.event_process import EventProcess
-from upsnet_ros.evaluation.live_replay import ReplaySettings
-from upsnet_ros.evaluation.node_process import NodeProcess, node_command, peak_memory_bytes
-from upsnet_ros.evaluation.replay_environment import package_file, replay_environment
+from upsnet_ros.evaluation.live.event_process import EventProcess
+from upsnet_ros.evaluation.live.processes import NodeProcess, node_command, peak_memory_bytes
+from upsnet_ros.evaluation.live.replay_environment import package_file, replay_environment
+from upsnet_ros.evaluation.live.session import ReplaySettings
 
 STUBBORN = """
 import signal, time
@@ -65,7 +65,7 @@ def test_an_interrupt_is_enough_for_a_node_that_listens(tmp_path: Path) -> None:
 def test_a_node_that_ignores_the_interrupt_is_ended_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('upsnet_ros.evaluation.node_process.INTERRUPT_SECONDS', 0.2)
+    monkeypatch.setattr('upsnet_ros.evaluation.live.processes.INTERRUPT_SECONDS', 0.2)
     with NodeProcess(python(STUBBORN), environment=os.environ, log=tmp_path / 'log') as node:
         wait_for_log(node.log, 'ready')
         assert node.stop() == -15
@@ -74,8 +74,8 @@ def test_a_node_that_ignores_the_interrupt_is_ended_all_the_same(
 OUTLIVING = """
 import os, sys, time
 from pathlib import Path
-from upsnet_ros.evaluation.event_process import EventProcess
-from upsnet_ros.evaluation.node_process import NodeProcess
+from upsnet_ros.evaluation.live.event_process import EventProcess
+from upsnet_ros.evaluation.live.processes import NodeProcess
 code = 'import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)'
 command = [sys.executable, '-c', code]
 log = Path(sys.argv[1])

@@ -14,7 +14,7 @@ from tests.evaluation.small_drive import write_bag, write_drive
 from tests.node import fake_launch
 from tests.node.real_launch import REAL_LAUNCH, run_real_launch
 from upsnet_ros.core.errors import ParameterError
-from upsnet_ros.evaluation.live import parse_arguments
+from upsnet_ros.evaluation.live.__main__ import parse_arguments
 
 ROOT = Path(__file__).parents[2]
 LAUNCH_FILE = ROOT / 'launch' / 'replay_evaluation.launch.py'

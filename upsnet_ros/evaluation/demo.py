@@ -31,13 +31,13 @@ from upsnet_ros.evaluation.drive_evaluation import (
     evaluate_drive,
 )
 from upsnet_ros.evaluation.frames import JoinedFrames, join_by_stamp
-from upsnet_ros.evaluation.live_player import images_of
-from upsnet_ros.evaluation.live_replay import run_live_replay
-from upsnet_ros.evaluation.live_settings import ReplayRecord, ReplaySettings
+from upsnet_ros.evaluation.live.live_player import images_of
+from upsnet_ros.evaluation.live.live_settings import ReplayRecord, ReplaySettings
+from upsnet_ros.evaluation.live.node_diagnostics import last_statuses
+from upsnet_ros.evaluation.live.processes import last_lines
+from upsnet_ros.evaluation.live.replay_environment import package_file
+from upsnet_ros.evaluation.live.session import run_live_replay
 from upsnet_ros.evaluation.machine import describe_machine
-from upsnet_ros.evaluation.node_diagnostics import last_statuses
-from upsnet_ros.evaluation.node_process import last_lines
-from upsnet_ros.evaluation.replay_environment import package_file
 from upsnet_ros.evaluation.report_html import write_report_html
 from upsnet_ros.evaluation.report_json import Report, build_report, rounded, write_report_json
 from upsnet_ros.evaluation.summary import summary_text

@@ -35,7 +35,7 @@ from typing import Any
 from upsnet_ros.core.quality_summary import ClassQuality, QualityGroup
 from upsnet_ros.evaluation.drive_evaluation import DriveEvaluation
 from upsnet_ros.evaluation.frames import JoinedFrames
-from upsnet_ros.evaluation.node_diagnostics import stages_of
+from upsnet_ros.evaluation.live.node_diagnostics import stages_of
 from upsnet_ros.evaluation.timing import ReplayTiming
 
 FORMAT_VERSION = 1

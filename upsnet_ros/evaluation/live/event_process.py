@@ -15,8 +15,8 @@ from types import TracebackType
 from typing import Any
 
 from upsnet_ros.core.errors import ReplayError
-from upsnet_ros.evaluation.node_process import last_lines
-from upsnet_ros.evaluation.parent_death import die_with_parent
+from upsnet_ros.evaluation.live.parent_death import die_with_parent
+from upsnet_ros.evaluation.live.processes import last_lines
 
 STOP_SECONDS = 15.0
 

@@ -12,7 +12,7 @@ import numpy as np
 from upsnet_ros.bags.topics import Bag, StampedTopic
 from upsnet_ros.core.labels import UNKNOWN_LABEL
 from upsnet_ros.core.structures import Instance, PanopticResult
-from upsnet_ros.evaluation.live_settings import ReplayRecord
+from upsnet_ros.evaluation.live.live_settings import ReplayRecord
 from upsnet_ros.images.messages import label_image
 
 TIMING = '/debug/{camera}/timing'

@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from upsnet_ros.core.errors import ReplayError
-from upsnet_ros.evaluation.event_process import Event
 from upsnet_ros.evaluation.frames import ReceivedLabel, SentFrame
-from upsnet_ros.evaluation.node_counters import Counters, Statuses, counters_of
+from upsnet_ros.evaluation.live.event_process import Event
+from upsnet_ros.evaluation.live.node_state import Counters, Statuses, counters_of
 
 
 class LiveTally:

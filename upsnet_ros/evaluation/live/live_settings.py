@@ -10,8 +10,8 @@ from pathlib import Path
 
 from upsnet_ros.core.errors import ReplayError
 from upsnet_ros.evaluation.frames import ReceivedLabel, SentFrame
-from upsnet_ros.evaluation.node_counters import Counters
-from upsnet_ros.evaluation.node_watch import NodeCost
+from upsnet_ros.evaluation.live.node_state import Counters
+from upsnet_ros.evaluation.live.node_watch import NodeCost
 
 OWN, ROSBAG2 = 'own', 'rosbag2'
 # An engine takes its time to load.

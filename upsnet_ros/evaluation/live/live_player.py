@@ -14,9 +14,9 @@ from typing import Protocol
 
 from upsnet_ros.bags.topics import Bag, image_topic_of
 from upsnet_ros.core.errors import ReplayError
-from upsnet_ros.evaluation.event_process import Event, EventProcess
-from upsnet_ros.evaluation.live_settings import OWN, ROSBAG2, ReplaySettings
-from upsnet_ros.evaluation.node_process import NodeProcess
+from upsnet_ros.evaluation.live.event_process import Event, EventProcess
+from upsnet_ros.evaluation.live.live_settings import OWN, ROSBAG2, ReplaySettings
+from upsnet_ros.evaluation.live.processes import NodeProcess
 
 AUTO = 'auto'
 PLAYERS = (AUTO, OWN, ROSBAG2)

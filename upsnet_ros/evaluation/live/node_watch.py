@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from upsnet_ros.evaluation.node_process import peak_memory_bytes
+from upsnet_ros.evaluation.live.processes import peak_memory_bytes
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from types import TracebackType
 import psutil
 
 from upsnet_ros.core.errors import ReplayError
-from upsnet_ros.evaluation.parent_death import die_with_parent
+from upsnet_ros.evaluation.live.parent_death import die_with_parent
 
 LOG_LINES_SHOWN = 25
 # How long a node may take to leave by itself before it is told more firmly.

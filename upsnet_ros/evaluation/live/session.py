@@ -18,14 +18,14 @@ from contextlib import ExitStack
 
 from upsnet_ros.bags.topics import Bag
 from upsnet_ros.core.errors import ReplayError
-from upsnet_ros.evaluation.event_process import EventProcess
-from upsnet_ros.evaluation.live_player import Player, images_of, start_player, topics_to_play
-from upsnet_ros.evaluation.live_settings import ReplayRecord, ReplaySettings
-from upsnet_ros.evaluation.live_tally import LiveTally
-from upsnet_ros.evaluation.node_counters import Counters, engine_of, is_busy, local_process
-from upsnet_ros.evaluation.node_process import NodeProcess, node_command
-from upsnet_ros.evaluation.node_watch import NodeWatch
-from upsnet_ros.evaluation.replay_environment import replay_environment
+from upsnet_ros.evaluation.live.event_process import EventProcess
+from upsnet_ros.evaluation.live.live_player import Player, images_of, start_player, topics_to_play
+from upsnet_ros.evaluation.live.live_settings import ReplayRecord, ReplaySettings
+from upsnet_ros.evaluation.live.node_state import Counters, engine_of, is_busy, local_process
+from upsnet_ros.evaluation.live.node_watch import NodeWatch
+from upsnet_ros.evaluation.live.processes import NodeProcess, node_command
+from upsnet_ros.evaluation.live.replay_environment import replay_environment
+from upsnet_ros.evaluation.live.tally import LiveTally
 
 POLL_SECONDS = 0.05
 # Labels that are still on their way after the last image: given up when none came for so long

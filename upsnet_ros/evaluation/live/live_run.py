@@ -19,13 +19,13 @@ from upsnet_ros.bags.topics import Bag
 from upsnet_ros.bags.truth import PANOPTIC, decode_truth
 from upsnet_ros.core.errors import EvaluationError, ImageError, LabelError
 from upsnet_ros.evaluation.frame_judge import FrameJudge
-from upsnet_ros.evaluation.live_answers import LiveAnswer, LiveAnswers
-from upsnet_ros.evaluation.live_figures import live_speed
-from upsnet_ros.evaluation.live_player import images_of, topics_to_play
-from upsnet_ros.evaluation.live_replay import Progress, run_live_replay
-from upsnet_ros.evaluation.live_settings import OWN, ReplayRecord, ReplaySettings
+from upsnet_ros.evaluation.live.answers import LiveAnswer, LiveAnswers
+from upsnet_ros.evaluation.live.live_figures import live_speed
+from upsnet_ros.evaluation.live.live_player import images_of, topics_to_play
+from upsnet_ros.evaluation.live.live_settings import OWN, ReplayRecord, ReplaySettings
+from upsnet_ros.evaluation.live.processes import last_lines
+from upsnet_ros.evaluation.live.session import Progress, run_live_replay
 from upsnet_ros.evaluation.machine import describe_machine
-from upsnet_ros.evaluation.node_process import last_lines
 from upsnet_ros.evaluation.replay_frames import (
     FRAMES_FILE,
     FrameLine,

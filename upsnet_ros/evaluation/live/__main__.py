@@ -22,9 +22,9 @@ from tqdm import tqdm
 
 from upsnet_ros.bags.joining import BagPart
 from upsnet_ros.core.errors import EvaluationError, UpsnetError
-from upsnet_ros.evaluation.live_evaluation import LiveOptions, Scored, evaluate_live
-from upsnet_ros.evaluation.live_player import AUTO, PLAYERS, choose_player
-from upsnet_ros.evaluation.live_replay import Progress
+from upsnet_ros.evaluation.live.live_player import AUTO, PLAYERS, choose_player
+from upsnet_ros.evaluation.live.live_run import LiveOptions, Scored, evaluate_live
+from upsnet_ros.evaluation.live.session import Progress
 from upsnet_ros.evaluation.replay import write_pages
 from upsnet_ros.evaluation.replay_arguments import (
     FAILED,
