@@ -24,13 +24,7 @@ from typing import Any
 
 from training.data.errors import DataError
 from training.data.example_frames import choose_examples
-from training.data.folder_layout import (
-    DEFAULT_LABEL_SETS,
-    find_splits,
-    guess_format,
-    splits_without_truth,
-)
-from training.data.formats import READERS, open_data_set
+from training.data.formats import READERS, find_splits, guess_format, open_data_set
 from training.data.frames import FrameReader
 from training.data.picture_sheet import Example, draw_picture_sheet
 from training.data.report_tables import split_text
@@ -114,9 +108,9 @@ def check(values: argparse.Namespace, command: str) -> int:
     _refuse_impossible(values)
     root = values.data
     layout = guess_format(root) if values.format == 'auto' else values.format
-    label_set = find_label_set(values.label_set or DEFAULT_LABEL_SETS[layout])
+    label_set = find_label_set(values.label_set or READERS[layout].default_label_set)
     reader = open_data_set(root, layout, label_set)
-    splits = known_splits(root, layout, values.split)
+    splits = known_splits(reader, layout, values.split)
     name = root.resolve().name
     output = values.output or Path('out/data_check') / name
     output.mkdir(parents=True, exist_ok=True)
@@ -125,7 +119,7 @@ def check(values: argparse.Namespace, command: str) -> int:
     reports = {}
     for split in splits:
         reports[split] = report_split(
-            reader, root, layout, split, cache=cache, workers=values.workers, limit=values.limit
+            reader, split, cache=cache, workers=values.workers, limit=values.limit
         )
         LOGGER.info('\n%s', split_text(reports[split]))
     content = {
@@ -135,7 +129,7 @@ def check(values: argparse.Namespace, command: str) -> int:
         'limit': values.limit,
         'problems': sum(len(report.problems) for report in reports.values()),
         'splits': {split: report.to_dict() for split, report in reports.items()},
-        'splits_without_truth': splits_without_truth(root, layout),
+        'splits_without_truth': sorted(reader.splits_without_truth()),
     }
     for split, sheet in write_sheets(reader, reports, output, name, values.sheet).items():
         content['splits'][split]['sheet'] = sheet
@@ -154,19 +148,19 @@ def _refuse_impossible(values: argparse.Namespace) -> None:
             raise ParameterError(f'{name} is {value}, expected at least {least}')
 
 
-def known_splits(root: Path, layout: str, wanted: list[str] | None) -> list[str]:
+def known_splits(reader: FrameReader, layout: str, wanted: list[str] | None) -> list[str]:
     """The splits to look at: those wanted, or all with truth.
 
     Raises:
         DataError: If one is not there.
     """
-    found = find_splits(root, layout)
+    found = find_splits(reader, layout)
     if not wanted:
         return found
     for split in wanted:
-        # The year of COCO's names may be left out.
-        if not {split, f'{split}2017', split.removesuffix('2017')} & set(found):
-            raise DataError(f"{root} has no split '{split}'; expected one of {', '.join(found)}")
+        if reader.find_split(split) not in found:
+            names = ', '.join(found)
+            raise DataError(f"{reader.root} has no split '{split}'; expected one of {names}")
     return list(dict.fromkeys(wanted))
 
 

@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import Any
 
 from training.data.formats import READERS, open_data_set
-from training.data.frame_list import list_frames
 from training.distributed import Processes, joined_processes
 from training.evaluation.evaluation_run import EvaluationRun, RunOptions
 from training.evaluation.frame_loop import BadFrame
@@ -192,7 +191,7 @@ def evaluate(values: argparse.Namespace, processes: Processes) -> EvaluationRun:
     layout = values.format or subject.layout
     reader = open_data_set(values.data, layout, subject.label_set)
     if values.skip_bad:
-        listed = list_frames(reader, values.data, layout, values.split)
+        listed = reader.survey(values.split)
         frames, broken = listed.frames, listed.broken
     else:
         frames, broken = reader.frames(values.split), []

@@ -20,7 +20,7 @@ from tests.fakes.panoptic_data import (
     write_data_set,
     write_ids,
 )
-from training.data.errors import BrokenFrame, DataError
+from training.data.errors import DataError
 from training.data.formats import open_data_set
 from training.data.frames import FrameReader
 from training.evaluation.panoptic_submission import SubmittedImage
@@ -83,14 +83,13 @@ def test_sound_images_are_found_beside_wrong_ones(root: Path) -> None:
     segments = [segment(300, WALL), segment(300, WALL), segment(0, WALL), segment(7, 55)]
     change(root, lambda c: c['annotations'][0].update(segments_info=segments))
     change(root, lambda c: c['annotations'].append({'image_id': 77}))
-    broken: list[BrokenFrame] = []
-    frames = open_data_set(root, 'coco_panoptic', LABELS).frames('train', broken)
-    assert [frame.name for frame in frames] == ['000000000002']
-    assert [frame.name for frame in broken] == [
+    found = reader(root).survey('train')
+    assert [frame.name for frame in found.frames] == ['000000000002']
+    assert [frame.name for frame in found.broken] == [
         '000000000009',
         'annotation of an unknown image 77',
     ]
-    assert broken[0].problems == (
+    assert found.broken[0].problems == (
         '000000000009.png: segment id 300 is there 2 times',
         '000000000009.png: segment id 0, expected 1 to 16777215',
         '000000000009.png: segment 7 has the unknown category 55, expected one of the list of '

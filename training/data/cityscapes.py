@@ -6,14 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from training.data.errors import DataError
-from training.data.frames import Frame, read_image, read_png
+from training.data.errors import BrokenFrame, DataError
+from training.data.frames import Frame, FrameList, read_image, read_png, unpaired_files
 from training.data.label_runs import LabelRuns
 from training.data.label_values import label_values
 from upsnet_ros.core.labels import VOID_CLASS, LabelSet
 
 INSTANCE_FACTOR = 1000  # instanceIds: label id * 1000 + instance for single objects
 LARGEST_LABEL = 33  # label ids of Cityscapes itself, trained or not
+IMAGE_ENDING = '_leftImg8bit.png'
+TRUTH_ENDING = '_gtFine_instanceIds.png'
 
 
 class CityscapesReader:
@@ -24,16 +26,71 @@ class CityscapesReader:
         label_set: Classes with their data-set ids, which are the files' label ids.
     """
 
+    default_label_set = 'cityscapes'
+    expected = 'leftImg8bit and gtFine'
+    expected_split = 'leftImg8bit/SPLIT and gtFine/SPLIT'
+
     def __init__(self, root: Path, label_set: LabelSet) -> None:
         self.root = root
         self.label_set = label_set
+        self._images, self._truth = root / 'leftImg8bit', root / 'gtFine'
+
+    @staticmethod
+    def fits(root: Path) -> bool:
+        """See :class:`training.data.frames.FrameReader`, as for all that follow."""
+        return (root / 'leftImg8bit').is_dir() and (root / 'gtFine').is_dir()
+
+    def splits(self) -> set[str]:
+        """Those with folders of both kinds."""
+        return _folders(self._images) & _folders(self._truth)
+
+    def splits_without_truth(self) -> set[str]:
+        """Those with a folder of images alone."""
+        return _folders(self._images) - _folders(self._truth)
+
+    def find_split(self, split: str) -> str:
+        """The name itself; that there is such a split is seen when its frames are listed."""
+        return split
+
+    def survey(self, split: str) -> FrameList:
+        """Nothing but the pairing of the files can be wrong: there are no annotations beside."""
+        frames = self.frames(split)
+        lost = {
+            path: image
+            for path in sorted((self._truth / split).glob(f'*/*{TRUTH_ENDING}'))
+            if not (image := self._image_of(path, split)).exists()
+        }
+        broken = [
+            BrokenFrame(
+                path.name.removesuffix(TRUTH_ENDING),
+                (f'{image}: missing, but its truth {path} is there; get the image again',),
+            )
+            for path, image in lost.items()
+        ]
+        unlabelled = (frame.image for frame in frames if not frame.instances.exists())
+        return FrameList(frames, broken, unpaired_files(self.root, unlabelled, lost), remarks=[])
 
     def frames(self, split: str) -> list[Frame]:
-        """See :meth:`training.data.frames.FrameReader.frames`; sorted by name."""
-        return _list_frames(self.root, split)
+        """Sorted by name; they go by the images."""
+        folder = self._images / split
+        images = sorted(folder.glob(f'*/*{IMAGE_ENDING}'))
+        if not images:
+            raise DataError(
+                f'no images: expected {folder}/CITY/*{IMAGE_ENDING}; make a data set with '
+                '"python -m training.synthetic --output DIR" or give the Cityscapes folder'
+            )
+        names = [path.name.removesuffix(IMAGE_ENDING) for path in images]
+        return [
+            Frame(name, path, self._truth / split / path.parent.name / f'{name}{TRUTH_ENDING}')
+            for name, path in zip(names, images, strict=True)
+        ]
+
+    def _image_of(self, truth: Path, split: str) -> Path:
+        name = truth.name.removesuffix(TRUTH_ENDING)
+        return self._images / split / truth.parent.name / f'{name}{IMAGE_ENDING}'
 
     def read_image(self, frame: Frame) -> np.ndarray:
-        """See :meth:`training.data.frames.FrameReader.read_image`."""
+        """As BGR."""
         return read_image(frame.image)
 
     def read_label_image(self, frame: Frame) -> np.ndarray:
@@ -41,19 +98,8 @@ class CityscapesReader:
         return read_label_image(frame.instances, self.label_set)
 
 
-def _list_frames(root: Path, split: str) -> list[Frame]:
-    folder, truth = root / 'leftImg8bit' / split, root / 'gtFine' / split
-    images = sorted(folder.glob('*/*_leftImg8bit.png'))
-    if not images:
-        raise DataError(
-            f'no images: expected {folder}/CITY/*_leftImg8bit.png; make a data set with '
-            '"python -m training.synthetic --output DIR" or give the Cityscapes folder'
-        )
-    names = [path.name.removesuffix('_leftImg8bit.png') for path in images]
-    return [
-        Frame(name, path, truth / path.parent.name / f'{name}_gtFine_instanceIds.png')
-        for name, path in zip(names, images, strict=True)
-    ]
+def _folders(at: Path) -> set[str]:
+    return {path.name for path in at.glob('*/')}
 
 
 def read_label_image(path: Path, label_set: LabelSet) -> np.ndarray:

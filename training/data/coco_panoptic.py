@@ -21,13 +21,15 @@ import cv2
 import numpy as np
 
 from training.data.errors import BrokenFrame, DataError
-from training.data.frames import Frame, read_image, read_rgb_png
+from training.data.frames import Frame, FrameList, read_image, read_rgb_png, unpaired_files
 from training.data.label_runs import LabelRuns, bands
 from training.data.label_values import label_values
-from training.data.panoptic_json import read_panoptic_json
+from training.data.panoptic_json import read_category_names, read_panoptic_json
 from upsnet_ros.core.labels import UNKNOWN_LABEL, LabelSet
 
 YEAR = '2017'
+IMAGE_ENDINGS = ('.jpg', '.jpeg', '.png')
+NAMES_TOLD = 5
 
 
 @dataclass(frozen=True, eq=False)  # names and files tell frames apart
@@ -57,22 +59,54 @@ class CocoPanopticReader:
         label_set: Classes; their data-set ids are the category ids. Other categories are void.
     """
 
+    default_label_set = 'coco'
+    expected = 'annotations/panoptic_*.json'
+    expected_split = 'annotations/panoptic_SPLIT.json'
+
     def __init__(self, root: Path, label_set: LabelSet) -> None:
         self.root = root
         self.label_set = label_set
+        self._annotations = root / 'annotations'
 
-    def frames(self, split: str, broken: list[BrokenFrame] | None = None) -> list[Frame]:
-        """See :meth:`training.data.frames.FrameReader.frames`; sorted by image file.
+    @staticmethod
+    def fits(root: Path) -> bool:
+        """See :class:`training.data.frames.FrameReader`, as for all that follow."""
+        return any((root / 'annotations').glob('panoptic_*.json'))
 
-        Args:
-            split: ``train`` or ``val`` with or without the year 2017, or a name of one's own.
-            broken: Receives the images whose annotation cannot be used, which are then left out.
-                Without it, one such image is an error.
-        """
+    def splits(self) -> set[str]:
+        """Those with a JSON file."""
+        files = self._annotations.glob('panoptic_*.json')
+        return {path.stem.removeprefix('panoptic_') for path in files}
+
+    def splits_without_truth(self) -> set[str]:
+        """None: images alone do not tell which folder is a split."""
+        return set()
+
+    def frames(self, split: str) -> list[Frame]:
+        """Sorted by image file; an annotation that cannot be used is an error."""
+        return self._frames(self.find_split(split), None)
+
+    def survey(self, split: str) -> FrameList:
+        """Frames whose annotation cannot be used are left out and told."""
         name = self.find_split(split)
-        annotations = self.root / 'annotations'
-        pngs = annotations / f'panoptic_{name}'
-        path = annotations / f'panoptic_{name}.json'
+        broken: list[BrokenFrame] = []
+        frames = self._frames(name, broken)
+        # A frame whose annotation is wrong owns its files all the same.
+        used = {path for frame in frames for path in (frame.image, frame.instances)}
+        stems = {Path(entry.name).name for entry in broken}
+        folders = (self.root / name, self._annotations / f'panoptic_{name}')
+        images, truth = (_unused(folder, used, stems) for folder in folders)
+        categories = read_category_names(self._annotations / f'panoptic_{name}.json')
+        return FrameList(
+            frames,
+            broken,
+            unpaired_files(self.root, images, truth),
+            category_remarks(categories, self.label_set),
+        )
+
+    def _frames(self, name: str, broken: list[BrokenFrame] | None) -> list[Frame]:
+        pngs = self._annotations / f'panoptic_{name}'
+        path = self._annotations / f'panoptic_{name}.json'
         return [
             PanopticFrame(
                 name=str(Path(image.file_name).with_suffix('')),
@@ -86,27 +120,23 @@ class CocoPanopticReader:
         ]
 
     def find_split(self, split: str) -> str:
-        """The name of a split as its files have it.
-
-        Raises:
-            DataError: If there is none.
-        """
+        """``train`` or ``val`` with or without the year 2017, or a name of one's own."""
         names = dict.fromkeys((split, f'{split}{YEAR}', split.removesuffix(YEAR)))
         for name in names:
-            if (self.root / 'annotations' / f'panoptic_{name}.json').is_file():
+            if (self._annotations / f'panoptic_{name}.json').is_file():
                 return name
         wanted = ' or '.join(f'panoptic_{name}.json' for name in names)
         raise DataError(
             f"no annotations of the split '{split}': expected {wanted} in "
-            f'{self.root / "annotations"}, with a folder of PNGs of the same name beside it'
+            f'{self._annotations}, with a folder of PNGs of the same name beside it'
         )
 
     def read_image(self, frame: PanopticFrame) -> np.ndarray:
-        """See :meth:`training.data.frames.FrameReader.read_image`."""
+        """As BGR."""
         return read_image(frame.image)
 
     def read_label_image(self, frame: PanopticFrame) -> np.ndarray:
-        """See :meth:`training.data.frames.FrameReader.read_label_image`.
+        """The segments' classes and numbers.
 
         A segment of a thing class with ``iscrowd`` gets instance 0; pixels of id 0 and of
         categories that are not trained are void.
@@ -159,3 +189,36 @@ def _segment_runs(colours: np.ndarray) -> LabelRuns:
     )
     runs = LabelRuns.of_bands(size, parts)
     return replace(runs, values=runs.values & 0xFFFFFF)
+
+
+def category_remarks(names: dict[object, object], label_set: LabelSet) -> list[str]:
+    """Where the categories of a JSON file and a label set disagree, one line a kind.
+
+    Args:
+        names: Name of each category id of the file.
+        label_set: Classes; their data-set ids are category ids.
+    """
+    known = {entry.dataset_id: entry.name for entry in label_set.classes}
+    other = [
+        f'{key} is {names[key]!r} in the file but {name!r} in the label set'
+        for key, name in known.items()
+        if key in names and names[key] != name
+    ]
+    void = [f'{key} {name!r}' for key, name in names.items() if key not in known]
+    lost = [f'{key} {name!r}' for key, name in known.items() if key not in names]
+    kinds = (
+        ("categories with another name than the label set's; is it the right one?", other),
+        ('categories that the label set lacks; their pixels are void', void),
+        ('classes of the label set that are no category of the file', lost),
+    )
+    return [f'{kind} ({len(found)}): {_shortened(found)}' for kind, found in kinds if found]
+
+
+def _shortened(names: list[str]) -> str:
+    more = ', ...' if len(names) > NAMES_TOLD else ''
+    return ', '.join(names[:NAMES_TOLD]) + more
+
+
+def _unused(folder: Path, used: set[Path], stems: set[str]) -> list[Path]:
+    pictures = (path for path in folder.rglob('*') if path.suffix.lower() in IMAGE_ENDINGS)
+    return [path for path in pictures if path not in used and path.stem not in stems]

@@ -3,13 +3,15 @@
 """What every format of data set offers: a list of frames, their images and label images."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import cv2
 import numpy as np
 
+from training.data.errors import BrokenFrame
 from upsnet_ros.core.errors import ImageError
 from upsnet_ros.core.labels import LabelSet
 
@@ -45,14 +47,66 @@ class Frame:
         return [str(self.instances), *times, self.fingerprint()]
 
 
-class FrameReader(Protocol):
-    """A data set of some format.
+@dataclass(frozen=True)
+class FrameList:
+    """What names and annotations say of a split, before any picture is read.
 
     Attributes:
+        frames: Those whose annotations are sound; their files need not be.
+        broken: The others, and truth whose image is missing.
+        unpaired: See :func:`unpaired_files`.
+        remarks: What is allowed but hints at the wrong label set, one line each.
+    """
+
+    frames: list[Frame]
+    broken: list[BrokenFrame]
+    unpaired: dict[str, list[str]]
+    remarks: list[str]
+
+
+class FrameReader(Protocol):
+    """A data set of some format, in a folder.
+
+    Attributes:
+        default_label_set: Name of the classes that data sets of the format usually have.
+        expected: What a folder of the format holds, for messages.
+        expected_split: What it holds of each split, for messages.
+        root: The folder.
         label_set: Classes that the label images are written in.
     """
 
+    default_label_set: ClassVar[str]
+    expected: ClassVar[str]
+    expected_split: ClassVar[str]
+    root: Path
     label_set: LabelSet
+
+    def __init__(self, root: Path, label_set: LabelSet) -> None: ...
+
+    @staticmethod
+    def fits(root: Path) -> bool:
+        """Whether a folder has the names of the format."""
+
+    def splits(self) -> set[str]:
+        """Names of the splits with truth, as the files have them."""
+
+    def splits_without_truth(self) -> set[str]:
+        """Names of the splits that have images alone, as Cityscapes' ``train_extra``."""
+
+    def find_split(self, split: str) -> str:
+        """The name of a split as the files have it.
+
+        Raises:
+            DataError: If there is none.
+        """
+
+    def survey(self, split: str) -> FrameList:
+        """Look at the names and annotations of a split; what is wrong is told, not raised.
+
+        Raises:
+            DataError: If the split is not there, is empty, or its annotations are malformed as a
+                whole.
+        """
 
     def frames(self, split: str) -> list[Frame]:
         """Frames of a split in a fixed order; their files need not be there.
@@ -77,6 +131,26 @@ class FrameReader(Protocol):
             ImageError: If the file cannot be decoded.
             DataError: If it holds values that its annotations do not explain.
         """
+
+
+def unpaired_files(
+    root: Path, images: Iterable[Path], truth: Iterable[Path]
+) -> dict[str, list[str]]:
+    """Files that belong to no frame.
+
+    Args:
+        root: Folder of the data set.
+        images: Those without truth.
+        truth: That without an image.
+
+    Returns:
+        ``images_without_truth`` and ``truth_without_image``, relative to the root and sorted.
+    """
+    kinds = {'images_without_truth': images, 'truth_without_image': truth}
+    return {
+        kind: sorted(str(path.relative_to(root)) for path in paths)
+        for kind, paths in kinds.items()
+    }
 
 
 def read_image(path: Path) -> np.ndarray:

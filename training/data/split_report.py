@@ -10,8 +10,7 @@ from training.data.checked import examine_frames
 from training.data.class_statistics import SplitStatistics, count_split
 from training.data.data_summary import DataSummary
 from training.data.errors import BrokenFrame, DataError
-from training.data.frame_list import FrameList, list_frames
-from training.data.frames import FrameReader
+from training.data.frames import FrameList, FrameReader
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,7 @@ class SplitReport:
         summary: Its usable frames.
         statistics: Their counts.
         broken: Frames and entries that cannot be used: those of the annotations first.
-        unpaired: See :func:`training.data.folder_layout.unpaired_files`.
+        unpaired: See :func:`training.data.frames.unpaired_files`.
         remarks: What is allowed but worth knowing of, one line each.
     """
 
@@ -51,8 +50,6 @@ class SplitReport:
 
 def report_split(
     reader: FrameReader,
-    root: Path,
-    layout: str,
     split: str,
     *,
     cache: Path,
@@ -63,15 +60,13 @@ def report_split(
 
     Args:
         reader: Of the data set.
-        root: Its folder.
-        layout: Its format.
         split: Its name.
         cache: JSON file of earlier findings.
         workers: Frames read at a time.
         limit: Read only the first frames; names and annotations are looked at all the same.
     """
     try:
-        listed = list_frames(reader, root, layout, split)
+        listed = reader.survey(split)
     except DataError as error:
         listed = FrameList([], [BrokenFrame(split, (str(error),))], {}, [])
     frames = listed.frames[:limit]

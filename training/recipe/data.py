@@ -4,18 +4,17 @@
 
 from dataclasses import dataclass
 
+from training.data.formats import READERS
 from training.recipe.errors import require, require_choice
 from upsnet_ros.core.geometry import SIDE_MULTIPLE
 from upsnet_ros.core.labels import LabelSet
-
-DATA_FORMATS = ('cityscapes', 'coco_panoptic')
 
 
 @dataclass(frozen=True)
 class DataRecipe:
     """Images and labels."""
 
-    format: str  # layout of the folder: 'cityscapes' or 'coco_panoptic' (JSON and PNG)
+    format: str  # layout of the folder: 'cityscapes', 'coco_panoptic' (docs/data_sets.md)
     label_set: LabelSet  # 'cityscapes', 'coco', or the path of a YAML file with the classes
     train_short_sides: tuple[int, ...]  # pixels
     short_side_choice: str  # 'listed': one of them; 'range': any whole number between
@@ -28,7 +27,7 @@ class DataRecipe:
     input_width: int
 
     def __post_init__(self) -> None:
-        require_choice('data.format', self.format, DATA_FORMATS)
+        require_choice('data.format', self.format, tuple(READERS))
         sides = self.train_short_sides
         right = bool(sides) and min(sides) >= 32
         require(right, 'data.train_short_sides', sides, 'sides from 32 up')
