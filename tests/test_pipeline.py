@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,10 @@ from tests.fakes.fake_backend import FakeBackend, make_manifest
 from tests.fakes.network_output import make_output
 from tests.fakes.tiny_model import CAR, write_tiny_model
 from upsnet_ros.core.errors import ImageError, ModelError, ParameterError
+from upsnet_ros.core.image_view import ImageView
 from upsnet_ros.core.labels import UNKNOWN_LABEL
 from upsnet_ros.core.structures import NetworkOutput
+from upsnet_ros.core.window import Window
 from upsnet_ros.pipeline import PanopticPipeline
 
 
@@ -179,6 +182,42 @@ def test_the_whole_way_with_a_real_graph(tmp_path: Path) -> None:
     assert car.class_name == 'car'
     assert car.area == pytest.approx(32 * 32, rel=0.15)
     assert car.box == (8.0, 12.0, 39.0, 43.0)
+
+
+@pytest.mark.parametrize('size', [(64, 96), (97, 31), (1, 1), (300, 500)])
+def test_stages_in_threads_of_their_own_give_what_process_gives(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    rng = np.random.default_rng(4)
+    images = [rng.integers(0, 20, (*size, 3)).astype(np.uint8) for _ in range(6)]
+    with (
+        PanopticPipeline.load(write_tiny_model(tmp_path), num_threads=1) as pipeline,
+        ThreadPoolExecutor(3) as placing,
+        ThreadPoolExecutor(1) as network,
+        ThreadPoolExecutor(3) as labelling,
+    ):
+        pipeline.set_thresholds(stuff_area_limit=5)
+        placed = list(placing.map(pipeline.place, images))
+        answers = list(network.map(pipeline.infer, placed))
+        for image, found in zip(
+            images, labelling.map(pipeline.label, answers, placed), strict=True
+        ):
+            expected = pipeline.process(image).panoptic
+            np.testing.assert_array_equal(found.panoptic.label_image, expected.label_image)
+            assert found.panoptic.instances == expected.instances
+            assert found.panoptic.unknown_share == expected.unknown_share
+
+
+def test_a_view_is_labelled_in_the_whole_images_place() -> None:
+    pipeline = fake_pipeline(answer=one_car)
+    view = ImageView(Window(10, 20, 74, 116), 180)
+    image = np.random.default_rng(1).integers(0, 255, (100, 140, 3), np.uint8)
+    whole = pipeline.process(image, view).panoptic
+    seen = pipeline.process(view.look(image)).panoptic
+    np.testing.assert_array_equal(whole.label_image, view.restore(seen, (100, 140)).label_image)
+    assert whole.label_image[0, 0] == UNKNOWN_LABEL
+    with pytest.raises(ImageError, match='region'):
+        pipeline.process(image[:50], view)
 
 
 def test_closing_closes_the_backend() -> None:

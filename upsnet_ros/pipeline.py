@@ -20,6 +20,7 @@ from upsnet_ros.backends.select import AUTOMATIC, REFUSE, create_backend
 from upsnet_ros.core.errors import ParameterError, UpsnetError
 from upsnet_ros.core.geometry import InputGeometry, place_image
 from upsnet_ros.core.image_check import check_image
+from upsnet_ros.core.image_view import WHOLE_UPRIGHT, ImageView
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.panoptic_head import PanopticHead
 from upsnet_ros.core.structures import NetworkOutput, PanopticResult
@@ -45,20 +46,34 @@ class PlacedImage:
     """An image in the network's input.
 
     Attributes:
-        image: uint8 [H, W, 3] BGR of the input size.
-        geometry: how the given image lies in it.
+        pixels: uint8 [H, W, 3] BGR of the input size.
+        geometry: how what is looked at of the image lies in it.
+        view: what that is.
+        image_size: height and width of the whole image [px].
         preprocess_ms: how long that took.
     """
 
-    image: np.ndarray
+    pixels: np.ndarray
     geometry: InputGeometry
+    view: ImageView
+    image_size: tuple[int, int]
     preprocess_ms: float
+
+
+@dataclass(frozen=True)
+class NetworkAnswer:
+    """What the network says of a placed image, and the milliseconds it took."""
+
+    output: NetworkOutput
+    inference_ms: float
 
 
 class PanopticPipeline:
     """A loaded model with everything around it.
 
-    One thread calls `process`; any thread may call `set_thresholds`, which the next image heeds.
+    `process` is the stages `place`, `infer` and `label` in a row. Any number of threads may place
+    and label, beside one that runs the network; any may call `set_thresholds`, which every image
+    heeds that is not yet being labelled.
     """
 
     def __init__(self, backend: Backend, manifest: ModelManifest) -> None:
@@ -172,21 +187,58 @@ class PanopticPipeline:
         image = np.full((*self._backend.input_size, 3), 128, dtype=np.uint8)
         return [self.process(image).timing_ms['total'] for _ in range(runs)]
 
-    def process(self, image_bgr: np.ndarray) -> FrameResult:
-        """Return the labels of an image.
+    def place(self, image_bgr: np.ndarray, view: ImageView = WHOLE_UPRIGHT) -> PlacedImage:
+        """Put what is looked at of an image into the network's input.
 
         Args:
             image_bgr: uint8 [H, W, 3] of any size, BGR.
+            view: its part that is looked at, and how it is turned upright.
 
         Raises:
-            ImageError: the image has another type or shape, or no pixels.
+            ImageError: the image has another type or shape, no pixels, or does not hold the
+                region.
+        """
+        check_image(image_bgr)
+        start = time.perf_counter()
+        seen = view.look(image_bgr)
+        geometry = self._fit(seen.shape[:2])
+        pixels = place_image(seen, geometry, pad_value=self._manifest.input.pad_value)
+        preprocess_ms = (time.perf_counter() - start) * 1e3
+        height, width = image_bgr.shape[:2]
+        return PlacedImage(pixels, geometry, view, (height, width), preprocess_ms)
+
+    def infer(self, placed: PlacedImage) -> NetworkAnswer:
+        """Run the network.
+
+        Raises:
+            ModelError: it failed.
+        """
+        start = time.perf_counter()
+        output = self._backend.infer(placed.pixels)
+        return NetworkAnswer(output, (time.perf_counter() - start) * 1e3)
+
+    def label(self, answer: NetworkAnswer, placed: PlacedImage) -> FrameResult:
+        """Return the labels of the whole image; what its view leaves out is unknown.
+
+        Args:
+            answer: of the network.
+            placed: the image that it is about.
+
+        Raises:
+            ModelError: the network's answer cannot be used.
+        """
+        return _label(self._head, answer, placed)
+
+    def process(self, image_bgr: np.ndarray, view: ImageView = WHOLE_UPRIGHT) -> FrameResult:
+        """Return the labels of an image: `place`, `infer` and `label`, with their arguments.
+
+        Raises:
+            ImageError: the image has another type or shape, no pixels, or does not hold the
+                region.
             ModelError: the network failed, or its answer cannot be used.
         """
-        head = self._head  # one head for the whole image, also if another thread swaps it
-        placed = self._place(image_bgr)
-        start = time.perf_counter()
-        output = self._backend.infer(placed.image)
-        return _label(head, output, placed, inference_s=time.perf_counter() - start)
+        placed = self.place(image_bgr, view)
+        return self.label(self.infer(placed), placed)
 
     def process_batch(self, images_bgr: Sequence[np.ndarray]) -> list[FrameResult | UpsnetError]:
         """Return the labels of images of several cameras, from one run of the network.
@@ -207,32 +259,23 @@ class PanopticPipeline:
                 f'{len(images_bgr)} images at once, expected 1 to {self.max_batch}, for which '
                 'the model was built'
             )
-        head = self._head
-        placed = [_error_or(self._place, image) for image in images_bgr]
+        placed = [_error_or(self.place, image) for image in images_bgr]
         sound = [item for item in placed if isinstance(item, PlacedImage)]
-        start = time.perf_counter()
-        outputs = iter(self._infer([item.image for item in sound]))
-        inference_s = time.perf_counter() - start
+        head = self._head  # one for all of them, also if another thread swaps it
+        answers = iter(self._infer_batch(sound))
         return [
-            _error_or(_label, head, next(outputs), item, inference_s=inference_s)
-            if isinstance(item, PlacedImage)
-            else item
+            _error_or(_label, head, next(answers), item) if isinstance(item, PlacedImage) else item
             for item in placed
         ]
 
-    def _infer(self, images: Sequence[np.ndarray]) -> Sequence[NetworkOutput]:
-        """Return the network's answers to images of its input size, in one run where there are."""
-        if len(images) > 1:
-            return self._backend.infer_batch(images)
-        return [self._backend.infer(image) for image in images]
-
-    def _place(self, image_bgr: np.ndarray) -> PlacedImage:
-        """Return an image in the size of the network's input."""
-        check_image(image_bgr)
+    def _infer_batch(self, placed: Sequence[PlacedImage]) -> list[NetworkAnswer]:
+        """Run the network once for several images, or for the only one, or not at all."""
+        if len(placed) < 2:
+            return [self.infer(item) for item in placed]
         start = time.perf_counter()
-        geometry = self._fit(image_bgr.shape[:2])
-        image = place_image(image_bgr, geometry, pad_value=self._manifest.input.pad_value)
-        return PlacedImage(image, geometry, (time.perf_counter() - start) * 1e3)
+        outputs = self._backend.infer_batch([item.pixels for item in placed])
+        inference_ms = (time.perf_counter() - start) * 1e3
+        return [NetworkAnswer(output, inference_ms) for output in outputs]
 
     def _fit_image(self, image_size: tuple[int, int]) -> InputGeometry:
         """Return how an image of this size lies in the network's input."""
@@ -256,22 +299,16 @@ class PanopticPipeline:
         self.close()
 
 
-def _label(
-    head: PanopticHead, output: NetworkOutput, placed: PlacedImage, *, inference_s: float
-) -> FrameResult:
-    """Return the labels of one image from the network's answer, which took so many seconds."""
+def _label(head: PanopticHead, answer: NetworkAnswer, placed: PlacedImage) -> FrameResult:
+    """Return the labels of one image by this head."""
     start = time.perf_counter()
-    panoptic = head(output, placed.geometry)
-    head_ms = (time.perf_counter() - start) * 1e3
-    return FrameResult(
-        panoptic=panoptic,
-        timing_ms={
-            'preprocess': placed.preprocess_ms,
-            'inference': inference_s * 1e3,
-            'panoptic_head': head_ms,
-            'total': placed.preprocess_ms + inference_s * 1e3 + head_ms,
-        },
-    )
+    panoptic = placed.view.restore(head(answer.output, placed.geometry), placed.image_size)
+    times = {
+        'preprocess': placed.preprocess_ms,
+        'inference': answer.inference_ms,
+        'panoptic_head': (time.perf_counter() - start) * 1e3,
+    }
+    return FrameResult(panoptic, {**times, 'total': sum(times.values())})
 
 
 def _error_or(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:

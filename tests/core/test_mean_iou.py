@@ -11,10 +11,12 @@ import pytest
 
 from tests.fakes.network_output import make_label_set
 from upsnet_ros.core.errors import LabelError
-from upsnet_ros.core.mean_iou import MeanIou
+from upsnet_ros.core.labels import INSTANCE_BITS, UNKNOWN_LABEL, class_image
+from upsnet_ros.core.mean_iou import MeanIou, confusion_rows
 
 LABELS = make_label_set(2, 1)
 VOID = 255
+ROAD, SKY = 0, 1 << INSTANCE_BITS
 
 
 def counted(predicted: list[int], truth: list[int]) -> MeanIou:
@@ -52,6 +54,29 @@ def test_nothing_seen_is_no_class(state: MeanIou) -> None:
     assert set(summary.per_class.values()) == {None}
 
 
+def test_unknown_pixels_are_misses_of_their_class_and_void_is_left_out() -> None:
+    truth = np.array([[ROAD, ROAD, ROAD, ROAD, SKY, UNKNOWN_LABEL]], np.uint16)
+    predicted = np.array([[ROAD, ROAD, UNKNOWN_LABEL, SKY, SKY, ROAD]], np.uint16)
+    rows = confusion_rows(predicted, truth)
+    assert rows == ((0, 0, 2), (0, 1, 1), (0, 255, 1), (1, 1, 1))
+    by_rows, by_image = MeanIou(LABELS), MeanIou(LABELS)
+    by_rows.add(rows)
+    by_image.update(class_image(predicted), class_image(truth))
+    summary = by_rows.summary()
+    assert summary == by_image.summary()
+    assert summary.per_class == {'class 0': 50.0, 'class 1': 50.0, 'class 2': None}
+    assert (summary.miou, summary.classes) == (50.0, 2)
+
+
+def test_rows_of_an_image_without_truth_and_of_other_classes() -> None:
+    state = MeanIou(LABELS)
+    state.add(())
+    assert not state.state().any()
+    for row, name in (((0, 7, 1), 'predicted'), ((7, 0, 1), 'true')):
+        with pytest.raises(LabelError, match=name):
+            state.add([row])
+
+
 @pytest.mark.parametrize('size', [(1, 1), (37, 53), (1, 40000), (300, 1)])
 def test_equals_sets_of_pixels(size: tuple[int, int]) -> None:
     rng = np.random.default_rng(2)
@@ -76,14 +101,14 @@ def test_states_add_up() -> None:
     first, second = counted([0, 1, 2], [0, 0, 2]), counted([1, 1], [1, 2])
     both = counted([0, 1, 2, 1, 1], [0, 0, 2, 1, 2])
     total = MeanIou.from_state(LABELS, first.state() + second.state())
-    assert first.state().dtype == np.float64 and first.state().shape == (3, 3)
+    assert first.state().dtype == np.float64 and first.state().shape == (3, 4)
     assert total.summary() == both.summary()
     assert json.loads(json.dumps(total.summary().to_dict())) == both.summary().to_dict()
 
 
-@pytest.mark.parametrize('state', [np.zeros((4, 3)), np.full((3, 3), np.inf), -np.ones((3, 3))])
+@pytest.mark.parametrize('state', [np.zeros((3, 3)), np.full((3, 4), np.inf), -np.ones((3, 4))])
 def test_states_that_fit_no_label_set_are_refused(state: np.ndarray) -> None:
-    with pytest.raises(LabelError, match=r'expected \(3, 3\)'):
+    with pytest.raises(LabelError, match=r'expected \(3, 4\)'):
         MeanIou.from_state(LABELS, state)
 
 
@@ -94,9 +119,6 @@ def test_states_that_fit_no_label_set_are_refused(state: np.ndarray) -> None:
         pytest.param(np.zeros((2, 3), np.uint8), np.zeros((3, 2), np.uint8), 'equal', id='size'),
         pytest.param(
             np.full((2, 2), 3, np.uint8), np.zeros((2, 2), np.uint8), r'predicted.*\[3\]', id='3'
-        ),
-        pytest.param(
-            np.full((2, 2), VOID, np.uint8), np.zeros((2, 2), np.uint8), 'predicted', id='void'
         ),
         pytest.param(
             np.zeros((2, 2), np.uint8), np.full((2, 2), 77, np.uint8), r'true.*\[77\]', id='77'

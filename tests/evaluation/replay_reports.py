@@ -12,8 +12,8 @@ import numpy as np
 from tests.evaluation.frame_tables import SMALL_SET, random_labels
 from upsnet_ros.bags.reader import BagFacts
 from upsnet_ros.core.labels import LabelSet
+from upsnet_ros.core.mean_iou import confusion_rows
 from upsnet_ros.core.panoptic_quality import PanopticQuality
-from upsnet_ros.evaluation.label_iou import confusion_rows
 from upsnet_ros.evaluation.machine import describe_machine
 from upsnet_ros.evaluation.replay_frames import (
     FRAMES_FILE,

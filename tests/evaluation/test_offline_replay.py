@@ -15,34 +15,13 @@ from tests.evaluation.blue_drive import IMAGE_TYPE, blue_rows
 from tests.evaluation.replay_bags import write_rows
 from tests.evaluation.small_drive import T, header, stamp_of
 from tests.fakes.fake_backend import FakeBackend, make_manifest
-from tests.fakes.tiny_model import write_tiny_model
-from upsnet_ros.core.errors import EvaluationError, ImageError, ModelError
+from upsnet_ros.core.errors import EvaluationError, ModelError
 from upsnet_ros.core.structures import NetworkOutput
 from upsnet_ros.evaluation import replay_evaluation
 from upsnet_ros.evaluation.offline_replay import stage_workers
 from upsnet_ros.evaluation.replay_evaluation import ReplayOptions, evaluate_replay
 from upsnet_ros.evaluation.replay_report import ReplayReport
-from upsnet_ros.evaluation.staged_pipeline import StagedPipeline
 from upsnet_ros.pipeline import PanopticPipeline
-
-
-@pytest.mark.parametrize('size', [(64, 96), (97, 31), (1, 1), (300, 500)])
-def test_stages_give_what_the_pipeline_gives(tmp_path: Path, size: tuple[int, int]) -> None:
-    rng = np.random.default_rng(4)
-    with PanopticPipeline.load(write_tiny_model(tmp_path), num_threads=1) as pipeline:
-        pipeline.set_thresholds(stuff_area_limit=5)
-        stages = StagedPipeline(pipeline)
-        for _ in range(3):
-            image = rng.integers(0, 20, (*size, 3)).astype(np.uint8)
-            result, ms = stages.label(stages.infer(stages.place(image)))
-            expected = pipeline.process(image).panoptic
-            np.testing.assert_array_equal(result.label_image, expected.label_image)
-            assert result.instances == expected.instances
-            assert result.unknown_share == expected.unknown_share
-            assert set(ms) == {'preprocess', 'inference', 'panoptic_head', 'total'}
-            assert ms['total'] == pytest.approx(sum(ms.values()) - ms['total'])
-        with pytest.raises(ImageError):
-            stages.place(np.zeros((3, 3), np.uint8))
 
 
 def evaluate(bag: Path, backend: FakeBackend, **options: object) -> ReplayReport:

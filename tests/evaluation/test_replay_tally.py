@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.fakes.label_images import disturbed, random_label_image
-from upsnet_ros.core.labels import UNKNOWN_LABEL, cityscapes_label_set
+from upsnet_ros.core.labels import cityscapes_label_set
+from upsnet_ros.core.mean_iou import confusion_rows
 from upsnet_ros.core.panoptic_quality import PanopticQuality
-from upsnet_ros.evaluation.label_iou import LabelIou, confusion_rows
 from upsnet_ros.evaluation.replay_frames import FrameRecord, FrameStep, SkippedFrame
 from upsnet_ros.evaluation.replay_tally import (
     CONFIDENCE_BINS,
@@ -18,25 +18,10 @@ from upsnet_ros.evaluation.replay_tally import (
 )
 
 LABEL_SET = cityscapes_label_set()
-ROAD, SKY = 0, 10 << 8
 
 
 def record(index: int, ms: float = 10.0, **values: object) -> FrameRecord:
     return FrameRecord('camera', index, index, {'total': ms}, 0.25, **values)
-
-
-def test_unknown_pixels_are_misses_of_their_class_and_void_is_left_out() -> None:
-    truth = np.array([[ROAD, ROAD, ROAD, ROAD, SKY, UNKNOWN_LABEL]], np.uint16)
-    predicted = np.array([[ROAD, ROAD, UNKNOWN_LABEL, SKY, SKY, ROAD]], np.uint16)
-    rows = confusion_rows(predicted, truth)
-    assert rows == ((0, 0, 2), (0, 10, 1), (0, 255, 1), (10, 10, 1))
-    iou = LabelIou(LABEL_SET)
-    iou.add(rows)
-    summary = iou.summary()
-    assert summary.per_class['road'] == 50.0  # 2 of 4
-    assert summary.per_class['sky'] == 50.0  # 1 of 2
-    assert summary.per_class['car'] is None
-    assert (summary.miou, summary.classes) == (50.0, 2)
 
 
 def test_no_frames_add_up_to_nothing_rather_than_to_zero() -> None:

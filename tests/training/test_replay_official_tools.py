@@ -14,8 +14,8 @@ from cityscapesscripts.evaluation.evalPanopticSemanticLabeling import evaluatePa
 
 from tests.fakes.label_images import disturbed, random_label_image
 from upsnet_ros.core.labels import INSTANCE_BITS, cityscapes_label_set, class_image
+from upsnet_ros.core.mean_iou import MeanIou, confusion_rows
 from upsnet_ros.core.panoptic_quality import PanopticQuality
-from upsnet_ros.evaluation.label_iou import LabelIou, confusion_rows
 from upsnet_ros.evaluation.panoptic_files import PanopticFiles
 
 LABELS = cityscapes_label_set()
@@ -33,7 +33,7 @@ def pairs(count: int, *, crowd: float = 0.0) -> list[tuple[np.ndarray, np.ndarra
 
 
 def test_mean_iou_counts_unknown_pixels_as_the_official_evaluation_does() -> None:
-    iou = LabelIou(LABELS)
+    iou = MeanIou(LABELS)
     confusion = pixel_level.generateMatrix(pixel_level.args)
     for predicted, truth in pairs(3):
         iou.add(confusion_rows(predicted, truth))

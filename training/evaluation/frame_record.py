@@ -20,8 +20,8 @@ class FrameRecord:
         name: Of the frame, unique in its split.
         size: Height and width of the image in pixels.
         quality: float64 ``[4, S]``, ``PanopticQuality.state`` of this frame.
-        confusion: float64 ``[S, S]``, ``MeanIou.state`` of the semantic head's own answer; None
-            without such a head.
+        confusion: float64 ``[S, S + 1]``, ``MeanIou.state`` of the semantic head's own answer;
+            None without such a head.
         unknown_share: Share of its pixels that are unknown, 0 to 1.
         seconds: Time spent labelling, reading the files not included.
         segments: Number of segments in the predicted label image; 0 for an empty prediction.
@@ -76,7 +76,9 @@ class FrameRecord:
             name=values['name'],
             size=(height, width),
             quality=_dense(values['quality'], (4, num_classes)),
-            confusion=None if confusion is None else _dense(confusion, (num_classes,) * 2),
+            confusion=None
+            if confusion is None
+            else _dense(confusion, (num_classes, num_classes + 1)),
             unknown_share=values['unknown_share'],
             seconds=values['seconds'],
             segments=values['segments'],

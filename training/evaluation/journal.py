@@ -13,7 +13,7 @@ from training.evaluation.frame_record import FrameRecord
 from upsnet_ros.core.errors import UpsnetError
 
 LOGGER = logging.getLogger(__name__)
-VERSION = 1  # of the records; those of another are refused
+VERSION = 2  # of the records; those of another are refused
 
 
 class JournalError(UpsnetError):

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sums over frames: panoptic quality, mean IoU, unknown pixels, time."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from training.evaluation.frame_record import FrameRecord
 from upsnet_ros.core.errors import LabelError
 from upsnet_ros.core.labels import LabelSet
-from upsnet_ros.core.mean_iou import MeanIou
+from upsnet_ros.core.mean_iou import MeanIou, state_shape
 from upsnet_ros.core.panoptic_quality import PanopticQuality
 
 QUALITY_ROWS = 4  # of PanopticQuality.state
@@ -42,7 +43,7 @@ class Evaluation:
     def of(cls, label_set: LabelSet, records: Iterable[FrameRecord]) -> 'Evaluation':
         """The sums of frames, of none as well; the records are looked at one by one."""
         classes = label_set.num_classes
-        quality, confusion = np.zeros((QUALITY_ROWS, classes)), np.zeros((classes, classes))
+        quality, confusion = np.zeros((QUALITY_ROWS, classes)), np.zeros(state_shape(label_set))
         frames, unknown, seconds = 0, 0.0, 0.0
         for record in records:
             quality += record.quality
@@ -73,7 +74,7 @@ class Evaluation:
             LabelError: If the vector does not fit the label set.
         """
         classes = label_set.num_classes
-        sizes = (QUALITY_ROWS * classes, classes**2, SCALARS)
+        sizes = (QUALITY_ROWS * classes, math.prod(state_shape(label_set)), SCALARS)
         if state.shape != (sum(sizes),):
             raise LabelError(
                 f'state of shape {state.shape}, expected ({sum(sizes)},) for label set '
@@ -83,7 +84,7 @@ class Evaluation:
         return cls(
             label_set,
             PanopticQuality.from_state(label_set, quality.reshape(QUALITY_ROWS, classes)),
-            MeanIou.from_state(label_set, semantics.reshape(classes, classes)),
+            MeanIou.from_state(label_set, semantics.reshape(state_shape(label_set))),
             frames=round(float(scalars[0])),
             unknown=float(scalars[1]),
             seconds=float(scalars[2]),

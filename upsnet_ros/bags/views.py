@@ -6,9 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from upsnet_ros.core.camera_views import camera_views
 from upsnet_ros.core.errors import EvaluationError
-from upsnet_ros.core.image_view import ImageView
+from upsnet_ros.core.image_view import ImageView, camera_views
 
 WHOLE_IMAGE, UPRIGHT = '', '0'
 

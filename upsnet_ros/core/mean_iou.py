@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,10 @@ import numpy as np
 
 from upsnet_ros.core.errors import LabelError
 from upsnet_ros.core.label_pairs import LabelPairs
-from upsnet_ros.core.labels import VOID_CLASS, LabelSet
+from upsnet_ros.core.labels import VOID_CLASS, LabelSet, class_image
+
+# (true class, predicted class or 255 for unknown, pixels)
+ConfusionRow = tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -40,22 +44,23 @@ class MeanIouSummary:
 class MeanIou:
     """Counts pixels image by image; states add up, so images can be split over processes.
 
-    Pixels that are void in the truth are left out. A class that occurs neither in the truth nor
-    among the predictions of the other pixels has no IoU, as in the scripts of Cityscapes; the
-    published models count it as 0. On whole validation sets every class occurs.
+    Pixels that are void in the truth are left out. An unknown pixel of a prediction is a miss of
+    its true class and a false alarm of none. A class that occurs neither in the truth nor among
+    the predictions of the other pixels has no IoU. All of that is as in the scripts of Cityscapes;
+    the published models count such a class as 0, but on whole validation sets every class occurs.
     """
 
     def __init__(self, label_set: LabelSet) -> None:
         """Start with nothing seen."""
         self._label_set = label_set
-        classes = label_set.num_classes
-        self._confusion = np.zeros((classes, classes), dtype=np.int64)  # [truth, prediction]
+        # Pixels by [truth, prediction]; the last column is for unknown ones.
+        self._confusion = np.zeros(state_shape(label_set), dtype=np.int64)
 
     def update(self, predicted: np.ndarray, truth: np.ndarray) -> None:
         """Count one image.
 
         Args:
-            predicted: uint8 [H, W], train ids; a class for every pixel.
+            predicted: uint8 [H, W], train ids, 255 for unknown.
             truth: uint8 [H, W], train ids, 255 for void.
 
         Raises:
@@ -72,28 +77,39 @@ class MeanIou:
                 f'predicted class image is {predicted.shape}, the truth {truth.shape}; expected '
                 'equal sizes'
             )
-        pairs = LabelPairs.of(predicted, truth)
-        self._refuse_foreign('predicted', pairs.first_labels, ())
-        self._refuse_foreign('true', pairs.second_labels, (VOID_CLASS,))
-        true = pairs.second_labels[pairs.second]
-        counted = true != VOID_CLASS
-        cells = true[counted], pairs.first_labels[pairs.first[counted]]
-        self._confusion[cells] += pairs.pixels[counted]
+        pairs = LabelPairs.of(truth, predicted)
+        self._refuse_foreign('predicted', pairs.second_labels)
+        self._refuse_foreign('true', pairs.first_labels)
+        self._count(*_confusion(pairs))
 
-    def _refuse_foreign(self, name: str, present: np.ndarray, others: tuple[int, ...]) -> None:
-        """Raise LabelError for ids that are neither train ids nor among the others."""
-        foreign = [
-            i for i in present.tolist() if i >= self._label_set.num_classes and i not in others
-        ]
-        if foreign:
+    def add(self, rows: Iterable[ConfusionRow]) -> None:
+        """Count one image by its `confusion_rows`.
+
+        Raises:
+            LabelError: an id belongs to no class.
+        """
+        true, given, pixels = np.array(list(rows), np.int64).reshape(-1, 3).T
+        self._refuse_foreign('predicted', given)
+        self._refuse_foreign('true', true)
+        self._count(true, given, pixels)
+
+    def _count(self, true: np.ndarray, given: np.ndarray, pixels: np.ndarray) -> None:
+        """Count int64 [N] pixels of pairs of true and predicted class."""
+        columns = np.minimum(given, self._label_set.num_classes)
+        np.add.at(self._confusion, (true, columns), pixels)
+
+    def _refuse_foreign(self, name: str, ids: np.ndarray) -> None:
+        """Raise LabelError for ids that are neither train ids nor unknown or void."""
+        foreign = ids[(ids >= self._label_set.num_classes) & (ids != VOID_CLASS)]
+        if foreign.size:
             raise LabelError(
-                f'{name} class image holds {foreign[:5]}, expected train ids of '
-                f"'{self._label_set.name}', 0 to {self._label_set.num_classes - 1}"
-                + (f', or {VOID_CLASS}' if others else '')
+                f'{name} class image holds {foreign[:5].tolist()}, expected train ids of '
+                f"'{self._label_set.name}', 0 to {self._label_set.num_classes - 1}, or "
+                f'{VOID_CLASS}'
             )
 
     def state(self) -> np.ndarray:
-        """Return the pixels of each pair of true and predicted class: float64 [S, S].
+        """Return the pixels of each pair of true and predicted class: float64 `state_shape`.
 
         The sum of two states is the state of both.
         """
@@ -107,7 +123,7 @@ class MeanIou:
             LabelError: the shape does not fit the label set, or a number is negative or not
                 finite.
         """
-        shape = (label_set.num_classes, label_set.num_classes)
+        shape = state_shape(label_set)
         if state.shape != shape or not np.isfinite(state).all() or (state < 0).any():
             raise LabelError(
                 f'state of shape {state.shape}, expected {shape} for label set '
@@ -119,8 +135,9 @@ class MeanIou:
 
     def summary(self) -> MeanIouSummary:
         """Return the figures of everything seen so far."""
-        matched = np.diagonal(self._confusion)
-        union = self._confusion.sum(axis=0) + self._confusion.sum(axis=1) - matched
+        among_classes = self._confusion[:, :-1]
+        matched = np.diagonal(among_classes)
+        union = among_classes.sum(axis=0) + self._confusion.sum(axis=1) - matched
         occurs = union > 0
         iou = 100.0 * matched / union.clip(min=1)
         per_class = {
@@ -132,3 +149,26 @@ class MeanIou:
             classes=int(occurs.sum()),
             per_class=per_class,
         )
+
+
+def state_shape(label_set: LabelSet) -> tuple[int, int]:
+    """Shape of a `MeanIou.state`: true classes, predicted classes and unknown, [S, S + 1]."""
+    return label_set.num_classes, label_set.num_classes + 1
+
+
+def confusion_rows(predicted: np.ndarray, truth: np.ndarray) -> tuple[ConfusionRow, ...]:
+    """How many pixels of each true class were given each class, void of the truth left out.
+
+    Args:
+        predicted: label image uint16 [H, W].
+        truth: label image of the same size.
+    """
+    columns = _confusion(LabelPairs.of(class_image(truth), class_image(predicted)))
+    return tuple(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def _confusion(pairs: LabelPairs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """True class, predicted class and pixels, each int64 [N], of pairs of truth and prediction."""
+    true, given = pairs.first_labels[pairs.first], pairs.second_labels[pairs.second]
+    counted = true != VOID_CLASS
+    return true[counted], given[counted], pairs.pixels[counted]

@@ -27,7 +27,6 @@ from upsnet_ros.evaluation.offline_replay import LabelledFrame, OfflineReplay
 from upsnet_ros.evaluation.panels import fit_width
 from upsnet_ros.evaluation.replay_frames import FrameRecord
 from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
-from upsnet_ros.evaluation.staged_pipeline import StagedPipeline
 from upsnet_ros.pipeline import PanopticPipeline
 
 JPEG_FLAGS = [cv2.IMWRITE_JPEG_QUALITY, 88]
@@ -127,7 +126,7 @@ def _label_again(
         replay = OfflineReplay(
             bag=bag,
             cameras=cameras,
-            stages=StagedPipeline(pipeline),
+            pipeline=pipeline,
             judge=FrameJudge(pipeline.label_set),
             truth_format=options['truth_format'],
         )

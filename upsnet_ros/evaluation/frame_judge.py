@@ -9,9 +9,9 @@ import numpy as np
 from upsnet_ros.bags.joining import StreamedFrame
 from upsnet_ros.core.errors import LabelError
 from upsnet_ros.core.labels import LabelSet
+from upsnet_ros.core.mean_iou import confusion_rows
 from upsnet_ros.core.panoptic_quality import PanopticQuality
 from upsnet_ros.core.structures import PanopticResult
-from upsnet_ros.evaluation.label_iou import confusion_rows
 from upsnet_ros.evaluation.replay_frames import FrameRecord, Row
 from upsnet_ros.evaluation.replay_tally import score_bins
 from upsnet_ros.evaluation.stability import compare_frames

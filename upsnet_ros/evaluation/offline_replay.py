@@ -25,8 +25,8 @@ from upsnet_ros.core.structures import PanopticResult
 from upsnet_ros.evaluation.frame_judge import FrameJudge
 from upsnet_ros.evaluation.replay_frames import FrameRecord, SkippedFrame
 from upsnet_ros.evaluation.stage_threads import staged
-from upsnet_ros.evaluation.staged_pipeline import Answer, PlacedImage, StagedPipeline
 from upsnet_ros.images.messages import camera_image
+from upsnet_ros.pipeline import NetworkAnswer, PanopticPipeline, PlacedImage
 
 MOST_WORKERS = 4
 
@@ -79,7 +79,7 @@ class _Decoded:
 @dataclass(frozen=True)
 class _Answered:
     decoded: _Decoded
-    answer: Answer | None
+    answer: NetworkAnswer | None
     problem: str | None
 
 
@@ -98,7 +98,7 @@ class OfflineReplay:
     Attributes:
         bag: the opened bag.
         cameras: whose images are evaluated.
-        stages: the loaded model.
+        pipeline: the loaded model.
         judge: measures the labels.
         truth_format: one of `replay_decoding.TRUTH_FORMATS`.
         workers: threads that decode, and threads of the panoptic head.
@@ -107,7 +107,7 @@ class OfflineReplay:
 
     bag: BagReader
     cameras: tuple[CameraTopics, ...]
-    stages: StagedPipeline
+    pipeline: PanopticPipeline
     judge: FrameJudge
     truth_format: str
     workers: int = 1
@@ -143,7 +143,7 @@ class OfflineReplay:
         try:
             message = self.bag.decode(topics.images, frame.data)
             image = camera_image(message, self.bag.topics[topics.images])
-            placed = self.stages.place(image, topics.view)
+            placed = self.pipeline.place(image, topics.view)
         except ImageError as error:
             return _Decoded(frame, is_known, problem=str(error))
         truth, truth_problem = self._decode_truth(topics, frame.truth)
@@ -168,7 +168,7 @@ class OfflineReplay:
                 self.bag.decode(topics.truth, data),
                 self.bag.topics[topics.truth],
                 truth_format=self.truth_format,
-                label_set=self.stages.label_set,
+                label_set=self.pipeline.label_set,
             )
         except (ImageError, LabelError) as error:
             return None, str(error)
@@ -178,19 +178,20 @@ class OfflineReplay:
         if decoded.placed is None:
             return _Answered(decoded, None, decoded.problem)
         start = time.perf_counter()
-        answer = self.stages.infer(decoded.placed)
+        answer = self.pipeline.infer(decoded.placed)
         self.network.seconds += time.perf_counter() - start
         self.network.frames += 1
         return _Answered(decoded, answer, None)
 
     def _label(self, answered: _Answered) -> _Labelled:
-        if answered.answer is None:
-            return _Labelled(answered.decoded, problem=answered.problem)
+        decoded, answer = answered.decoded, answered.answer
+        if answer is None or decoded.placed is None:
+            return _Labelled(decoded, problem=answered.problem)
         try:
-            result, ms = self.stages.label(answered.answer)
+            result = self.pipeline.label(answer, decoded.placed)
         except ModelError as error:  # one answer that cannot be used: the node goes on, too
-            return _Labelled(answered.decoded, problem=str(error))
-        return _Labelled(answered.decoded, result, ms)
+            return _Labelled(decoded, problem=str(error))
+        return _Labelled(decoded, result.panoptic, result.timing_ms)
 
     def _judge(self, labelled: _Labelled) -> LabelledFrame:
         decoded, frame = labelled.decoded, labelled.decoded.frame

@@ -37,7 +37,6 @@ from upsnet_ros.evaluation.replay_report import (
     write_report,
 )
 from upsnet_ros.evaluation.replay_totals import add_up
-from upsnet_ros.evaluation.staged_pipeline import StagedPipeline
 from upsnet_ros.evaluation.worst_pictures import WorstPictures
 from upsnet_ros.pipeline import PanopticPipeline
 
@@ -186,7 +185,7 @@ class _Run:
             replay = OfflineReplay(
                 bag=self._bag,
                 cameras=self._cameras,
-                stages=StagedPipeline(self._pipeline),
+                pipeline=self._pipeline,
                 judge=FrameJudge(self._label_set),
                 truth_format=options.truth_format,
                 workers=stage_workers(),

@@ -7,8 +7,8 @@ from __future__ import annotations
 import numpy as np
 
 from upsnet_ros.core.labels import LabelSet
+from upsnet_ros.core.mean_iou import MeanIou
 from upsnet_ros.core.panoptic_quality import PanopticQuality
-from upsnet_ros.evaluation.label_iou import LabelIou
 from upsnet_ros.evaluation.replay_frames import FrameLine, FrameRecord, SkippedFrame
 from upsnet_ros.evaluation.replay_report import (
     CameraFigures,
@@ -41,7 +41,7 @@ class FiguresTally:
         self._truth_problems: list[SkippedMessage] = []
         self._frames = self._decoded = self._drops = self._truth_frames = 0
         self._quality = PanopticQuality(label_set)
-        self._iou = LabelIou(label_set)
+        self._iou = MeanIou(label_set)
         self._stability = StabilityTally(label_set)
         self._unknown = 0.0
         self._times: list[float] = []

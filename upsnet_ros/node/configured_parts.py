@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 from rclpy.lifecycle import LifecycleNode
 
-from upsnet_ros.core.camera_views import camera_views
+from upsnet_ros.core.image_view import camera_views
 from upsnet_ros.node.camera import CameraState
 from upsnet_ros.node.engine_slot import EngineSlot
 from upsnet_ros.node.frame_processor import FrameProcessor

@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass, fields
 from typing import Any
 
-from upsnet_ros.core.camera_views import camera_views
 from upsnet_ros.core.errors import ParameterError
+from upsnet_ros.core.image_view import camera_views
 from upsnet_ros.images.limits import MAX_IMAGE_PIXELS
 from upsnet_ros.node.parameter_rule import ParameterRule, parameter
 
