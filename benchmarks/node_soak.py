@@ -39,7 +39,7 @@ from benchmarks.node_parts.process_growth import (  # noqa: E402 - after the pat
 from benchmarks.node_parts.processes import own_domain, python_process  # noqa: E402
 from benchmarks.node_parts.soak_client import SoakClient  # noqa: E402
 from benchmarks.node_parts.soak_images import soak_cameras  # noqa: E402
-from upsnet_ros.node.process_memory import peak_resident_bytes  # noqa: E402
+from upsnet_ros.node.process import peak_resident_bytes  # noqa: E402
 
 SOAK_NODE = ('-m', 'benchmarks.node_parts.soak_node')
 CAMERA_HZ = 10.0  # of the camera whose hours are counted

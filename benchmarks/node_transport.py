@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.node_parts.processes import python_process  # noqa: E402 - after the path
 from benchmarks.node_parts.transport_processes import QUIET_S, START_S  # noqa: E402
 from benchmarks.node_parts.transport_scenario import SCENARIOS, Scenario  # noqa: E402
-from upsnet_ros.node.process_memory import peak_resident_bytes  # noqa: E402
+from upsnet_ros.node.process import peak_resident_bytes  # noqa: E402
 
 MOST_AGE_RATIO = 1.5  # of the 95th percentiles
 PROCESSES = 'benchmarks.node_parts.transport_processes'

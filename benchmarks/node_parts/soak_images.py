@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from upsnet_ros.node.image_messages import message_data
+from upsnet_ros.node.messages import message_data
 
 WIDTH, HEIGHT = 1280, 720
 

@@ -24,7 +24,7 @@ from tests.node.fuzzed_messages import MessageFuzzer
 from upsnet_ros.core.errors import ImageError
 from upsnet_ros.images.limits import MAX_IMAGE_PIXELS
 from upsnet_ros.node.conversions import image_to_bgr
-from upsnet_ros.node.image_messages import message_data
+from upsnet_ros.node.messages import message_data
 
 LARGEST = (4320, 7680)
 

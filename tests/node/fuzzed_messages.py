@@ -13,7 +13,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from upsnet_ros.images.png_guard import PNG_START
 from upsnet_ros.images.raw import LAYOUTS
-from upsnet_ros.node.image_messages import message_data
+from upsnet_ros.node.messages import message_data
 
 FOREIGN_STARTS = (
     b'RIFF\x40\0\0\0WEBPVP8L',

@@ -25,7 +25,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
 from tests.node.fake_pipeline import FakeLoader
-from upsnet_ros.node.image_messages import message_data
+from upsnet_ros.node.messages import message_data
 from upsnet_ros.node.perception_node import PerceptionNode
 
 DEADLINE_S = 20.0

@@ -5,8 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from upsnet_ros.node.admission import Admission, AdmissionRules, Refusal
-from upsnet_ros.node.frame_store import Frame
+from upsnet_ros.node.waiting import Admission, AdmissionRules, Frame, Refusal
 
 ALL = AdmissionRules(drop_out_of_order=False)
 ORDERED = AdmissionRules()

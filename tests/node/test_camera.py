@@ -6,9 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from upsnet_ros.node.admission import AdmissionRules
 from upsnet_ros.node.camera import RATE_WINDOW_S, WARNING_INTERVAL_S, CameraState
-from upsnet_ros.node.frame_store import AllFrames, NewestFrame
+from upsnet_ros.node.waiting import AdmissionRules, AllFrames, NewestFrame
 from upsnet_ros.node.worker import FrameWorker
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import CameraInfo, RegionOfInterest
 
-from upsnet_ros.node.camera_calibration import describes, resized_calibration
+from upsnet_ros.node.calibration import describes, resized_calibration
 
 K = np.array([[400.0, 0.0, 310.0], [0.0, 380.0, 250.0], [0.0, 0.0, 1.0]])
 DISTORTION = [0.05, -0.02, 0.001, 0.002, 0.0]

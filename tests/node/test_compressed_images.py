@@ -14,7 +14,7 @@ from upsnet_ros.core.errors import ImageError
 from upsnet_ros.images.jpeg_guard import checked_jpeg
 from upsnet_ros.images.png_guard import PNG_START, checked_png
 from upsnet_ros.node.conversions import image_to_bgr
-from upsnet_ros.node.image_messages import message_data
+from upsnet_ros.node.messages import message_data
 
 LIMIT = 10_000
 

@@ -17,7 +17,7 @@ from tests.node.node_harness import (
     wait_until,
 )
 from upsnet_ros.msg import PanopticInstanceArray
-from upsnet_ros.node.image_messages import message_data
+from upsnet_ros.node.messages import message_data
 
 BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 

@@ -13,8 +13,7 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import Image
 
 from tests.node.node_harness import half_blue_image, image_message
-from upsnet_ros.node.freed_memory import forget_destroyed, give_back_memory
-from upsnet_ros.node.process_memory import resident_bytes
+from upsnet_ros.node.process import forget_destroyed, give_back_memory, resident_bytes
 from upsnet_ros.node.transitions import Lifecycle
 
 

@@ -13,7 +13,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from tests.node.fake_pipeline import expected_labels
 from tests.node.fuzzed_messages import MessageFuzzer
 from tests.node.node_harness import half_blue_image, image_message, wait_until
-from upsnet_ros.node.process_memory import peak_resident_bytes
+from upsnet_ros.node.process import peak_resident_bytes
 
 SEED, COUNT = 20261125, 24_000
 NODE_MESSAGES = 1000

@@ -18,7 +18,7 @@ from tests.node.node_harness import (
 )
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.msg import PanopticInstanceArray
-from upsnet_ros.node.image_messages import message_data
+from upsnet_ros.node.messages import message_data
 
 
 def labels_of(message: Image) -> np.ndarray:

@@ -5,7 +5,7 @@ import numpy as np
 
 from tests.node.node_harness import image_message
 from upsnet_ros.core.structures import Instance, PanopticResult
-from upsnet_ros.node.image_messages import (
+from upsnet_ros.node.messages import (
     confidence_message,
     label_message,
     overlay_message,

@@ -17,7 +17,7 @@ from tests.node.node_harness import (
     wait_until,
 )
 from upsnet_ros.msg import PanopticClassInfo
-from upsnet_ros.node import subscriptions
+from upsnet_ros.node import intake
 
 
 def serve_one(harness, stamp: int) -> None:
@@ -214,7 +214,7 @@ def entities(node) -> tuple[int, int]:
 def test_an_activation_that_fails_half_way_leaves_no_subscription(
     start_node, monkeypatch, failing
 ) -> None:
-    whole = subscriptions.create_input
+    whole = intake.create_input
 
     def create(node, kind, topic, *arguments, **options):
         if topic == failing:
@@ -224,7 +224,7 @@ def test_an_activation_that_fails_half_way_leaves_no_subscription(
     harness = start_node()
     assert harness.change_state('configure')
     before = entities(harness.node)
-    monkeypatch.setattr(subscriptions, 'create_input', create)
+    monkeypatch.setattr(intake, 'create_input', create)
     for _ in range(2):
         assert not harness.change_state('activate')
         assert harness.state() == 'inactive'

@@ -16,7 +16,7 @@ from tests.fakes.tiny_model import write_tiny_model
 from tests.node.node_harness import NodeHarness
 from upsnet_ros.evaluation.replay import main
 from upsnet_ros.msg import PanopticInstanceArray
-from upsnet_ros.node.image_messages import message_data
+from upsnet_ros.node.messages import message_data
 from upsnet_ros.pipeline import PanopticPipeline
 
 CAMERAS = ('front', 'rear')

@@ -11,7 +11,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from tests.node.fake_pipeline import CAR_LABEL, expected_labels
 from tests.node.node_harness import LATCHED, half_blue_image, image_message, wait_until
 from upsnet_ros.msg import FrameTiming, PanopticClassInfo, PanopticInstanceArray
-from upsnet_ros.node import calibration_output, outputs, overlay_output
+from upsnet_ros.node import calibration, outputs, overlay_output
 
 # Switch, type, topic, and what makes its message where.
 OUTPUTS = {
@@ -26,7 +26,7 @@ OUTPUTS = {
     'publish_confidence': (Image, 'panoptic/confidence', outputs, 'confidence_message'),
     'publish_semantic': (Image, 'semantic/image', outputs, 'semantic_message'),
     'publish_overlay': (Image, 'overlay/image', overlay_output, 'draw_overlay'),
-    'publish_camera_info': (CameraInfo, 'overlay/camera_info', calibration_output, '_resized'),
+    'publish_camera_info': (CameraInfo, 'overlay/camera_info', calibration, '_resized'),
     'publish_timing': (FrameTiming, '', outputs, 'timing_message'),
 }
 TIMING = 'perception_node/debug/camera/timing'

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tests.node.node_harness import find_status, status_values
-from upsnet_ros.node.process_diagnostics import memory_status, worker_status
-from upsnet_ros.node.process_memory import peak_resident_bytes, resident_bytes
+from upsnet_ros.node.diagnostics import memory_status, worker_status
+from upsnet_ros.node.process import peak_resident_bytes, resident_bytes
 from upsnet_ros.node.recovery import FailureState
 from upsnet_ros.node.supervisor import WorkerState
 

@@ -24,9 +24,9 @@ from tests.node.qos_rig import (
 )
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.core.labels import cityscapes_label_set
+from upsnet_ros.node.intake import BEST_EFFORT_QOS, check_input_overrides
 from upsnet_ros.node.outputs import CameraOutputs, destroy_outputs
-from upsnet_ros.node.publication_qos import LATCHED_QOS, OUTPUT_QOS
-from upsnet_ros.node.subscriptions import BEST_EFFORT_QOS, check_input_overrides
+from upsnet_ros.node.qos import LATCHED_QOS, OUTPUT_QOS
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from upsnet_ros.core.errors import ImageError
 from upsnet_ros.images.limits import MAX_IMAGE_PIXELS
 from upsnet_ros.images.raw import LAYOUTS
 from upsnet_ros.node.conversions import image_to_bgr
-from upsnet_ros.node.image_messages import message_data
+from upsnet_ros.node.messages import message_data
 
 BLUE, GREEN, RED = 10, 120, 240
 

@@ -10,7 +10,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from tests.fakes.tiny_model import write_tiny_model
 from tests.node.node_harness import image_message
 from upsnet_ros.msg import PanopticInstanceArray
-from upsnet_ros.node.image_messages import message_data
+from upsnet_ros.node.messages import message_data
 from upsnet_ros.pipeline import PanopticPipeline
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from upsnet_ros.node.spinning import MOST_IN_A_ROW, CallbackFailures, GuardedSpinning
+from upsnet_ros.node.process import MOST_IN_A_ROW, CallbackFailures, GuardedSpinning
 from upsnet_ros.node.stoppable_loading import LoadingStopped, StoppableLoading
 
 

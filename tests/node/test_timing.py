@@ -8,8 +8,8 @@ from sensor_msgs.msg import Image
 
 from tests.node.node_harness import find_status, half_blue_image, image_message, status_values
 from upsnet_ros.msg import FrameTiming
+from upsnet_ros.node.diagnostics import Deadline, timing_status, timing_statuses
 from upsnet_ros.node.timing import Delays, NodeTiming, TimingWindow
-from upsnet_ros.node.timing_diagnostics import Deadline, timing_status, timing_statuses
 
 NONE_LATE = Delays()
 OK, WARN, ERROR = b'\x00', b'\x01', b'\x02'

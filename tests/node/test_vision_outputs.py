@@ -8,7 +8,7 @@ from tests.node import fake_vision_msgs
 from tests.node.node_harness import LATCHED, half_blue_image, image_message, wait_until
 from upsnet_ros.core.labels import cityscapes_label_set
 from upsnet_ros.core.structures import Instance
-from upsnet_ros.node.publication_qos import LATCHED_QOS
+from upsnet_ros.node.qos import LATCHED_QOS
 from upsnet_ros.node.vision_outputs import (
     detection_message,
     label_info_message,

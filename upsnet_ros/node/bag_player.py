@@ -38,7 +38,7 @@ from upsnet_ros.node.play_errors import BagPlayError
 from upsnet_ros.node.play_events import emit
 from upsnet_ros.node.play_schedule import PlaySchedule
 from upsnet_ros.node.player_input import PlayerInput
-from upsnet_ros.node.stop_signal import StopSignal
+from upsnet_ros.node.process import StopSignal
 
 PROGRAM = 'python -m upsnet_ros.node.bag_player'
 EXAMPLES = f"""\

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from upsnet_ros.node.camera import CameraState
-from upsnet_ros.node.frame_store import Frame
+from upsnet_ros.node.waiting import Frame
 
 CameraFrame = tuple[CameraState, Frame]
 NANOSECONDS = 1_000_000_000

@@ -12,8 +12,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from upsnet_ros.node.admission import EVERY_IN_ORDER, Admission, AdmissionRules, Refusal
-from upsnet_ros.node.frame_store import Frame, FrameStore, NewestFrame
+from upsnet_ros.node.waiting import (
+    EVERY_IN_ORDER,
+    Admission,
+    AdmissionRules,
+    Frame,
+    FrameStore,
+    NewestFrame,
+    Refusal,
+)
 
 RATE_WINDOW_S = 5.0
 WARNING_INTERVAL_S = 5.0

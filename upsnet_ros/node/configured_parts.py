@@ -18,7 +18,7 @@ from upsnet_ros.node.intake import Intake, frame_store
 from upsnet_ros.node.output_settings import OutputSettings
 from upsnet_ros.node.outputs import CameraOutputs, destroy_outputs
 from upsnet_ros.node.parameters import NodeParameters
-from upsnet_ros.node.publication_qos import COMPLETE_OUTPUT_QOS, OUTPUT_QOS
+from upsnet_ros.node.qos import COMPLETE_OUTPUT_QOS, OUTPUT_QOS
 from upsnet_ros.node.recovery import Recovery
 from upsnet_ros.node.supervisor import Supervisor
 from upsnet_ros.node.timing import NodeTiming

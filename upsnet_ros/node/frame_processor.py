@@ -18,12 +18,12 @@ from upsnet_ros.core.image_view import ImageView
 from upsnet_ros.core.structures import PanopticResult
 from upsnet_ros.node.camera import WARNING_INTERVAL_S, CameraState
 from upsnet_ros.node.conversions import describe_encoding, image_to_bgr
-from upsnet_ros.node.frame_store import Frame
 from upsnet_ros.node.output_settings import OutputSettings
 from upsnet_ros.node.outputs import CameraOutputs
 from upsnet_ros.node.publish_permit import PublishPermit
 from upsnet_ros.node.recovery import Recovery
 from upsnet_ros.node.timing import NodeTiming
+from upsnet_ros.node.waiting import Frame
 from upsnet_ros.node.worker import CameraFrame
 
 

@@ -1,20 +1,214 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The way of image messages into the node: open while it is active, and switched by a service."""
+"""The way of image messages into the node: open while it is active, and switched by a service.
+
+What `qos_overrides` says of a topic goes before what the node would ask for itself.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
-from sensor_msgs.msg import CameraInfo
+from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from upsnet_ros.node.admission import AdmissionRules
+from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.node.camera import CameraState
-from upsnet_ros.node.frame_store import AllFrames, FrameStore, NewestFrame
 from upsnet_ros.node.parameters import NodeParameters
-from upsnet_ros.node.subscriptions import CameraSubscriptions, check_input_overrides
+from upsnet_ros.node.process import forget_destroyed
+from upsnet_ros.node.qos import (
+    SUBSCRIPTION,
+    create_input,
+    parameter_name,
+    topic_overrides,
+    unused_overrides,
+)
+from upsnet_ros.node.waiting import AdmissionRules, AllFrames, FrameStore, NewestFrame
+
+BEST_EFFORT_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+# Where every frame counts: what arrives while the executor is busy with something else.
+DEEP_DEPTH = 32
+
+
+def image_topics(camera: str, transport: str) -> list[tuple[type, str]]:
+    """Message type and topic of each image topic to read; transport raw, compressed or auto."""
+    topics = {
+        'raw': (Image, f'{camera}/image_raw'),
+        'compressed': (CompressedImage, f'{camera}/image_raw/compressed'),
+    }
+    return list(topics.values()) if transport == 'auto' else [topics[transport]]
+
+
+def check_input_overrides(
+    node: Node, cameras: Sequence[str], *, transport: str, process_all: bool
+) -> None:
+    """Refuses impossible overrides before any subscription exists; warns of those without effect.
+
+    Called once the publishers exist, so that what is left over belongs to nobody.
+
+    Raises:
+        ParameterError: an override of an input is impossible, or would lose images where every
+            one is asked for.
+    """
+    images = [topic for camera in cameras for _, topic in image_topics(camera, transport)]
+    calibrations = [f'{camera}/camera_info' for camera in cameras]
+    for topic in (*images, *calibrations):
+        asked = topic_overrides(node, topic, SUBSCRIPTION)
+        if process_all and topic in images and asked.get('reliability') == 'best_effort':
+            name = parameter_name(node, topic, SUBSCRIPTION, 'reliability')
+            raise ParameterError(
+                f"parameter '{name}' is 'best_effort' while 'process_all' is true, expected "
+                'reliable: best-effort transmission loses images'
+            )
+    for name in unused_overrides(node, [*images, *calibrations]):
+        node.get_logger().warning(
+            f"parameter '{name}' has no effect: no topic of this node that can be overridden has "
+            'that name; expected the full name after namespace and remapping, publisher for '
+            'outputs and subscription for inputs'
+        )
+
+
+def input_profile(
+    node: Node, topic: str, input_qos: str, *, process_all: bool = False
+) -> QoSProfile:
+    """The quality of service to subscribe with.
+
+    With 'auto' the node asks for reliable transmission until a publisher is there that does not
+    offer it: a best-effort subscription receives from all of them. So it makes no difference
+    whether cameras or node are started first. Where no frame may be lost the queue is deep.
+    """
+    depth = DEEP_DEPTH if process_all else 1
+    if input_qos == 'auto':
+        publishers = node.get_publishers_info_by_topic(topic)
+        offered = {publisher.qos_profile.reliability for publisher in publishers}
+        is_reliable = offered <= {ReliabilityPolicy.RELIABLE}
+    else:
+        is_reliable = input_qos == 'reliable'
+    kind = ReliabilityPolicy.RELIABLE if is_reliable else ReliabilityPolicy.BEST_EFFORT
+    return QoSProfile(depth=depth, reliability=kind)
+
+
+class CameraSubscriptions:
+    """Creates and destroys the subscriptions of one camera.
+
+    Args:
+        node: the node to subscribe with.
+        camera: receives the incompatibilities of publishers.
+        transport: raw, compressed or auto.
+        input_qos: auto, sensor_data or reliable.
+        process_all: ask for what loses no frame.
+        on_image: called with each image message, in the executor's thread.
+        on_camera_info: called with each calibration message.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        camera: CameraState,
+        *,
+        transport: str,
+        input_qos: str,
+        process_all: bool = False,
+        on_image: Callable[[Any], None],
+        on_camera_info: Callable[[CameraInfo], None],
+    ) -> None:
+        self._node = node
+        self._camera = camera
+        self._on_image = on_image
+        self._is_auto = input_qos == 'auto'
+        self._process_all = process_all
+        self._relaxed_qos = QoSProfile(
+            depth=DEEP_DEPTH if process_all else 1, reliability=ReliabilityPolicy.BEST_EFFORT
+        )
+        self._refusing: set[str] = set()
+        # An event's callback must not destroy the subscription that it belongs to.
+        self._relax_soon = node.create_guard_condition(self._relax)
+        self._kinds = {topic: kind for kind, topic in image_topics(camera.name, transport)}
+        camera.record_qos_problem('')
+        self._images: dict[str, Subscription] = {}
+        self._camera_info: Subscription | None = None
+        try:
+            for topic in self._kinds:
+                profile = input_profile(node, topic, input_qos, process_all=process_all)
+                self._images[topic] = self._subscribe(topic, profile)
+            self._camera_info = create_input(
+                node, CameraInfo, f'{camera.name}/camera_info', on_camera_info, BEST_EFFORT_QOS
+            )
+        except BaseException:  # nobody else could destroy what is there by now
+            self.destroy()
+            raise
+
+    def _subscribe(self, topic: str, profile: QoSProfile) -> Subscription:
+        """A subscription to an image topic that reports the publishers it refuses."""
+        asked = topic_overrides(self._node, topic, SUBSCRIPTION)
+        reliability = asked.get('reliability', profile.reliability.name.lower())
+        is_relaxed = reliability == 'best_effort'
+        may_relax = self._is_auto and not is_relaxed and 'reliability' not in asked
+
+        def incompatible(event: Any) -> None:
+            policy = qos_policy_name_from_kind(event.last_policy_kind)
+            if may_relax and policy == 'RELIABILITY':
+                self._refusing.add(topic)
+                self._relax_soon.trigger()
+            else:
+                self._report(topic, policy, is_asked=policy.lower() in asked)
+
+        if is_relaxed and self._process_all:
+            self._node.get_logger().warning(
+                f"topic '{topic}': its publisher is not reliable, so images may be lost on the "
+                "way although 'process_all' is true; let it offer RELIABLE"
+            )
+        callbacks = SubscriptionEventCallbacks(
+            incompatible_qos=incompatible, use_default_callbacks=False
+        )
+        return create_input(
+            self._node,
+            self._kinds[topic],
+            topic,
+            self._on_image,
+            profile,
+            event_callbacks=callbacks,
+        )
+
+    def _report(self, topic: str, policy: str, *, is_asked: bool) -> None:
+        """Says that a publisher is refused for its quality of service, and what asked for it."""
+        self._camera.record_qos_problem(policy)
+        name = parameter_name(self._node, topic, SUBSCRIPTION, policy)
+        remedy = (
+            f"change the parameter '{name}' and start the node anew"
+            if is_asked
+            else "set the parameter 'input_qos' to auto or sensor_data while the node is "
+            'unconfigured'
+        )
+        self._node.get_logger().warning(
+            f"topic '{topic}': a publisher offers another {policy} than this node asks for, "
+            f'so nothing is received from it; {remedy}'
+        )
+
+    def _relax(self) -> None:
+        """Subscribes again, best effort, where a publisher came that is not reliable."""
+        while self._refusing:
+            topic = self._refusing.pop()
+            self._node.destroy_subscription(self._images[topic])
+            self._images[topic] = self._subscribe(topic, self._relaxed_qos)
+            self._node.get_logger().info(
+                f"topic '{topic}': a best-effort publisher appeared; best effort from now on"
+            )
+
+    def destroy(self) -> None:
+        """Destroys the subscriptions; only from the executor's thread."""
+        self._refusing.clear()
+        self._node.destroy_guard_condition(self._relax_soon)
+        for subscription in (*self._images.values(), self._camera_info):
+            if subscription is not None:
+                self._node.destroy_subscription(subscription)
+        self._images.clear()
+        forget_destroyed(self._node.default_callback_group)
+
 
 MEBIBYTE = 1 << 20
 

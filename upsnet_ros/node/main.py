@@ -24,8 +24,7 @@ from rclpy.signals import SignalHandlerOptions
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.node.engine import PipelineLoader
 from upsnet_ros.node.perception_node import PerceptionNode
-from upsnet_ros.node.spinning import GuardedSpinning
-from upsnet_ros.node.stop_signal import StopSignal
+from upsnet_ros.node.process import GuardedSpinning, StopSignal
 from upsnet_ros.node.transitions import LAST_RESORT
 
 # The longest a signal waits for its answer while nothing else wakes the executor.

@@ -24,24 +24,21 @@ from std_msgs.msg import Header
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.structures import PanopticResult
 from upsnet_ros.msg import FrameTiming, PanopticClassInfo, PanopticInstanceArray
-from upsnet_ros.node.calibration_output import CalibrationOutput
+from upsnet_ros.node.calibration import CalibrationOutput
 from upsnet_ros.node.demand import publish_wanted
-from upsnet_ros.node.image_messages import (
+from upsnet_ros.node.messages import (
+    class_info_message,
     confidence_message,
+    instances_message,
     label_message,
     semantic_message,
+    timing_message,
     unknown_message,
 )
 from upsnet_ros.node.output_settings import OutputSettings
 from upsnet_ros.node.overlay_output import OverlayOutput
 from upsnet_ros.node.parameter_rule import MODEL_DEFAULT
-from upsnet_ros.node.publication_qos import LATCHED_QOS, OUTPUT_QOS
-from upsnet_ros.node.qos_overrides import create_output
-from upsnet_ros.node.result_messages import (
-    class_info_message,
-    instances_message,
-    timing_message,
-)
+from upsnet_ros.node.qos import LATCHED_QOS, OUTPUT_QOS, create_output
 from upsnet_ros.node.vision_outputs import VisionOutputs, vision_msgs_is_installed
 
 

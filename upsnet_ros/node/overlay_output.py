@@ -15,7 +15,7 @@ from std_msgs.msg import Header
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.overlay import draw_overlay
 from upsnet_ros.node.demand import is_wanted
-from upsnet_ros.node.image_messages import overlay_message
+from upsnet_ros.node.messages import overlay_message
 
 
 class OverlayOutput:

@@ -21,13 +21,12 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from std_srvs.srv import SetBool
 
 from upsnet_ros.node.configured_parts import ConfiguredParts
-from upsnet_ros.node.diagnostics_output import DiagnosticsOutput
+from upsnet_ros.node.diagnostics import DiagnosticsOutput, NodeParts
 from upsnet_ros.node.engine import Engine, PipelineLoader, load_engine, thresholds
 from upsnet_ros.node.engine_slot import EngineSlot
 from upsnet_ros.node.parameter_server import ParameterServer
 from upsnet_ros.node.parameters import NodeParameters
-from upsnet_ros.node.spinning import CallbackFailures
-from upsnet_ros.node.status_report import NodeParts
+from upsnet_ros.node.process import CallbackFailures
 from upsnet_ros.node.stoppable_loading import StoppableLoading
 from upsnet_ros.node.timing import NodeTiming
 from upsnet_ros.node.transitions import Lifecycle

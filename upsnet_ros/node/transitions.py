@@ -15,7 +15,7 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.lifecycle import TransitionCallbackReturn
 
 from upsnet_ros.core.errors import UpsnetError
-from upsnet_ros.node.freed_memory import give_back_memory
+from upsnet_ros.node.process import give_back_memory
 
 LAST_RESORT = 'error processing'
 STATE_AFTER = {

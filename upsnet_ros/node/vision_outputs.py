@@ -19,7 +19,7 @@ from std_msgs.msg import Header
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.structures import Instance, PanopticResult
 from upsnet_ros.node.demand import publish_wanted
-from upsnet_ros.node.publication_qos import LATCHED_QOS
+from upsnet_ros.node.qos import LATCHED_QOS
 
 
 def vision_msgs_is_installed() -> bool:

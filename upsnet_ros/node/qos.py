@@ -1,6 +1,6 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Quality of service from parameters, in the form that all of ROS uses.
+"""The quality of service that the node offers, and what parameters say otherwise.
 
     qos_overrides.<topic>.<publisher or subscription>.<policy>
 
@@ -22,12 +22,25 @@ from rclpy.qos import (
     DurabilityPolicy,
     QoSPolicyKind,
     QoSProfile,
+    ReliabilityPolicy,
     qos_policy_name_from_kind,
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 
 from upsnet_ros.core.errors import ParameterError
+
+# Reliable and volatile fits every subscriber; a depth of two lets the next result be published
+# while a slow subscriber still takes the last. Where every frame counts, results are kept until
+# they were received.
+OUTPUT_QOS = QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE)
+COMPLETE_OUTPUT_QOS = QoSProfile(depth=256, reliability=ReliabilityPolicy.RELIABLE)
+LATCHED_QOS = QoSProfile(
+    depth=1,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+
 
 PREFIX = 'qos_overrides.'
 PUBLISHER, SUBSCRIPTION = 'publisher', 'subscription'

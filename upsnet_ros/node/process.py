@@ -1,0 +1,161 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""This process: the signals that end it, its callbacks, and the memory that it holds."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import signal
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from rclpy.callback_groups import CallbackGroup
+from rclpy.executors import Executor
+from rclpy.impl.rcutils_logger import RcutilsLogger
+
+# A signal so soon after the first one is the same once more.
+ECHO_S = 1.0
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopSignal:
+    """Remembers SIGINT and SIGTERM, so that a process ends between two steps of its work."""
+
+    def __init__(self) -> None:
+        self.received = False
+        self._received_at = 0.0
+        self._former = {number: signal.signal(number, self._remember) for number in STOPPING}
+
+    def close(self) -> None:
+        """Give the signals back to those who had them before."""
+        for number, handler in self._former.items():
+            signal.signal(number, handler)
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        """Notes the first signal; another one, not an echo of it, ends the process at once.
+
+        A launch without a terminal hands a signal on that the process group has got already.
+        """
+        now = time.monotonic()
+        if self.received and now - self._received_at > ECHO_S:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        elif not self.received:
+            self.received, self._received_at = True, now
+
+
+LOG_INTERVAL_S = 5.0
+# So many in a row, with not one success between, are no fault of a callback: nothing works.
+MOST_IN_A_ROW = 100
+LONGEST_TEXT = 200
+
+
+@dataclass
+class CallbackFailures:
+    """What is known of callbacks that raised.
+
+    Attributes:
+        total: since the start of the process.
+        last: type and text of the last one, one line for the diagnostics; empty before the first.
+    """
+
+    total: int = 0
+    last: str = ''
+
+
+class GuardedSpinning:
+    """Runs the callbacks of an executor one by one.
+
+    Args:
+        executor: holds the node.
+        failures: counts those that raised.
+        logger: the node's logger.
+    """
+
+    def __init__(
+        self, executor: Executor, *, failures: CallbackFailures, logger: RcutilsLogger
+    ) -> None:
+        self._executor = executor
+        self._failures = failures
+        self._logger = logger
+        self._in_a_row = 0
+        self._next_log_at = 0.0
+
+    def spin_once(self, *, timeout_s: float) -> None:
+        """Waits for a callback and runs it.
+
+        Raises:
+            Exception: what the callbacks raise, when not one of the last hundred succeeded.
+        """
+        try:
+            self._executor.spin_once(timeout_sec=timeout_s)
+        except Exception as error:
+            self._in_a_row += 1
+            self._failures.total += 1
+            text = f'{type(error).__name__}: {error}'
+            self._failures.last = ' '.join(text.split())[:LONGEST_TEXT]
+            self._log(error)
+            if self._in_a_row >= MOST_IN_A_ROW:
+                raise
+        else:
+            self._in_a_row = 0
+
+    def _log(self, error: Exception) -> None:
+        """Tells of an error with its trace, and of a storm of them now and then."""
+        now = time.monotonic()
+        if now >= self._next_log_at:
+            self._next_log_at = now + LOG_INTERVAL_S
+            trace = ''.join(traceback.format_exception(error))
+            self._logger.error(
+                f'a callback failed ({self._failures.total} so far), the node goes on: '
+                f'{self._failures.last}\n{trace}'
+            )
+
+
+def give_back_memory() -> None:
+    """Frees what only refers to itself, then returns what is free to the system.
+
+    Callbacks and what they belong to refer to each other. Python looks for such rings seldom, and
+    by number: a few of them may hold many images. The C library keeps what was freed between
+    pieces still in use; GNU's can be told to return it.
+    """
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)
+    if trim is not None:
+        trim(0)
+
+
+def forget_destroyed(group: CallbackGroup) -> None:
+    """Has a callback group forget what was destroyed; rclpy never does."""
+    group.entities.difference_update([entity for entity in group.entities if entity() is None])
+
+
+STATUS = Path('/proc/self/status')
+
+
+def resident_bytes(status: Path = STATUS) -> int | None:
+    """Bytes of this process in memory now; None where the system does not tell."""
+    return _field('VmRSS', status)
+
+
+def peak_resident_bytes(status: Path = STATUS) -> int | None:
+    """The most bytes that it ever held; None where the system does not tell."""
+    return _field('VmHWM', status)
+
+
+def _field(name: str, status: Path) -> int | None:
+    """A size of the status file, which gives it in kB."""
+    try:
+        lines = status.read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        key, _, value = line.partition(':')
+        if key == name:
+            return int(value.split()[0]) * 1024
+    return None
