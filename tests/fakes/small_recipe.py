@@ -32,10 +32,5 @@ def make_small_recipe() -> Recipe:
         'reference_batch_size': 2,
         'precision': 'float32',
     }
-    values['monitoring'] = {
-        'save_every': 200,
-        'validate_every': 0,
-        'validation_images': 0,
-        'picture_every': 0,
-    }
+    values['monitoring'] = {'save_every': 200}
     return recipe_from_dict(values)

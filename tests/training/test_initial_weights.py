@@ -25,7 +25,7 @@ BLOCKS = (1, 1, 2, 1)
 
 def with_initial(recipe: Recipe, weights: str, **model: Any) -> Recipe:
     changed = replace(recipe.model, **model)
-    return replace(recipe, model=changed, initial=InitialRecipe(weights, 'same'))
+    return replace(recipe, model=changed, initial=InitialRecipe(weights=weights))
 
 
 CAFFE = {'blocks': BLOCKS, 'width': 64, 'stride_in': '1x1', 'pixels': 'caffe'}

@@ -10,7 +10,7 @@ from upsnet_ros.core.geometry import SIDE_MULTIPLE
 from upsnet_ros.core.labels import LabelSet
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DataRecipe:
     """Images and labels."""
 
@@ -19,7 +19,7 @@ class DataRecipe:
     train_short_sides: tuple[int, ...]  # pixels
     short_side_choice: str  # 'listed': one of them; 'range': any whole number between
     max_long_side: int  # pixels, training
-    train_crop: int  # side in pixels of a random square crop; 0 = whole images (UPSNet)
+    train_crop: int = 0  # side in pixels of a random square crop; 0 = whole images (UPSNet)
     test_short_side: int  # pixels
     test_max_long_side: int  # pixels
     images_without_things: str  # 'drop' (published): never trained on; 'keep': background

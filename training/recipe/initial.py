@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from training.recipe.errors import require, require_choice
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class InitialRecipe:
     """Weights to start from."""
 
     weights: str  # 'none', 'caffe' (published), 'torchvision', or 'checkpoint' of ours
-    head_rows: str  # of a checkpoint: 'same' classes, or 'coco_to_cityscapes' (published)
+    head_rows: str = 'same'  # of a checkpoint: or 'coco_to_cityscapes' classes (published)
 
     def __post_init__(self) -> None:
         choices = ('none', 'caffe', 'torchvision', 'checkpoint')

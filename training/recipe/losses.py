@@ -4,21 +4,24 @@
 
 from dataclasses import dataclass
 
-from training.recipe.errors import require, require_choice
+from training.recipe.errors import detail, require, require_choice
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LossRecipe:
     """Loss weights, targets and sampling."""
 
     semantic: float  # weight; those of the RPN, box and mask losses are 1
-    semantic_roi: float  # weight of the semantic loss inside true boxes (the RoI loss); 0 = none
+    semantic_roi: float = 0.0  # weight of the semantic loss inside true boxes (the RoI loss)
     panoptic: float  # weight; 0 = trained without panoptic head (UPSNet-C)
-    auxiliary: float  # weight of PSPNet's second classifier; 0.4 in PSPNet, 0 for others
-    predict_unknown: bool  # true: a share of the instances is taught as unknown
-    keep_share: float  # instances that stay known in the panoptic loss; 0.7 in the paper
-    full_resolution_semantic: bool  # true: published; false: the paper's text (1/4)
-    semantic_roi_crop: str  # 'features' (published) or 'logits' (the paper's text)
+    auxiliary: float = 0.0  # weight of PSPNet's second classifier; 0.4 in PSPNet, 0 for others
+    predict_unknown: bool = False  # true: a share of the instances is taught as unknown
+    # Instances that stay known in the panoptic loss; 0.7 in the paper.
+    keep_share: float = detail('predict_unknown', unused=1.0)
+    # true: published; false: the paper's text (1/4)
+    full_resolution_semantic: bool = detail('semantic', unused=True)
+    # 'features' (published) or 'logits' (the paper's text)
+    semantic_roi_crop: str = detail('semantic_roi', unused='features')
     mask_targets: str  # 'polygon' (published): outlines drawn at 28x28; 'pixel': sampled
     crowd_regions: str  # 'match' (published): proposals on crowds are positives; 'ignore'
     rois_per_image: int

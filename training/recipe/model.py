@@ -13,7 +13,7 @@ STRIDE_PLACEMENTS = ('1x1', '3x3')
 PIXEL_FORMATS = ('caffe', 'torchvision')
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelRecipe:
     """UPSNet, or its instance half alone (``mask_rcnn``)."""
 
@@ -24,16 +24,16 @@ class ModelRecipe:
     pixels: str  # 'caffe': BGR minus means (published); 'torchvision': RGB, mean and deviation
     normalisation: str  # 'frozen' (published), 'batch', 'synchronised' (over all devices)
     frozen_stages: int  # 2: stem and res2 are never trained (published); 0: everything is
-    deformable_stages: tuple[int, ...]  # backbone stages with deformable 3x3 convolutions
+    deformable_stages: tuple[int, ...] = ()  # backbone stages with deformable 3x3 convolutions
     fpn_channels: int
-    fpn_global_average: bool  # global average of res5 added to P5 (published COCO models)
+    fpn_global_average: bool = False  # average of res5 added to P5 (published COCO models)
     rpn_channels: int
     anchor_scale: float  # anchor side over stride; 8 in the published models
     canonical_size: float  # side in pixels of a box that belongs to P4; 224 published
     box_channels: int
     mask_channels: int
     mask_layers: int
-    semantic_channels: tuple[int, ...]  # widths of the deformable layers; empty for mask_rcnn
+    semantic_channels: tuple[int, ...] = ()  # widths of the deformable layers; none: mask_rcnn
     test_pre_nms: int
     test_post_nms: int
     test_candidates: int  # most candidates of the panoptic head; 100 published and at most
@@ -78,7 +78,7 @@ class ModelRecipe:
         require(self.canonical_size > 0, 'model.canonical_size', self.canonical_size, 'above 0')
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PspNetRecipe:
     """PSPNet (Zhao et al. 2017): the semantic half of the combined baseline MR-CNN-PSP."""
 
@@ -91,7 +91,7 @@ class PspNetRecipe:
     frozen_stages: int
     pyramid_bins: tuple[int, ...]  # sides of the pooled maps; 1, 2, 3, 6 in PSPNet
     pyramid_channels: int  # of each pooled branch and of the final 3x3; 512 in PSPNet
-    dropout: float  # before the classifiers; 0.1 in PSPNet
+    dropout: float = 0.0  # before the classifiers; 0.1 in PSPNet
 
     def __post_init__(self) -> None:
         require_choice('model.network', self.network, ('pspnet',))

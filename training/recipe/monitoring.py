@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from training.recipe.errors import require
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MonitoringRecipe:
     """What is written and measured while training, all in steps."""
 
     save_every: int  # steps between checkpoints
-    validate_every: int  # steps between validations; 0 = never
-    validation_images: int  # of the val split; 0 = all
-    picture_every: int  # steps between pictures in the TensorBoard log; 0 = never
+    validate_every: int = 0  # steps between validations; 0 = never
+    validation_images: int = 0  # of the val split; 0 = all
+    picture_every: int = 0  # steps between pictures in the TensorBoard log; 0 = never
 
     def __post_init__(self) -> None:
         require(self.save_every > 0, 'monitoring.save_every', self.save_every, 'at least 1')

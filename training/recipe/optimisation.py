@@ -4,30 +4,32 @@
 
 from dataclasses import dataclass
 
-from training.recipe.errors import require, require_choice
+from training.recipe.errors import detail, require, require_choice
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OptimisationRecipe:
     """How the weights are found. Iterations count steps of ``reference_batch_size`` images."""
 
     optimiser: str  # 'sgd' (published) or 'adamw'
-    momentum_form: str  # 'caffe' (published): the rate inside the buffer; 'pytorch'
+    # 'caffe' (published): the rate inside the buffer; 'pytorch'
+    momentum_form: str = detail('optimiser', on='sgd', unused='pytorch')
     learning_rate: float  # at reference_batch_size images per step
     reference_batch_size: int  # images per step of the rate and the iterations; 16 published
     batch_size: int  # images per step over all devices; rate and iterations follow it
-    accumulation_steps: int  # parts of a step computed one after another, to save memory
+    accumulation_steps: int = 1  # parts of a step computed one after another, to save memory
     momentum: float  # of sgd
     weight_decay: float  # of weights; biases and normalisation have none
     bias_multiplier: float  # rate of biases and normalisation over that of weights; 2 published
     iterations: int
-    warmup_iterations: int  # steps, whatever the batch size (published)
+    warmup_iterations: int = 0  # steps, whatever the batch size (published)
     schedule: str  # 'step' (published), 'cosine', 'poly' (PSPNet)
-    decay_at: tuple[int, ...]  # iterations at which 'step' multiplies the rate by 0.1
-    clip_gradient_norm: float  # 0 = never, as published
+    # Iterations at which 'step' multiplies the rate by 0.1
+    decay_at: tuple[int, ...] = detail('schedule', on='step', unused=())
+    clip_gradient_norm: float = 0.0  # 0 = never, as published
     precision: str  # 'float32' (published), 'bfloat16', 'float16' (autocast, scaled losses)
-    gradient_checkpointing: bool  # compute the backbone twice to save memory
-    average_decay: float  # exponential moving average of the weights; 0 = none
+    gradient_checkpointing: bool = False  # compute the backbone twice to save memory
+    average_decay: float = 0.0  # exponential moving average of the weights; 0 = none
     seed: int
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ from training.recipe.errors import require, require_choice
 from upsnet_ros.core.label_frame import LABEL_RESOLUTIONS
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PanopticHeadRecipe:
     """How the two heads' outputs become one label per pixel."""
 
@@ -17,7 +17,7 @@ class PanopticHeadRecipe:
     score_threshold: float
     mask_overlap_threshold: float
     stuff_area_limit: int  # pixels of the camera image
-    predict_unknown: bool  # the unknown channel
+    predict_unknown: bool = False  # the unknown channel
     instance_class: str  # 'majority': the paper's rule; 'detection': the box head's class
     label_resolution: str  # 'input_frame' (published) or 'image'
 

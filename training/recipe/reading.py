@@ -4,14 +4,14 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
 
 from training.label_sets import find_label_set
-from training.recipe.errors import RecipeError, require
+from training.recipe.errors import RecipeError, is_wanted, require
 from training.recipe.model import NETWORKS
 from training.recipe.recipe import Recipe
 from upsnet_ros.core.errors import LabelError
@@ -59,8 +59,9 @@ def _override(values: Any, text: str) -> None:
     target = values
     for section in sections:
         target = target.get(section) if isinstance(target, dict) else None
-    known = isinstance(target, dict) and name in target
-    require(known, key, text, 'a key that the recipe has, such as optimisation.batch_size=4')
+    # Keys that are off may be missing, so which there are is known when the recipe is built.
+    inside = isinstance(target, dict)
+    require(inside, key, text, 'a section and a key of it, such as optimisation.batch_size=4')
     try:
         target[name] = yaml.safe_load(value)
     except yaml.YAMLError as error:
@@ -70,14 +71,22 @@ def _override(values: Any, text: str) -> None:
 def _build(cls: type, values: Any, *, prefix: str, folder: Path | None) -> Any:
     require(isinstance(values, dict), prefix.rstrip('.') or 'recipe', values, 'a mapping')
     hints = get_type_hints(cls)
-    known = {field.name for field in fields(cls)}
+    known = {entry.name: entry for entry in fields(cls)}
     for key in values:
         require(key in known, f'{prefix}{key}', key, f'one of {sorted(known)}')
     arguments = {}
-    for key in sorted(known):
-        require(key in values, f'{prefix}{key}', None, 'a value; the key is missing')
-        arguments[key] = _convert(hints[key], values[key], f'{prefix}{key}', folder)
-    return cls(**arguments)
+    for key, entry in known.items():
+        if key in values:
+            arguments[key] = _convert(hints[key], values[key], f'{prefix}{key}', folder)
+        else:
+            right = entry.default is not MISSING
+            require(right, f'{prefix}{key}', None, 'a value; the key is missing')
+    section = cls(**arguments)
+    for key, entry in known.items():
+        of = f'{prefix}{entry.metadata.get("of")}'
+        lost = key not in values and is_wanted(entry.metadata, section)
+        require(not lost, f'{prefix}{key}', None, f'a value, because {of} is on; it is missing')
+    return section
 
 
 def _convert(wanted: Any, value: Any, key: str, folder: Path | None) -> Any:
