@@ -10,8 +10,10 @@ import numpy as np
 
 from upsnet_ros.core.labels import LabelClass, LabelSet
 from upsnet_ros.core.panoptic_quality import PanopticQuality
+from upsnet_ros.evaluation.figures import BY_KEY
 from upsnet_ros.evaluation.frame_table import FrameTable
 
+UNKNOWN, LATENCY = BY_KEY['unknown_share'].frame, BY_KEY['latency_mean_ms'].frame
 ROAD, SKY, CAR = 0, 1, 2
 SMALL_SET = LabelSet(
     name='small',
@@ -68,8 +70,10 @@ def table_of(
         quality=np.array(states),
         overlap=np.array(overlaps),
         pq=np.array(own),
-        unknown_share=np.array([np.mean(image == 65535) for image in labels]),
-        latency_ms=np.array(latencies_ms, dtype=np.float64),
+        values={
+            UNKNOWN: np.array([np.mean(image == 65535) for image in labels]),
+            LATENCY: np.array(latencies_ms, dtype=np.float64),
+        },
     )
 
 

@@ -21,19 +21,19 @@ from tests.evaluation.small_drive import (
     truth_of,
 )
 from upsnet_ros.bags.topics import Bag
+from upsnet_ros.core.json_lines import json_line
 from upsnet_ros.core.labels import cityscapes_label_set
 from upsnet_ros.core.panoptic_quality import PanopticQuality
-from upsnet_ros.evaluation.live.processes import NodeProcess, node_command
-from upsnet_ros.evaluation.live.replay_environment import replay_environment
-from upsnet_ros.evaluation.replay_frames import (
+from upsnet_ros.evaluation.frame_record import (
     FRAMES_FILE,
+    NO_LABEL,
     SkippedFrame,
-    line_of,
     read_frames,
 )
+from upsnet_ros.evaluation.live.processes import NodeProcess, node_command
+from upsnet_ros.evaluation.live.replay_environment import replay_environment
 from upsnet_ros.evaluation.replay_report import read_report
-from upsnet_ros.evaluation.replay_tally import NO_LABEL
-from upsnet_ros.evaluation.replay_totals import add_up
+from upsnet_ros.evaluation.totals import add_up
 
 LIVE_SPEED = {
     'frames': 27,
@@ -121,7 +121,7 @@ def write_live(
     ]
     path, report = folder / FRAMES_FILE, read_report(folder)
     header = path.read_text().splitlines(keepends=True)[0]
-    path.write_text(header + ''.join(map(line_of, lines)))
+    path.write_text(header + ''.join(json_line(line.to_json()) for line in lines))
     names = dict.fromkeys(report.cameras, 0)
     totals = add_up(folder, report.label_set, truth_unmatched=names)
     changed(folder, cameras=totals.cameras, total=totals.total, speed=LIVE_SPEED)

@@ -13,14 +13,9 @@ import numpy as np
 from tests.evaluation.frame_tables import SMALL_SET, random_labels
 from tests.evaluation.replay_reports import BAG, record_of, write_replay
 from upsnet_ros.core.labels import LabelSet, cityscapes_label_set
-from upsnet_ros.evaluation.replay_frames import FrameRecord
-from upsnet_ros.evaluation.replay_report import (
-    ReplayReport,
-    SkippedMessage,
-    WorstFrame,
-    read_report,
-    write_report,
-)
+from upsnet_ros.evaluation.figures import SkippedMessage
+from upsnet_ros.evaluation.frame_record import FrameRecord
+from upsnet_ros.evaluation.replay_report import ReplayReport, WorstFrame, read_report, write_report
 
 # What must come out of a page as it went in, and must not become a part of it.
 NASTY = '<script>alert("x")</script>&\'"'

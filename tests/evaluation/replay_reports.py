@@ -11,24 +11,19 @@ import numpy as np
 
 from tests.evaluation.frame_tables import SMALL_SET, random_labels
 from upsnet_ros.bags.reader import BagFacts
+from upsnet_ros.core.json_lines import json_line
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.mean_iou import confusion_rows
 from upsnet_ros.core.panoptic_quality import PanopticQuality
-from upsnet_ros.evaluation.machine import describe_machine
-from upsnet_ros.evaluation.replay_frames import (
+from upsnet_ros.evaluation.frame_record import (
     FRAMES_FILE,
     FrameRecord,
     FrameStep,
     header_of,
-    line_of,
 )
-from upsnet_ros.evaluation.replay_report import (
-    ModelFacts,
-    ReplayReport,
-    WorstFrame,
-    write_report,
-)
-from upsnet_ros.evaluation.replay_tally import FiguresTally
+from upsnet_ros.evaluation.machine import describe_machine
+from upsnet_ros.evaluation.replay_report import ModelFacts, ReplayReport, WorstFrame, write_report
+from upsnet_ros.evaluation.totals import FiguresTally
 
 BAG = BagFacts(path='drives/street', storage='mcap', duration_s=3.0, messages=60)
 START_NS = 1_700_000_000_000_000_000
@@ -81,7 +76,7 @@ def write_replay(
     """Write `report.json` and `frames.jsonl` as an evaluation does."""
     folder.mkdir(parents=True, exist_ok=True)
     header = header_of({'bag': {'name': 'street', 'start_ns': start_ns}, 'model': {}})
-    lines = [line_of(header), *(line_of(record) for record in records)]
+    lines = [json_line(header), *(json_line(record.to_json()) for record in records)]
     (folder / FRAMES_FILE).write_text(''.join(lines))
     cameras = {record.camera: FiguresTally(label_set, keep_series=True) for record in records}
     total = FiguresTally(label_set, keep_series=False)

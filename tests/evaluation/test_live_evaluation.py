@@ -11,11 +11,10 @@ import pytest
 
 from tests.evaluation.live_rig import LIVE_SPEED, camera_rows, colour_node_command, offline_pq
 from tests.evaluation.small_drive import label_row, stamp_of, truth_of, write_bag, write_drive
+from upsnet_ros.evaluation.frame_record import NO_LABEL, FrameRecord, read_frames
 from upsnet_ros.evaluation.live import session
 from upsnet_ros.evaluation.live.__main__ import main
-from upsnet_ros.evaluation.replay_frames import FrameRecord, read_frames
 from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
-from upsnet_ros.evaluation.replay_tally import NO_LABEL
 
 ROOT = Path(__file__).parents[2]
 

@@ -14,11 +14,11 @@ from tests.evaluation.live_rig import colour_node_command
 from tests.evaluation.small_drive import stamp_of, write_drive
 from upsnet_ros.bags.joining import BagPart
 from upsnet_ros.core.errors import ReplayError
+from upsnet_ros.evaluation.frame_record import FrameRecord, read_frames
 from upsnet_ros.evaluation.live import session
 from upsnet_ros.evaluation.live.__main__ import main
 from upsnet_ros.evaluation.live.live_player import choose_player, rosbag2_command
 from upsnet_ros.evaluation.live.live_settings import ROSBAG2, ReplaySettings
-from upsnet_ros.evaluation.replay_frames import FrameRecord, read_frames
 from upsnet_ros.evaluation.replay_report import read_report
 
 ROOT = Path(__file__).parents[2]

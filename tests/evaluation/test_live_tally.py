@@ -8,6 +8,7 @@ import pytest
 
 from tests.evaluation.small_drive import write_drive
 from upsnet_ros.core.errors import ReplayError
+from upsnet_ros.evaluation.figures import CameraFigures
 from upsnet_ros.evaluation.frames import ReceivedLabel, SentFrame
 from upsnet_ros.evaluation.live import session
 from upsnet_ros.evaluation.live.live_figures import live_speed
@@ -15,7 +16,6 @@ from upsnet_ros.evaluation.live.live_settings import ReplayRecord, ReplaySetting
 from upsnet_ros.evaluation.live.node_state import Counters
 from upsnet_ros.evaluation.live.node_watch import NodeCost
 from upsnet_ros.evaluation.live.tally import LiveTally
-from upsnet_ros.evaluation.replay_report import CameraFigures
 
 IMAGES = {'front': '/front/image_raw'}
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.evaluation.frame_tables import random_table
+from tests.evaluation.frame_tables import UNKNOWN, random_table
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.evaluation import paired_bootstrap
-from upsnet_ros.evaluation.frame_table import FrameTable, figures_of
+from upsnet_ros.evaluation.frame_table import FrameTable, WeightedFrames
 from upsnet_ros.evaluation.paired_bootstrap import (
     BootstrapOptions,
     PairedFigures,
@@ -30,20 +30,18 @@ def test_equal_evaluations_differ_by_exactly_zero() -> None:
     table = random_table(1, frames=30)
     result = compared(table, table)
     for part in (result.difference, result.low, result.high):
-        for name, values in vars(part).items():
+        for name, values in part.items():
             assert not values[~np.isnan(values)].any(), name
-    assert not np.isnan(result.difference.pq).any()
+    assert not np.isnan(result.difference['pq']).any()
 
 
 def test_swapped_evaluations_have_the_opposite_differences() -> None:
     one, two = random_table(1, frames=30), random_table(2, frames=30)
     forth, back = compared(one, two), compared(two, one)
-    for name in vars(forth.low):
-        forward, backward = getattr(forth.low, name), getattr(back.high, name)
+    for name in forth.low:
+        forward, backward = forth.low[name], back.high[name]
         assert forward == pytest.approx(-backward, nan_ok=True), name
-        assert getattr(forth.difference, name) == pytest.approx(
-            -getattr(back.difference, name), nan_ok=True
-        )
+        assert forth.difference[name] == pytest.approx(-back.difference[name], nan_ok=True)
 
 
 def test_draws_are_those_of_a_loop_over_repeated_frames() -> None:
@@ -52,18 +50,18 @@ def test_draws_are_those_of_a_loop_over_repeated_frames() -> None:
     for weights in np.concatenate(list(draw_weights(12, FEW))):
         rows = np.repeat(np.arange(12), weights.astype(int))
         once = np.ones((1, len(rows)))
-        a, b = (figures_of(t.select(rows), once, num_stuff=2) for t in (one, two))
+        a, b = (WeightedFrames(t.select(rows), once, 2).figures() for t in (one, two))
         differences.append(
             [
-                a.pq[0] - b.pq[0],
-                a.class_iou[0, 2] - b.class_iou[0, 2],
-                (a.latency_p95_ms - b.latency_p95_ms)[0],
+                a['pq'][0] - b['pq'][0],
+                a['class_iou'][0, 2] - b['class_iou'][0, 2],
+                (a['latency_p95_ms'] - b['latency_p95_ms'])[0],
             ]
         )
     low, high = np.nanpercentile(differences, (2.5, 97.5), axis=0)
     result = compared(one, two)
     for end, expected in ((result.low, low), (result.high, high)):
-        found = [end.pq[0], end.class_iou[0, 2], end.latency_p95_ms[0]]
+        found = [end['pq'][0], end['class_iou'][0, 2], end['latency_p95_ms'][0]]
         assert found == pytest.approx(expected.tolist())
 
 
@@ -72,8 +70,8 @@ def test_the_same_seed_gives_the_same_intervals_however_many_are_held(monkeypatc
     whole = compared(one, two)
     monkeypatch.setattr(paired_bootstrap, 'WEIGHTS_AT_A_TIME', 7 * 20)
     in_parts, other_seed = compared(one, two), compared(one, two, seed=1)
-    assert in_parts.low.pq == pytest.approx(whole.low.pq)
-    assert other_seed.low.pq[0] != whole.low.pq[0]
+    assert in_parts.low['pq'] == pytest.approx(whole.low['pq'])
+    assert other_seed.low['pq'][0] != whole.low['pq'][0]
 
 
 def test_every_draw_has_as_many_frames_and_blocks_stay_together() -> None:
@@ -91,7 +89,7 @@ def measured(random: np.random.Generator, *, frames: int) -> tuple[FrameTable, F
     hardness = random.uniform(0, 0.5, frames)
     table = random_table(0, frames=1).select(np.zeros(frames, dtype=int))
     shares = (hardness + 0.1, hardness + 0.1 + random.normal(0.02, 0.05, frames))
-    return tuple(replace(table, unknown_share=share) for share in shares)
+    return tuple(replace(table, values=table.values | {UNKNOWN: share}) for share in shares)
 
 
 def test_intervals_hold_the_true_difference_about_as_often_as_they_say() -> None:
@@ -100,7 +98,7 @@ def test_intervals_hold_the_true_difference_about_as_often_as_they_say() -> None
     for trial in range(200):
         against, this = measured(random, frames=60)
         result = compared(this, against, confidence=0.9, seed=trial)
-        low, high = result.low.unknown_share[0], result.high.unknown_share[0]
+        low, high = result.low['unknown_share'][0], result.high['unknown_share'][0]
         held += low <= 0.02 <= high
         widths.append(high - low)
     # 0.9 of 200 is 180; four standard deviations of the count are 17. The bootstrap is a little
@@ -113,7 +111,7 @@ def test_intervals_hold_the_true_difference_about_as_often_as_they_say() -> None
 def test_one_frame_has_an_interval_of_no_width() -> None:
     one, two = random_table(1, frames=1), random_table(2, frames=1)
     result = compared(one, two)
-    assert result.low.pq[0] == result.high.pq[0] == pytest.approx(result.difference.pq[0])
+    assert result.low['pq'][0] == result.high['pq'][0] == pytest.approx(result.difference['pq'][0])
 
 
 def test_two_thousand_frames_are_compared_in_seconds() -> None:

@@ -27,9 +27,9 @@ from upsnet_ros.bags.joining import BagPart
 from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.labels import UNKNOWN_LABEL
 from upsnet_ros.core.panoptic_quality import PanopticQuality
+from upsnet_ros.evaluation.frame_record import FRAMES_FILE, FrameRecord, SkippedFrame, read_frames
 from upsnet_ros.evaluation.label_files import label_path
 from upsnet_ros.evaluation.replay_evaluation import ReplayOptions, evaluate_replay
-from upsnet_ros.evaluation.replay_frames import FRAMES_FILE, FrameRecord, SkippedFrame, read_frames
 from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
 from upsnet_ros.pipeline import PanopticPipeline
 

@@ -15,9 +15,10 @@ from tests.evaluation.replay_folders import NASTY, changed, write_nasty, write_s
 from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.labels import cityscapes_label_set
 from upsnet_ros.evaluation.compare import main as compare
+from upsnet_ros.evaluation.figures import SkippedMessage
 from upsnet_ros.evaluation.label_files import write_label
 from upsnet_ros.evaluation.replay_page import render_replay_page, write_replay_page
-from upsnet_ros.evaluation.replay_report import SkippedMessage, read_report
+from upsnet_ros.evaluation.replay_report import read_report
 
 
 def page_of(folder: Path) -> ReadPage:

@@ -12,25 +12,27 @@ import pytest
 
 from upsnet_ros.bags.reader import BagFacts
 from upsnet_ros.core.errors import EvaluationError
+from upsnet_ros.core.json_lines import json_line
 from upsnet_ros.core.labels import cityscapes_label_set
 from upsnet_ros.core.panoptic_quality import PanopticQuality
-from upsnet_ros.evaluation.replay_frames import (
+from upsnet_ros.evaluation.figures import (
+    CameraFigures,
+    LatencyFigures,
+    SeriesPoint,
+    SkippedMessage,
+)
+from upsnet_ros.evaluation.frame_record import (
     FRAMES_FILE,
     FrameRecord,
     FrameStep,
     SkippedFrame,
     header_of,
-    line_of,
     read_frames,
     read_header,
 )
 from upsnet_ros.evaluation.replay_report import (
-    CameraFigures,
-    LatencyFigures,
     ModelFacts,
     ReplayReport,
-    SeriesPoint,
-    SkippedMessage,
     WorstFrame,
     read_report,
     write_report,
@@ -128,7 +130,10 @@ def test_frames_read_back_the_same(tmp_path: Path) -> None:
     skipped = SkippedFrame('camera', 4, 9, 'no picture')
     bare = FrameRecord('rear', 0, 1, {'total': 1.0}, 0.0)
     path.write_text(
-        line_of(header_of({'stride': 2})) + line_of(RECORD) + line_of(skipped) + line_of(bare)
+        json_line(header_of({'stride': 2}))
+        + json_line(RECORD.to_json())
+        + json_line(skipped.to_json())
+        + json_line(bare.to_json())
     )
     assert read_header(path) == {'stride': 2}
     assert list(read_frames(path)) == [RECORD, skipped, bare]
@@ -136,8 +141,8 @@ def test_frames_read_back_the_same(tmp_path: Path) -> None:
 
 def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / FRAMES_FILE
-    whole = line_of(RECORD)
-    path.write_text(line_of(header_of({})) + whole[: len(whole) // 2] + '\n' + whole + whole[:9])
+    whole = json_line(RECORD.to_json())
+    path.write_text(json_line(header_of({})) + whole[: len(whole) // 2] + '\n' + whole + whole[:9])
     assert list(read_frames(path)) == [RECORD]
 
 

@@ -9,13 +9,15 @@ from tests.fakes.label_images import disturbed, random_label_image
 from upsnet_ros.core.labels import cityscapes_label_set
 from upsnet_ros.core.mean_iou import confusion_rows
 from upsnet_ros.core.panoptic_quality import PanopticQuality
-from upsnet_ros.evaluation.replay_frames import FrameRecord, FrameStep, SkippedFrame
-from upsnet_ros.evaluation.replay_tally import (
+from upsnet_ros.evaluation.frame_record import (
     CONFIDENCE_BINS,
     NO_LABEL,
-    FiguresTally,
-    score_bins,
+    FrameRecord,
+    FrameStep,
+    SkippedFrame,
 )
+from upsnet_ros.evaluation.judge import score_bins
+from upsnet_ros.evaluation.totals import FiguresTally
 
 LABEL_SET = cityscapes_label_set()
 

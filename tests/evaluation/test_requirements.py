@@ -8,8 +8,8 @@ import pytest
 
 from tests.evaluation.test_replay_report import FIGURES as BARE
 from upsnet_ros.core.errors import EvaluationError
-from upsnet_ros.evaluation.replay_report import CameraFigures, LatencyFigures
-from upsnet_ros.evaluation.requirements import FIGURES, Requirement, failures
+from upsnet_ros.evaluation.figures import CameraFigures, LatencyFigures
+from upsnet_ros.evaluation.requirements import OF_FRAMES, Requirement, failures
 
 GROUP = {'pq': 50.0, 'sq': 80.0, 'rq': 60.0, 'classes': 3}
 MEASURED: CameraFigures = replace(
@@ -71,7 +71,7 @@ def test_a_share_of_drops_is_one_of_all_frames() -> None:
 
 
 def test_every_figure_can_be_required() -> None:
-    for name in FIGURES:
+    for name in OF_FRAMES:
         assert failures([Requirement.parse(f'{name}>=-1')], MEASURED) == []
 
 

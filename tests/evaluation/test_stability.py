@@ -7,7 +7,7 @@ import pytest
 
 from tests.fakes.label_images import disturbed, random_label_image
 from upsnet_ros.core.labels import UNKNOWN_LABEL, cityscapes_label_set, class_image
-from upsnet_ros.evaluation.replay_frames import FrameStep
+from upsnet_ros.evaluation.frame_record import FrameStep
 from upsnet_ros.evaluation.stability import (
     StabilityTally,
     away_from_borders,

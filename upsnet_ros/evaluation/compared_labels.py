@@ -21,11 +21,11 @@ from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.errors import EvaluationError, UpsnetError
 from upsnet_ros.core.overlay import draw_overlay
 from upsnet_ros.evaluation.comparison_data import ComparedFrame, ComparedReport, Comparison
-from upsnet_ros.evaluation.frame_judge import FrameJudge
 from upsnet_ros.evaluation.frame_pictures import PICTURE_WIDTH, compared_picture
+from upsnet_ros.evaluation.frame_record import FrameRecord
+from upsnet_ros.evaluation.judge import FrameJudge
 from upsnet_ros.evaluation.offline_replay import LabelledFrame, OfflineReplay
 from upsnet_ros.evaluation.panels import fit_width
-from upsnet_ros.evaluation.replay_frames import FrameRecord
 from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
 from upsnet_ros.pipeline import PanopticPipeline
 

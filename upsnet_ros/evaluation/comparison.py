@@ -22,31 +22,22 @@ from upsnet_ros.evaluation.comparison_data import (
     Difference,
     FrameCounts,
 )
-from upsnet_ros.evaluation.frame_table import FrameTable
+from upsnet_ros.evaluation.figures import COMPARED
+from upsnet_ros.evaluation.frame_record import FRAMES_FILE, read_header
+from upsnet_ros.evaluation.frame_table import (
+    CLASS_FIGURES,
+    FrameTable,
+    read_table,
+    shared_frames,
+)
 from upsnet_ros.evaluation.paired_bootstrap import (
     BootstrapOptions,
     PairedFigures,
     compare_paired,
 )
-from upsnet_ros.evaluation.replay_frames import FRAMES_FILE, read_header
 from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
-from upsnet_ros.evaluation.replay_table import read_table, shared_frames, true_segments
 
 FRAMES_SHOWN = 6
-# Name among the figures, factor to the unit that is shown, whether more is better.
-TOTALS = (
-    ('pq', 1.0, True),
-    ('sq', 1.0, True),
-    ('rq', 1.0, True),
-    ('pq_things', 1.0, True),
-    ('pq_stuff', 1.0, True),
-    ('miou', 1.0, True),
-    ('unknown_share', 100.0, False),
-    ('latency_mean_ms', 1.0, False),
-    ('latency_p50_ms', 1.0, False),
-    ('latency_p95_ms', 1.0, False),
-    ('latency_p99_ms', 1.0, False),
-)
 
 
 def compare_reports(
@@ -149,7 +140,7 @@ def _refuse_other_frames(
             f'{folder} and {other_folder} share no frame (camera and stamp); evaluate the same '
             'cameras and the same part of the bag'
         )
-    segments = [true_segments(table) for table in (this, against)]
+    segments = [table.true_segments for table in (this, against)]
     known = [counts.any(axis=1) for counts in segments]
     unlike = known[0] & known[1] & (segments[0] != segments[1]).any(axis=1)
     if unlike.any():
@@ -171,7 +162,7 @@ def _difference(
 ) -> Difference:
     """One figure of both, their difference and its interval; None for what is no number."""
     values = [
-        float(np.ravel(getattr(part, name))[column]) * factor
+        float(np.ravel(part[name])[column]) * factor
         for part in (paired.this, paired.against, paired.difference, paired.low, paired.high)
     ]
     return Difference(
@@ -182,8 +173,14 @@ def _difference(
 
 def _totals(paired: PairedFigures) -> dict[str, Difference]:
     return {
-        name: _difference(paired, name, 0, factor=factor, higher_is_better=higher)
-        for name, factor, higher in TOTALS
+        figure.key: _difference(
+            paired,
+            figure.key,
+            0,
+            factor=figure.factor,
+            higher_is_better=bool(figure.higher_is_better),
+        )
+        for figure in COMPARED
     }
 
 
@@ -195,7 +192,7 @@ def _classes(paired: PairedFigures, label_set: LabelSet) -> tuple[ClassDifferenc
             is_thing=entry.is_thing,
             **{
                 part: _difference(paired, f'class_{part}', entry.train_id)
-                for part in ('pq', 'sq', 'rq', 'iou')
+                for part in CLASS_FIGURES
             },
         )
         for entry in label_set.classes

@@ -12,13 +12,14 @@ from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.evaluation.comparison_data import Comparison
 from upsnet_ros.evaluation.comparison_section import comparison_section
 from upsnet_ros.evaluation.comparison_text import (
-    TOTAL_NAMES,
     interval,
     plain,
     report_names,
     shown_totals,
     signed,
+    total_name,
 )
+from upsnet_ros.evaluation.figures import BY_KEY
 from upsnet_ros.evaluation.frame_pictures import ComparedPictures, ReportFolder
 from upsnet_ros.evaluation.page_text import card, facts_table, html_text
 from upsnet_ros.evaluation.replay_report import read_report
@@ -101,7 +102,7 @@ def _cards(comparison: Comparison) -> str:
     for name in CARDS:
         if name in shown:
             value = shown[name]
-            title, unit = TOTAL_NAMES[name]
+            title, unit = total_name(comparison, name), BY_KEY[name].unit
             detail = (
                 f'{plain(value.against, digits=1)} to {plain(value.this, digits=1)}<br>'
                 f'<span class="{value.verdict}">{interval(value, digits=1)}</span>'

@@ -14,13 +14,14 @@ from upsnet_ros.evaluation.comparison_data import (
     Difference,
 )
 from upsnet_ros.evaluation.comparison_text import (
-    TOTAL_NAMES,
     interval,
     plain,
     report_names,
     shown_totals,
     signed,
+    total_name,
 )
+from upsnet_ros.evaluation.figures import BY_KEY
 from upsnet_ros.evaluation.frame_pictures import ComparedPictures
 from upsnet_ros.evaluation.page_text import chip, count_of, html_text
 
@@ -87,12 +88,14 @@ def _introduction(comparison: Comparison) -> str:
 def _totals(comparison: Comparison) -> str:
     shown = shown_totals(comparison)
     reach = {
-        unit: _reach(shown[n] for n in shown if TOTAL_NAMES[n][1] == unit)
-        for unit in '% ms'.split()
+        unit: _reach(shown[n] for n in shown if BY_KEY[n].unit == unit) for unit in '% ms'.split()
     }
     rows = ''.join(
-        _row(f'{html_text(TOTAL_NAMES[name][0])} <small>{TOTAL_NAMES[name][1]}</small>', value,
-             reach[TOTAL_NAMES[name][1]])
+        _row(
+            f'{html_text(total_name(comparison, name))} <small>{BY_KEY[name].unit}</small>',
+            value,
+            reach[BY_KEY[name].unit],
+        )
         for name, value in shown.items()
     )  # fmt: skip
     return _change_table('Over all', rows)

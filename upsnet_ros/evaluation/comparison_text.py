@@ -7,22 +7,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from upsnet_ros.evaluation.comparison_data import Comparison, Difference
+from upsnet_ros.evaluation.figures import BY_KEY
 
 DASH = '–'
-# Name of a total: how it is called and its unit.
-TOTAL_NAMES = {
-    'pq': ('PQ', '%'),
-    'sq': ('SQ', '%'),
-    'rq': ('RQ', '%'),
-    'pq_things': ('PQ of things', '%'),
-    'pq_stuff': ('PQ of stuff', '%'),
-    'miou': ('mean IoU', '%'),
-    'unknown_share': ('unknown pixels', '%'),
-    'latency_mean_ms': ('latency, mean', 'ms'),
-    'latency_p50_ms': ('latency, median', 'ms'),
-    'latency_p95_ms': ('latency, p95', 'ms'),
-    'latency_p99_ms': ('latency, p99', 'ms'),
-}
 COLUMNS = ('', 'this', 'other', 'change', 'interval', '')
 # An unclear change has no sign of its own.
 VERDICT_MARKS = {'better': 'better', 'worse': 'worse', 'unclear': '', 'none': ''}
@@ -62,8 +49,13 @@ def shown_totals(comparison: Comparison) -> dict[str, Difference]:
         name: value
         for name, value in comparison.totals.items()
         if (value.this is not None or value.against is not None)
-        and (comparison.same_kind or not name.startswith('latency'))
+        and (comparison.same_kind or not BY_KEY[name].live_name)
     }
+
+
+def total_name(comparison: Comparison, key: str) -> str:
+    """What a figure is called where both reports measure the same with it."""
+    return BY_KEY[key].called(comparison.this.kind)
 
 
 def comparison_text(comparison: Comparison) -> str:
@@ -79,7 +71,7 @@ def comparison_text(comparison: Comparison) -> str:
     if not comparison.same_kind:
         heading.append('One was live and one offline: their latencies are left out.')
     totals = [
-        (f'{TOTAL_NAMES[name][0]} [{TOTAL_NAMES[name][1]}]', *_cells(value))
+        (f'{total_name(comparison, name)} [{BY_KEY[name].unit}]', *_cells(value))
         for name, value in shown_totals(comparison).items()
     ]
     parts = ['\n'.join(heading), table([COLUMNS, *totals])]

@@ -1,14 +1,21 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measures of many frames as arrays, and the figures of any weighting of these frames."""
+"""The frames of an evaluated replay as arrays, and the figures of any weighting of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
-LATENCY_QUANTILES = (0.5, 0.95, 0.99)
+from upsnet_ros.core.errors import EvaluationError, LabelError
+from upsnet_ros.core.labels import LabelSet
+from upsnet_ros.core.panoptic_quality import PanopticQuality
+from upsnet_ros.evaluation.figures import COMPARED, FRAME_VALUES, FrameValue
+from upsnet_ros.evaluation.frame_record import FRAMES_FILE, FrameRecord, read_frames
+
+CLASS_FIGURES = ('pq', 'sq', 'rq', 'iou')
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no truth value
@@ -16,168 +23,187 @@ class FrameTable:
     """What was measured of F frames with S classes.
 
     Attributes:
-        names: Camera and stamp [ns] of each frame.
+        names: camera and stamp [ns] of each frame.
         quality: float64 [F, 4, S], states of `PanopticQuality`; zero where there is no truth.
         overlap: float64 [F, 2, S], pixels of each class in both and in either of label and truth;
             zero where there is no truth.
         pq: float64 [F], panoptic quality of the frame alone [%]; NaN without truth.
-        unknown_share: float64 [F], 0 to 1; NaN where the frame was not labelled.
-        latency_ms: float64 [F]; NaN where the frame was not labelled.
+        values: float64 [F] by what reads it from a record (`Figure.frame`); NaN for None.
     """
 
     names: tuple[tuple[str, int], ...]
     quality: np.ndarray
     overlap: np.ndarray
     pq: np.ndarray
-    unknown_share: np.ndarray
-    latency_ms: np.ndarray
+    values: dict[FrameValue, np.ndarray]
 
     def __len__(self) -> int:
         """Number of frames."""
         return len(self.names)
 
+    @property
+    def true_segments(self) -> np.ndarray:
+        """True segments of each class in each frame, whatever was predicted: float64 [F, S]."""
+        return self.quality[:, 1] + self.quality[:, 3]
+
     def select(self, rows: np.ndarray) -> FrameTable:
-        """Return the table of some of its frames, in the order of `rows` (int [n])."""
-        arrays = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != 'names'}
-        return FrameTable(names=tuple(self.names[row] for row in rows.tolist()), **arrays)
+        """The table of some of its frames, in the order of `rows` (int [n])."""
+        return FrameTable(
+            names=tuple(self.names[row] for row in rows.tolist()),
+            quality=self.quality[rows],
+            overlap=self.overlap[rows],
+            pq=self.pq[rows],
+            values={read: column[rows] for read, column in self.values.items()},
+        )
 
     def with_quality_of(self, judged: np.ndarray) -> FrameTable:
-        """Return the table with zero quality and overlap where `judged` (bool [F]) is not set."""
+        """The table with zero quality and overlap where `judged` (bool [F]) is not set."""
         kept = judged.astype(np.float64)[:, None, None]
         return replace(self, quality=self.quality * kept, overlap=self.overlap * kept)
 
 
-@dataclass(frozen=True, eq=False)
-class Figures:
-    """The figures of R weightings; NaN where there is nothing to measure.
-
-    Attributes:
-        class_pq, class_sq, class_rq, class_iou: float64 [R, S], percent; NaN for a class that
-            occurs in neither labels nor truth (for SQ: that has no match).
-        pq, sq, rq: float64 [R], means over the classes that occur [%].
-        pq_things, pq_stuff: float64 [R], likewise over one kind of class.
-        miou: float64 [R], percent.
-        unknown_share: float64 [R], mean over frames.
-        latency_mean_ms, latency_p50_ms, latency_p95_ms, latency_p99_ms: float64 [R].
-    """
-
-    class_pq: np.ndarray
-    class_sq: np.ndarray
-    class_rq: np.ndarray
-    class_iou: np.ndarray
-    pq: np.ndarray
-    sq: np.ndarray
-    rq: np.ndarray
-    pq_things: np.ndarray
-    pq_stuff: np.ndarray
-    miou: np.ndarray
-    unknown_share: np.ndarray
-    latency_mean_ms: np.ndarray
-    latency_p50_ms: np.ndarray
-    latency_p95_ms: np.ndarray
-    latency_p99_ms: np.ndarray
-
-    @classmethod
-    def stacked(cls, parts: list[Figures]) -> Figures:
-        """Return the figures of all weightings of several parts, one after the other."""
-        return cls(
-            **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)}
-        )
-
-    def minus(self, other: Figures) -> Figures:
-        """Return the differences to another one's, weighting by weighting."""
-        return Figures(
-            **{f.name: getattr(self, f.name) - getattr(other, f.name) for f in fields(self)}
-        )
-
-
-def figures_of(table: FrameTable, weights: np.ndarray, *, num_stuff: int) -> Figures:
-    """Return the figures of weighted frames.
+def read_table(folder: Path, label_set: LabelSet) -> FrameTable:
+    """The labelled frames of a report's folder, by camera and stamp.
 
     Args:
-        table: F frames.
-        weights: float64 [R, F], how often each frame counts, whole numbers.
-        num_stuff: Classes below it are stuff, the others things.
+        folder: where `frames.jsonl` lies.
+        label_set: the classes of the report.
+
+    Raises:
+        EvaluationError: the file is missing, of another version, or does not fit the label set.
     """
-    quality = _weighted_sum(table.quality, weights)  # [R, 4, S]
-    iou_sum, matched, extra, missed = quality.transpose(1, 0, 2)
-    counted = matched + 0.5 * extra + 0.5 * missed
-    class_pq = 100.0 * _ratio(iou_sum, counted)
-    class_sq = 100.0 * _ratio(iou_sum, matched)
-    class_rq = 100.0 * _ratio(matched, counted)
-    both, either = _weighted_sum(table.overlap, weights).transpose(1, 0, 2)
-    class_iou = 100.0 * _ratio(both, either)
-    # As in PanopticQualitySummary, a class that counts without a match has an SQ of 0.
-    sq_of_counted = np.where(counted > 0, np.nan_to_num(class_sq), np.nan)
-    p50, p95, p99 = weighted_quantiles(table.latency_ms, weights, LATENCY_QUANTILES)
-    return Figures(
-        class_pq=class_pq,
-        class_sq=class_sq,
-        class_rq=class_rq,
-        class_iou=class_iou,
-        pq=_mean(class_pq),
-        sq=_mean(sq_of_counted),
-        rq=_mean(class_rq),
-        pq_things=_mean(class_pq[:, num_stuff:]),
-        pq_stuff=_mean(class_pq[:, :num_stuff]),
-        miou=_mean(class_iou),
-        unknown_share=_weighted_mean(table.unknown_share, weights),
-        latency_mean_ms=_weighted_mean(table.latency_ms, weights),
-        latency_p50_ms=p50,
-        latency_p95_ms=p95,
-        latency_p99_ms=p99,
+    path = folder / FRAMES_FILE
+    records = {
+        (line.camera, line.stamp_ns): line
+        for line in read_frames(path)
+        if isinstance(line, FrameRecord)
+    }
+    names = tuple(sorted(records))
+    ordered = [records[name] for name in names]
+    size, classes = len(names), label_set.num_classes
+    try:
+        quality = np.array([_quality(record, label_set) for record in ordered])
+        overlap = np.array([_overlap(record, label_set) for record in ordered])
+    except (IndexError, LabelError, ValueError) as error:
+        raise EvaluationError(
+            f"{path} does not fit the label set '{label_set.name}' with {classes} classes "
+            f'({error}); evaluate the bag again'
+        ) from error
+    return FrameTable(
+        names=names,
+        quality=quality.reshape(size, 4, classes),
+        overlap=overlap.reshape(size, 2, classes),
+        pq=np.array([record.pq for record in ordered], np.float64),
+        values={
+            read: np.array([read(record) for record in ordered], np.float64)
+            for read in FRAME_VALUES
+        },
     )
 
 
-def weighted_quantiles(
-    values: np.ndarray, weights: np.ndarray, quantiles: tuple[float, ...]
-) -> list[np.ndarray]:
-    """Quantiles of values that count several times: those NumPy finds among the repeated values.
+def _quality(record: FrameRecord, label_set: LabelSet) -> np.ndarray:
+    """The counts of a frame: float64 [4, S]."""
+    state = record.quality_state(label_set.num_classes)
+    return PanopticQuality.from_state(label_set, state).state()
 
-    Args:
-        values: float64 [F]; NaN does not count.
-        weights: float64 [R, F], whole numbers.
-        quantiles: Each from 0 to 1.
 
-    Returns:
-        float64 [R] for each quantile; NaN where no value counts.
+def _overlap(record: FrameRecord, label_set: LabelSet) -> np.ndarray:
+    """Pixels of each class in both label and truth, and in either: float64 [2, S]."""
+    pixels = np.zeros((256, 256))
+    for true, given, count in record.confusion or ():
+        pixels[int(true), int(given)] += count
+    both = pixels.diagonal()
+    either = pixels.sum(axis=0) + pixels.sum(axis=1) - both
+    return np.stack([both, either])[:, : label_set.num_classes]
+
+
+def shared_frames(this: FrameTable, against: FrameTable) -> tuple[FrameTable, FrameTable]:
+    """The frames that both have, in the order of camera and stamp."""
+    rows = [{name: row for row, name in enumerate(table.names)} for table in (this, against)]
+    names = sorted(rows[0].keys() & rows[1].keys())
+    one, other = (np.array([row[name] for name in names], np.intp) for row in rows)
+    return this.select(one), against.select(other)
+
+
+@dataclass(eq=False)
+class WeightedFrames:
+    """Frames that count several times, in R ways; NaN where there is nothing to measure.
+
+    Attributes:
+        table: F frames.
+        weights: float64 [R, F], how often each frame counts, whole numbers.
+        num_stuff: classes below it are stuff, the others things.
+        classes: by name (`CLASS_FIGURES`) float64 [R, S], percent; NaN for a class that occurs in
+            neither labels nor truth (for SQ: that has no match).
     """
-    order = np.argsort(values)[: np.count_nonzero(~np.isnan(values))]  # NaN is sorted last
-    if not order.size:
-        return [np.full(len(weights), np.nan) for _ in quantiles]
-    ordered = values[order]
-    cumulative = np.cumsum(weights[:, order], axis=1)  # [R, n]
-    total = cumulative[:, -1]
-    results = []
-    for quantile in quantiles:
-        place = quantile * np.maximum(total - 1, 0)
+
+    table: FrameTable
+    weights: np.ndarray
+    num_stuff: int
+    classes: dict[str, np.ndarray] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Weigh the classes once."""
+        iou_sum, matched, extra, missed = self._sum(self.table.quality)
+        both, either = self._sum(self.table.overlap)
+        self._counted = matched + 0.5 * extra + 0.5 * missed
+        self.classes = {
+            'pq': 100.0 * _ratio(iou_sum, self._counted),
+            'sq': 100.0 * _ratio(iou_sum, matched),
+            'rq': 100.0 * _ratio(matched, self._counted),
+            'iou': 100.0 * _ratio(both, either),
+        }
+        self._ranks: dict[FrameValue, np.ndarray] = {}  # [R, n]
+
+    def _sum(self, states: np.ndarray) -> np.ndarray:
+        """States [F, n, S] under the weights: [n, R, S]."""
+        return np.tensordot(self.weights, states, axes=1).transpose(1, 0, 2)
+
+    def class_mean(self, name: str, group: str = 'all') -> np.ndarray:
+        """Mean of a figure over the classes that occur, those of a group: float64 [R]."""
+        values = self.classes[name]
+        if name == 'sq':  # as in PanopticQualitySummary, a class that has no match counts as 0
+            values = np.where(self._counted > 0, np.nan_to_num(values), np.nan)
+        groups = {'all': slice(None), 'stuff': slice(self.num_stuff)}
+        values = values[:, groups.get(group, slice(self.num_stuff, None))]
+        present = (~np.isnan(values)).sum(axis=1)
+        return _ratio(np.nansum(values, axis=1), present.astype(np.float64))
+
+    def mean(self, of: FrameValue) -> np.ndarray:
+        """Mean of a value over the frames that have it: float64 [R]."""
+        values = self.table.values[of]
+        present = ~np.isnan(values)
+        total = self.weights @ np.where(present, values, 0.0)
+        return _ratio(total, self.weights @ present.astype(np.float64))
+
+    def quantile(self, of: FrameValue, share: float) -> np.ndarray:
+        """A quantile of a value, as NumPy finds it among the repeated values: float64 [R]."""
+        values = self.table.values[of]
+        order = np.argsort(values)[: np.count_nonzero(~np.isnan(values))]  # NaN is sorted last
+        if not order.size:
+            return np.full(len(self.weights), np.nan)
+        ordered = values[order]
+        if of not in self._ranks:
+            self._ranks[of] = np.cumsum(self.weights[:, order], axis=1)
+        upto = self._ranks[of]  # [R, n]
+        last = np.maximum(upto[:, -1] - 1, 0)
+        place = share * last
         low = np.floor(place)
         below, above = (
-            ordered[np.minimum((cumulative <= rank[:, None]).sum(axis=1), len(ordered) - 1)]
-            for rank in (low, np.minimum(low + 1, np.maximum(total - 1, 0)))
+            ordered[np.minimum((upto <= rank[:, None]).sum(axis=1), len(ordered) - 1)]
+            for rank in (low, np.minimum(low + 1, last))
         )
-        results.append(np.where(total > 0, below + (place - low) * (above - below), np.nan))
-    return results
+        return np.where(upto[:, -1] > 0, below + (place - low) * (above - below), np.nan)
 
-
-def _weighted_sum(states: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Sum states [F, ...] under weights [R, F]: [R, ...]."""
-    flat = weights @ states.reshape(len(states), -1)
-    return flat.reshape(len(weights), *states.shape[1:])
+    def figures(self) -> dict[str, np.ndarray]:
+        """Every figure that is compared: float64 [R] by key, and [R, S] by `class_` and name."""
+        totals = {
+            figure.key: figure.weigh(self) if figure.weigh else self.mean(figure.frame)
+            for figure in COMPARED
+        }
+        return totals | {f'class_{name}': values for name, values in self.classes.items()}
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """Divide; NaN where the whole is zero."""
     return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
-
-
-def _mean(values: np.ndarray) -> np.ndarray:
-    """Mean along the last axis over what is a number: [R, n] to [R]."""
-    present = ~np.isnan(values)
-    return _ratio(np.nansum(values, axis=1), present.sum(axis=1).astype(np.float64))
-
-
-def _weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean of values [F] that are numbers, under weights [R, F]: [R]."""
-    present = ~np.isnan(values)
-    return _ratio(weights @ np.where(present, values, 0.0), weights @ present.astype(np.float64))

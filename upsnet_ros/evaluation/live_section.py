@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 from upsnet_ros.evaluation.comparison_data import Comparison
+from upsnet_ros.evaluation.figures import Json
 from upsnet_ros.evaluation.page_text import card, count_of, html_text, number, percent
 from upsnet_ros.evaluation.replay_cards import LOST_ALARM, change_line
-from upsnet_ros.evaluation.replay_report import Json, ReplayReport
+from upsnet_ros.evaluation.replay_report import ReplayReport
 
 LOSSES = (
     ('dropped_by_node', 'dropped by the node, which took a newer one'),

@@ -22,8 +22,8 @@ from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.bags.truth import decode_truth
 from upsnet_ros.core.errors import ImageError, LabelError, ModelError
 from upsnet_ros.core.structures import PanopticResult
-from upsnet_ros.evaluation.frame_judge import FrameJudge
-from upsnet_ros.evaluation.replay_frames import FrameRecord, SkippedFrame
+from upsnet_ros.evaluation.frame_record import FrameRecord, SkippedFrame
+from upsnet_ros.evaluation.judge import FrameJudge
 from upsnet_ros.evaluation.stage_threads import staged
 from upsnet_ros.images.messages import camera_image
 from upsnet_ros.pipeline import NetworkAnswer, PanopticPipeline, PlacedImage

@@ -14,15 +14,17 @@ and 13 (percentile intervals).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
 from upsnet_ros.core.errors import ParameterError
-from upsnet_ros.evaluation.frame_table import Figures, FrameTable, figures_of
+from upsnet_ros.evaluation.frame_table import FrameTable, WeightedFrames
 
 # Weights held at a time, so that memory does not grow with the drive: 32 MB.
 WEIGHTS_AT_A_TIME = 4_000_000
+
+Figures = dict[str, np.ndarray]  # by key: [R] or [R, S] for R weightings of the frames
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class PairedFigures:
     """Figures of two evaluations of the same frames, and their differences.
 
     Attributes:
-        this, against: Figures of all frames, one weighting.
+        this, against: Figures of all frames, one weighting; see `WeightedFrames.figures`.
         difference: `this` less `against`.
         low, high: Ends of the intervals of `difference`; NaN where no draw has a difference.
     """
@@ -87,17 +89,23 @@ def compare_paired(
             'at least one'
         )
     once = np.ones((1, len(this)))
-    figures = [figures_of(table, once, num_stuff=num_stuff) for table in (this, against)]
-    drawn = Figures.stacked(
-        [
-            figures_of(this, weights, num_stuff=num_stuff).minus(
-                figures_of(against, weights, num_stuff=num_stuff)
-            )
-            for weights in draw_weights(len(this), options)
-        ]
+    ones = [WeightedFrames(table, once, num_stuff).figures() for table in (this, against)]
+    drawn = [
+        _difference(
+            *(WeightedFrames(table, weights, num_stuff).figures() for table in (this, against))
+        )
+        for weights in draw_weights(len(this), options)
+    ]
+    changes = {key: np.concatenate([part[key] for part in drawn]) for key in drawn[0]}
+    low, high = (
+        {key: _percentile(values, tail) for key, values in changes.items()}
+        for tail in (50.0 * (1.0 - options.confidence), 50.0 * (1.0 + options.confidence))
     )
-    low, high = _intervals(drawn, options.confidence)
-    return PairedFigures(*figures, figures[0].minus(figures[1]), low, high)
+    return PairedFigures(*ones, _difference(*ones), low, high)
+
+
+def _difference(this: Figures, against: Figures) -> Figures:
+    return {key: values - against[key] for key, values in this.items()}
 
 
 def draw_weights(frames: int, options: BootstrapOptions) -> Iterator[np.ndarray]:
@@ -116,17 +124,6 @@ def draw_weights(frames: int, options: BootstrapOptions) -> Iterator[np.ndarray]
         often = np.bincount(drawn.ravel(), minlength=count * blocks).reshape(count, blocks)
         weights = np.repeat(often, options.block_frames, axis=1)[:, :frames]
         yield weights.astype(np.float64)
-
-
-def _intervals(drawn: Figures, confidence: float) -> tuple[Figures, Figures]:
-    """Ends of the percentile intervals, each with one weighting."""
-    tails = 50.0 * (1.0 - confidence), 50.0 * (1.0 + confidence)
-    ends: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] = {}, {}
-    for field in fields(Figures):
-        values = getattr(drawn, field.name)
-        for end, tail in zip(ends, tails, strict=True):
-            end[field.name] = _percentile(values, tail)
-    return Figures(**ends[0]), Figures(**ends[1])
 
 
 def _percentile(values: np.ndarray, percent: float) -> np.ndarray:

@@ -47,12 +47,7 @@ from upsnet_ros.evaluation.replay_places import (
 )
 from upsnet_ros.evaluation.replay_report import ReplayReport
 from upsnet_ros.evaluation.replay_summary import summary_text
-from upsnet_ros.evaluation.requirements import (
-    FIGURES,
-    RUN_FIGURES,
-    Requirement,
-    failures,
-)
+from upsnet_ros.evaluation.requirements import OF_FRAMES, OF_RUN, Requirement, failures
 from upsnet_ros.installed_files import default_model_path
 from upsnet_ros.pipeline import PanopticPipeline
 
@@ -70,7 +65,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog='replay_evaluation',
         description='Evaluate a model on a rosbag2: how good, how fast, how steady.',
-        epilog=EXAMPLES + epilog(tuple(FIGURES)),
+        epilog=EXAMPLES + epilog(OF_FRAMES),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_bag(parser)
@@ -154,10 +149,10 @@ def run(options: argparse.Namespace, *, command: str) -> list[str]:
     """
     requirements = [Requirement.parse(text) for text in options.require]
     for requirement in requirements:
-        if requirement.name in RUN_FIGURES:
+        if requirement.name in OF_RUN:
             raise EvaluationError(
                 f'the requirement of {requirement.name} is for live evaluations only; expected '
-                f'one of {", ".join(FIGURES)}'
+                f'one of {", ".join(OF_FRAMES)}'
             )
     places = model_places(
         options.model or [default_model_path()], output=options.output, write_bag=options.write_bag

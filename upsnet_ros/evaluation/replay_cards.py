@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from upsnet_ros.evaluation.comparison_data import Comparison
 from upsnet_ros.evaluation.comparison_text import signed
+from upsnet_ros.evaluation.figures import CameraFigures, Json
 from upsnet_ros.evaluation.page_text import card, count_of, html_text, number, percent
-from upsnet_ros.evaluation.replay_report import CameraFigures, Json, ReplayReport
+from upsnet_ros.evaluation.replay_report import ReplayReport
 
 # Shares above which a card is shown as an alarm.
 LOST_ALARM = 0.05

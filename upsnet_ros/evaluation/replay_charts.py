@@ -9,10 +9,11 @@ from html import escape
 
 import numpy as np
 
+from upsnet_ros.evaluation.figures import CameraFigures, SeriesPoint
 from upsnet_ros.evaluation.frame_pictures import first_stamp
 from upsnet_ros.evaluation.page_text import html_text
 from upsnet_ros.evaluation.replay_cards import group_figure
-from upsnet_ros.evaluation.replay_report import CameraFigures, ReplayReport, SeriesPoint
+from upsnet_ros.evaluation.replay_report import ReplayReport
 from upsnet_ros.evaluation.svg_charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Reference
 from upsnet_ros.evaluation.svg_timeline import LINE_STYLES, STRETCHES, Track, timeline
 

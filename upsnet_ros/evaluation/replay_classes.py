@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 from upsnet_ros.core.labels import LabelClass, LabelSet
+from upsnet_ros.evaluation.figures import CameraFigures, Json
 from upsnet_ros.evaluation.page_text import chip, css_colour, html_text, number, percent
 from upsnet_ros.evaluation.replay_cards import group_figure
-from upsnet_ros.evaluation.replay_report import CameraFigures, Json
 
 NOTE_WITH_TRUTH = (
     'Colours as in the pictures; shades tell instances of a class apart. The bar is the panoptic '

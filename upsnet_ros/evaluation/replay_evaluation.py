@@ -18,7 +18,9 @@ from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.bags.truth import PANOPTIC
 from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.image_view import ImageView, describe_region
-from upsnet_ros.evaluation.frame_judge import FrameJudge
+from upsnet_ros.evaluation.figures import rounded
+from upsnet_ros.evaluation.frame_record import FRAMES_FILE, FrameJournal, FrameRecord, read_frames
+from upsnet_ros.evaluation.judge import FrameJudge
 from upsnet_ros.evaluation.label_files import write_label
 from upsnet_ros.evaluation.machine import describe_machine
 from upsnet_ros.evaluation.offline_replay import (
@@ -28,15 +30,8 @@ from upsnet_ros.evaluation.offline_replay import (
     stage_workers,
 )
 from upsnet_ros.evaluation.panoptic_files import PanopticFiles
-from upsnet_ros.evaluation.replay_frames import FRAMES_FILE, FrameRecord, read_frames
-from upsnet_ros.evaluation.replay_journal import ReplayJournal
-from upsnet_ros.evaluation.replay_report import (
-    ModelFacts,
-    ReplayReport,
-    rounded,
-    write_report,
-)
-from upsnet_ros.evaluation.replay_totals import add_up
+from upsnet_ros.evaluation.replay_report import ModelFacts, ReplayReport, write_report
+from upsnet_ros.evaluation.totals import add_up
 from upsnet_ros.evaluation.worst_pictures import WorstPictures
 from upsnet_ros.pipeline import PanopticPipeline
 
@@ -175,7 +170,7 @@ class _Run:
             # A bag of labels is whole or worthless: it is written from its beginning.
             restart = options.restart or options.write_bag is not None
             journal = stack.enter_context(
-                ReplayJournal(options.output, self._identity(), restart=restart)
+                FrameJournal(options.output, self._identity(), restart=restart)
             )
             if options.write_panoptic:
                 self._panoptic = stack.enter_context(

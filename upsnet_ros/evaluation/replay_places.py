@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from upsnet_ros.core.errors import EvaluationError
-from upsnet_ros.evaluation.replay_frames import FRAMES_FILE
-from upsnet_ros.evaluation.replay_report import REPORT_FILE
+from upsnet_ros.evaluation.frame_record import FRAMES_FILE, REPORT_FILE
 from upsnet_ros.manifest import ModelManifest
 
 PAGE_FILE = 'report.html'

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from upsnet_ros.evaluation.replay_report import REPORT_FILE, CameraFigures, Json, ReplayReport
+from upsnet_ros.evaluation.figures import CameraFigures, Json
+from upsnet_ros.evaluation.frame_record import REPORT_FILE
+from upsnet_ros.evaluation.replay_report import ReplayReport
 
 NAME_WIDTH = 22
 # A system clock set by more than this while a bag was played falsifies the ages.

@@ -22,7 +22,7 @@ from upsnet_ros.core.labels import (
     LabelSet,
     class_image,
 )
-from upsnet_ros.evaluation.replay_frames import FrameStep
+from upsnet_ros.evaluation.frame_record import FrameStep
 
 # A border is one pixel wide on each side for so many rows of the image.
 ROWS_PER_BORDER_PIXEL = 128

@@ -12,12 +12,13 @@ import numpy as np
 
 from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.labels import LabelSet
+from upsnet_ros.evaluation.figures import rounded
+from upsnet_ros.evaluation.frame_record import FrameRecord
 from upsnet_ros.evaluation.frame_scores import FrameMaterial
 from upsnet_ros.evaluation.frames import FrameOutcome, SentFrame
 from upsnet_ros.evaluation.label_files import camera_in_a_file_name
 from upsnet_ros.evaluation.panels import difference_panel, fit_width, labels_panel, truth_panel
-from upsnet_ros.evaluation.replay_frames import FrameRecord
-from upsnet_ros.evaluation.replay_report import WorstFrame, rounded
+from upsnet_ros.evaluation.replay_report import WorstFrame
 
 WORST_FRAMES = 6
 # Worst frames follow each other; one of a camera within so long is enough to see it [ns].

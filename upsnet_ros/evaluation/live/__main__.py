@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from upsnet_ros.bags.joining import BagPart
 from upsnet_ros.core.errors import EvaluationError, UpsnetError
+from upsnet_ros.evaluation.figures import BY_KEY
 from upsnet_ros.evaluation.live.live_player import AUTO, PLAYERS, choose_player
 from upsnet_ros.evaluation.live.live_run import LiveOptions, Scored, evaluate_live
 from upsnet_ros.evaluation.live.session import Progress
@@ -39,7 +40,7 @@ from upsnet_ros.evaluation.replay_arguments import (
 )
 from upsnet_ros.evaluation.replay_report import ReplayReport
 from upsnet_ros.evaluation.replay_summary import summary_text
-from upsnet_ros.evaluation.requirements import NAMES, Requirement, failures
+from upsnet_ros.evaluation.requirements import Requirement, failures
 from upsnet_ros.installed_files import default_model_path
 
 # What an option is where it is not given.
@@ -58,7 +59,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog='live_replay_evaluation',
         description='Play a rosbag2 into the node over DDS and evaluate what it answers in time.',
-        epilog=EXAMPLES + epilog(NAMES),
+        epilog=EXAMPLES + epilog(tuple(BY_KEY)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_bag(parser)

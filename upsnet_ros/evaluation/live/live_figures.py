@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from upsnet_ros.evaluation.figures import CameraFigures, Json, rounded
 from upsnet_ros.evaluation.frames import ReceivedLabel, SentFrame
 from upsnet_ros.evaluation.live.live_settings import ReplayRecord
 from upsnet_ros.evaluation.live.node_state import Counters
-from upsnet_ros.evaluation.replay_report import CameraFigures, Json, rounded
 
 BYTES_PER_MB = 1e6
 

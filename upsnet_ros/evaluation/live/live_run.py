@@ -18,7 +18,17 @@ from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.bags.topics import Bag
 from upsnet_ros.bags.truth import PANOPTIC, decode_truth
 from upsnet_ros.core.errors import EvaluationError, ImageError, LabelError
-from upsnet_ros.evaluation.frame_judge import FrameJudge
+from upsnet_ros.evaluation.frame_record import (
+    FRAMES_FILE,
+    LIVE_FOLDER,
+    NO_LABEL,
+    FrameJournal,
+    FrameLine,
+    FrameRecord,
+    SkippedFrame,
+    read_frames,
+)
+from upsnet_ros.evaluation.judge import FrameJudge
 from upsnet_ros.evaluation.live.answers import LiveAnswer, LiveAnswers
 from upsnet_ros.evaluation.live.live_figures import live_speed
 from upsnet_ros.evaluation.live.live_player import images_of, topics_to_play
@@ -26,17 +36,8 @@ from upsnet_ros.evaluation.live.live_settings import OWN, ReplayRecord, ReplaySe
 from upsnet_ros.evaluation.live.processes import last_lines
 from upsnet_ros.evaluation.live.session import Progress, run_live_replay
 from upsnet_ros.evaluation.machine import describe_machine
-from upsnet_ros.evaluation.replay_frames import (
-    FRAMES_FILE,
-    FrameLine,
-    FrameRecord,
-    SkippedFrame,
-    read_frames,
-)
-from upsnet_ros.evaluation.replay_journal import LIVE_FOLDER, ReplayJournal
 from upsnet_ros.evaluation.replay_report import ModelFacts, ReplayReport, write_report
-from upsnet_ros.evaluation.replay_tally import NO_LABEL
-from upsnet_ros.evaluation.replay_totals import add_up
+from upsnet_ros.evaluation.totals import add_up
 from upsnet_ros.evaluation.worst_pictures import WorstPictures
 from upsnet_ros.images.messages import camera_image
 from upsnet_ros.manifest import ModelManifest
@@ -148,7 +149,7 @@ class _Run:
             params_file=options.params_file,
         )
 
-    def open_journal(self) -> ReplayJournal:
+    def open_journal(self) -> FrameJournal:
         """The file of the frames. A drive is played as a whole, so none of them is kept.
 
         Raises:
@@ -169,9 +170,9 @@ class _Run:
             'part': asdict(options.part),
             'live': {'rate': options.rate, 'parameters': options.parameters},
         }
-        return ReplayJournal(options.output, identity, restart=options.restart or path.exists())
+        return FrameJournal(options.output, identity, restart=options.restart or path.exists())
 
-    def judge_all(self, record: ReplayRecord, journal: ReplayJournal, scored: Scored) -> None:
+    def judge_all(self, record: ReplayRecord, journal: FrameJournal, scored: Scored) -> None:
         """Join the labels that came with the frames of the bag, and judge them."""
         with ExitStack() as stack:
             recording = stack.enter_context(Bag(record.recording))

@@ -1,16 +1,20 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Adds the frames of a replay up to the figures of its report."""
+"""The figures of a run, added up from the lines that it kept of its frames."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.mean_iou import MeanIou
 from upsnet_ros.core.panoptic_quality import PanopticQuality
-from upsnet_ros.evaluation.replay_frames import FrameLine, FrameRecord, SkippedFrame
-from upsnet_ros.evaluation.replay_report import (
+from upsnet_ros.evaluation.figures import (
+    FIGURES,
     CameraFigures,
     Json,
     LatencyFigures,
@@ -18,11 +22,35 @@ from upsnet_ros.evaluation.replay_report import (
     SkippedMessage,
     rounded,
 )
+from upsnet_ros.evaluation.frame_record import (
+    CONFIDENCE_BINS,
+    FRAMES_FILE,
+    NO_LABEL,
+    FrameLine,
+    FrameRecord,
+    SkippedFrame,
+    read_frames,
+)
 from upsnet_ros.evaluation.stability import StabilityTally
 
-CONFIDENCE_BINS = 20
-# The problem of an image that was played into a node and not answered.
-NO_LABEL = 'no label came (dropped by the node, or lost on the way)'
+
+@dataclass
+class Mean:
+    """A mean of the values that are there."""
+
+    total: float = 0.0
+    count: int = 0
+
+    def add(self, value: float | None) -> None:
+        """Count a value."""
+        if value is not None:
+            self.total += value
+            self.count += 1
+
+    @property
+    def value(self) -> float | None:
+        """The mean; None of nothing."""
+        return self.total / self.count if self.count else None
 
 
 class FiguresTally:
@@ -47,6 +75,7 @@ class FiguresTally:
         self._times: list[float] = []
         self._confidence = np.zeros(CONFIDENCE_BINS, np.int64)
         self._score_sum = 0.0
+        self._means = {figure: Mean() for figure in FIGURES if figure.frame and not figure.read}
 
     def add(self, line: FrameLine) -> None:
         """Count one frame, or one message that was skipped."""
@@ -59,6 +88,8 @@ class FiguresTally:
         self._unknown += line.unknown_share
         self._times.append(line.ms['total'])
         self._add_scores(line)
+        for figure, mean in self._means.items():
+            mean.add(figure.frame(line))
         if line.step is not None:
             self._stability.add(line.step)
         if line.truth_problem is not None:
@@ -100,6 +131,7 @@ class FiguresTally:
             latency_ms=latency_figures(self._times),
             drops=self._drops,
             series=tuple(self._series),
+            means={figure.key: mean.value for figure, mean in self._means.items()},
         )
 
     def _confidence_figures(self) -> Json:
@@ -118,12 +150,6 @@ def latency_figures(times_ms: list[float]) -> LatencyFigures:
     return LatencyFigures(p50, p95, p99, rounded(float(np.mean(times_ms))))
 
 
-def score_bins(scores: np.ndarray) -> tuple[tuple[float, ...], ...]:
-    """(bin, instances) of confidences from 0 to 1, bins that are empty left out."""
-    counts, _ = np.histogram(scores, bins=CONFIDENCE_BINS, range=(0.0, 1.0))
-    return tuple((int(b), int(counts[b])) for b in np.flatnonzero(counts))
-
-
 def _point(record: FrameRecord) -> SeriesPoint:
     step = record.step
     flips = step.flipped / step.judged if step is not None and step.judged else None
@@ -134,4 +160,36 @@ def _point(record: FrameRecord) -> SeriesPoint:
         latency_ms=rounded(record.ms['total'], 3),
         flip_share=rounded(flips, 6),
         mean_score=rounded(record.mean_score),
+    )
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Figures by camera and of all together; the first problem of a frame, or an empty text."""
+
+    cameras: dict[str, CameraFigures]
+    total: CameraFigures
+    first_problem: str
+
+
+def add_up(folder: Path, label_set: LabelSet, *, truth_unmatched: Mapping[str, int]) -> Totals:
+    """Add the frames in a run's output up.
+
+    Args:
+        folder: the output.
+        label_set: the classes.
+        truth_unmatched: by camera, ground truth whose stamp no image has; names all cameras.
+    """
+    tallies = {name: FiguresTally(label_set, keep_series=True) for name in truth_unmatched}
+    together = FiguresTally(label_set, keep_series=False)
+    first_problem = ''
+    for line in read_frames(folder / FRAMES_FILE):
+        tallies[line.camera].add(line)
+        together.add(line)
+        if not isinstance(line, FrameRecord):
+            first_problem = first_problem or line.problem
+    return Totals(
+        {n: t.figures(truth_unmatched=truth_unmatched[n]) for n, t in tallies.items()},
+        together.figures(truth_unmatched=sum(truth_unmatched.values())),
+        first_problem,
     )

@@ -10,17 +10,40 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from upsnet_ros.core.errors import EvaluationError
+from upsnet_ros.core.errors import EvaluationError, shorten
+from upsnet_ros.core.json_lines import JsonLines, differences, read_json_lines
 
 FRAMES_VERSION = 1
 FRAMES_FILE = 'frames.jsonl'
+REPORT_FILE = 'report.json'
+CONFIDENCE_BINS = 20
+# The problem of an image that was played into a node and not answered.
+NO_LABEL = 'no label came (dropped by the node, or lost on the way)'
+
+# Recording and logs of a live run.
+LIVE_FOLDER = 'live'
+# What a run writes, the frames last: as long as they are there, the rest is known as a run's own.
+OUTPUTS = (
+    'worst',
+    LIVE_FOLDER,
+    'labels',
+    'panoptic',
+    'panoptic.json',
+    'panoptic.jsonl',
+    'comparison.json',
+    'report.html',
+    REPORT_FILE,
+    FRAMES_FILE,
+)
 
 Row = tuple[float, ...]
 
@@ -57,7 +80,8 @@ class FrameRecord:
         stamp_ns: header stamp [ns].
         ms: milliseconds of `preprocess`, `inference`, `panoptic_head`, and their `total`.
         unknown_share: part of the pixels labelled unknown, 0 to 1.
-        scores: (bin, instances) of the confidence histogram, bins that are empty left out.
+        scores: (bin, instances) of `CONFIDENCE_BINS` equal bins of confidence from 0 to 1, those
+            that are empty left out.
         mean_score: mean confidence of the instances, 0 to 1; None without instances.
         pq: panoptic quality of this frame alone [%]; None without truth or with nothing in it.
         quality: rows (class id, summed IoU, true positives, false positives, false negatives) of
@@ -150,12 +174,6 @@ def _rows(rows: list[list[float]] | None) -> tuple[Row, ...] | None:
     return None if rows is None else tuple(tuple(row) for row in rows)
 
 
-def line_of(values: FrameLine | dict[str, Any]) -> str:
-    """One line of the file, with its end."""
-    plain = values if isinstance(values, dict) else values.to_json()
-    return json.dumps(plain, separators=(',', ':'), allow_nan=False) + '\n'
-
-
 def header_of(identity: dict[str, Any]) -> dict[str, Any]:
     """The first line of the file.
 
@@ -171,6 +189,17 @@ def read_header(path: Path) -> dict[str, Any]:
     Raises:
         EvaluationError: the file is missing, or has no header of this version.
     """
+    header = _first_line(path)
+    if header.get('frames_version') != FRAMES_VERSION:
+        raise EvaluationError(
+            f'{path} does not begin with a header of version {FRAMES_VERSION}; it was written by '
+            'another version of this package or by something else. Evaluate the bag again'
+        )
+    identity = header.get('identity')
+    return identity if isinstance(identity, dict) else {}
+
+
+def _first_line(path: Path) -> dict[str, Any]:
     try:
         with path.open(encoding='utf-8') as file:
             header = json.loads(file.readline())
@@ -178,13 +207,7 @@ def read_header(path: Path) -> dict[str, Any]:
         raise EvaluationError(
             f'{path} cannot be read as the frames of a replay ({error}); evaluate the bag again'
         ) from error
-    if not isinstance(header, dict) or header.get('frames_version') != FRAMES_VERSION:
-        raise EvaluationError(
-            f'{path} does not begin with a header of version {FRAMES_VERSION}; it was written by '
-            'another version of this package or by something else. Evaluate the bag again'
-        )
-    identity = header.get('identity')
-    return identity if isinstance(identity, dict) else {}
+    return header if isinstance(header, dict) else {}
 
 
 def read_frames(path: Path) -> Iterator[FrameLine]:
@@ -197,12 +220,95 @@ def read_frames(path: Path) -> Iterator[FrameLine]:
         EvaluationError: the file is missing, or has no header of this version.
     """
     read_header(path)
-    with path.open(encoding='utf-8', errors='replace') as file:
-        next(file)
-        for line in file:
-            try:
-                values = json.loads(line)
-                kind = SkippedFrame if 'problem' in values else None
-                yield SkippedFrame(**values) if kind else FrameRecord.from_json(values)
-            except (KeyError, TypeError, ValueError):
-                continue
+    for values in islice(read_json_lines(path), 1, None):
+        try:
+            is_skipped = 'problem' in values
+            yield SkippedFrame(**values) if is_skipped else FrameRecord.from_json(values)
+        except (KeyError, TypeError, ValueError):
+            continue
+
+
+class FrameJournal:
+    """The frames of a run as they are done, so that an interrupted run goes on where it stopped.
+
+    Use it as a context manager.
+
+    Args:
+        folder: the run's output; made when missing.
+        identity: what decides the figures, plain JSON values.
+        restart: whether what an earlier run left is thrown away.
+
+    Raises:
+        EvaluationError: the folder holds the frames of another evaluation, or another report.
+    """
+
+    def __init__(self, folder: Path, identity: dict[str, Any], *, restart: bool = False) -> None:
+        self.path = folder / FRAMES_FILE
+        self._done: dict[tuple[str, int], bool] = {}
+        if restart and self.path.exists():
+            _remove_outputs(folder)
+        elif self.path.exists():
+            self._go_on(identity)
+        elif (folder / REPORT_FILE).exists() and not restart:
+            raise EvaluationError(
+                f'{folder} holds a {REPORT_FILE} of something else, which would be replaced; give '
+                'another --output, or --restart to replace it'
+            )
+        self._lines = JsonLines(self.path, header_of(identity))
+
+    def __enter__(self) -> FrameJournal:
+        """Nothing to prepare."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Close the file."""
+        self._lines.close()
+
+    def __len__(self) -> int:
+        """Number of frames that are there."""
+        return len(self._done)
+
+    def outcome(self, camera: str, index: int) -> bool | None:
+        """What became of a frame: True labelled, False skipped, None not done."""
+        return self._done.get((camera, index))
+
+    def add(self, line: FrameLine) -> None:
+        """Keep a frame; it survives the end of the process."""
+        self._lines.add(line.to_json())
+        self._done[line.camera, line.index] = isinstance(line, FrameRecord)
+
+    def _go_on(self, identity: dict[str, Any]) -> None:
+        differing = [
+            f'{name}: {shorten(there)} there, {shorten(now)} now'
+            for name, (there, now) in differences(read_header(self.path), identity).items()
+        ]
+        if differing:
+            raise EvaluationError(
+                f'{self.path} holds an evaluation of something else ({"; ".join(differing)}); '
+                'give another --output, or --restart to throw it away'
+            )
+        for line in read_frames(self.path):
+            self._done[line.camera, line.index] = isinstance(line, FrameRecord)
+
+
+def _remove_outputs(folder: Path) -> None:
+    """Remove what a run, of whatever version, wrote to a folder, and nothing else.
+
+    Raises:
+        EvaluationError: the file of frames is none of a replay, so the rest may not be either.
+    """
+    try:
+        is_of_a_run = 'frames_version' in _first_line(folder / FRAMES_FILE)
+    except EvaluationError:
+        is_of_a_run = False
+    if not is_of_a_run:
+        raise EvaluationError(
+            f'{folder / FRAMES_FILE} was not written by an evaluation, so nothing in {folder} is '
+            'removed; give another --output, or remove the file'
+        )
+    for name in OUTPUTS:
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

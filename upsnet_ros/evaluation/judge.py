@@ -12,8 +12,7 @@ from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.mean_iou import confusion_rows
 from upsnet_ros.core.panoptic_quality import PanopticQuality
 from upsnet_ros.core.structures import PanopticResult
-from upsnet_ros.evaluation.replay_frames import FrameRecord, Row
-from upsnet_ros.evaluation.replay_tally import score_bins
+from upsnet_ros.evaluation.frame_record import CONFIDENCE_BINS, FrameRecord, Row
 from upsnet_ros.evaluation.stability import compare_frames
 
 MS_DIGITS = 3
@@ -26,6 +25,12 @@ def quality_rows(quality: PanopticQuality) -> tuple[Row, ...]:
         (int(c), float(state[0, c]), *(int(count) for count in state[1:, c]))
         for c in np.flatnonzero(state.any(axis=0))
     )
+
+
+def score_bins(scores: np.ndarray) -> tuple[Row, ...]:
+    """(bin, instances) of confidences from 0 to 1, bins that are empty left out."""
+    counts, _ = np.histogram(scores, bins=CONFIDENCE_BINS, range=(0.0, 1.0))
+    return tuple((int(b), int(counts[b])) for b in np.flatnonzero(counts))
 
 
 class FrameJudge:
