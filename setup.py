@@ -19,6 +19,9 @@ INSTALL_REQUIRES = [
     'psutil',
     'rosbags',
     'tqdm',
+    # Pages and charts of reports.
+    'jinja2',
+    'matplotlib',
 ]
 EXTRAS_REQUIRE = {
     # ROS 2 Kilted as wheels, and what colcon needs to build a package with messages on them.
@@ -48,7 +51,6 @@ EXTRAS_REQUIRE = {
         'cityscapesScripts',
         'pycocotools',
         'scipy',
-        'matplotlib',
         'numba',
         'tensorboard',
     ],
@@ -94,7 +96,10 @@ if __name__ == '__main__':
         license='Apache-2.0',
         python_requires='>=3.11',
         packages=find_packages(include=['upsnet_ros', 'upsnet_ros.*']),
-        package_data={'upsnet_ros.evaluation': ['templates/*']},
+        package_data={
+            'upsnet_ros.evaluation': ['templates/*'],
+            'upsnet_ros.report': ['templates/*'],
+        },
         data_files=shared_files(),
         install_requires=INSTALL_REQUIRES,
         extras_require=EXTRAS_REQUIRE,

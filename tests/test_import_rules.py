@@ -111,6 +111,8 @@ ONLY_IN = {
     'onnxruntime': ('upsnet_ros/backends/onnx_backend.py',),
     'tensorrt': ('upsnet_ros/backends/tensorrt_runtime.py',),
     'cuda': ('upsnet_ros/backends/cuda_runtime.py',),
+    'jinja2': ('upsnet_ros/report/',),
+    'matplotlib': ('upsnet_ros/report/',),
     'rclpy': ('upsnet_ros/node/',),
     'ament_index_python': ('upsnet_ros/node/',),
     'std_msgs': ('upsnet_ros/node/',),
@@ -123,6 +125,7 @@ ONLY_IN = {
     'vision_msgs': ('upsnet_ros/node/',),
 }
 CORE_LIBRARIES = {'numpy', 'cv2'}
+REPORT_LIBRARIES = {'numpy', 'cv2', 'jinja2', 'markupsafe', 'matplotlib'}
 SYNTHETIC_LIBRARIES = {'numpy', 'cv2', 'tqdm', 'rosbags'}
 NEVER_IN_RUNTIME = {'torch', 'torchvision', 'training', 'onnx', 'triton'}
 
@@ -192,7 +195,11 @@ def test_libraries_stay_where_they_belong(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ('folder', 'libraries'),
-    [('upsnet_ros/core', CORE_LIBRARIES), ('training/synthetic', SYNTHETIC_LIBRARIES)],
+    [
+        ('upsnet_ros/core', CORE_LIBRARIES),
+        ('upsnet_ros/report', REPORT_LIBRARIES),
+        ('training/synthetic', SYNTHETIC_LIBRARIES),
+    ],
 )
 def test_light_parts_need_few_libraries(folder: str, libraries: set[str]) -> None:
     own = {'upsnet_ros', 'training'}

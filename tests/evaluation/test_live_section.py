@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.evaluation.live_rig import LIVE_SPEED, write_live
-from tests.evaluation.page_reader import ReadPage
+from tests.report.page_reader import ReadPage
 from tests.evaluation.replay_folders import changed, write_street
 from upsnet_ros.evaluation.compare import main as compare
 from upsnet_ros.evaluation.replay_page import write_replay_page

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.evaluation.page_reader import ReadPage
+from tests.report.page_reader import ReadPage
 from tests.evaluation.small_drive import CAR, ROAD, SKY, image_of, labels_by_colour, truth_of
 from upsnet_ros.core.labels import cityscapes_label_set
 from upsnet_ros.core.panoptic_quality import PanopticQuality

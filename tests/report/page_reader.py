@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from html.parser import HTMLParser
 
 VOID_ELEMENTS = {'meta', 'link', 'img', 'source', 'br'}
@@ -38,6 +39,13 @@ class ReadPage(HTMLParser):
 
     def named(self, tag: str) -> list[dict[str, str | None]]:
         return [attrs for name, attrs in self.tags if name == tag]
+
+    def cells(self, column: int) -> list[str]:
+        """The text of a column's cells in all tables."""
+        rows = re.findall(r'<tr>(.*?)</tr>', self.source.replace('\n', ''))
+        cells = [re.findall(r'<td[^>]*>(.*?)</td>', row) for row in rows]
+        texts = [row[column] for row in cells if len(row) > column]
+        return [unescape(re.sub('<[^>]*>', '', text)) for text in texts]
 
     def assert_loads_nothing(self) -> None:
         without_pictures = re.sub(r'base64,[A-Za-z0-9+/=]+', '', self.source)
