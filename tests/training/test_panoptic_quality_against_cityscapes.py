@@ -201,7 +201,7 @@ def test_equals_the_official_evaluation(kind: Callable[..., Pair], tmp_path: Pat
         image, counted = PanopticQuality(LABELS), official(pair, tmp_path)
         image.update(*pair)
         assert_equal_counts(image, counted)
-        ours += image
+        ours.merge(image)
         theirs += counted
     assert_equal_counts(ours, theirs)
     assert_equal_figures(ours, theirs)

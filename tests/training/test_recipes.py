@@ -223,7 +223,7 @@ def test_coco_has_the_published_classes_in_the_published_order() -> None:
         'person',
         'toothbrush',
     ]
-    for kind in (labels.stuff_ids, labels.thing_ids):
+    for kind in (range(labels.num_stuff), labels.thing_ids):
         ids = [labels.classes[i].dataset_id for i in kind]
         assert ids == sorted(ids)
 

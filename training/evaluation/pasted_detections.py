@@ -5,7 +5,7 @@
 from training.evaluation.found_object import Detection
 from training.evaluation.mask_runs import mask_runs
 from training.inference.found_instances import FoundInstances
-from upsnet_ros.core.mask_pasting import paste_mask
+from upsnet_ros.core.masks import paste_mask
 from upsnet_ros.core.window import Window
 
 

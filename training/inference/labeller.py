@@ -10,10 +10,10 @@ import numpy as np
 from training.inference.found_instances import FoundInstances
 from training.inference.merge_heuristic import MergeHeuristic
 from training.inference.network_output import Answer
+from upsnet_ros.core.labelling import semantic_image
 from upsnet_ros.core.panoptic_head import PanopticHead
-from upsnet_ros.core.semantic_image import semantic_image
+from upsnet_ros.core.pixel_labels import WorkMemory
 from upsnet_ros.core.structures import PanopticResult
-from upsnet_ros.core.work_memory import WorkMemory
 
 
 class Answering(Protocol):

@@ -11,17 +11,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from upsnet_ros.core.geometry import InputGeometry
-from upsnet_ros.core.head_parameters import check_area, check_choice, check_share
-from upsnet_ros.core.instance_description import describe_instances
-from upsnet_ros.core.label_assignment import assign_labels
-from upsnet_ros.core.label_frame import LABEL_RESOLUTIONS, label_frame
+from upsnet_ros.core.labelling import (
+    LABEL_RESOLUTIONS,
+    assign_labels,
+    describe_instances,
+    label_frame,
+    semantic_image,
+)
 from upsnet_ros.core.labels import MAX_INSTANCE, LabelSet
-from upsnet_ros.core.mask_pasting import paste_mask
-from upsnet_ros.core.output_check import check_output
-from upsnet_ros.core.semantic_image import semantic_image
-from upsnet_ros.core.structures import NetworkOutput, PanopticResult
+from upsnet_ros.core.masks import paste_mask
+from upsnet_ros.core.panoptic_head import check_area, check_choice, check_share
+from upsnet_ros.core.pixel_labels import WorkMemory
+from upsnet_ros.core.structures import NetworkOutput, PanopticResult, check_output
 from upsnet_ros.core.window import Window, row_bands
-from upsnet_ros.core.work_memory import WorkMemory
 
 
 class MergeHeuristic:

@@ -11,15 +11,11 @@ from training.inference.assembly import build_head
 from training.inference.options import InferenceOptions
 from training.recipe.panoptic_head import PanopticHeadRecipe
 from upsnet_ros.core.geometry import InputGeometry
-from upsnet_ros.core.label_assignment import assign_labels
-from upsnet_ros.core.label_frame import label_frame
+from upsnet_ros.core.labelling import assign_labels, label_frame
 from upsnet_ros.core.labels import LabelSet, class_image, instance_image
-from upsnet_ros.core.mask_pruning import prune_masks
-from upsnet_ros.core.output_check import check_output
-from upsnet_ros.core.panoptic_argmax import panoptic_argmax
-from upsnet_ros.core.semantic_maps import semantic_maps
-from upsnet_ros.core.structures import SEMANTIC_STRIDE, NetworkOutput
-from upsnet_ros.core.work_memory import WorkMemory
+from upsnet_ros.core.masks import prune_masks
+from upsnet_ros.core.pixel_labels import WorkMemory, panoptic_argmax, semantic_maps
+from upsnet_ros.core.structures import SEMANTIC_STRIDE, NetworkOutput, check_output
 
 
 def panoptic_steps(

@@ -25,7 +25,7 @@ from training.models.upsnet import PyramidOutput, UPSNet
 from training.recipe.panoptic_head import PanopticHeadRecipe
 from upsnet_ros.core.geometry import InputGeometry
 from upsnet_ros.core.labels import LabelSet
-from upsnet_ros.core.mask_pasting import paste_mask
+from upsnet_ros.core.masks import paste_mask
 from upsnet_ros.core.structures import NetworkOutput
 from upsnet_ros.core.window import Window
 

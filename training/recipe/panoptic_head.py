@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from training.recipe.errors import require, require_choice
-from upsnet_ros.core.label_frame import LABEL_RESOLUTIONS
+from upsnet_ros.core.labelling import LABEL_RESOLUTIONS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -129,11 +129,6 @@ class LabelSet:
         return self.num_classes - self.num_stuff
 
     @property
-    def stuff_ids(self) -> tuple[int, ...]:
-        """Train ids of the stuff classes, ascending."""
-        return tuple(range(self.num_stuff))
-
-    @property
     def thing_ids(self) -> tuple[int, ...]:
         """Train ids of the thing classes, ascending."""
         return tuple(range(self.num_stuff, self.num_classes))

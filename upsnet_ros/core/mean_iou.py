@@ -54,7 +54,7 @@ class MeanIou:
         """Start with nothing seen."""
         self._label_set = label_set
         # Pixels by [truth, prediction]; the last column is for unknown ones.
-        self._confusion = np.zeros(state_shape(label_set), dtype=np.int64)
+        self._confusion = np.zeros(state_shape(label_set))
 
     def update(self, predicted: np.ndarray, truth: np.ndarray) -> None:
         """Count one image.
@@ -113,7 +113,7 @@ class MeanIou:
 
         The sum of two states is the state of both.
         """
-        return self._confusion.astype(np.float64)
+        return self._confusion.copy()
 
     @classmethod
     def from_state(cls, label_set: LabelSet, state: np.ndarray) -> MeanIou:
@@ -130,7 +130,7 @@ class MeanIou:
                 f"'{label_set.name}' and finite numbers from 0 up"
             )
         counts = cls(label_set)
-        counts._confusion += np.rint(state).astype(np.int64)
+        counts._confusion += state
         return counts
 
     def summary(self) -> MeanIouSummary:

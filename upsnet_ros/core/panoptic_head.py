@@ -4,22 +4,24 @@
 
 from __future__ import annotations
 
+import math
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 
+from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.core.geometry import InputGeometry
-from upsnet_ros.core.head_parameters import check_area, check_choice, check_share
-from upsnet_ros.core.instance_description import describe_instances
-from upsnet_ros.core.label_assignment import assign_labels
-from upsnet_ros.core.label_frame import LABEL_RESOLUTIONS, label_frame
+from upsnet_ros.core.labelling import (
+    LABEL_RESOLUTIONS,
+    assign_labels,
+    describe_instances,
+    label_frame,
+)
 from upsnet_ros.core.labels import LabelSet
-from upsnet_ros.core.mask_pruning import prune_masks
-from upsnet_ros.core.output_check import check_output
-from upsnet_ros.core.panoptic_argmax import panoptic_argmax
-from upsnet_ros.core.semantic_maps import semantic_maps
-from upsnet_ros.core.structures import SEMANTIC_STRIDE, NetworkOutput, PanopticResult
-from upsnet_ros.core.work_memory import WorkMemory
+from upsnet_ros.core.masks import prune_masks
+from upsnet_ros.core.pixel_labels import WorkMemory, panoptic_argmax, semantic_maps
+from upsnet_ros.core.structures import SEMANTIC_STRIDE, NetworkOutput, PanopticResult, check_output
 
 INSTANCE_CLASSES = ('majority', 'detection')
 
@@ -160,3 +162,26 @@ class PanopticHead:
         if not hasattr(self._thread, 'memory'):
             self._thread.memory = WorkMemory()
         return self._thread.memory
+
+
+def check_share(name: str, value: float) -> float:
+    """Return a number from 0 to 1, or raise ParameterError."""
+    if not (math.isfinite(value) and 0.0 <= value <= 1.0):
+        raise ParameterError(f'{name} is {value}, expected a number from 0 to 1')
+    return float(value)
+
+
+def check_area(name: str, value: float) -> int:
+    """Return a whole number of pixels, or raise ParameterError."""
+    if not math.isfinite(value) or value != int(value) or value < 0:
+        raise ParameterError(
+            f'{name} is {value}, expected a whole number of pixels, 0 for no limit'
+        )
+    return int(value)
+
+
+def check_choice(name: str, value: str, choices: Sequence[str]) -> str:
+    """Return one of the choices, or raise ParameterError."""
+    if value not in choices:
+        raise ParameterError(f"{name} is '{value}', expected one of {', '.join(choices)}")
+    return value

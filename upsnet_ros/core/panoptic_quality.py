@@ -4,6 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
 from upsnet_ros.core.errors import LabelError
@@ -15,7 +19,112 @@ from upsnet_ros.core.labels import (
     VOID_CLASS,
     LabelSet,
 )
-from upsnet_ros.core.quality_summary import ClassQuality, PanopticQualitySummary
+
+
+@dataclass(frozen=True)
+class QualityGroup:
+    """Panoptic quality averaged over a group of classes.
+
+    Attributes:
+        pq: panoptic quality [%], 0 when no class counts.
+        sq: segmentation quality, mean IoU of matched segments [%].
+        rq: recognition quality, F1 of the matching [%].
+        classes: number of classes that count: those with any segment in truth or prediction.
+    """
+
+    pq: float
+    sq: float
+    rq: float
+    classes: int
+
+    def to_dict(self) -> dict[str, float | int]:
+        """Return plain JSON values."""
+        return {'pq': self.pq, 'sq': self.sq, 'rq': self.rq, 'classes': self.classes}
+
+
+@dataclass(frozen=True)
+class ClassQuality:
+    """Panoptic quality of one class.
+
+    Attributes:
+        class_id: train id.
+        name: name of the class.
+        is_thing: whether it is a thing class.
+        pq: panoptic quality [%], 0 when the class does not count.
+        sq: segmentation quality [%].
+        rq: recognition quality [%].
+        true_positives: matched segments.
+        false_positives: predicted segments without a match.
+        false_negatives: true segments without a match.
+    """
+
+    class_id: int
+    name: str
+    is_thing: bool
+    pq: float
+    sq: float
+    rq: float
+    true_positives: int
+    false_positives: int
+    false_negatives: int
+
+    @property
+    def counts(self) -> bool:
+        """Whether the class takes part in averages: any segment in truth or prediction."""
+        return self.true_positives + self.false_positives + self.false_negatives > 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class PanopticQualitySummary:
+    """Panoptic quality of everything seen.
+
+    Attributes:
+        all: over all classes that count.
+        things: over thing classes.
+        stuff: over stuff classes.
+        per_class: every class of the label set, by train id.
+    """
+
+    all: QualityGroup
+    things: QualityGroup
+    stuff: QualityGroup
+    per_class: tuple[ClassQuality, ...]
+
+    @classmethod
+    def of(cls, per_class: Sequence[ClassQuality]) -> PanopticQualitySummary:
+        """Return the summary of the qualities of all classes, by train id."""
+        return cls(
+            all=_average(per_class),
+            things=_average([entry for entry in per_class if entry.is_thing]),
+            stuff=_average([entry for entry in per_class if not entry.is_thing]),
+            per_class=tuple(per_class),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values: all, things, stuff, and per_class as a list."""
+        return {
+            'all': self.all.to_dict(),
+            'things': self.things.to_dict(),
+            'stuff': self.stuff.to_dict(),
+            'per_class': [entry.to_dict() for entry in self.per_class],
+        }
+
+
+def _average(classes: Sequence[ClassQuality]) -> QualityGroup:
+    """Return the mean over the classes that count."""
+    counted = [entry for entry in classes if entry.counts]
+    if not counted:
+        return QualityGroup(pq=0.0, sq=0.0, rq=0.0, classes=0)
+    return QualityGroup(
+        pq=sum(entry.pq for entry in counted) / len(counted),
+        sq=sum(entry.sq for entry in counted) / len(counted),
+        rq=sum(entry.rq for entry in counted) / len(counted),
+        classes=len(counted),
+    )
 
 
 class PanopticQuality:
@@ -34,10 +143,8 @@ class PanopticQuality:
     def __init__(self, label_set: LabelSet) -> None:
         """Start with nothing seen."""
         self._label_set = label_set
-        self._iou_sum = np.zeros(label_set.num_classes)
-        self._true_positives = np.zeros(label_set.num_classes, dtype=np.int64)
-        self._false_positives = np.zeros(label_set.num_classes, dtype=np.int64)
-        self._false_negatives = np.zeros(label_set.num_classes, dtype=np.int64)
+        # Summed IoU of matches, true positives, false positives, false negatives: [4, S].
+        self._counts = np.zeros((4, label_set.num_classes))
 
     def update(self, predicted: np.ndarray, truth: np.ndarray) -> None:
         """Count one image.
@@ -109,10 +216,11 @@ class PanopticQuality:
         false_negative[true[match]] = False
 
         matched_class = true_class[true[match]]
-        np.add.at(self._iou_sum, matched_class, iou[match])
-        np.add.at(self._true_positives, matched_class, 1)
-        np.add.at(self._false_positives, predicted_class[false_positive], 1)
-        np.add.at(self._false_negatives, true_class[false_negative], 1)
+        iou_sum, true_positives, false_positives, false_negatives = self._counts
+        np.add.at(iou_sum, matched_class, iou[match])
+        np.add.at(true_positives, matched_class, 1)
+        np.add.at(false_positives, predicted_class[false_positive], 1)
+        np.add.at(false_negatives, true_class[false_negative], 1)
 
     def merge(self, other: PanopticQuality) -> None:
         """Add what another one has seen.
@@ -125,10 +233,7 @@ class PanopticQuality:
                 f"cannot add panoptic quality of label set '{other._label_set.name}' to one of "
                 f"'{self._label_set.name}'; expected the same classes"
             )
-        self._iou_sum += other._iou_sum
-        self._true_positives += other._true_positives
-        self._false_positives += other._false_positives
-        self._false_negatives += other._false_negatives
+        self._counts += other._counts
 
     def state(self) -> np.ndarray:
         """Return the counts: float64 [4, S]; the sum of two states is the state of both.
@@ -136,8 +241,7 @@ class PanopticQuality:
         The rows are the summed IoU of matches, true positives, false positives and false
         negatives, by train id.
         """
-        counts = (self._true_positives, self._false_positives, self._false_negatives)
-        return np.stack([self._iou_sum, *(count.astype(np.float64) for count in counts)])
+        return self._counts.copy()
 
     @classmethod
     def from_state(cls, label_set: LabelSet, state: np.ndarray) -> PanopticQuality:
@@ -154,21 +258,8 @@ class PanopticQuality:
                 f"'{label_set.name}' and finite numbers from 0 up"
             )
         quality = cls(label_set)
-        quality._iou_sum += state[0]
-        for have, given in (
-            (quality._true_positives, state[1]),
-            (quality._false_positives, state[2]),
-            (quality._false_negatives, state[3]),
-        ):
-            have += np.rint(given).astype(np.int64)
+        quality._counts += state
         return quality
-
-    def __add__(self, other: PanopticQuality) -> PanopticQuality:
-        """Return the panoptic quality of what both have seen."""
-        total = PanopticQuality(self._label_set)
-        total.merge(self)
-        total.merge(other)
-        return total
 
     def summary(self) -> PanopticQualitySummary:
         """Return the qualities of everything seen so far."""
@@ -178,10 +269,8 @@ class PanopticQuality:
 
     def _class_quality(self, class_id: int) -> ClassQuality:
         """Return the quality of one class."""
-        matched = int(self._true_positives[class_id])
-        extra = int(self._false_positives[class_id])
-        missed = int(self._false_negatives[class_id])
-        iou_sum = float(self._iou_sum[class_id])
+        iou_sum = float(self._counts[0, class_id])
+        matched, extra, missed = (int(count) for count in self._counts[1:, class_id])
         weight = matched + 0.5 * extra + 0.5 * missed
         entry = self._label_set.classes[class_id]
         return ClassQuality(

@@ -256,7 +256,7 @@ def evaluate_drive(
             scores.append(done.score)
             if done.score.quality is not None:
                 quality = quality or PanopticQuality(label_set)
-                quality = quality + done.score.quality
+                quality.merge(done.score.quality)
             if position in sample_indices:
                 samples.append((done.material, done.score))
             worst.offer(done.material, done.score)

@@ -32,7 +32,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from upsnet_ros.core.quality_summary import ClassQuality, QualityGroup
+from upsnet_ros.core.panoptic_quality import ClassQuality, QualityGroup
 from upsnet_ros.evaluation.drive_evaluation import DriveEvaluation
 from upsnet_ros.evaluation.frames import JoinedFrames
 from upsnet_ros.evaluation.live.node_diagnostics import stages_of

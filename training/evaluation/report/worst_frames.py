@@ -14,8 +14,7 @@ from training.data.errors import DataError
 from training.evaluation.report.plain_text import one_line
 from upsnet_ros.core.labels import UNKNOWN_LABEL, LabelSet, class_image
 from upsnet_ros.core.overlay import draw_overlay
-from upsnet_ros.core.panoptic_quality import PanopticQuality
-from upsnet_ros.core.quality_summary import ClassQuality
+from upsnet_ros.core.panoptic_quality import ClassQuality, PanopticQuality
 
 WRONG_BGR = (60, 60, 235)
 UNKNOWN_BGR = (40, 190, 250)

@@ -9,7 +9,7 @@ import math
 import numpy as np
 import pytest
 
-from upsnet_ros.core.mask_pasting import paste_mask
+from upsnet_ros.core.masks import paste_mask
 from upsnet_ros.core.window import EMPTY, Window
 
 CANVAS = Window(0, 0, 60, 80)

@@ -1,0 +1,319 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From channels of pixels to labels: their grid, their values, their instances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from upsnet_ros.core.errors import ParameterError
+from upsnet_ros.core.geometry import InputGeometry
+from upsnet_ros.core.labels import INSTANCE_BITS, UNKNOWN_LABEL, LabelSet
+from upsnet_ros.core.pixel_labels import WorkMemory, semantic_maps
+from upsnet_ros.core.structures import SEMANTIC_STRIDE, Instance, NetworkOutput
+from upsnet_ros.core.window import Window, row_bands
+
+LABEL_RESOLUTIONS = ('input_frame', 'image')
+_LANES = 4
+
+
+@dataclass(frozen=True, eq=False)
+class LabelFrame:
+    """A grid of label pixels.
+
+    Attributes:
+        labels: the grid itself, from pixel (0, 0).
+        canvas: the grid on which masks are pruned; it may hold padding behind the labels.
+        scale: input-frame pixels per label pixel.
+        image_rows: int64 [image height], the label row that each image row shows.
+        image_columns: int64 [image width], likewise.
+        pixel_counts: float64 [labels height, labels width], how many image pixels show each label
+            pixel. It sums to the number of image pixels.
+        one_to_one: whether label pixels are the image's pixels.
+    """
+
+    labels: Window
+    canvas: Window
+    scale: float
+    image_rows: np.ndarray
+    image_columns: np.ndarray
+    pixel_counts: np.ndarray
+    one_to_one: bool
+
+    def to_image(self, label_map: np.ndarray) -> np.ndarray:
+        """Return a label map [labels height, labels width] at the image's size, nearest pixel."""
+        if self.one_to_one:
+            return label_map
+        # Columns first: the map is then still small, and rows are copied in one piece each.
+        columns = np.take(label_map, self.image_columns, axis=1, mode='clip')
+        return np.take(columns, self.image_rows, axis=0, mode='clip')
+
+
+def _counts(index: np.ndarray, size: int) -> np.ndarray:
+    """Return how often each of 0 to size - 1 occurs: float64 [size]."""
+    return np.bincount(index, minlength=size).astype(np.float64)
+
+
+def _make_frame(
+    labels: Window,
+    canvas: Window,
+    *,
+    scale: float,
+    image_rows: np.ndarray,
+    image_columns: np.ndarray,
+) -> LabelFrame:
+    """Return a frame with its pixel counts, all arrays read-only because frames are shared."""
+    pixel_counts = np.outer(
+        _counts(image_rows, labels.height), _counts(image_columns, labels.width)
+    )
+    for array in (image_rows, image_columns, pixel_counts):
+        array.setflags(write=False)
+    return LabelFrame(
+        labels=labels,
+        canvas=canvas,
+        scale=scale,
+        image_rows=image_rows,
+        image_columns=image_columns,
+        pixel_counts=pixel_counts,
+        one_to_one=bool((pixel_counts == 1.0).all()),
+    )
+
+
+def nearest_source(size: int, scale: float, source_size: int) -> np.ndarray:
+    """Return the source pixel of each pixel of a nearest resize by factor `1 / scale`.
+
+    The rule is floor(pixel * scale) with a 64-bit scale. A 32-bit scale, or the ratio of the two
+    sizes, picks other rows.
+
+    Args:
+        size: pixels of the result along one axis.
+        scale: source pixels per pixel of the result.
+        source_size: pixels of the source along the same axis.
+
+    Returns:
+        int64 [size], each from 0 to source_size - 1.
+    """
+    source = np.floor(np.arange(size, dtype=np.float64) * scale).astype(np.int64)
+    return np.minimum(source, source_size - 1)
+
+
+@lru_cache(maxsize=4)  # one for each image size; 16 MB for 2048 x 1024
+def label_frame(geometry: InputGeometry, resolution: str) -> LabelFrame:
+    """Return the grid for one kind of label resolution.
+
+    Args:
+        geometry: how the image lies in the network's input.
+        resolution: `input_frame` decides labels on the network's pixels and enlarges them to the
+            image by nearest pixel, as the published models do. `image` interpolates the logits
+            straight to the image's pixels: the same rules on a finer (or coarser) grid, with
+            smoother edges when the input is smaller than the image.
+
+    Raises:
+        ParameterError: the resolution is not one of the two.
+    """
+    if resolution == 'input_frame':
+        return _make_frame(
+            Window(0, 0, geometry.content_height, geometry.content_width),
+            Window(0, 0, geometry.input_height, geometry.input_width),
+            scale=1.0,
+            image_rows=nearest_source(
+                geometry.image_height, geometry.scale, geometry.content_height
+            ),
+            image_columns=nearest_source(
+                geometry.image_width, geometry.scale, geometry.content_width
+            ),
+        )
+    if resolution == 'image':
+        image = Window(0, 0, geometry.image_height, geometry.image_width)
+        return _make_frame(
+            image,
+            image,
+            scale=geometry.scale,
+            image_rows=np.arange(geometry.image_height),
+            image_columns=np.arange(geometry.image_width),
+        )
+    raise ParameterError(
+        f"label resolution is '{resolution}', expected one of {', '.join(LABEL_RESOLUTIONS)}"
+    )
+
+
+def semantic_image(
+    logits: np.ndarray,
+    geometry: InputGeometry,
+    *,
+    num_stuff: int,
+    label_resolution: str,
+    memory: WorkMemory,
+) -> np.ndarray:
+    """Return the class with the largest semantic logit of every image pixel.
+
+    Args:
+        logits: float32 [S, H/4, W/4] over the padded input, stuff channels first.
+        geometry: how the image lies in the network's input.
+        num_stuff: number of stuff channels.
+        label_resolution: `input_frame` decides on the network's pixels and enlarges by nearest
+            pixel (as published), `image` interpolates logits to the image's pixels first.
+        memory: what to work in.
+
+    Returns:
+        uint8 [image height, image width].
+    """
+    frame = label_frame(geometry, label_resolution)
+    maps = semantic_maps(
+        logits,
+        size=(frame.labels.height, frame.labels.width),
+        upsampling=SEMANTIC_STRIDE / frame.scale,
+        num_stuff=num_stuff,
+        kept_classes=(),
+        memory=memory,
+    )
+    return frame.to_image(maps.best_class())
+
+
+@dataclass(frozen=True, eq=False)
+class LabelAssignment:
+    """The label value of every channel.
+
+    Attributes:
+        table: uint16 [N + k + 1], label of stuff class i at i, of instance i at N + i, unknown at
+            the end.
+        instance_areas: int64 [k], image pixels of each instance; 0 for one that is nowhere, or
+            that became stuff.
+        unknown_area: image pixels without a class.
+    """
+
+    table: np.ndarray
+    instance_areas: np.ndarray
+    unknown_area: int
+
+
+def assign_labels(
+    winner: np.ndarray,
+    best_class: np.ndarray | None,
+    pixel_counts: np.ndarray,
+    *,
+    instance_classes: Sequence[int],
+    num_stuff: int,
+    num_classes: int,
+    stuff_area_limit: int,
+) -> LabelAssignment:
+    """Decide the label of every channel.
+
+    An instance becomes stuff if the most frequent semantic class of its pixels is a stuff class
+    that covers at least half of them; it then is part of that stuff. After that, a stuff class
+    with fewer pixels than the limit becomes unknown. All areas are counted in image pixels.
+
+    Args:
+        winner: uint16 [h, w] from `panoptic_argmax`.
+        best_class: uint8 [h, w], the semantic head's own class of each pixel; None to keep every
+            instance in its class, whatever the semantic head says.
+        pixel_counts: float64 [h, w], image pixels per label pixel.
+        instance_classes: train id of each of the k instances.
+        num_stuff: number of stuff classes N.
+        num_classes: number of classes S.
+        stuff_area_limit: smallest area of a stuff class [image px].
+
+    Source: UPSNet section 3.2, with the conventions of the published models.
+    """
+    classes = np.asarray(instance_classes, dtype=np.int64)
+    histogram = _joint_histogram(
+        winner, best_class, pixel_counts, (num_stuff + len(classes) + 1, num_classes)
+    )
+    channel_areas, votes = histogram.sum(axis=1), histogram[num_stuff:-1]  # [N + k + 1], [k, S]
+    areas = channel_areas[num_stuff:-1]
+    favourite = votes.argmax(axis=1)  # [k], the lowest of equals
+    # 2 * votes >= area, so that an area of zero needs no division.
+    is_stuff = (favourite < num_stuff) & (2 * votes.max(axis=1, initial=0) >= areas) & (areas > 0)
+    is_stuff &= best_class is not None
+
+    stuff_areas = channel_areas[:num_stuff].copy()
+    np.add.at(stuff_areas, favourite[is_stuff], areas[is_stuff])
+    too_small = stuff_areas < stuff_area_limit
+    stuff_labels = np.arange(num_stuff) << INSTANCE_BITS
+    stuff_labels[too_small] = UNKNOWN_LABEL
+
+    table = np.full(num_stuff + len(classes) + 1, UNKNOWN_LABEL, dtype=np.uint16)
+    table[:num_stuff] = stuff_labels
+    thing_areas = np.where(is_stuff, 0, areas)
+    table[num_stuff:-1] = _number_instances(classes, thing_areas)
+    table[num_stuff:-1][is_stuff] = stuff_labels[favourite[is_stuff]]
+    known = int(stuff_areas[~too_small].sum() + thing_areas.sum())
+    return LabelAssignment(table, thing_areas, int(pixel_counts.sum()) - known)
+
+
+def _joint_histogram(
+    winner: np.ndarray,
+    best_class: np.ndarray | None,
+    pixel_counts: np.ndarray,
+    size: tuple[int, int],
+) -> np.ndarray:
+    """Return the image pixels of each pair of channel and semantic class: int64 [channels, S].
+
+    Without semantic classes, all pixels count for class 0.
+    """
+    # Neighbours mostly share a pair, and adding to one bin again and again waits for the last
+    # addition each time; neighbouring columns get bins of their own.
+    lane = np.arange(winner.shape[1], dtype=np.int64) % _LANES
+    counts = np.zeros(size[0] * size[1] * _LANES)
+    for rows in row_bands(winner.shape):
+        bins = winner[rows].astype(np.int64)
+        bins *= size[1]
+        if best_class is not None:
+            bins += best_class[rows]
+        bins *= _LANES
+        bins += lane
+        weights = pixel_counts[rows].ravel()
+        counts += np.bincount(bins.ravel(), weights=weights, minlength=len(counts))
+    return counts.reshape(*size, _LANES).sum(axis=2).astype(np.int64)
+
+
+def _number_instances(classes: np.ndarray, areas: np.ndarray) -> np.ndarray:
+    """Return label values that count the instances with pixels from 1 per class: int64 [k]."""
+    labels = np.full(len(classes), UNKNOWN_LABEL, dtype=np.int64)
+    for class_id in np.unique(classes):
+        present = np.flatnonzero((classes == class_id) & (areas > 0))
+        labels[present] = (class_id << INSTANCE_BITS) + np.arange(1, len(present) + 1)
+    return labels
+
+
+def describe_instances(
+    output: NetworkOutput,
+    *,
+    rows: Sequence[int],
+    assignment: LabelAssignment,
+    geometry: InputGeometry,
+    label_set: LabelSet,
+) -> tuple[Instance, ...]:
+    """Return the instances that have pixels, in the order given.
+
+    Args:
+        output: the network's answer.
+        rows: the row of each of the k instance channels in it.
+        assignment: what became of the channels.
+        geometry: how the image lies in the network's input.
+        label_set: the classes.
+    """
+    labels = assignment.table[label_set.num_stuff : -1].tolist()
+    corner = np.array([geometry.image_width - 1, geometry.image_height - 1] * 2)
+    areas = assignment.instance_areas.tolist()
+    described = []
+    for row, label, area in zip(rows, labels, areas, strict=True):
+        if area == 0:
+            continue
+        class_id = label >> INSTANCE_BITS
+        box = np.clip(output.boxes[row] / geometry.scale, 0, corner)
+        described.append(
+            Instance(
+                label=label,
+                class_id=class_id,
+                class_name=label_set.classes[class_id].name,
+                score=float(output.scores[row]),
+                box=tuple(box.tolist()),
+                area=area,
+            )
+        )
+    return tuple(described)
