@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.report.page_reader import ReadPage
 from tests.evaluation.replay_folders import NASTY, changed, write_nasty, write_street
+from tests.report.page_reader import ReadPage
 from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.labels import cityscapes_label_set
 from upsnet_ros.evaluation.compare import main as compare

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.report.page_reader import ReadPage
 from tests.evaluation.small_drive import CAR, ROAD, SKY, image_of, labels_by_colour, truth_of
+from tests.report.page_reader import ReadPage
 from upsnet_ros.core.labels import cityscapes_label_set
 from upsnet_ros.core.panoptic_quality import PanopticQuality
 from upsnet_ros.evaluation.report_html import render_report
