@@ -15,6 +15,7 @@ INSTALL_REQUIRES = [
     'numpy',
     'opencv-python-headless',
     'onnxruntime',
+    'pillow',
     'pyyaml',
     'psutil',
     'rosbags',

@@ -9,47 +9,22 @@ import numpy as np
 import pytest
 
 from tests.evaluation.small_drive import raw_image
-from upsnet_ros.bags.truth import decode_truth, labels_of_instance_ids
+from upsnet_ros.bags.truth import labels_of_instance_ids, truth_labels
 from upsnet_ros.core.errors import ImageError, LabelError
 from upsnet_ros.core.labels import UNKNOWN_LABEL, cityscapes_label_set
-from upsnet_ros.images.messages import COMPRESSED_TYPE, camera_image
 
 LABEL_SET = cityscapes_label_set()
-RAW_TYPE = 'sensor_msgs/msg/Image'
-# A TIFF header in big-endian order with the one entry "turn by 90 degrees".
-EXIF = (
-    b'Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00'
-)
 
 
 def packed(picture: np.ndarray, suffix: str = '.png') -> SimpleNamespace:
     return SimpleNamespace(format=suffix[1:], data=cv2.imencode(suffix, picture)[1].ravel())
 
 
-def test_a_rotation_that_a_file_suggests_is_not_applied() -> None:
-    jpeg = packed(np.zeros((8, 24, 3), np.uint8), '.jpg').data.tobytes()
-    segment = EXIF + b'\x00\x00\x00\x00\x00\x00'
-    turned = jpeg[:2] + b'\xff\xe1' + (len(segment) + 2).to_bytes(2, 'big') + segment + jpeg[2:]
-    message = SimpleNamespace(format='jpeg', data=np.frombuffer(turned, np.uint8))
-    plain = cv2.imdecode(message.data, cv2.IMREAD_COLOR)
-    assert plain.shape == (24, 8, 3), 'the file must suggest a rotation'
-    assert camera_image(message, COMPRESSED_TYPE).shape == (8, 24, 3)
-
-
-@pytest.mark.parametrize('data', [b'', b'x', b'\xff\xd8\xff\xe0'])
-def test_bytes_that_are_no_picture_are_refused(data: bytes) -> None:
-    message = SimpleNamespace(format='jpeg', data=np.frombuffer(data, np.uint8))
-    with pytest.raises(ImageError, match="compressed image of format 'jpeg'"):
-        camera_image(message, COMPRESSED_TYPE)
-    with pytest.raises(ImageError, match='no readable picture'):
-        decode_truth(message, COMPRESSED_TYPE, truth_format='panoptic', label_set=LABEL_SET)
-
-
 def test_truth_comes_raw_or_as_png() -> None:
     label = np.array([[0, 3329], [2560, UNKNOWN_LABEL]], np.uint16)
     raw = raw_image(label, encoding='16UC1', width=2, step=4)
-    for message, kind in ((raw, RAW_TYPE), (packed(label), COMPRESSED_TYPE)):
-        found = decode_truth(message, kind, truth_format='panoptic', label_set=LABEL_SET)
+    for message in (raw, packed(label)):
+        found = truth_labels(message, truth_format='panoptic', label_set=LABEL_SET)
         assert found.dtype == np.uint16
         np.testing.assert_array_equal(found, label)
 
@@ -57,7 +32,7 @@ def test_truth_comes_raw_or_as_png() -> None:
 def test_truth_in_colour_is_refused() -> None:
     message = packed(np.zeros((2, 2, 3), np.uint8))
     with pytest.raises(ImageError, match='one channel of 16 bits'):
-        decode_truth(message, COMPRESSED_TYPE, truth_format='panoptic', label_set=LABEL_SET)
+        truth_labels(message, truth_format='panoptic', label_set=LABEL_SET)
 
 
 def test_instance_ids_become_labels() -> None:
@@ -68,9 +43,7 @@ def test_instance_ids_become_labels() -> None:
     expected = [[0, 10 << 8, void, (13 << 8) + 1, (13 << 8) + 2, 13 << 8, void, void]]
     np.testing.assert_array_equal(labels_of_instance_ids(ids, LABEL_SET), expected)
     message = packed(ids)
-    found = decode_truth(
-        message, COMPRESSED_TYPE, truth_format='instance_ids', label_set=LABEL_SET
-    )
+    found = truth_labels(message, truth_format='instance_ids', label_set=LABEL_SET)
     np.testing.assert_array_equal(found, expected)
 
 

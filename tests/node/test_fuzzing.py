@@ -1,50 +1,31 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Random messages through the decoders in a process of their own, and through a node over DDS."""
+"""Random messages through a node over DDS."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
+from tests.images.fuzzed_messages import MessageFuzzer
+from tests.images.plain_messages import Compressed, Raw
 from tests.node.fake_pipeline import expected_labels
-from tests.node.fuzzed_messages import MessageFuzzer
 from tests.node.node_harness import half_blue_image, image_message, wait_until
 from upsnet_ros.node.process import peak_resident_bytes
 
-SEED, COUNT = 20261125, 24_000
+SEED = 20261126
 NODE_MESSAGES = 1000
-ROOT = Path(__file__).parents[2]
 MEMORY_LIMIT_MIB = 1536
 
 
-def test_no_message_does_more_than_be_refused_or_decoded() -> None:
-    command = [sys.executable, '-m', 'tests.node.fuzz_decoders', str(SEED), str(COUNT)]
-    answer = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
-    assert answer.returncode == 0, f'{answer.stdout}\n{answer.stderr[-2000:]}'
-    report = json.loads(answer.stdout.splitlines()[-1])
-    outcomes = report['outcomes']
-    assert sum(outcomes.values()) == COUNT + 2
-    # Every kind reaches both ends, so neither the guards nor the decoders were merely passed by.
-    each = COUNT // len(MessageFuzzer(SEED).kinds)
-    for kind in ('sound raw', 'altered raw', 'altered jpeg', 'lying jpeg', 'resealed png'):
-        assert outcomes[f'{kind} decoded'] > each // 100, outcomes
-        assert outcomes[f'{kind} refused'] > each // 100, outcomes
-    assert outcomes['sound file decoded'] == each
-    assert outcomes['rubbish refused'] == each
-    assert outcomes['largest file decoded'] == 2
-    assert report['growth_mib'] < 64, report
-    assert report['peak_mib'] < MEMORY_LIMIT_MIB, report
-    assert report['slowest_ms'] < 2000, report
+def ros_message(plain: Raw | Compressed) -> Image | CompressedImage:
+    return (Image if isinstance(plain, Raw) else CompressedImage)(**vars(plain))
 
 
 def test_a_node_answers_the_next_good_frame_after_hundreds_of_random_ones(start_node) -> None:
     Path('/proc/self/clear_refs').write_text('5')  # the peak begins anew: other tests had theirs
     harness = start_node(camera_names=['raw', 'packed'], diagnostics_period=60.0).activate()
-    fuzzer = MessageFuzzer(SEED + 1)
+    fuzzer = MessageFuzzer(SEED)
     publishers = {
         Image: harness.publisher(Image, 'raw/image_raw'),
         CompressedImage: harness.publisher(CompressedImage, 'packed/image_raw/compressed'),
@@ -59,7 +40,7 @@ def test_a_node_answers_the_next_good_frame_after_hundreds_of_random_ones(start_
 
     sent = dict.fromkeys(publishers, 0)
     for stamp in range(1, NODE_MESSAGES + 1):
-        message = fuzzer.message(stamp)[1]
+        message = ros_message(fuzzer.message(stamp)[1])
         if stamp % 20 == 0:
             message = image_message(picture)
         message.header.stamp.sec = stamp

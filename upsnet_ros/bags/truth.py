@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-import cv2
+from typing import Any
+
 import numpy as np
 
 from upsnet_ros.core.errors import ImageError, LabelError
@@ -15,7 +16,7 @@ from upsnet_ros.core.labels import (
     VOID_CLASS,
     LabelSet,
 )
-from upsnet_ros.images.messages import COMPRESSED_TYPE, label_image
+from upsnet_ros.images.messages import label_image
 
 PANOPTIC, INSTANCE_IDS = 'panoptic', 'instance_ids'
 TRUTH_FORMATS = (PANOPTIC, INSTANCE_IDS)
@@ -23,14 +24,11 @@ TRUTH_FORMATS = (PANOPTIC, INSTANCE_IDS)
 IDS_PER_CLASS = 1000
 
 
-def decode_truth(
-    message: object, message_type: str, *, truth_format: str, label_set: LabelSet
-) -> np.ndarray:
+def truth_labels(message: Any, *, truth_format: str, label_set: LabelSet) -> np.ndarray:
     """The ground truth of a message as a label image: uint16 [H, W].
 
     Args:
         message: 16-bit image, raw or as PNG.
-        message_type: its ROS type.
         truth_format: one of `TRUTH_FORMATS`: label images, or `instanceIds` of Cityscapes.
         label_set: the classes.
 
@@ -38,23 +36,11 @@ def decode_truth(
         ImageError: the message is no image of 16 bits.
         LabelError: a class has more objects than a label image can tell apart.
     """
-    if message_type == COMPRESSED_TYPE:
-        values = _read_picture(message, cv2.IMREAD_UNCHANGED)
-        if values is None or values.ndim != 2 or values.dtype not in (np.uint8, np.uint16):
-            held = 'no readable picture' if values is None else f'{values.dtype} {values.shape}'
-            raise ImageError(f'ground truth is {held}; expected a PNG of one channel of 16 bits')
-        values = values.astype(np.uint16, copy=False)
-    else:
-        values = label_image(message)
-    return values if truth_format == PANOPTIC else labels_of_instance_ids(values, label_set)
-
-
-def _read_picture(message: object, flags: int) -> np.ndarray | None:
-    data = np.asarray(message.data, np.uint8)
     try:
-        return cv2.imdecode(data, flags) if data.size else None
-    except cv2.error:
-        return None
+        values = label_image(message)
+    except ImageError as error:
+        raise ImageError(f'ground truth: {error}') from error
+    return values if truth_format == PANOPTIC else labels_of_instance_ids(values, label_set)
 
 
 def labels_of_instance_ids(ids: np.ndarray, label_set: LabelSet) -> np.ndarray:

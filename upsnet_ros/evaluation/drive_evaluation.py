@@ -32,7 +32,7 @@ from upsnet_ros.evaluation.frames import JoinedFrames
 from upsnet_ros.evaluation.ordered_work import ordered_map
 from upsnet_ros.evaluation.panels import labels_panel, sweep_panel
 from upsnet_ros.evaluation.video import DriveVideo, MovingPicture, sweep_position
-from upsnet_ros.images.messages import camera_image, label_image
+from upsnet_ros.images.messages import image_to_bgr, label_image
 
 WORKERS = 2
 SAMPLE_FRAMES = 6
@@ -202,7 +202,7 @@ class FrameWork:
 def _image_or_blank(message: tuple[object, str], size: tuple[int, int] | None) -> np.ndarray:
     """The picture, or a black one where the recording is damaged: the drive goes on."""
     try:
-        return camera_image(*message)
+        return image_to_bgr(message[0])
     except ImageError as error:
         logger.warning('an image of the drive is shown black: %s', error)
         return np.zeros((*(size or BLANK_SIZE), 3), np.uint8)

@@ -19,13 +19,13 @@ import numpy as np
 from upsnet_ros.bags.cameras import CameraTopics
 from upsnet_ros.bags.joining import StreamedFrame
 from upsnet_ros.bags.reader import BagReader
-from upsnet_ros.bags.truth import decode_truth
+from upsnet_ros.bags.truth import truth_labels
 from upsnet_ros.core.errors import ImageError, LabelError, ModelError
 from upsnet_ros.core.structures import PanopticResult
 from upsnet_ros.evaluation.frame_record import FrameRecord, SkippedFrame
 from upsnet_ros.evaluation.judge import FrameJudge
 from upsnet_ros.evaluation.stage_threads import staged
-from upsnet_ros.images.messages import camera_image
+from upsnet_ros.images.messages import image_to_bgr
 from upsnet_ros.pipeline import NetworkAnswer, PanopticPipeline, PlacedImage
 
 MOST_WORKERS = 4
@@ -142,7 +142,7 @@ class OfflineReplay:
             return _Decoded(frame, is_known, problem=frame.problem)
         try:
             message = self.bag.decode(topics.images, frame.data)
-            image = camera_image(message, self.bag.topics[topics.images])
+            image = image_to_bgr(message)
             placed = self.pipeline.place(image, topics.view)
         except ImageError as error:
             return _Decoded(frame, is_known, problem=str(error))
@@ -164,9 +164,8 @@ class OfflineReplay:
         if data is None or topics.truth is None:
             return None, None
         try:
-            truth = decode_truth(
+            truth = truth_labels(
                 self.bag.decode(topics.truth, data),
-                self.bag.topics[topics.truth],
                 truth_format=self.truth_format,
                 label_set=self.pipeline.label_set,
             )

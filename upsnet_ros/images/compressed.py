@@ -1,28 +1,55 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compressed image messages to BGR arrays; no file reaches a decoder unchecked."""
+"""JPEG and PNG files of messages as arrays.
+
+A few bytes may claim a picture of gigabytes, so kind and size are read first, by Pillow, and a
+file is refused by them before anything is decoded. Pillow also decodes PNG, with every checksum
+looked at. JPEG is left to OpenCV, which takes half the time; but it fills what is missing with
+grey, so a file must have its end.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import io
+from array import array
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 
 from upsnet_ros.core.errors import ImageError
-from upsnet_ros.images.jpeg_guard import JPEG_START, checked_jpeg
-from upsnet_ros.images.png_guard import PNG_START, checked_png
+from upsnet_ros.images.raw import check_image_size
 
-# The label image must lie on the pixels of the sensor, so a rotation that the file suggests to
-# viewers is not applied.
-_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+# Named one by one and not looked for with `Image.open`, which tries other formats as well and
+# has a limit of its own for all of the process.
+_READERS = {b'\xff\xd8': JpegImageFile, b'\x89PNG\r\n\x1a\n': PngImageFile}
+# What Pillow raises for files that are damaged in one way or another.
+_DAMAGED = (SyntaxError, ValueError, OSError)
+_JPEG_END, _JPEG_SCAN = b'\xff\xd9', b'\xff\xda'
+# Each 8x8 block of a JPEG takes at least one bit; deflate makes of a byte at most 1032.
+_MOST_PIXELS_PER_BYTE = {JpegImageFile: 8 * 64, PngImageFile: 8 * 1032}
+# Encoders write up to ten or so; each costs a walk through the whole picture.
+_MAX_SCANS = 32
 # Four values of 16 bits, unpacked, and room for what is said of the picture beside it.
 _MOST_BYTES_PER_PIXEL, _NOTES_BYTES = 8, 1 << 20
-_SHOWN_BYTES = 8
-_SHOWN_FORMAT = 60
+# The label image must lie on the pixels of the sensor, so a rotation that the file suggests to
+# viewers is not applied.
+_JPEG_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+_SHOWN_BYTES, _SHOWN_FORMAT = 8, 60
 
 
-def decode_compressed(message: Any, *, max_pixels: int) -> np.ndarray:
+@runtime_checkable
+class CompressedMessage(Protocol):
+    """sensor_msgs/CompressedImage, of ROS or of a bag."""
+
+    format: str
+    data: array[int] | np.ndarray
+
+
+def decode_compressed(message: CompressedMessage, *, max_pixels: int) -> np.ndarray:
     """The picture of a JPEG or PNG file.
 
     16 bits become their more significant 8, grey and palettes BGR; transparency is left out.
@@ -37,44 +64,125 @@ def decode_compressed(message: Any, *, max_pixels: int) -> np.ndarray:
     Raises:
         ImageError: the file cannot be read or should not be; says why.
     """
-    shown = f"compressed image of format '{message.format[:_SHOWN_FORMAT]}'"
     try:
-        _check_length(len(message.data), max_pixels)
-        data = bytes(message.data)
-        if data.startswith(JPEG_START):
-            checked = checked_jpeg(data, max_pixels=max_pixels)
-        elif data.startswith(PNG_START):
-            checked = checked_png(data, max_pixels=max_pixels)
-        else:
-            raise ImageError(_foreign(data))
+        return _decode(message.data, max_pixels)
     except ImageError as error:
-        raise ImageError(f'{shown}: {error}') from error
+        raise _named(message, error) from error
+
+
+def decode_compressed_values(message: CompressedMessage, *, max_pixels: int) -> np.ndarray:
+    """The values of a PNG of one channel as they are: uint8 or uint16 [H, W].
+
+    Raises:
+        ImageError: the file is no such PNG, or as for `decode_compressed`.
+    """
     try:
-        image = cv2.imdecode(np.frombuffer(checked, dtype=np.uint8), _FLAGS)
+        data = _copied(message.data, max_pixels)
+        picture = _opened(data, max_pixels)
+        if picture.mode not in ('L', 'I;16') or not isinstance(picture, PngImageFile):
+            raise ImageError(
+                f'it is a {picture.format} of mode {picture.mode}, expected a PNG of one channel '
+                'of 16 bits'
+            )
+        return np.asarray(_loaded_png(data))
+    except ImageError as error:
+        raise _named(message, error) from error
+
+
+def _named(message: CompressedMessage, error: ImageError) -> ImageError:
+    return ImageError(f"compressed image of format '{message.format[:_SHOWN_FORMAT]}': {error}")
+
+
+def _decode(packed: array[int] | np.ndarray, max_pixels: int) -> np.ndarray:
+    data = _copied(packed, max_pixels)
+    if isinstance(_opened(data, max_pixels), PngImageFile):
+        return _png_to_bgr(_loaded_png(data))
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), _JPEG_FLAGS)
     except cv2.error as error:
-        raise ImageError(f'{shown} cannot be decoded: {error.err}') from error
+        raise ImageError(f'it cannot be decoded: {error.err}') from error
     if image is None:
         raise ImageError(
-            f'{shown} with {len(data)} bytes cannot be decoded, expected a sound JPEG or PNG file'
+            f'it cannot be decoded, although its {len(data)} bytes have the header of a JPEG; '
+            'expected a sound file; set the camera driver to baseline JPEG'
         )
     return image
 
 
-def _check_length(length: int, max_pixels: int) -> None:
-    """Refuses a file that no allowed picture needs, before it is copied."""
+def _copied(packed: array[int] | np.ndarray, max_pixels: int) -> bytes:
+    """The bytes of a file; one that no allowed picture needs is refused before it is copied."""
     limit = max_pixels * _MOST_BYTES_PER_PIXEL + _NOTES_BYTES
-    if length > limit:
+    if len(packed) > limit:
         raise ImageError(
-            f'it has {length} bytes, limit {limit} for {max_pixels} pixels; let the camera send '
-            "smaller images or raise the parameter 'max_image_pixels'"
+            f'it has {len(packed)} bytes, limit {limit} for {max_pixels} pixels; let the camera '
+            "send smaller images or raise the parameter 'max_image_pixels'"
+        )
+    return bytes(packed)
+
+
+def _opened(data: bytes, max_pixels: int) -> ImageFile:
+    """The file with its header read, which claims a size that is allowed and can be."""
+    reader = next((reader for start, reader in _READERS.items() if data.startswith(start)), None)
+    if reader is None:
+        raise ImageError(
+            f'it begins with bytes {data[:_SHOWN_BYTES].hex(" ")}, expected a JPEG or PNG file; '
+            'set the image transport of the camera to one of them'
+            if data
+            else 'it has no data, expected a JPEG or PNG file'
+        )
+    file = io.BytesIO(data)
+    try:
+        picture = reader(file)
+    except _DAMAGED as error:
+        raise _damaged(data, error) from error
+    check_image_size(*picture.size, max_pixels)
+    if picture.width * picture.height > _MOST_PIXELS_PER_BYTE[reader] * len(data):
+        raise ImageError(
+            f'it claims {picture.width}x{picture.height} pixels, too many for its {len(data)} '
+            'bytes; the file is damaged'
+        )
+    if reader is JpegImageFile:
+        _check_scans(data, file.tell())
+    return picture
+
+
+def _check_scans(data: bytes, start: int) -> None:
+    """Refuses a JPEG that is cut off, or slow on purpose; its first scan begins at `start`.
+
+    In the compressed pixels 0xFF is followed by zero, so a marker found there is one.
+    """
+    if data.find(_JPEG_END, start) < 0:
+        raise _damaged(data, 'it is cut off, expected a JPEG with its end')
+    scans = 1 + data.count(_JPEG_SCAN, start)
+    if scans > _MAX_SCANS:
+        raise ImageError(
+            f'it has {scans} scans, expected 1 to {_MAX_SCANS}; set the camera driver to baseline '
+            'JPEG'
         )
 
 
-def _foreign(data: bytes) -> str:
-    """What to say of a file that is neither JPEG nor PNG."""
-    if not data:
-        return 'it has no data, expected a JPEG or PNG file'
-    return (
-        f'it begins with bytes {data[:_SHOWN_BYTES].hex(" ")}, expected a JPEG or PNG file; set '
-        'the image transport of the camera to one of them'
+def _loaded_png(data: bytes) -> PngImageFile:
+    """A PNG with its pixels, all checksums and the end looked at first."""
+    try:
+        PngImageFile(io.BytesIO(data)).verify()
+        picture = PngImageFile(io.BytesIO(data))
+        picture.load()
+    except _DAMAGED as error:
+        raise _damaged(data, error) from error
+    return picture
+
+
+def _png_to_bgr(picture: PngImageFile) -> np.ndarray:
+    """BGR uint8 [H, W, 3] of a PNG of any kind."""
+    if picture.mode == 'I;16':
+        grey = (np.asarray(picture) >> 8).astype(np.uint8)
+        return cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
+    picture.info.pop('transparency', None)  # of a colour or palette entry, which is left out
+    return cv2.cvtColor(np.asarray(picture.convert('RGB')), cv2.COLOR_RGB2BGR)
+
+
+def _damaged(data: bytes, reason: object) -> ImageError:
+    return ImageError(
+        f'its {len(data)} bytes cannot be read: {reason}; the file is cut off or damaged, look '
+        'for losses between the camera and this node'
     )

@@ -1,22 +1,24 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Image messages as they lie in a bag, turned into arrays; no ROS is needed for it.
+"""Image messages of ROS or of a bag, raw or compressed, as arrays; no ROS is needed for it."""
 
-The messages are those of `rosbags`: the same fields as ROS's own, `data` as a NumPy array.
-"""
+from __future__ import annotations
 
 from typing import Protocol
 
 import numpy as np
 
 from upsnet_ros.core.errors import ImageError
-from upsnet_ros.images.compressed import decode_compressed
-from upsnet_ros.images.limits import MAX_IMAGE_PIXELS
-from upsnet_ros.images.raw import decode_raw
+from upsnet_ros.images.compressed import (
+    CompressedMessage,
+    decode_compressed,
+    decode_compressed_values,
+)
+from upsnet_ros.images.raw import MAX_IMAGE_PIXELS, PixelLayout, RawMessage, decode_raw, pixel_rows
 
 NANOSECONDS = 1_000_000_000
-COMPRESSED_TYPE = 'sensor_msgs/msg/CompressedImage'
 LABEL_ENCODINGS = ('16UC1', 'mono16')
+_LABELS = PixelLayout(channels=1, bytes_per_value=2)
 
 
 class Stamp(Protocol):
@@ -31,44 +33,46 @@ def stamp_ns(stamp: Stamp) -> int:
     return int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)
 
 
-def _rows(message: object, *, bytes_per_pixel: int) -> np.ndarray:
-    """The pixel bytes without the padding of `step`, uint8 [H, W * bytes_per_pixel]."""
-    height, width, step = int(message.height), int(message.width), int(message.step)
-    needed = width * bytes_per_pixel
-    data = np.asarray(message.data, np.uint8)
-    if height < 1 or width < 1 or step < needed or data.size < height * step:
-        raise ImageError(
-            f'image of {width}x{height} {message.encoding} has step {step} and {data.size} bytes; '
-            f'expected a size above 0, step >= {needed} and at least height * step bytes. '
-            'The recording or its writer is faulty.'
-        )
-    return data[: height * step].reshape(height, step)[:, :needed]
+def image_to_bgr(
+    message: RawMessage | CompressedMessage, *, max_pixels: int = MAX_IMAGE_PIXELS
+) -> np.ndarray:
+    """The picture of a camera's message.
 
-
-def camera_image(message: object, message_type: str) -> np.ndarray:
-    """The picture of an Image or CompressedImage message, as the node sees it.
+    Args:
+        message: a raw or compressed image.
+        max_pixels: greatest allowed product of width and height.
 
     Returns:
         BGR uint8 [H, W, 3], C-contiguous, read-only where it shares the message's memory.
 
     Raises:
-        ImageError: unknown encoding, or data that is no such picture.
+        ImageError: the message cannot be read; names the field, what it holds and what was
+            expected.
     """
-    decode = decode_compressed if message_type == COMPRESSED_TYPE else decode_raw
-    return decode(message, max_pixels=MAX_IMAGE_PIXELS)
+    if isinstance(message, CompressedMessage):
+        return decode_compressed(message, max_pixels=max_pixels)
+    return decode_raw(message, max_pixels=max_pixels)
 
 
-def label_image(message: object) -> np.ndarray:
-    """The label image of an Image message.
+def label_image(message: RawMessage | CompressedMessage) -> np.ndarray:
+    """The label image of a message: 16 bits, raw or as PNG.
 
     Returns:
         uint16 [H, W], `class_id << 8 | instance`, 65535 where unknown or void.
 
     Raises:
-        ImageError: another encoding than 16UC1, or a wrong size.
+        ImageError: another encoding or kind of file, or one that cannot be read.
     """
+    if isinstance(message, CompressedMessage):
+        values = decode_compressed_values(message, max_pixels=MAX_IMAGE_PIXELS)
+        return values.astype(np.uint16, copy=False)
     if message.encoding not in LABEL_ENCODINGS:
         raise ImageError(f'label image is {message.encoding!r}; expected 16UC1.')
-    rows = np.ascontiguousarray(_rows(message, bytes_per_pixel=2))
+    rows = pixel_rows(message, _LABELS, max_pixels=MAX_IMAGE_PIXELS)
     order = '>u2' if message.is_bigendian else '<u2'
-    return rows.view(order).astype(np.uint16, copy=False)
+    return np.ascontiguousarray(rows).view(order).astype(np.uint16, copy=False)
+
+
+def describe_encoding(message: RawMessage | CompressedMessage) -> str:
+    """The encoding of a message in words, for diagnostics."""
+    return message.format if isinstance(message, CompressedMessage) else message.encoding

@@ -7,14 +7,28 @@ Written for NumPy rather than taken from cv_bridge, whose compiled part fails un
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 import cv2
 import numpy as np
 
 from upsnet_ros.core.errors import ImageError
-from upsnet_ros.images.limits import check_image_size
+
+MAX_IMAGE_PIXELS = 7680 * 4320
+"""Default of the parameter `max_image_pixels`: 8K, whose BGR picture has 100 MB."""
+
+
+class RawMessage(Protocol):
+    """sensor_msgs/Image, of ROS or of a bag."""
+
+    height: int
+    width: int
+    encoding: str
+    is_bigendian: int
+    step: int
+    data: array[int] | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -94,7 +108,27 @@ LAYOUTS = {
 }
 
 
-def decode_raw(message: Any, *, max_pixels: int) -> np.ndarray:
+def check_image_size(width: int, height: int, max_pixels: int) -> None:
+    """Refuses a picture without pixels or with too many, before any memory is given to it.
+
+    Args:
+        width: columns that a message or the header of a file claims.
+        height: rows that it claims.
+        max_pixels: greatest allowed product of the two.
+
+    Raises:
+        ImageError: names size and limit, and what to do.
+    """
+    if width == 0 or height == 0:
+        raise ImageError(f'image size is {width}x{height}, expected at least one pixel')
+    if width * height > max_pixels:
+        raise ImageError(
+            f'image size is {width}x{height}, {width * height} pixels, limit {max_pixels}; let '
+            "the camera send smaller images or raise the parameter 'max_image_pixels'"
+        )
+
+
+def decode_raw(message: RawMessage, *, max_pixels: int) -> np.ndarray:
     """The picture of a raw image message.
 
     Args:
@@ -114,14 +148,31 @@ def decode_raw(message: Any, *, max_pixels: int) -> np.ndarray:
             f"image encoding is '{message.encoding}', expected one of: {', '.join(LAYOUTS)}; set "
             'the camera driver to one of them'
         )
-    check_image_size(message.width, message.height, max_pixels)
-    _check_sides(message, layout)
-    _check_memory(message, layout)
-    values = np.ascontiguousarray(_values(message, layout))
+    pixels = pixel_rows(message, layout, max_pixels=max_pixels)
+    if layout.bytes_per_value == 2:
+        pixels = pixels[:, 0 if message.is_bigendian else 1 :: 2]  # the significant ones
+    values = np.ascontiguousarray(pixels.reshape(len(pixels), message.width, layout.channels))
     return values if layout.to_bgr is None else cv2.cvtColor(values, layout.to_bgr)  # [H, W, 3]
 
 
-def _check_sides(message: Any, layout: PixelLayout) -> None:
+def pixel_rows(message: RawMessage, layout: PixelLayout, *, max_pixels: int) -> np.ndarray:
+    """The bytes of a raw image's pixels, without the padding of its rows.
+
+    Returns:
+        uint8 [rows, bytes of a row], a view into the message's memory.
+
+    Raises:
+        ImageError: size, step and data do not fit each other or the layout.
+    """
+    check_image_size(message.width, message.height, max_pixels)
+    _check_sides(message, layout)
+    _check_memory(message, layout)
+    height = layout.rows(message.height)
+    rows = np.frombuffer(message.data, dtype=np.uint8).reshape(height, message.step)
+    return rows[:, : layout.row_bytes(message.width)]
+
+
+def _check_sides(message: RawMessage, layout: PixelLayout) -> None:
     """Raises ImageError for a width or height that the encoding cannot have."""
     if min(message.width, message.height) < layout.least_side:
         raise ImageError(
@@ -137,7 +188,7 @@ def _check_sides(message: Any, layout: PixelLayout) -> None:
             )
 
 
-def _check_memory(message: Any, layout: PixelLayout) -> None:
+def _check_memory(message: RawMessage, layout: PixelLayout) -> None:
     """Raises ImageError unless step and amount of data fit the size."""
     row_bytes = layout.row_bytes(message.width)
     if message.step < row_bytes:
@@ -153,14 +204,3 @@ def _check_memory(message: Any, layout: PixelLayout) -> None:
             f'image data has {len(message.data)} bytes, expected {expected}: step {message.step} '
             f'times height {message.height}{colour}'
         )
-
-
-def _values(message: Any, layout: PixelLayout) -> np.ndarray:
-    """The 8-bit values of a raw image without the padding of its rows: [rows, W, channels]."""
-    height = layout.rows(message.height)
-    rows = np.frombuffer(message.data, dtype=np.uint8).reshape(height, message.step)
-    pixels = rows[:, : layout.row_bytes(message.width)]
-    if layout.bytes_per_value == 2:
-        significant = 0 if message.is_bigendian else 1
-        pixels = pixels[:, significant::2]
-    return pixels.reshape(height, message.width, layout.channels)

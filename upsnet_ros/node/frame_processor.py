@@ -16,8 +16,8 @@ from sensor_msgs.msg import CameraInfo
 from upsnet_ros.core.errors import ImageError, UpsnetError
 from upsnet_ros.core.image_view import ImageView
 from upsnet_ros.core.structures import PanopticResult
+from upsnet_ros.images.messages import describe_encoding, image_to_bgr
 from upsnet_ros.node.camera import WARNING_INTERVAL_S, CameraState
-from upsnet_ros.node.conversions import describe_encoding, image_to_bgr
 from upsnet_ros.node.output_settings import OutputSettings
 from upsnet_ros.node.outputs import CameraOutputs
 from upsnet_ros.node.publish_permit import PublishPermit

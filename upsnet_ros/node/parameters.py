@@ -13,7 +13,7 @@ from typing import Any
 
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.core.image_view import camera_views
-from upsnet_ros.images.limits import MAX_IMAGE_PIXELS
+from upsnet_ros.images.raw import MAX_IMAGE_PIXELS
 from upsnet_ros.node.parameter_rule import ParameterRule, parameter
 
 CAMERA_NAME = re.compile(r'[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*')

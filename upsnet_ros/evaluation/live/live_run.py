@@ -16,7 +16,7 @@ from upsnet_ros.bags.cameras import CameraTopics, find_cameras
 from upsnet_ros.bags.joining import BagPart, ReplayStream, StreamedFrame
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.bags.topics import Bag
-from upsnet_ros.bags.truth import PANOPTIC, decode_truth
+from upsnet_ros.bags.truth import PANOPTIC, truth_labels
 from upsnet_ros.core.errors import EvaluationError, ImageError, LabelError
 from upsnet_ros.evaluation.frame_record import (
     FRAMES_FILE,
@@ -39,7 +39,7 @@ from upsnet_ros.evaluation.machine import describe_machine
 from upsnet_ros.evaluation.replay_report import ModelFacts, ReplayReport, write_report
 from upsnet_ros.evaluation.totals import add_up
 from upsnet_ros.evaluation.worst_pictures import WorstPictures
-from upsnet_ros.images.messages import camera_image
+from upsnet_ros.images.messages import image_to_bgr
 from upsnet_ros.manifest import ModelManifest
 
 Scored = Callable[[int, int], None]
@@ -210,9 +210,8 @@ class _Run:
         if frame.truth is None or topic is None:
             return None, None
         try:
-            truth = decode_truth(
+            truth = truth_labels(
                 self._bag.decode(topic, frame.truth),
-                self._bag.topics[topic],
                 truth_format=self._options.truth_format,
                 label_set=self._manifest.label_set,
             )
@@ -224,7 +223,7 @@ class _Run:
         """The camera image, black where it cannot be read here."""
         topic = self._cameras[frame.camera].images
         try:
-            return camera_image(self._bag.decode(topic, frame.data), self._bag.topics[topic])
+            return image_to_bgr(self._bag.decode(topic, frame.data))
         except ImageError:
             return np.zeros((*labels.shape, 3), np.uint8)
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decodes random messages as the worker does: `python -m tests.node.fuzz_decoders SEED COUNT`.
+"""Decodes random messages as the worker does: `python -m tests.images.fuzz_decoders SEED COUNT`.
 
 A process of its own, so that its peak memory is that of the decoding and a crash is seen as one.
 The last line of its output is a report in JSON; the exit code is 1 after the first message whose
@@ -18,18 +18,17 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from sensor_msgs.msg import CompressedImage, Image
 
-from tests.node.fuzzed_messages import MessageFuzzer
+from tests.images.fuzzed_messages import MessageFuzzer
+from tests.images.plain_messages import Compressed, Raw, compressed
 from upsnet_ros.core.errors import ImageError
-from upsnet_ros.images.limits import MAX_IMAGE_PIXELS
-from upsnet_ros.node.conversions import image_to_bgr
-from upsnet_ros.node.messages import message_data
+from upsnet_ros.images.messages import image_to_bgr
+from upsnet_ros.images.raw import MAX_IMAGE_PIXELS
 
 LARGEST = (4320, 7680)
 
 
-def largest_files() -> Iterator[tuple[str, CompressedImage]]:
+def largest_files() -> Iterator[tuple[str, Compressed]]:
     """Files of the greatest allowed size, in the kinds that need the most memory."""
     picture = np.full((*LARGEST, 3), (10, 120, 240), np.uint8)
     full = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
@@ -38,10 +37,10 @@ def largest_files() -> Iterator[tuple[str, CompressedImage]]:
         ('.png', (cv2.IMWRITE_PNG_COMPRESSION, 1)),
     ):
         data = cv2.imencode(suffix, picture, options)[1]
-        yield 'largest file', CompressedImage(format=suffix, data=message_data(data))
+        yield 'largest file', compressed(data.tobytes(), suffix)
 
 
-def outcome(message: Image | CompressedImage) -> str:
+def outcome(message: Raw | Compressed) -> str:
     """What became of a message: 'refused' or 'decoded'; anything else is an AssertionError."""
     try:
         image = image_to_bgr(message)
@@ -50,7 +49,7 @@ def outcome(message: Image | CompressedImage) -> str:
         return 'refused'
     assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
     assert image.flags.c_contiguous and 0 < image.size <= 3 * MAX_IMAGE_PIXELS
-    if isinstance(message, Image):
+    if isinstance(message, Raw):
         assert image.shape[:2] == (message.height, message.width)
     return 'decoded'
 

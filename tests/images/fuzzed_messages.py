@@ -5,16 +5,16 @@
 from __future__ import annotations
 
 import zlib
+from array import array
 from collections.abc import Callable
 
 import cv2
 import numpy as np
-from sensor_msgs.msg import CompressedImage, Image
 
-from upsnet_ros.images.png_guard import PNG_START
+from tests.images.plain_messages import Compressed, Raw, compressed
 from upsnet_ros.images.raw import LAYOUTS
-from upsnet_ros.node.messages import message_data
 
+PNG_START = b'\x89PNG\r\n\x1a\n'
 FOREIGN_STARTS = (
     b'RIFF\x40\0\0\0WEBPVP8L',
     b'II*\0\x08\0\0\0',
@@ -59,7 +59,7 @@ class MessageFuzzer:
             for size, grey in (((24, 31), False), ((9, 17), True))
             for kind in (np.uint8, np.uint16)
         ]
-        self.kinds: dict[str, Callable[[], Image | CompressedImage]] = {
+        self.kinds: dict[str, Callable[[], Raw | Compressed]] = {
             'sound raw': self._sound_raw,
             'altered raw': self._altered_raw,
             'sound file': lambda: self._packed(self._pick((*self._jpegs, *self._pngs))),
@@ -70,36 +70,36 @@ class MessageFuzzer:
             'rubbish': self._rubbish,
         }
 
-    def message(self, index: int) -> tuple[str, Image | CompressedImage]:
+    def message(self, index: int) -> tuple[str, Raw | Compressed]:
         """The next message and what kind it is; the kinds come in turn."""
         kind = list(self.kinds)[index % len(self.kinds)]
         return kind, self.kinds[kind]()
 
     # --- raw
 
-    def _sound_raw(self) -> Image:
+    def _sound_raw(self) -> Raw:
         """Size, step and data that fit together, but for sides that an encoding cannot have."""
         encoding = self._pick(tuple(LAYOUTS))
         height, width = (int(side) for side in self._random.integers(1, 48, 2))
         layout = LAYOUTS[encoding]
         step = layout.row_bytes(width) + self._pick((0, 0, 1, 3, 64))
-        return Image(
+        return Raw(
             height=height,
             width=width,
             encoding=encoding,
             is_bigendian=self._below(2),
             step=step,
-            data=message_data(self._bytes(step * layout.rows(height))),
+            data=self._array(step * layout.rows(height)),
         )
 
-    def _altered_raw(self) -> Image:
+    def _altered_raw(self) -> Raw:
         """One to three fields of a sound message replaced."""
         message = self._sound_raw()
         for _ in range(1 + self._below(3)):
             field = self._pick(('height', 'width', 'step', 'data', 'encoding', 'is_bigendian'))
             value = getattr(message, field)
             if field == 'data':
-                value = message_data(self._bytes(self._below(2 * len(value) + 2)))
+                value = self._array(self._below(2 * len(value) + 2))
             elif field == 'encoding':
                 value = self._pick((*LAYOUTS, *FOREIGN_ENCODINGS))
             elif field == 'is_bigendian':
@@ -113,11 +113,9 @@ class MessageFuzzer:
 
     # --- files
 
-    def _packed(self, data: bytes) -> CompressedImage:
+    def _packed(self, data: bytes) -> Compressed:
         formats = ('jpeg', 'png', 'bgr8; jpeg compressed bgr8', '16UC1; compressedDepth', '', '\n')
-        return CompressedImage(
-            format=self._pick(formats), data=message_data(np.frombuffer(data, np.uint8))
-        )
+        return compressed(data, self._pick(formats))
 
     def _altered(self, data: bytes) -> bytes:
         """A file with bytes changed, lost, doubled, put in, exchanged or cut off."""
@@ -138,7 +136,7 @@ class MessageFuzzer:
             )
         return data
 
-    def _lying_jpeg(self) -> CompressedImage:
+    def _lying_jpeg(self) -> Compressed:
         """A sound file whose header claims another size, depth or number of components."""
         data = bytearray(self._pick(self._jpegs))
         frame = max(data.find(b'\xff\xc0'), data.find(b'\xff\xc2'))
@@ -151,7 +149,7 @@ class MessageFuzzer:
                 data[frame + place] = self._below(256)
         return self._packed(bytes(data))
 
-    def _resealed_png(self) -> CompressedImage:
+    def _resealed_png(self) -> Compressed:
         """A damaged file whose checksums are right, so that the damage reaches the decoder."""
         data = self._pick(self._pngs)
         position, parts = len(PNG_START), [PNG_START]
@@ -167,7 +165,7 @@ class MessageFuzzer:
             position += 12 + len(body) - 4
         return self._packed(b''.join(parts))
 
-    def _rubbish(self) -> CompressedImage:
+    def _rubbish(self) -> Compressed:
         """Noise behind the first bytes of anything, or of nothing."""
         start = self._pick((*FOREIGN_STARTS, PNG_START, b'\xff\xd8\xff', b'', b'\0'))
         return self._packed(start + self._bytes(self._below(2000)).tobytes())
@@ -182,6 +180,9 @@ class MessageFuzzer:
 
     def _bytes(self, count: int) -> np.ndarray:
         return self._random.integers(0, 256, count, np.uint8)
+
+    def _array(self, count: int) -> array[int]:
+        return array('B', self._bytes(count).tobytes())
 
     def _picture(self, size: tuple[int, int], grey: bool) -> np.ndarray:
         shape = size if grey else (*size, 3)
