@@ -14,10 +14,8 @@ from pycocotools.cocoeval import COCOeval
 from training.data.errors import DataError
 from training.evaluation.cityscapes_precision import cityscapes_precision
 from training.evaluation.coco_precision import IOU_TYPES, coco_precision, coco_results
-from training.evaluation.found_object import Detection
-from training.evaluation.frame_record import FrameRecord
-from training.evaluation.mask_runs import mask_runs
-from training.evaluation.true_objects import true_objects
+from training.evaluation.frame_judgement import mask_runs, true_objects
+from training.evaluation.frame_record import Detection, FrameRecord
 from upsnet_ros.core.labels import cityscapes_label_set
 from upsnet_ros.core.window import Window
 

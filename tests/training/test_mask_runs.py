@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from training.evaluation.found_object import RunLengths
-from training.evaluation.mask_runs import mask_runs
-from training.evaluation.pasted_detections import paste_detections
-from training.evaluation.true_objects import true_objects
+from training.evaluation.frame_judgement import mask_runs, paste_detections, true_objects
+from training.evaluation.frame_record import RunLengths
 from training.inference.found_instances import FoundInstances
 from upsnet_ros.core.labels import UNKNOWN_LABEL
 from upsnet_ros.core.masks import paste_mask

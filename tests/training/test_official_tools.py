@@ -22,7 +22,7 @@ from training.data.cityscapes import CityscapesReader
 from training.data.coco_panoptic import CocoPanopticReader
 from training.data.frames import Frame
 from training.evaluation.cityscapes_submission import CityscapesSubmission
-from training.evaluation.found_object import Detection
+from training.evaluation.frame_record import Detection
 from training.evaluation.panoptic_submission import PanopticSubmission, SubmittedImage
 from training.evaluation.prediction_files import PredictionFiles
 from training.synthetic.dataset import plan_jobs, write_dataset

@@ -18,7 +18,7 @@ from training.data.coco_panoptic import CocoPanopticReader
 from training.data.errors import DataError
 from training.data.frames import Frame
 from training.evaluation.cityscapes_submission import CityscapesSubmission
-from training.evaluation.found_object import Detection
+from training.evaluation.frame_record import Detection
 from training.evaluation.panoptic_submission import PanopticSubmission, SubmittedImage
 from training.label_sets import find_label_set
 from upsnet_ros.core.errors import ImageError, LabelError

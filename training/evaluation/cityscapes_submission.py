@@ -16,7 +16,7 @@ from pycocotools import mask as coco_mask
 
 from training.data.errors import DataError
 from training.data.segment_png import FAST_PNG, write_png
-from training.evaluation.found_object import Detection, RunLengths
+from training.evaluation.frame_record import Detection, RunLengths
 from upsnet_ros.core.errors import LabelError
 from upsnet_ros.core.labels import VOID_CLASS, LabelSet
 

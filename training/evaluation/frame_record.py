@@ -7,9 +7,44 @@ from typing import Any
 
 import numpy as np
 
-from training.evaluation.found_object import Detection, TrueObject
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.panoptic_quality import PanopticQuality
+
+RunLengths = dict[str, Any]  # compressed COCO run lengths: {'size': [H, W], 'counts': str}
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One object that an instance head found.
+
+    Attributes:
+        class_id: Train id of a thing class.
+        score: Confidence, 0 to 1.
+        box: x1, y1, x2, y2 in image pixels, both corners inside the box, not rounded.
+        mask: Its pixels; may be empty.
+    """
+
+    class_id: int
+    score: float
+    box: tuple[float, float, float, float]
+    mask: RunLengths
+
+
+@dataclass(frozen=True)
+class TrueObject:
+    """One object, or one crowd, of the truth.
+
+    Attributes:
+        class_id: Train id of a thing class.
+        is_crowd: Whether it is a region of objects that are not told apart.
+        box: x1, y1, x2, y2 in image pixels, both corners inside the box.
+        mask: Its visible pixels, at least one.
+    """
+
+    class_id: int
+    is_crowd: bool
+    box: tuple[float, float, float, float]
+    mask: RunLengths
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no truth value

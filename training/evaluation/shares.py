@@ -68,7 +68,7 @@ def evaluate_share(
     ) as bar:
         for frame, record in zip(rest, found, strict=True):
             if isinstance(record, FrameRecord):
-                journal.add(frame, record)
+                journal.keep(frame, record)
             records.append(record)
             bar.update()
     return records
