@@ -6,15 +6,19 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.fakes.tiny_model import write_tiny_model
 from upsnet_ros.backends.select import backend_names
+from upsnet_ros.core.own_process import STOPPING
 from upsnet_ros.doctor import __main__ as command
 from upsnet_ros.doctor import checks
 from upsnet_ros.doctor import subject as subjects
@@ -96,6 +100,32 @@ def test_without_numpy_and_opencv_the_command_still_answers() -> None:
     (model,) = [line for line in answer.stdout.splitlines() if 'model: ' in line]
     assert model.startswith('error') and 'the check cannot be made' in model
     assert 'ROS middleware' in answer.stdout
+
+
+@pytest.mark.parametrize('number', STOPPING)
+@pytest.mark.parametrize('library', ['argparse', 'numpy'])
+def test_a_signal_ends_it_quietly_whatever_is_being_imported(
+    tmp_path: Path, monkeypatch, number: signal.Signals, library: str
+) -> None:
+    # The first is imported by the command itself, the other by a check.
+    ready = tmp_path / 'ready'
+    (tmp_path / f'{library}.py').write_text(
+        f'import os, time; os.mkfifo({str(ready)!r}); time.sleep(60)'
+    )
+    environment = {**os.environ, 'PYTHONPATH': f'{tmp_path}{os.pathsep}{ROOT}'}
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'upsnet_ros.doctor', '--json'],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env=environment,
+    )
+    while not ready.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(number)
+    assert process.communicate(timeout=30.0) == (b'', b'')
+    assert process.returncode == 130
 
 
 @pytest.mark.parametrize(

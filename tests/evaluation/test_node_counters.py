@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from upsnet_ros.core.pid_namespace import pid_namespace
+from upsnet_ros.core.own_process import pid_namespace
 from upsnet_ros.evaluation.live import node_state
 from upsnet_ros.evaluation.live.node_state import (
     Counters,

@@ -7,10 +7,15 @@
     python -m upsnet_ros.doctor [--model model.engine]
 
 Each line is ok, warning or error. Exit status: 0 without an error; 1 with one; 2 for a wrong
-command line.
+command line; 130 after SIGINT or SIGTERM.
 """
 
 from __future__ import annotations
+
+if __name__ == '__main__':  # before the imports below, which take a while
+    from upsnet_ros.core.own_process import INTERRUPTED, end_quietly
+
+    end_quietly(INTERRUPTED)
 
 import argparse
 import os
@@ -18,6 +23,7 @@ import sys
 from pathlib import Path
 
 from upsnet_ros.core.errors import ParameterError
+from upsnet_ros.core.own_process import INTERRUPTED, interrupted_by_signals
 from upsnet_ros.dds_profile import profile_sizes, read_size
 from upsnet_ros.doctor.checks import CHECKS, SPEED, run_checks
 from upsnet_ros.doctor.finding import Finding, Level
@@ -79,14 +85,19 @@ def main(arguments: list[str] | None = None) -> int:
     is_coloured = sys.stdout.isatty() and not os.environ.get('NO_COLOR')
     line = StatusLine()
     answers: list[tuple[str, Finding]] = []
-    for check, finding in run_checks(
-        subject, checks, announce=lambda name: line.show(f'{name} ...')
-    ):
+    try:
+        with interrupted_by_signals():
+            for check, finding in run_checks(
+                subject, checks, announce=lambda name: line.show(f'{name} ...')
+            ):
+                line.wipe()
+                answers.append((check.name, finding))
+                if not options.json:
+                    print(format_finding(finding, is_coloured=is_coloured), flush=True)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    finally:
         line.wipe()
-        answers.append((check.name, finding))
-        if not options.json:
-            print(format_finding(finding, is_coloured=is_coloured), flush=True)
-    line.wipe()
     findings = [finding for _, finding in answers]
     print(to_json(subject, answers) if options.json else f'\n{format_summary(findings)}')
     return int(any(finding.level is Level.ERROR for finding in findings))

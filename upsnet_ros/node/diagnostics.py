@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
-from upsnet_ros.core.pid_namespace import pid_namespace
+from upsnet_ros.core.own_process import pid_namespace
 from upsnet_ros.node.camera import CameraSnapshot, CameraState
 from upsnet_ros.node.engine import Engine
 from upsnet_ros.node.parameters import NodeParameters

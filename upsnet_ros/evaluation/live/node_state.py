@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from upsnet_ros.core.pid_namespace import pid_namespace
+from upsnet_ros.core.own_process import pid_namespace
 
 CAMERA = 'camera '
 
