@@ -17,7 +17,7 @@ import pytest
 
 from training.ablation.report import GROUPS, spread
 from training.ablation.study import ABLATION, COMPARISON, TRAININGS, Row
-from training.evaluation.report.table import PAPER_COLUMNS, paper_cells
+from training.evaluation.tables import PAPER_COLUMNS, paper_cells
 from training.recipe.reading import load_recipe
 
 ROOT = Path(__file__).parents[1]

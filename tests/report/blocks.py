@@ -67,7 +67,7 @@ def every_block(text: str) -> tuple[Block, ...]:
             Timeline(text, (track(1, 2, NAN, name=text), track(3, name=text)), reference, 5.0),
             Histogram(text, (1, 2), 0.0, 1.0, 'ms', reference),
         )),
-        Frames((Frame(text, pictures, (line, text), text),), across=4),
+        Frames((Frame(text, pictures, (line, text), text),), across=4, legend=line),
         Film('film.webm', text, PICTURE),
         Facts({text: text, 'inner': {text: [text, None]}}, text),
         Note(line),

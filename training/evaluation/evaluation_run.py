@@ -21,13 +21,13 @@ from training.evaluation.metrics import (
     quality_metrics,
     split_records,
 )
-from training.evaluation.report.markdown import write_markdown
-from training.evaluation.report.page import write_page
-from training.evaluation.report.worst_frames import WorstFrame, write_worst_frames
+from training.evaluation.sections import evaluation_report, terminal_table
 from training.evaluation.shares import Records, evaluate_share, join_shares
 from training.evaluation.submissions import Submissions
-from training.evaluation.text_table import text_table
+from training.evaluation.worst_frames import WorstFrame, write_worst_frames
 from upsnet_ros.core.labels import LabelSet
+from upsnet_ros.report.page import write_page
+from upsnet_ros.report.text import markdown_text
 
 LOGGER = logging.getLogger(__name__)
 
@@ -178,11 +178,12 @@ class EvaluationRun:
         _write_json(folder / 'metrics.json', metrics)
         _write_json(folder / 'frames.json', figures)
         write_worst_frames(folder / 'worst', worst, self.label_set)
-        write_markdown(folder / 'report.md', metrics)
-        write_page(folder / 'report.html', metrics, figures, worst, self.label_set)
+        report = evaluation_report(metrics, figures, worst, self.label_set)
+        (folder / 'report.md').write_text(markdown_text(report), encoding='utf-8')
+        write_page(report, folder / 'report.html')
         for line in _warnings(metrics):
             LOGGER.warning('%s', line)
-        return f'{text_table(metrics)}\nwritten to {folder}: open report.html'
+        return f'{terminal_table(metrics)}\nwritten to {folder}: open report.html'
 
     def _worst(self, figures: list[dict[str, Any]]) -> list[WorstFrame]:
         """The frames with the lowest panoptic quality, labelled once more for their pictures."""

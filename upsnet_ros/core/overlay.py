@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 
 from upsnet_ros.core.errors import ImageError, LabelError, ParameterError
-from upsnet_ros.core.labels import INSTANCE_BITS, UNKNOWN_LABEL, LabelSet
+from upsnet_ros.core.labels import INSTANCE_BITS, UNKNOWN_LABEL, LabelSet, class_image
 from upsnet_ros.core.structures import Instance
 
 BOUNDARY_LIGHT = 110
+WRONG_BGR, UNKNOWN_BGR = (60, 60, 235), (40, 190, 250)  # red and amber, of `draw_difference`
 # Successive multiples of the golden ratio spread evenly however many there are, so neighbouring
 # instance numbers always differ visibly.
 _GOLDEN = 0.618034
@@ -86,6 +87,28 @@ def draw_overlay(
         cv2.add(picture, (BOUNDARY_LIGHT,) * 3, dst=picture, mask=boundary_mask(label_image))
     for instance in reversed(instances):  # the surest last, so that it is never covered
         _write_name(picture, instance)
+    return picture
+
+
+def draw_difference(
+    image_bgr: np.ndarray, label_image: np.ndarray, truth: np.ndarray
+) -> np.ndarray:
+    """Return where the class of a pixel is wrong or unknown, on the image in grey.
+
+    Args:
+        image_bgr: uint8 [H, W, 3], BGR.
+        label_image: what was predicted, uint16 [H, W].
+        truth: uint16 [H, W]; its unlabelled pixels are neither wrong nor unknown.
+
+    Returns:
+        BGR uint8 [H, W, 3], `WRONG_BGR` and `UNKNOWN_BGR` there.
+    """
+    grey = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2GRAY) // 2 + 40
+    picture = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
+    judged = truth != UNKNOWN_LABEL
+    unknown = judged & (label_image == UNKNOWN_LABEL)
+    picture[judged & ~unknown & (class_image(label_image) != class_image(truth))] = WRONG_BGR
+    picture[unknown] = UNKNOWN_BGR
     return picture
 
 

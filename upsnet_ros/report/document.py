@@ -119,12 +119,14 @@ class Column:
         digits: Decimals of figures that are no whole numbers.
         wide: Whether it takes the room that is left, as bars do.
         minor: Whether it is left out on a narrow screen.
+        words: Whether it holds words, which begin at the left, as names do.
     """
 
     title: str
     digits: int = 1
     wide: bool = False
     minor: bool = False
+    words: bool = False
 
 
 @dataclass(frozen=True)
@@ -265,10 +267,12 @@ class Frames:
     Attributes:
         frames: In their order.
         across: Pictures in a row where there is room: 1, 2 or 4.
+        legend: What the colours of the pictures mean.
     """
 
     frames: tuple[Frame, ...]
     across: Literal[1, 2, 4] = 2
+    legend: Line = ''
 
 
 @dataclass(frozen=True, eq=False)

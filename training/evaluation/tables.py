@@ -5,7 +5,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-DASH = '–'
+from upsnet_ros.report.document import figure
+
 PAPER_COLUMNS = (
     'PQ', 'SQ', 'RQ', 'PQ-Th', 'SQ-Th', 'RQ-Th', 'PQ-St', 'SQ-St', 'RQ-St',
     'mIoU', 'AP-box', 'AP-mask', 'run time [ms]',
@@ -31,16 +32,6 @@ class ClassRow:
     is_thing: bool
     figures: tuple[float | None, ...]
     counts: tuple[int, int, int]
-
-    @property
-    def cells(self) -> list[str]:
-        """The columns of ``CLASS_COLUMNS`` as text."""
-        return [*map(number, self.figures), *map(str, self.counts)]
-
-
-def number(value: float | None, *, digits: int = 1) -> str:
-    """A figure as text; a dash where there is none."""
-    return DASH if value is None else f'{value:.{digits}f}'
 
 
 def mask_precision(metrics: dict[str, Any]) -> dict[str, Any] | None:
@@ -79,7 +70,7 @@ def paper_row(metrics: dict[str, Any]) -> list[float | None]:
 def paper_cells(metrics: dict[str, Any]) -> list[str]:
     """:func:`paper_row` as text."""
     *figures, milliseconds = paper_row(metrics)
-    return [*map(number, figures), number(milliseconds, digits=0)]
+    return [*map(figure, figures), figure(milliseconds, 0)]
 
 
 def class_rows(metrics: dict[str, Any]) -> list[ClassRow]:
@@ -95,7 +86,7 @@ def class_rows(metrics: dict[str, Any]) -> list[ClassRow]:
     for entry in metrics['pq']['per_class']:
         name = entry['name']
         counts = (entry['true_positives'], entry['false_positives'], entry['false_negatives'])
-        quality = [entry[figure] if any(counts) else None for figure in FIGURES]
+        quality = [entry[part] if any(counts) else None for part in FIGURES]
         rows.append(
             ClassRow(
                 class_id=entry['class_id'],
@@ -129,7 +120,7 @@ def footnotes(metrics: dict[str, Any]) -> list[str]:
     if metrics['cityscapes_ap'] is not None:
         notes.append(
             "AP-mask is that of Cityscapes' instance evaluation, as published; by COCO's rules "
-            f'it is {number(precision["mask"]["ap"])}.'
+            f'it is {figure(precision["mask"]["ap"])}.'
         )
     else:
         notes.append("AP-mask follows COCO's rules, too.")

@@ -11,13 +11,11 @@ import cv2
 import numpy as np
 
 from training.data.errors import DataError
-from training.evaluation.report.plain_text import one_line
-from upsnet_ros.core.labels import UNKNOWN_LABEL, LabelSet, class_image
-from upsnet_ros.core.overlay import draw_overlay
+from upsnet_ros.core.labels import LabelSet
+from upsnet_ros.core.overlay import draw_difference, draw_overlay
 from upsnet_ros.core.panoptic_quality import ClassQuality, PanopticQuality
+from upsnet_ros.report.document import one_line
 
-WRONG_BGR = (60, 60, 235)
-UNKNOWN_BGR = (40, 190, 250)
 PANEL_SIDE = 960  # pixels, the longer one
 CELL_WIDTH = 320  # pixels, the least, so that the captions fit
 STRIP = 34  # pixels, height of a caption
@@ -47,25 +45,13 @@ class WorstFrame:
     truth: np.ndarray
 
 
-def difference_panel(frame: WorstFrame) -> np.ndarray:
-    """Where the class is wrong (red) or unknown (amber) on grey, BGR; void is neither."""
-    grey = cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY) // 2 + 40
-    panel = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
-    judged = frame.truth != UNKNOWN_LABEL
-    unknown = judged & (frame.label_image == UNKNOWN_LABEL)
-    wrong = judged & ~unknown & (class_image(frame.label_image) != class_image(frame.truth))
-    panel[wrong] = WRONG_BGR
-    panel[unknown] = UNKNOWN_BGR
-    return panel
-
-
 def frame_panels(frame: WorstFrame, label_set: LabelSet) -> dict[str, np.ndarray]:
     """Image, labels, truth and difference, BGR uint8 ``[H, W, 3]`` each, by name."""
     return {
         'image': frame.image,
         'labels': draw_overlay(frame.image, frame.label_image, label_set),
         'truth': draw_overlay(frame.image, frame.truth, label_set),
-        'difference': difference_panel(frame),
+        'difference': draw_difference(frame.image, frame.label_image, frame.truth),
     }
 
 
