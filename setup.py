@@ -18,6 +18,7 @@ INSTALL_REQUIRES = [
     'pillow',
     'pyyaml',
     'psutil',
+    'mcap',
     'rosbags',
     'tqdm',
     # Pages and charts of reports.

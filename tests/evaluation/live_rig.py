@@ -20,7 +20,7 @@ from tests.evaluation.small_drive import (
     stamp_of,
     truth_of,
 )
-from upsnet_ros.bags.topics import Bag
+from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.json_lines import json_line
 from upsnet_ros.core.labels import cityscapes_label_set
 from upsnet_ros.core.panoptic_quality import PanopticQuality
@@ -93,10 +93,10 @@ def camera_rows(camera: str, *, frames: Iterable[int]) -> list[Row]:
 def offline_pq(bag: Path, *, frames: Iterable[int]) -> float:
     """Panoptic quality of the colour labels of some frames, without any node."""
     quality = PanopticQuality(cityscapes_label_set())
-    with Bag(bag) as opened:
+    with BagReader(bag) as opened:
         images = [
-            cv2.imdecode(opened.decode(data, kind).data, cv2.IMREAD_COLOR)
-            for _, data, kind in opened.messages('/camera/image_raw/compressed')
+            cv2.imdecode(opened.decode(topic, data).data, cv2.IMREAD_COLOR)
+            for topic, _, data in opened.messages(['/camera/image_raw/compressed'])
         ]
     for index in frames:
         quality.update(labels_by_colour(images[index]), truth_of(index))

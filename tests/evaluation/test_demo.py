@@ -23,7 +23,7 @@ from tests.evaluation.small_drive import (
     write_bag,
     write_drive,
 )
-from upsnet_ros.bags.topics import Bag
+from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.evaluation.demo import main, remove_old_outputs
 from upsnet_ros.evaluation.live import session
 
@@ -83,13 +83,11 @@ def test_a_drive_is_played_labelled_and_reported(
     assert f'{report["frames_labelled"]} of {FRAMES}' in text
     assert str(output / 'report.html') in text
 
-    with Bag(output / 'replay' / 'results') as recording:
+    with BagReader(output / 'replay' / 'results') as recording:
         assert '/camera/panoptic/instances' in recording.topics
-        stamps = [stamp for stamp, _ in recording.stamps('/camera/panoptic/image')]
-        assert len(stamps) == report['frames_labelled']
-        kind = recording.topics['/camera/panoptic/class_info']
-        (_, data, _), *_ = recording.messages('/camera/panoptic/class_info')
-        assert recording.decode(data, kind).label_set == 'cityscapes'
+        assert recording.count('/camera/panoptic/image') == report['frames_labelled']
+        info, *_ = recording.messages(['/camera/panoptic/class_info'])
+        assert recording.decode(info.topic, info.data).label_set == 'cityscapes'
 
 
 def test_a_second_run_replaces_the_first_and_half_pace_halves_the_rate(

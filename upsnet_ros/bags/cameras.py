@@ -8,8 +8,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from upsnet_ros.bags.definitions import IMAGE_TYPES
 from upsnet_ros.bags.reader import BagReader
-from upsnet_ros.bags.topics import IMAGE_TYPES
 from upsnet_ros.bags.views import find_views
 from upsnet_ros.core.errors import BagError
 from upsnet_ros.core.image_view import WHOLE_UPRIGHT, ImageView

@@ -1,21 +1,48 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Definitions of message types as a bag brings them along, and whether they can be used."""
+"""Messages as a bag has them: their header stamps, and the definitions it brings along."""
 
 from __future__ import annotations
 
 import logging
+import struct
 
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-from upsnet_ros.bags.topics import IMAGE_TYPES
-from upsnet_ros.core.errors import ImageError
+from upsnet_ros.core.errors import BagError, ImageError
 
 logger = logging.getLogger(__name__)
 
+IMAGE_TYPES = ('sensor_msgs/msg/CompressedImage', 'sensor_msgs/msg/Image')
 STANDARD = Stores.ROS2_JAZZY
 HEADER = 'std_msgs/msg/Header'
+NANOSECONDS = 1_000_000_000
+STAMP_OFFSET = 4  # after CDR's encapsulation header, in every type that begins with a Header
+
+
+def stamp_format(data: bytes) -> str:
+    """The `struct` format of the stamp: CDR's second byte is odd for little endian."""
+    return '<iI' if data[1] & 1 else '>iI'
+
+
+def header_stamp_ns(data: bytes) -> int:
+    """The header's stamp [ns] of a serialised message, without decoding the rest of it.
+
+    Raises:
+        BagError: there are too few bytes for a header.
+    """
+    try:
+        seconds, nanoseconds = struct.unpack_from(stamp_format(data), data, STAMP_OFFSET)
+    except (IndexError, struct.error) as error:
+        raise BagError(f'{len(data)} bytes hold no header') from error
+    return int(seconds) * NANOSECONDS + int(nanoseconds)
+
+
+def with_stamp_ns(data: bytes, stamp_ns: int) -> bytes:
+    """The same message with another header stamp [ns]; the argument is not changed."""
+    stamp = struct.pack(stamp_format(data), *divmod(stamp_ns, NANOSECONDS))
+    return b''.join((data[:STAMP_OFFSET], stamp, data[STAMP_OFFSET + len(stamp) :]))
 
 
 def defined_store(definition: str, encoding: str, message_type: str) -> Typestore | None:
@@ -23,7 +50,7 @@ def defined_store(definition: str, encoding: str, message_type: str) -> Typestor
 
     Args:
         definition: text of the bag.
-        encoding: `ros2msg` or `ros2idl`.
+        encoding: `ros2msg`, `ros2idl` or `omgidl`.
         message_type: the type that it is of.
     """
     store = get_typestore(Stores.EMPTY)

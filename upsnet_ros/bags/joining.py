@@ -1,28 +1,24 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The images of a bag with the ground truth of exactly their stamp, in one pass.
+"""Messages of a bag that belong together: those with exactly the same header stamp.
 
-An image waits until the ground truth read so far is as late as itself. In most bags that is at
-once, and the bag is read once. Where the two lie far apart, as after labels were added to a drive,
-ground truth is read in a pass of its own, so that memory stays what it is.
+Each topic is read in a pass of its own, so it does not matter how far apart in the bag two
+messages of a stamp lie, whether stamps rise, and where one is missing.
 """
 
 from __future__ import annotations
 
-import struct
-from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import islice
 
 from upsnet_ros.bags.cameras import CameraTopics
+from upsnet_ros.bags.definitions import header_stamp_ns
 from upsnet_ros.bags.reader import BagMessage, BagReader
-from upsnet_ros.bags.topics import header_stamp_ns
-from upsnet_ros.core.errors import EvaluationError
+from upsnet_ros.core.errors import BagError, EvaluationError
 
-# Messages that may wait for their partner [bytes].
+# Messages that may wait until their stamp is asked for [bytes].
 LOOK_AHEAD_BYTES = 48_000_000
-# Ground truth that is so much older than the newest image has lost its own [ns].
-FORGET_NS = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -81,57 +77,110 @@ class StreamedFrame:
     problem: str | None = None
 
 
-@dataclass
-class _Truths:
-    """Ground truth of one camera that was read and waits for its image."""
+class StampedMessages:
+    """Messages of one topic, taken by header stamp, each once.
 
-    topic: str
-    waiting: dict[int, bytes] = field(default_factory=dict)
-    newest: int = -1
-    oldest: int = -1
-    bytes_waiting: int = 0
-    own_pass: Iterator[BagMessage] | None = None
-    is_read: bool = False
-    matched: set[int] = field(default_factory=set)
-    seen: set[int] = field(default_factory=set)
+    The topic is read on until a stamp is found. What is passed by waits, as long as there is room;
+    of the rest the place is remembered, and it is read again from there. So asking in about the
+    order recorded reads the topic once, or twice where stamps are asked for that it does not have.
 
-    def add(self, data: bytes) -> None:
-        try:
-            stamp = header_stamp_ns(data)
-        except (IndexError, struct.error):
-            stamp = -1 - len(self.seen)  # no image has it: counted as unmatched
-        self.seen.add(stamp)
-        if stamp >= self.oldest and stamp not in self.matched and stamp not in self.waiting:
-            self.waiting[stamp] = data
-            self.bytes_waiting += len(data)
-        self.newest = max(self.newest, stamp)
+    Args:
+        bag: the opened bag.
+        topic: one of its topics, of a type that begins with a header.
+        look_ahead_bytes: size of the messages that may wait.
+
+    Attributes:
+        topic: as given.
+        without_stamp: messages so far whose header cannot be read.
+    """
+
+    def __init__(
+        self, bag: BagReader, topic: str, *, look_ahead_bytes: int = LOOK_AHEAD_BYTES
+    ) -> None:
+        self._bag = bag
+        self.topic = topic
+        self._room = look_ahead_bytes
+        self._places: dict[int, int] = {}  # time of recording of the first message of each stamp
+        self._waiting: dict[int, bytes] = {}
+        self._taken: set[int] = set()
+        self._first_pass = bag.messages([topic])
+        self._next_pass: Iterator[BagMessage] = iter(())
+        self._position = -1
+        self.without_stamp = 0
 
     def take(self, stamp_ns: int) -> bytes | None:
-        data = self.waiting.pop(stamp_ns, None)
-        if data is not None:
-            self.matched.add(stamp_ns)
-            self.bytes_waiting -= len(data)
+        """The serialised message of a stamp [ns]; None where there is none, or it was taken."""
+        while stamp_ns not in self._places:
+            message = next(self._first_pass, None)
+            if message is None:
+                return None
+            self._note(message, is_new=True)
+        if stamp_ns in self._taken:
+            return None
+        if stamp_ns not in self._waiting:
+            self._read_again(stamp_ns)
+        self._taken.add(stamp_ns)
+        data = self._waiting.pop(stamp_ns, None)
+        self._room += len(data or b'')
         return data
 
-    def forget(self, before_ns: int) -> None:
-        self.oldest = before_ns
-        for old in [stamp for stamp in self.waiting if stamp < before_ns]:
-            self.bytes_waiting -= len(self.waiting.pop(old))
+    def stamps(self) -> set[int]:
+        """All stamps of the topic [ns]; reads what is left of it."""
+        for message in self._first_pass:
+            self._note(message, is_new=True)
+        return set(self._places)
 
-    def read_alone(self, messages: Iterator[BagMessage]) -> None:
-        self.own_pass = messages
-        self.waiting.clear()
-        self.bytes_waiting, self.newest = 0, -1
+    def stamps_so_far(self) -> set[int]:
+        """The stamps that were read [ns]."""
+        return set(self._places)
+
+    def _note(self, message: BagMessage, *, is_new: bool = False) -> int | None:
+        """Keep a message while there is room, the latest in any case; returns its stamp."""
+        try:
+            stamp = header_stamp_ns(message.data)
+        except BagError:
+            self.without_stamp += is_new
+            return None
+        self._places.setdefault(stamp, message.recorded_ns)
+        if stamp not in self._taken and stamp not in self._waiting:
+            self._waiting[stamp] = message.data
+            self._room -= len(message.data)
+            while self._room < 0 and len(self._waiting) > 1:
+                self._room += len(self._waiting.pop(next(iter(self._waiting))))
+        return stamp
+
+    def _read_again(self, stamp_ns: int) -> None:
+        """Read on to a message that did not find room, or from its place if that was passed by."""
+        place = self._places[stamp_ns]
+        if place > self._position:
+            for message in self._next_pass:
+                self._position = message.recorded_ns
+                if self._note(message) == stamp_ns:
+                    return
+        self._next_pass = self._bag.messages([self.topic], start_ns=place)
+        for message in self._next_pass:
+            self._position = message.recorded_ns
+            if self._note(message) == stamp_ns:
+                return
+
+
+def has_no_stamps(bag: BagReader, topic: str) -> bool:
+    """Whether a driver left all stamps at 0. One alone may be that of a simulation's begin."""
+    first = [message.data for message in islice(bag.messages([topic]), 2)]
+    try:
+        return len(first) == 2 and not any(map(header_stamp_ns, first))
+    except BagError:
+        return False
 
 
 class ReplayStream:
-    """The images of some cameras of a bag. Iterate over it once.
+    """The images of some cameras of a bag with their ground truth. Iterate over it once.
 
     Args:
         bag: the opened bag.
         cameras: whose images.
         part: which of them.
-        look_ahead_bytes: size of the messages that may wait for their partner.
+        look_ahead_bytes: size of the ground truth of a camera that may wait for its image.
     """
 
     def __init__(
@@ -144,16 +193,24 @@ class ReplayStream:
     ) -> None:
         self._bag = bag
         self._part = part
-        self._look_ahead_bytes = look_ahead_bytes
         self._camera_of = {camera.images: camera.name for camera in cameras}
-        self._truths = {c.name: _Truths(c.truth) for c in cameras if c.truth is not None}
-        self._owner_of_truth = {t.topic: t for t in self._truths.values()}
-        self._images: deque[BagMessage] = deque()
-        self._image_bytes = 0
+        self._truths = {
+            camera.name: StampedMessages(bag, camera.truth, look_ahead_bytes=look_ahead_bytes)
+            for camera in cameras
+            if camera.truth is not None
+        }
+        self._unstamped = {c.name for c in cameras if has_no_stamps(bag, c.images)}
         self._passed: dict[str, int] = dict.fromkeys(self._camera_of.values(), 0)
         self._given: dict[str, int] = dict.fromkeys(self._passed, 0)
         self._stamps: dict[str, set[int]] = {name: set() for name in self._passed}
-        self._messages: Iterator[BagMessage] = iter(())
+
+    def notes(self) -> tuple[str, ...]:
+        """What kept images from their ground truth, in words."""
+        return tuple(
+            f'the images of {name} have no stamps (0): they are told apart by their times of '
+            'recording, and ground truth cannot be joined with them'
+            for name in sorted(self._unstamped)
+        )
 
     def expected_frames(self) -> int:
         """About how many images come, by the counts of the bag."""
@@ -175,11 +232,11 @@ class ReplayStream:
         if camera not in self._truths:
             return 0
         truths, stamps = self._truths[camera], self._stamps[camera]
-        lost = truths.seen - stamps
-        if self._is_partial and stamps:
-            first, last = min(stamps), max(stamps)
-            lost = {stamp for stamp in lost if first <= stamp <= last}
-        return len(lost)
+        if not self._is_partial:
+            return len(truths.stamps() - stamps) + truths.without_stamp
+        lost = truths.stamps_so_far() - stamps
+        first, last = min(stamps, default=0), max(stamps, default=-1)
+        return sum(first <= stamp <= last for stamp in lost)
 
     @property
     def _is_partial(self) -> bool:
@@ -187,102 +244,47 @@ class ReplayStream:
 
     def __iter__(self) -> Iterator[StreamedFrame]:
         """The images in the order recorded."""
-        self._begin()
-        while not self._is_full() and (message := self._next_image()) is not None:
-            frame = self._frame(message)
-            if frame is not None:
-                yield frame
-        if not self._is_partial:
-            self._drain()
-
-    def _begin(self) -> None:
         part, start, stop = self._part, None, None
-        topics = list(self._camera_of)
         if part.is_timed:
             start = self._bag.start_ns + round(part.start_s * 1e9)
             stop = None if part.duration_s is None else start + round(part.duration_s * 1e9)
-            for truths in self._truths.values():  # its times of recording may be others
-                truths.read_alone(self._bag.messages([truths.topic]))
-        else:
-            topics += list(self._owner_of_truth)
-        self._messages = self._bag.messages(topics, start_ns=start, stop_ns=stop)
-
-    def _is_full(self) -> bool:
-        limit = self._part.limit
-        return limit is not None and all(given >= limit for given in self._given.values())
-
-    def _next_image(self) -> BagMessage | None:
-        while not self._images and self._read_on():
-            pass
-        if not self._images:
-            return None
-        message = self._images.popleft()
-        self._image_bytes -= len(message.data)
-        return message
-
-    def _read_on(self) -> bool:
-        """Read one message; False at the end."""
-        message = next(self._messages, None)
-        if message is None:
-            return False
-        truths = self._owner_of_truth.get(message.topic)
-        if truths is None:
-            self._images.append(message)
-            self._image_bytes += len(message.data)
-        elif truths.own_pass is None:
-            truths.add(message.data)
-        return True
+        for message in self._bag.messages(self._camera_of, start_ns=start, stop_ns=stop):
+            frame = self._frame(message)
+            if frame is not None:
+                yield frame
+            if part.limit and all(given >= part.limit for given in self._given.values()):
+                return
+        # What is left of the ground truth is counted while the bag is open.
+        if not self._is_partial:
+            for truths in self._truths.values():
+                truths.stamps()
 
     def _frame(self, message: BagMessage) -> StreamedFrame | None:
         """The frame of an image, or None where it is left out on purpose."""
         camera = self._camera_of[message.topic]
         index = self._passed[camera]
         self._passed[camera] += 1
-        try:
-            stamp = header_stamp_ns(message.data)
-        except (IndexError, struct.error):
-            stamp, problem = message.recorded_ns, f'{len(message.data)} bytes hold no header'
-        else:
-            is_repeated = stamp in self._stamps[camera]
-            problem = 'an image with the same stamp came before' if is_repeated else None
-            self._stamps[camera].add(stamp)
-        truth = None if problem else self._truth_of(camera, stamp)
+        stamp, problem = self._stamp_of(camera, message)
         limit = self._part.limit
         if index % self._part.stride or (limit is not None and self._given[camera] >= limit):
             return None
         self._given[camera] += 1
+        truth = None
+        if problem is None and camera in self._truths and camera not in self._unstamped:
+            truth = self._truths[camera].take(stamp)
         return StreamedFrame(
             camera, index, stamp, message.recorded_ns, message.data, truth, problem
         )
 
-    def _truth_of(self, camera: str, stamp_ns: int) -> bytes | None:
-        truths = self._truths.get(camera)
-        if truths is None:
-            return None
-        truths.forget(stamp_ns - FORGET_NS)
-        while truths.newest < stamp_ns and not truths.is_read:
-            if truths.own_pass is not None:
-                self._read_alone(truths)
-            elif max(self._image_bytes, truths.bytes_waiting) > self._look_ahead_bytes:
-                truths.read_alone(self._bag.messages([truths.topic]))
-            elif not self._read_on():
-                truths.is_read = True
-        if truths.bytes_waiting > self._look_ahead_bytes and truths.own_pass is None:
-            truths.read_alone(self._bag.messages([truths.topic]))
-            return self._truth_of(camera, stamp_ns)
-        return truths.take(stamp_ns)
-
-    @staticmethod
-    def _read_alone(truths: _Truths) -> None:
-        message = next(truths.own_pass or iter(()), None)
-        if message is None:
-            truths.is_read = True
-        else:
-            truths.add(message.data)
-
-    def _drain(self) -> None:
-        """Read the ground truth that is left, to count it."""
-        for truths in self._truths.values():
-            while truths.own_pass is not None and not truths.is_read:
-                self._read_alone(truths)
-                truths.waiting.clear()
+    def _stamp_of(self, camera: str, message: BagMessage) -> tuple[int, str | None]:
+        """What an image is known by, and why it cannot be evaluated or None."""
+        stamp = message.recorded_ns
+        if camera not in self._unstamped:
+            try:
+                stamp = header_stamp_ns(message.data)
+            except BagError as error:
+                return stamp, str(error)
+        if stamp in self._stamps[camera]:
+            return stamp, 'an image with the same stamp came before'
+        self._stamps[camera].add(stamp)
+        return stamp, None

@@ -1,8 +1,13 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A rosbag2 read once from front to back, as much of it as can be read.
+"""A rosbag2 read from front to back, as much of it as can be read.
 
-Unlike `bag_topics.Bag` it goes on past damage and says what was lost.
+    with BagReader(path) as bag:
+        for message in bag.messages(['/camera/image_raw']):
+            image = bag.decode(message.topic, message.data)
+
+It goes on past damage and says what was lost in `problems`. A topic that nobody asks for costs
+nothing, whatever its type, encoding or definition.
 """
 
 from __future__ import annotations
@@ -13,18 +18,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
 from typing import Any, NamedTuple
 
 from rosbags.typesys import get_typestore
 from rosbags.typesys.store import Typestore
 
-from upsnet_ros.bags.definitions import (
-    STANDARD,
-    defined_store,
-    refuse_other_fields,
-)
-from upsnet_ros.bags.storage import STORAGES, StorageFile, find_files, open_file
+from upsnet_ros.bags.contents import STORAGES, find_files, open_file
+from upsnet_ros.bags.definitions import STANDARD, defined_store, refuse_other_fields
+from upsnet_ros.bags.storage import ZSTD_MAGIC, StorageFile, unpack
 from upsnet_ros.core.errors import BagError, ImageError
 
 logger = logging.getLogger(__name__)
@@ -60,25 +61,35 @@ class BagMessage(NamedTuple):
 class BagReader:
     """An opened bag. Use it as a context manager; one thread reads it at a time.
 
+    Several iterations may run at once. Reading begins anew with each call of `messages`.
+
+    Args:
+        path: folder of a rosbag2, or one of its files.
+        may_be_empty: whether a bag without a single message is read, too.
+
     Attributes:
         path: its folder or file.
-        problems: what kept parts of it from being read, in words; grows while it is read.
+        topics: message type by topic; what is not serialised as ROS does has its encoding behind
+            the type, as in `sensor_msgs/msg/Image (json)`.
+        messages_found: messages of all topics that are there.
+        start_ns: time of recording of the first message [ns]; 0 in an empty bag.
+        end_ns: of the last one, likewise.
+
+    Raises:
+        BagError: there is nothing that could be a rosbag2.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Look for the files of the bag.
-
-        Raises:
-            BagError: there is nothing that could be a rosbag2.
-        """
+    def __init__(self, path: Path, *, may_be_empty: bool = False) -> None:
         self.path = path
+        self._may_be_empty = may_be_empty
         found = find_files(path)
-        self.problems = list(found.problems)
+        self._problems = list(found.problems)
         self._paths = found.files
         self._promised = found.messages
         self._stack = ExitStack()
         self._files: list[StorageFile] = []
         self._stores: dict[str, Typestore] = {}
+        self._not_unpacked: set[tuple[str, int]] = set()
 
     def __enter__(self) -> BagReader:
         """Open the files.
@@ -90,62 +101,46 @@ class BagReader:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix='upsnet_bag_')))
             for path in self._paths:
                 file, problems = open_file(path, folder)
-                self.problems += problems
+                self._problems += problems
                 if file is not None:
                     stack.callback(file.close)
                     self._files.append(file)
-            self._refuse_nothing()
+            self._files.sort(key=lambda file: file.start_ns or 0)
+            self._look_through()
             self._stack = stack.pop_all()
-        self._files.sort(key=lambda file: file.start_ns or 0)
         for problem in self.problems:
             logger.warning('%s: %s', self.path, problem)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         """Close the files."""
         self._stack.close()
 
-    def _refuse_nothing(self) -> None:
+    def _look_through(self) -> None:
         told = f' ({"; ".join(self.problems)})' if self.problems else ''
         if not self._files:
             raise BagError(f'nothing of {self.path} can be read{told}.')
-        if not self.messages_found:
+        files = self._files
+        self.topics = {name: facts.message_type for f in files for name, facts in f.topics.items()}
+        self.messages_found = sum(t.count for file in files for t in file.topics.values())
+        self.start_ns = min((f.start_ns for f in files if f.start_ns is not None), default=0)
+        self.end_ns = max((f.end_ns for f in files if f.end_ns is not None), default=0)
+        if not (self.messages_found or self._may_be_empty):
             raise BagError(
                 f'{self.path} holds no messages{told}. Was the recorder stopped at once?'
             )
 
     @property
-    def topics(self) -> dict[str, str]:
-        """Message type by topic."""
-        return {
-            topic: facts.message_type
-            for file in self._files
-            for topic, facts in file.topics.items()
-        }
+    def problems(self) -> list[str]:
+        """What kept parts of it from being read, in words; grows while it is read."""
+        lost = len(self._not_unpacked)
+        told = [f'{lost} messages are damaged and cannot be unpacked'] if lost else []
+        of_files = [problem for file in self._files for problem in file.problems]
+        return [*self._problems, *of_files, *told]
 
     def count(self, topic: str) -> int:
         """Messages of a topic."""
         return sum(file.topics[topic].count for file in self._files if topic in file.topics)
-
-    @property
-    def messages_found(self) -> int:
-        """Messages of all topics that are there."""
-        return sum(facts.count for file in self._files for facts in file.topics.values())
-
-    @property
-    def start_ns(self) -> int:
-        """Time of recording of the first message [ns]."""
-        return min(file.start_ns for file in self._files if file.start_ns is not None)
-
-    @property
-    def end_ns(self) -> int:
-        """Time of recording of the last message [ns]."""
-        return max(file.end_ns for file in self._files if file.end_ns is not None)
 
     def fingerprint(self) -> dict[str, Any]:
         """What tells this bag from others, and from itself before it was changed."""
@@ -191,18 +186,32 @@ class BagReader:
             read = 0
             try:
                 for topic, recorded_ns, data in file.messages(wanted, start_ns, stop_ns):
+                    message = self._message(topic, recorded_ns, data)
                     read += 1
-                    yield BagMessage(topic, recorded_ns, data)
+                    if message is not None:
+                        yield message
             except Exception as error:  # damaged bytes break the readers in ways they do not tell
                 self._note_break(file, read, error)
+
+    def _message(self, topic: str, recorded_ns: int, data: bytes) -> BagMessage | None:
+        """The message, unpacked; None where that cannot be done."""
+        # No serialised ROS message begins like that: its first byte is zero.
+        if data[:4] == ZSTD_MAGIC:
+            try:
+                data = unpack(data)
+            except Exception as error:  # damaged bytes break it in ways they do not tell
+                logger.debug('a message of %s at %d is damaged: %s', topic, recorded_ns, error)
+                self._not_unpacked.add((topic, recorded_ns))
+                return None
+        return BagMessage(topic, recorded_ns, data)
 
     def _note_break(self, file: StorageFile, read: int, error: Exception) -> None:
         problem = (
             f'{file.path.name} breaks off after {read} messages of the topics that were asked for '
             f'({type(error).__name__}: {error})'
         )
-        if problem not in self.problems:
-            self.problems.append(problem)
+        if problem not in self._problems:
+            self._problems.append(problem)
             logger.warning('%s: %s', self.path, problem)
 
     def decode(self, topic: str, data: bytes) -> Any:
@@ -233,7 +242,7 @@ class BagReader:
         for file in self._files:
             for facts in file.topics.values():
                 if facts.message_type == message_type and facts.definition:
-                    store = defined_store(facts.definition, facts.encoding, message_type)
+                    store = defined_store(facts.definition, facts.definition_format, message_type)
                     if store is not None:
                         return store
         return get_typestore(STANDARD)

@@ -22,7 +22,7 @@ from types import FrameType
 import cv2
 from tqdm import tqdm
 
-from upsnet_ros.bags.topics import Bag
+from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.errors import EvaluationError, UpsnetError
 from upsnet_ros.evaluation.contact_sheet import draw_contact_sheet
 from upsnet_ros.evaluation.drive_evaluation import (
@@ -172,7 +172,7 @@ def describe_environment(manifest: ModelManifest, evaluation: DriveEvaluation) -
 
 def read_statuses(record: ReplayRecord) -> dict[str, dict[str, str]]:
     """What the node said of itself last."""
-    with Bag(record.recording) as recording:
+    with BagReader(record.recording, may_be_empty=True) as recording:
         return last_statuses(recording)
 
 

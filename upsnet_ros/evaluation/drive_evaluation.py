@@ -12,12 +12,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from upsnet_ros.bags.topics import (
-    Bag,
-    StampedTopic,
-    ground_truth_topic_of,
-    image_topic_of,
-)
+from upsnet_ros.bags.cameras import find_cameras
+from upsnet_ros.bags.joining import StampedMessages
+from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.errors import EvaluationError, ImageError
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.panoptic_quality import PanopticQuality
@@ -131,19 +128,13 @@ class _Finished:
 
 
 def _read_messages(
-    drive: Bag, recording: Bag, joined: JoinedFrames, *, camera: str, label_topic: str
+    drive: BagReader, recording: BagReader, joined: JoinedFrames, *, camera: str, label_topic: str
 ) -> Iterator[_Messages]:
     """The messages that belong to each frame, in the order sent."""
-    images = StampedTopic(
-        drive,
-        image_topic_of(drive, camera),
-        wanted=[o.frame.bag_stamp_ns for o in joined.outcomes],
-    )
-    labels = StampedTopic(
-        recording, label_topic, wanted=[o.frame.stamp_ns for o in joined.outcomes]
-    )
-    truth_topic = ground_truth_topic_of(drive, camera)
-    truths = StampedTopic(drive, truth_topic) if truth_topic else None
+    (topics,) = find_cameras(drive, names=[camera])
+    images = StampedMessages(drive, topics.images)
+    labels = StampedMessages(recording, label_topic)
+    truths = StampedMessages(drive, topics.truth) if topics.truth else None
     for position, outcome in enumerate(joined.outcomes):
         image = images.take(outcome.frame.bag_stamp_ns)
         if image is None:
@@ -152,9 +143,14 @@ def _read_messages(
                 f'{outcome.frame.bag_stamp_ns}, but {drive.path} has no such image. '
                 'Was the bag changed while it was played?'
             )
-        label = labels.take(outcome.frame.stamp_ns)
+        label = labels.take(outcome.frame.stamp_ns) if outcome.labelled else None
         truth = truths.take(outcome.frame.bag_stamp_ns) if truths else None
-        yield _Messages(position, image, label and label[0], truth and truth[0])
+        yield _Messages(
+            position,
+            (drive.decode(topics.images, image), drive.topics[topics.images]),
+            label and recording.decode(label_topic, label),
+            truth and drive.decode(topics.truth, truth),
+        )
 
 
 class FrameWork:
@@ -249,7 +245,7 @@ def evaluate_drive(
     video = DriveVideo(folder.path / 'drive', frames_per_second=rate)
     moving = MovingPicture(frames_per_second=rate)
     image_size = (0, 0)
-    with Bag(bag) as drive, Bag(recording) as results:
+    with BagReader(bag) as drive, BagReader(recording) as results:
         messages = _read_messages(drive, results, joined, camera=camera, label_topic=label_topic)
         work = FrameWork(joined, label_set, folder, rate_hz=rate)
         for position, done in enumerate(ordered_map(work, messages, workers=WORKERS)):

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from upsnet_ros.bags.topics import Bag, StampedTopic
+from upsnet_ros.bags.joining import StampedMessages
+from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.labels import UNKNOWN_LABEL
 from upsnet_ros.core.structures import Instance, PanopticResult
 from upsnet_ros.evaluation.live.live_settings import ReplayRecord
@@ -42,7 +43,7 @@ class LiveAnswers:
         record: what happened.
     """
 
-    def __init__(self, recording: Bag, record: ReplayRecord) -> None:
+    def __init__(self, recording: BagReader, record: ReplayRecord) -> None:
         self._recording = recording
         self._record = record
         self._stamp_of = {
@@ -58,13 +59,12 @@ class LiveAnswers:
         self._instances = {c: self._topic(f'/{c}/panoptic/instances') for c in self._stamp_of}
         self._times = {c: self._timing_topic(c) for c in self._stamp_of}
 
-    def _topic(self, name: str | None) -> StampedTopic | None:
+    def _topic(self, name: str | None) -> StampedMessages | None:
         if name is None or name not in self._recording.topics:
             return None
-        stamps = [stamp for stamps in self._stamp_of.values() for stamp in stamps.values()]
-        return StampedTopic(self._recording, name, wanted=stamps)
+        return StampedMessages(self._recording, name)
 
-    def _timing_topic(self, camera: str) -> StampedTopic | None:
+    def _timing_topic(self, camera: str) -> StampedMessages | None:
         ending = TIMING.format(camera=camera)
         return self._topic(
             next((name for name in self._recording.topics if name.endswith(ending)), None)
@@ -77,14 +77,12 @@ class LiveAnswers:
             ImageError: the label image is damaged.
         """
         stamp = self._stamp_of[camera].get(bag_stamp_ns)
-        if stamp is None:
+        received = None if stamp is None else self._arrival[camera].get(stamp)
+        label = None if received is None else self._take(self._labels[camera], stamp)
+        if label is None:
             return None
-        label = _take(self._labels[camera], stamp)
-        instances = _take(self._instances[camera], stamp)
-        timing = _take(self._times[camera], stamp)
-        received = self._arrival[camera].get(stamp)
-        if label is None or received is None:
-            return None
+        instances = self._take(self._instances[camera], stamp)
+        timing = self._take(self._times[camera], stamp)
         began = self._began_ns(camera, stamp)
         ms = {stage: float(getattr(timing, f'{stage}_ms')) for stage in STAGES if timing}
         if began != stamp:  # the stamp is of another clock
@@ -92,14 +90,14 @@ class LiveAnswers:
         ms['total'] = (received - began) / 1e6
         return LiveAnswer(_result(label_image(label), instances), ms)
 
+    def _take(self, topic: StampedMessages | None, stamp_ns: int) -> Any:
+        """The message of a stamp, decoded; None where there is none."""
+        data = topic.take(stamp_ns) if topic is not None else None
+        return None if data is None else self._recording.decode(topic.topic, data)
+
     def _began_ns(self, camera: str, stamp: int) -> int:
         """When the age of a frame begins: at its stamp, or when it came to the recorder."""
         return self._record.seen_ns[camera].get(stamp, stamp)
-
-
-def _take(topic: StampedTopic | None, stamp_ns: int) -> Any:
-    found = topic.take(stamp_ns) if topic is not None else None
-    return found[0] if found else None
 
 
 def _result(labels: np.ndarray, message: Any) -> PanopticResult:

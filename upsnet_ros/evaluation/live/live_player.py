@@ -12,7 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
-from upsnet_ros.bags.topics import Bag, image_topic_of
+from upsnet_ros.bags.cameras import NO_TRUTH, find_cameras
+from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.errors import ReplayError
 from upsnet_ros.evaluation.live.event_process import Event, EventProcess
 from upsnet_ros.evaluation.live.live_settings import OWN, ROSBAG2, ReplaySettings
@@ -72,8 +73,9 @@ def images_of(settings: ReplaySettings) -> dict[str, str]:
     if settings.images:
         found = dict(zip(names, settings.images, strict=True))
     else:
-        with Bag(settings.bag) as bag:
-            found = {name: image_topic_of(bag, name) for name in names}
+        with BagReader(settings.bag) as bag:
+            cameras = find_cameras(bag, names=names, truths=[NO_TRUTH])
+        found = {camera.name: camera.images for camera in cameras}
     for name, topic in found.items():
         usual = f'/{name}/image_raw'
         if topic not in (usual, f'{usual}/compressed'):
@@ -86,7 +88,7 @@ def images_of(settings: ReplaySettings) -> dict[str, str]:
 
 def topics_to_play(bag: Path, images: Sequence[str]) -> list[str]:
     """The image topics, and the camera_info beside each where the bag has it."""
-    with Bag(bag) as opened:
+    with BagReader(bag) as opened:
         infos = [f'{topic.split("/image_raw")[0]}/camera_info' for topic in images]
         return [*images, *(info for info in infos if info in opened.topics)]
 

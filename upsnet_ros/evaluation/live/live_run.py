@@ -15,7 +15,6 @@ import numpy as np
 from upsnet_ros.bags.cameras import CameraTopics, find_cameras
 from upsnet_ros.bags.joining import BagPart, ReplayStream, StreamedFrame
 from upsnet_ros.bags.reader import BagReader
-from upsnet_ros.bags.topics import Bag
 from upsnet_ros.bags.truth import PANOPTIC, truth_labels
 from upsnet_ros.core.errors import EvaluationError, ImageError, LabelError
 from upsnet_ros.evaluation.frame_record import (
@@ -175,7 +174,7 @@ class _Run:
     def judge_all(self, record: ReplayRecord, journal: FrameJournal, scored: Scored) -> None:
         """Join the labels that came with the frames of the bag, and judge them."""
         with ExitStack() as stack:
-            recording = stack.enter_context(Bag(record.recording))
+            recording = stack.enter_context(BagReader(record.recording, may_be_empty=True))
             answers = LiveAnswers(recording, record)
             total = self._stream.expected_frames()
             for number, frame in enumerate(self._stream, 1):

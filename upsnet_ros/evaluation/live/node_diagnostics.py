@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from upsnet_ros.bags.topics import Bag
+from upsnet_ros.bags.reader import BagReader
 
 DIAGNOSTICS_TOPIC = '/diagnostics'
 STAGES = ('preprocess', 'inference', 'panoptic_head', 'total')
@@ -21,7 +21,7 @@ class Stage:
     p95: float
 
 
-def last_statuses(recording: Bag) -> dict[str, dict[str, str]]:
+def last_statuses(recording: BagReader) -> dict[str, dict[str, str]]:
     """Keys and values of each status as last published, by its name without the node's.
 
     What a node says that is active goes before what it says as it ends, when it has forgotten its
@@ -31,10 +31,10 @@ def last_statuses(recording: Bag) -> dict[str, dict[str, str]]:
     if DIAGNOSTICS_TOPIC not in recording.topics:
         return statuses
     was_active = False
-    for _, data, message_type in recording.messages(DIAGNOSTICS_TOPIC):
+    for message in recording.messages([DIAGNOSTICS_TOPIC]):
         told = {
             status.name.split(': ', 1)[-1]: {entry.key: entry.value for entry in status.values}
-            for status in recording.decode(data, message_type).status
+            for status in recording.decode(message.topic, message.data).status
         }
         is_active = told.get('engine', {}).get('lifecycle_state', 'active') == 'active'
         if is_active or not was_active:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
-from upsnet_ros.bags.topics import Bag
+from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.errors import ReplayError
 from upsnet_ros.evaluation.live.event_process import EventProcess
 from upsnet_ros.evaluation.live.live_player import Player, images_of, start_player, topics_to_play
@@ -186,8 +186,8 @@ class _LiveReplay:
     def _playing_seconds(self) -> float:
         """How long the player needs by the bag."""
         settings = self._settings
-        with Bag(settings.bag) as bag:
-            length = bag.duration_s - settings.start_s
+        with BagReader(settings.bag) as bag:
+            length = (bag.end_ns - bag.start_ns) / 1e9 - settings.start_s
         if settings.duration_s is not None:
             length = min(length, settings.duration_s)
         return max(length, 0.0) / settings.rate_scale

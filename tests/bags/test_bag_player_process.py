@@ -18,7 +18,7 @@ import pytest
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 
-from tests.evaluation.player_rig import (
+from tests.bags.player_rig import (
     Listener,
     PlayerProcess,
     camera_bag,

@@ -14,7 +14,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import CompressedImage
 
-from tests.evaluation.player_rig import DOMAIN, isolate
+from tests.bags.player_rig import DOMAIN, isolate
 from tests.evaluation.small_drive import IMAGE_TOPIC, stamp_of, write_drive
 from upsnet_ros.node.bag_messages import BagMessages
 from upsnet_ros.node.bag_player import main

@@ -17,9 +17,9 @@ from tests.evaluation.small_drive import (
     truth_of,
 )
 from upsnet_ros.bags.cameras import CameraTopics, camera_name, find_cameras
+from upsnet_ros.bags.definitions import header_stamp_ns
 from upsnet_ros.bags.joining import BagPart, ReplayStream, StreamedFrame
 from upsnet_ros.bags.reader import BagReader
-from upsnet_ros.bags.topics import header_stamp_ns
 from upsnet_ros.core.errors import BagError, EvaluationError
 
 CAMERA = CameraTopics('camera', IMAGE_TOPIC, TRUTH_TOPIC)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from rosbags.highlevel import AnyReader
 
+from upsnet_ros.bags.definitions import header_stamp_ns
 from upsnet_ros.bags.label_writer import LabelBag
 from upsnet_ros.bags.reader import BagReader
-from upsnet_ros.bags.topics import header_stamp_ns
 from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.labels import cityscapes_label_set
 from upsnet_ros.core.structures import Instance, PanopticResult

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.evaluation.player_rig import camera_bag
+from tests.bags.player_rig import camera_bag
 from tests.evaluation.small_drive import (
     IMAGE_TOPIC,
     TRUTH_TOPIC,
