@@ -41,9 +41,9 @@ from upsnet_ros.bags.cameras import find_cameras  # noqa: E402
 from upsnet_ros.bags.joining import BagPart, ReplayStream  # noqa: E402
 from upsnet_ros.bags.reader import BagReader  # noqa: E402
 from upsnet_ros.core.structures import MASK_SIZE, NetworkOutput  # noqa: E402
-from upsnet_ros.evaluation.replay_evaluation import (  # noqa: E402
-    ReplayOptions,
-    evaluate_replay,
+from upsnet_ros.evaluation.offline import (  # noqa: E402
+    OfflineOptions,
+    evaluate_offline,
 )
 from upsnet_ros.installed_files import default_model_path  # noqa: E402
 from upsnet_ros.manifest import ModelManifest  # noqa: E402
@@ -59,11 +59,11 @@ GREATEST_READING = 1.2
 def network_share(bag: Path, folder: Path) -> dict[str, float]:
     """Evaluate a drive with the shipped model, writing everything that can be written."""
     model = default_model_path()
-    options = ReplayOptions(
+    options = OfflineOptions(
         bag=bag, model=model, output=folder / 'out', write_png=True, write_bag=folder / 'labels'
     )
     with PanopticPipeline.load(model) as pipeline:
-        report = evaluate_replay(options, pipeline, lambda done, total: None)
+        report = evaluate_offline(options, pipeline, lambda done, total: None)
     return {f'evaluation_{name}': value for name, value in report.speed.items()}
 
 
@@ -148,7 +148,7 @@ def print_memory(bag: Path, folder: Path) -> None:
         if done in MEMORY_FRAMES:
             resident[done] = psutil.Process().memory_info().rss / 1e6
 
-    options = ReplayOptions(
+    options = OfflineOptions(
         bag=bag,
         model=default_model_path(),
         output=folder / 'out',
@@ -156,7 +156,7 @@ def print_memory(bag: Path, folder: Path) -> None:
     )
     start = time.perf_counter()
     with PanopticPipeline(InstantNetwork(manifest), manifest) as pipeline:
-        evaluate_replay(options, pipeline, watch)
+        evaluate_offline(options, pipeline, watch)
     seconds = time.perf_counter() - start
     result = {f'memory_mb_after_{frames}': value for frames, value in resident.items()}
     print(json.dumps(result | {'frames_per_second_beside_network': max(resident) / seconds}))

@@ -19,7 +19,7 @@ from tests.evaluation.small_drive import stamp_of
 from tests.fakes.tiny_model import write_tiny_model
 from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.evaluation.label_files import label_path
-from upsnet_ros.evaluation.replay_evaluation import ReplayOptions, evaluate_replay
+from upsnet_ros.evaluation.offline import OfflineOptions, evaluate_offline
 from upsnet_ros.pipeline import PanopticPipeline
 
 DISTRIBUTIONS = (
@@ -46,8 +46,8 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PanopticPipel
 
 def labels_of(bag: Path, output: Path, pipeline: PanopticPipeline, camera: str) -> np.ndarray:
     """The labels of all frames, uint16 [N, H, W]."""
-    asked = ReplayOptions(bag=bag, model=Path('m.onnx'), output=output, write_png=True)
-    report = evaluate_replay(asked, pipeline, lambda done, total: None)
+    asked = OfflineOptions(bag=bag, model=Path('m.onnx'), output=output, write_png=True)
+    report = evaluate_offline(asked, pipeline, lambda done, total: None)
     assert report.total.decoded == FRAMES and report.bag.problems == ()
     paths = [label_path(output, camera, stamp_of(index)) for index in range(FRAMES)]
     return np.stack([cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in paths])

@@ -15,7 +15,7 @@ from tests.evaluation.blue_drive import SIZE, blue_rows, truth_row
 from tests.evaluation.replay_bags import storage_file, write_rows
 from tests.fakes.tiny_model import write_tiny_model
 from upsnet_ros.core.errors import UpsnetError
-from upsnet_ros.evaluation.replay_evaluation import ReplayOptions, evaluate_replay
+from upsnet_ros.evaluation.offline import OfflineOptions, evaluate_offline
 from upsnet_ros.pipeline import PanopticPipeline
 
 FRAMES = 8
@@ -51,9 +51,9 @@ def bounded_memory() -> Iterator[None]:
 
 def outcome(bag: Path, output: Path, pipeline: PanopticPipeline) -> str:
     """What became of a bag; anything but a report or an error of ours is raised."""
-    asked = ReplayOptions(bag=bag, model=Path('model.onnx'), output=output, restart=True)
+    asked = OfflineOptions(bag=bag, model=Path('model.onnx'), output=output, restart=True)
     try:
-        report = evaluate_replay(asked, pipeline, lambda done, total: None)
+        report = evaluate_offline(asked, pipeline, lambda done, total: None)
     except UpsnetError as error:
         assert len(str(error)) > 20
         return 'error'

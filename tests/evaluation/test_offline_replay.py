@@ -17,19 +17,19 @@ from tests.evaluation.small_drive import T, header, stamp_of
 from tests.fakes.fake_backend import FakeBackend, make_manifest
 from upsnet_ros.core.errors import EvaluationError, ModelError
 from upsnet_ros.core.structures import NetworkOutput
-from upsnet_ros.evaluation import replay_evaluation
-from upsnet_ros.evaluation.offline_replay import stage_workers
-from upsnet_ros.evaluation.replay_evaluation import ReplayOptions, evaluate_replay
+from upsnet_ros.evaluation import offline
+from upsnet_ros.evaluation.offline import OfflineOptions, evaluate_offline
 from upsnet_ros.evaluation.replay_report import ReplayReport
+from upsnet_ros.evaluation.stages import stage_workers
 from upsnet_ros.pipeline import PanopticPipeline
 
 
 def evaluate(bag: Path, backend: FakeBackend, **options: object) -> ReplayReport:
     progress = options.pop('progress', lambda done, total: None)
-    asked = ReplayOptions(bag=bag, model=Path('none'), output=bag.parent / 'out', **options)
+    asked = OfflineOptions(bag=bag, model=Path('none'), output=bag.parent / 'out', **options)
     manifest = make_manifest(input_size=backend.input_size)
     with PanopticPipeline(backend, manifest) as pipeline:
-        return evaluate_replay(asked, pipeline, progress)
+        return evaluate_offline(asked, pipeline, progress)
 
 
 def test_the_network_does_not_wait_for_what_is_done_beside_it(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_many_threads_beside_the_network_give_the_same(
 ) -> None:
     bag = write_rows(tmp_path / 'bag', blue_rows(40))
     one = evaluate(bag, FakeBackend())
-    monkeypatch.setattr(replay_evaluation, 'stage_workers', lambda: 4)
+    monkeypatch.setattr(offline, 'stage_workers', lambda: 4)
     four = evaluate(bag, FakeBackend(), restart=True)
     assert four.total.stability == one.total.stability and four.total.decoded == 40
     stamps = [point.stamp_ns for point in four.cameras['camera'].series]

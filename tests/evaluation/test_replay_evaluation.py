@@ -29,7 +29,7 @@ from upsnet_ros.core.labels import UNKNOWN_LABEL
 from upsnet_ros.core.panoptic_quality import PanopticQuality
 from upsnet_ros.evaluation.frame_record import FRAMES_FILE, FrameRecord, SkippedFrame, read_frames
 from upsnet_ros.evaluation.label_files import label_path
-from upsnet_ros.evaluation.replay_evaluation import ReplayOptions, evaluate_replay
+from upsnet_ros.evaluation.offline import OfflineOptions, evaluate_offline
 from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
 from upsnet_ros.pipeline import PanopticPipeline
 
@@ -52,11 +52,11 @@ class Evaluator:
         self.moves: list[tuple[int, int]] = []
 
     def __call__(self, bag: Path, name: str = 'out', **options: object) -> ReplayReport:
-        asked = ReplayOptions(
+        asked = OfflineOptions(
             bag=bag, model=Path('model.onnx'), output=self.folder / name, **options
         )
         self.moves = []
-        return evaluate_replay(
+        return evaluate_offline(
             asked, self.pipeline, lambda done, total: self.moves.append((done, total))
         )
 
@@ -263,11 +263,11 @@ def interrupted_after(evaluate: Evaluator, frames: int, bag: Path, **options: ob
         if done == frames:
             raise KeyboardInterrupt
 
-    asked = ReplayOptions(
+    asked = OfflineOptions(
         bag=bag, model=Path('model.onnx'), output=evaluate.folder / 'out', **options
     )
     with pytest.raises(KeyboardInterrupt):
-        evaluate_replay(asked, evaluate.pipeline, stop)
+        evaluate_offline(asked, evaluate.pipeline, stop)
 
 
 @pytest.mark.parametrize('frames', [1, 5, 11])

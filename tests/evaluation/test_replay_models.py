@@ -17,8 +17,8 @@ from tests.fakes.tiny_model import write_tiny_model
 from tests.report.page_reader import ReadPage
 from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.evaluation.comparison_data import read_comparison
+from upsnet_ros.evaluation.offline import model_names
 from upsnet_ros.evaluation.replay import main
-from upsnet_ros.evaluation.replay_places import model_names, model_places
 from upsnet_ros.evaluation.replay_report import read_report
 
 FRAMES = 4
@@ -43,11 +43,6 @@ def test_names_are_short_and_all_different(paths: list[str], names: list[str]) -
 def test_the_same_file_twice_is_refused() -> None:
     with pytest.raises(EvaluationError, match='same file twice'):
         model_names([Path('/m/a.onnx'), Path('/m/../m/a.onnx')])
-
-
-def test_one_model_has_the_folder_itself(tmp_path: Path) -> None:
-    (place,) = model_places([Path('a.onnx')], output=tmp_path, write_bag=Path('bag'))
-    assert (place.name, place.output, place.write_bag) == ('', tmp_path, Path('bag'))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests.fakes.label_images import disturbed, random_label_image
 from upsnet_ros.core.labels import INSTANCE_BITS, cityscapes_label_set, class_image
 from upsnet_ros.core.mean_iou import MeanIou, confusion_rows
 from upsnet_ros.core.panoptic_quality import PanopticQuality
-from upsnet_ros.evaluation.panoptic_files import PanopticFiles
+from upsnet_ros.evaluation.label_files import PanopticFiles
 
 LABELS = cityscapes_label_set()
 IDS = [entry.dataset_id for entry in LABELS.classes]

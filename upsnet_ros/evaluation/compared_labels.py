@@ -24,9 +24,9 @@ from upsnet_ros.evaluation.comparison_data import ComparedFrame, ComparedReport,
 from upsnet_ros.evaluation.frame_pictures import PICTURE_WIDTH, compared_picture
 from upsnet_ros.evaluation.frame_record import FrameRecord
 from upsnet_ros.evaluation.judge import FrameJudge
-from upsnet_ros.evaluation.offline_replay import LabelledFrame, OfflineReplay
 from upsnet_ros.evaluation.panels import fit_width
 from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
+from upsnet_ros.evaluation.stages import FrameSource, LabelledFrame, Stages
 from upsnet_ros.pipeline import PanopticPipeline
 
 JPEG_FLAGS = [cv2.IMWRITE_JPEG_QUALITY, 88]
@@ -123,14 +123,14 @@ def _label_again(
             rotations=options['rotations'],
         )
         stream = ReplayStream(bag, cameras, part=BagPart(**options['part']))
-        replay = OfflineReplay(
-            bag=bag,
-            cameras=cameras,
-            pipeline=pipeline,
-            judge=FrameJudge(pipeline.label_set),
+        source = FrameSource(
+            bag,
+            cameras,
             truth_format=options['truth_format'],
+            label_set=pipeline.label_set,
         )
-        yield from replay.frames(_only(stream, wanted), lambda frame: None)
+        stages = Stages(source, pipeline, FrameJudge(pipeline.label_set))
+        yield from stages.label(_only(stream, wanted))
 
 
 def _only(stream: ReplayStream, wanted: set[tuple[str, int]]) -> Iterator[StreamedFrame]:

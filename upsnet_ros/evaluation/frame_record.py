@@ -25,6 +25,7 @@ from upsnet_ros.core.json_lines import JsonLines, differences, read_json_lines
 FRAMES_VERSION = 1
 FRAMES_FILE = 'frames.jsonl'
 REPORT_FILE = 'report.json'
+PAGE_FILE = 'report.html'
 CONFIDENCE_BINS = 20
 # The problem of an image that was played into a node and not answered.
 NO_LABEL = 'no label came (dropped by the node, or lost on the way)'
@@ -40,7 +41,7 @@ OUTPUTS = (
     'panoptic.json',
     'panoptic.jsonl',
     'comparison.json',
-    'report.html',
+    PAGE_FILE,
     REPORT_FILE,
     FRAMES_FILE,
 )

@@ -1,17 +1,27 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Label images of a replay as 16-bit PNGs."""
+"""Labels of a replay as files: 16-bit PNGs, and COCO panoptic format for the official tools.
+
+Source: https://cocodataset.org/#format-results, "Panoptic Segmentation".
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from upsnet_ros.core.errors import EvaluationError
+from upsnet_ros.core.labels import INSTANCE_BITS, UNKNOWN_LABEL, LabelSet
 
-FOLDER = 'labels'
+LABEL_FOLDER, PANOPTIC_FOLDER = 'labels', 'panoptic'
+JSON_FILE = 'panoptic.json'
+# The annotations as they come; the JSON file is made of them when the run is done.
+LINES_FILE = 'panoptic.jsonl'
 # Label images are flat areas: the run-length strategy packs them as well as the default, faster.
 PNG_FLAGS = [cv2.IMWRITE_PNG_COMPRESSION, 3, cv2.IMWRITE_PNG_STRATEGY, 3]
 
@@ -23,7 +33,7 @@ def camera_in_a_file_name(camera: str) -> str:
 
 def label_path(folder: Path, camera: str, stamp_ns: int) -> Path:
     """Where the label image of a frame lies below the output of a run."""
-    return folder / FOLDER / camera_in_a_file_name(camera) / f'{stamp_ns}.png'
+    return folder / LABEL_FOLDER / camera_in_a_file_name(camera) / f'{stamp_ns}.png'
 
 
 def write_label(folder: Path, camera: str, stamp_ns: int, labels: np.ndarray) -> Path:
@@ -34,6 +44,119 @@ def write_label(folder: Path, camera: str, stamp_ns: int, labels: np.ndarray) ->
     """
     path = label_path(folder, camera, stamp_ns)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), labels, PNG_FLAGS):
-        raise EvaluationError(f'{path} could not be written. Is the disk full?')
+    _write_png(path, labels)
     return path
+
+
+def _write_png(path: Path, picture: np.ndarray) -> None:
+    if not cv2.imwrite(str(path), picture, PNG_FLAGS):
+        raise EvaluationError(f'{path} could not be written. Is the disk full?')
+
+
+def segment_ids(labels: np.ndarray) -> np.ndarray:
+    """The segment of each pixel: label value + 1, and 0 for unknown. uint16 to int64 [H, W]."""
+    ids = labels.astype(np.int64) + 1
+    ids[labels == UNKNOWN_LABEL] = 0
+    return ids
+
+
+def segments_info(labels: np.ndarray, label_set: LabelSet) -> list[dict[str, Any]]:
+    """What the format says of each segment of a label image, uint16 [H, W]."""
+    segments = []
+    areas = np.bincount(labels.reshape(-1), minlength=1 << 16)
+    for label in np.flatnonzero(areas).tolist():
+        if label == UNKNOWN_LABEL:
+            continue
+        box = cv2.boundingRect((labels == label).astype(np.uint8))
+        segments.append(
+            {
+                'id': label + 1,
+                'category_id': label_set.classes[label >> INSTANCE_BITS].dataset_id,
+                'area': int(areas[label]),
+                'bbox': list(box),
+                'iscrowd': 0,
+            }
+        )
+    return segments
+
+
+class PanopticFiles:
+    """Writes `panoptic/CAMERA_STAMP.png` frame by frame, and `panoptic.json` at the end.
+
+    Use it as a context manager. Frames of an interrupted run are part of the file.
+
+    Args:
+        folder: the run's output.
+        label_set: the classes; their data set ids are the category ids.
+        restart: whether what an earlier run wrote is thrown away.
+    """
+
+    def __init__(self, folder: Path, label_set: LabelSet, *, restart: bool) -> None:
+        self._folder = folder
+        self._label_set = label_set
+        (folder / PANOPTIC_FOLDER).mkdir(parents=True, exist_ok=True)
+        self._lines = (folder / LINES_FILE).open('w' if restart else 'a', encoding='utf-8')
+        self._lines.write('\n')  # ends a line that an interrupt cut off
+
+    def __enter__(self) -> PanopticFiles:
+        """Nothing to prepare."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Close the file of annotations."""
+        self._lines.close()
+
+    def add(self, camera: str, stamp_ns: int, labels: np.ndarray) -> None:
+        """Write a label image, uint16 [H, W].
+
+        Raises:
+            EvaluationError: the file cannot be written.
+        """
+        name = f'{camera_in_a_file_name(camera)}_{stamp_ns}'
+        path = self._folder / PANOPTIC_FOLDER / f'{name}.png'
+        ids = segment_ids(labels)
+        colours = np.stack([ids >> 16, ids >> 8 & 255, ids & 255], axis=-1).astype(np.uint8)
+        _write_png(path, colours)
+        height, width = labels.shape
+        annotation = {
+            'image_id': name,
+            'file_name': path.name,
+            'width': width,
+            'height': height,
+            'segments_info': segments_info(labels, self._label_set),
+        }
+        self._lines.write(json.dumps(annotation, separators=(',', ':')) + '\n')
+        self._lines.flush()
+
+    def finish(self) -> Path:
+        """Write the JSON file from the annotations, one after another; returns its path."""
+        path = self._folder / JSON_FILE
+        categories = [
+            {'id': c.dataset_id, 'name': c.name, 'isthing': int(c.is_thing), 'color': [*c.colour]}
+            for c in self._label_set.classes
+        ]
+        with path.open('w', encoding='utf-8') as file:
+            file.write(f'{{"categories":{json.dumps(categories)},\n"images":[')
+            for number, entry in enumerate(self._annotations()):
+                image = {'id': entry['image_id'], 'file_name': entry['file_name']}
+                image |= {'width': entry['width'], 'height': entry['height']}
+                file.write((',\n' if number else '\n') + json.dumps(image))
+            file.write('],\n"annotations":[')
+            for number, entry in enumerate(self._annotations()):
+                kept = {k: v for k, v in entry.items() if k not in ('width', 'height')}
+                file.write((',\n' if number else '\n') + json.dumps(kept))
+            file.write(']}\n')
+        return path
+
+    def _annotations(self) -> Iterator[dict[str, Any]]:
+        """Each image's annotation once; a frame may be there twice after an interrupt."""
+        seen: set[str] = set()
+        with (self._folder / LINES_FILE).open(encoding='utf-8') as lines:
+            for line in lines:
+                try:
+                    entry = json.loads(line)
+                except ValueError:
+                    continue
+                if entry['image_id'] not in seen:
+                    seen.add(entry['image_id'])
+                    yield entry

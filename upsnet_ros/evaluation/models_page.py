@@ -13,9 +13,9 @@ from urllib.parse import quote
 from upsnet_ros.evaluation.comparison_data import Comparison, read_comparison
 from upsnet_ros.evaluation.comparison_page import page_style
 from upsnet_ros.evaluation.comparison_text import interval, signed
+from upsnet_ros.evaluation.frame_record import PAGE_FILE
 from upsnet_ros.evaluation.page_text import DASH, html_text, number, percent
 from upsnet_ros.evaluation.replay_cards import group_figure, mean_iou
-from upsnet_ros.evaluation.replay_places import PAGE_FILE
 from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
 
 HEADS = (

@@ -12,6 +12,7 @@ from upsnet_ros.evaluation.comparison_data import Comparison, read_comparison
 from upsnet_ros.evaluation.comparison_page import open_folders, page_style
 from upsnet_ros.evaluation.comparison_section import comparison_section
 from upsnet_ros.evaluation.frame_pictures import first_stamp, packed_pictures
+from upsnet_ros.evaluation.frame_record import PAGE_FILE
 from upsnet_ros.evaluation.live_section import live_section
 from upsnet_ros.evaluation.page_text import (
     count_of,
@@ -34,7 +35,6 @@ from upsnet_ros.evaluation.replay_charts import charts, charts_note, legend
 from upsnet_ros.evaluation.replay_classes import class_tables, classes_note
 from upsnet_ros.evaluation.replay_report import ReplayReport, WorstFrame, read_report
 
-PAGE_FILE = 'report.html'
 SKIPPED_SHOWN = 20
 CAPTIONS = {
     'image': 'camera',

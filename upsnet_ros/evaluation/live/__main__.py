@@ -26,7 +26,6 @@ from upsnet_ros.evaluation.figures import BY_KEY
 from upsnet_ros.evaluation.live.live_player import AUTO, PLAYERS, choose_player
 from upsnet_ros.evaluation.live.live_run import LiveOptions, Scored, evaluate_live
 from upsnet_ros.evaluation.live.session import Progress
-from upsnet_ros.evaluation.replay import write_pages
 from upsnet_ros.evaluation.replay_arguments import (
     FAILED,
     INTERRUPTED,
@@ -41,6 +40,7 @@ from upsnet_ros.evaluation.replay_arguments import (
 from upsnet_ros.evaluation.replay_report import ReplayReport
 from upsnet_ros.evaluation.replay_summary import summary_text
 from upsnet_ros.evaluation.requirements import Requirement, failures
+from upsnet_ros.evaluation.run import write_pages
 from upsnet_ros.installed_files import default_model_path
 
 # What an option is where it is not given.

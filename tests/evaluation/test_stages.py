@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
 
-from upsnet_ros.evaluation.stage_threads import staged
+from upsnet_ros.evaluation.stages import staged
 
 
 def test_results_come_in_order_through_several_stages() -> None:
@@ -17,13 +16,13 @@ def test_results_come_in_order_through_several_stages() -> None:
 
 
 def test_several_workers_keep_the_order_and_work_at_once() -> None:
-    def slow(item: int) -> int:
-        time.sleep(0.03 if item % 2 else 0.01)
+    meeting = threading.Barrier(3)
+
+    def meet(item: int) -> int:
+        meeting.wait(10)
         return item
 
-    start = time.perf_counter()
-    assert list(staged(slow, range(40), name='four', workers=4)) == list(range(40))
-    assert time.perf_counter() - start < 0.6  # one after another they take 0.8 s
+    assert list(staged(meet, range(30), name='three', workers=3)) == list(range(30))
 
 
 def test_no_items_give_no_results() -> None:
@@ -31,14 +30,18 @@ def test_no_items_give_no_results() -> None:
 
 
 def test_stages_run_beside_each_other() -> None:
-    def slow(item: int) -> int:
-        time.sleep(0.02)
+    later = threading.Event()
+
+    def first(item: int) -> int:
+        if item == 1:
+            later.set()
         return item
 
-    start = time.perf_counter()
-    results = list(staged(slow, staged(slow, range(20), name='one'), name='two'))
-    assert results == list(range(20))
-    assert time.perf_counter() - start < 0.7  # one after another they take 0.8 s
+    def second(item: int) -> int:
+        assert later.wait(10)  # the first stage works on the next item meanwhile
+        return item
+
+    assert list(staged(second, staged(first, range(4), name='one'), name='two')) == [0, 1, 2, 3]
 
 
 def test_a_stage_is_only_so_far_ahead() -> None:
@@ -49,10 +52,9 @@ def test_a_stage_is_only_so_far_ahead() -> None:
             taken.append(item)
             yield item
 
-    results = staged(lambda item: item, items(), name='ahead', ahead=3)
+    results = staged(str, staged(str, items(), name='one', workers=2), name='two')
     next(results)
-    time.sleep(0.15)
-    assert len(taken) <= 6
+    assert len(taken) <= 2 * 2 + 2 + 1
     results.close()
 
 

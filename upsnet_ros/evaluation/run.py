@@ -1,0 +1,428 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What evaluations of a bag have in common, offline and live: options, outputs, report, command.
+
+Each command adds its own options to `RunOptions` and has its own way to the labels of a frame.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from upsnet_ros.bags.cameras import CameraTopics, find_cameras
+from upsnet_ros.bags.joining import BagPart, ReplayStream, StreamedFrame
+from upsnet_ros.bags.label_writer import LabelBag
+from upsnet_ros.bags.reader import BagReader
+from upsnet_ros.bags.truth import PANOPTIC, TRUTH_FORMATS
+from upsnet_ros.core.errors import EvaluationError, UpsnetError
+from upsnet_ros.core.labels import LabelSet
+from upsnet_ros.core.structures import PanopticResult
+from upsnet_ros.evaluation.compared_labels import write_compared_pictures
+from upsnet_ros.evaluation.comparison import compare_reports
+from upsnet_ros.evaluation.comparison_data import COMPARISON_FILE, write_comparison
+from upsnet_ros.evaluation.comparison_text import comparison_text
+from upsnet_ros.evaluation.figures import Json
+from upsnet_ros.evaluation.frame_record import (
+    FRAMES_FILE,
+    FrameJournal,
+    FrameLine,
+    FrameRecord,
+    read_frames,
+)
+from upsnet_ros.evaluation.judge import FrameJudge
+from upsnet_ros.evaluation.label_files import PanopticFiles, write_label
+from upsnet_ros.evaluation.machine import describe_machine
+from upsnet_ros.evaluation.paired_bootstrap import BootstrapOptions
+from upsnet_ros.evaluation.replay_page import write_replay_page
+from upsnet_ros.evaluation.replay_report import (
+    ModelFacts,
+    ReplayReport,
+    read_report,
+    write_report,
+)
+from upsnet_ros.evaluation.replay_summary import summary_text
+from upsnet_ros.evaluation.requirements import Requirement, failures
+from upsnet_ros.evaluation.stages import FrameSource
+from upsnet_ros.evaluation.totals import Totals, add_up
+from upsnet_ros.evaluation.worst_pictures import WorstPictures
+
+FAILED, REQUIREMENT_MISSED, INTERRUPTED = 1, 2, 130
+BACKENDS = ('auto', 'onnxruntime', 'tensorrt')
+HELP_WIDTH = 79
+# An option that a report does not tell of: it does not decide what the report says.
+UNTOLD: dict[str, Any] = {'untold': True}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What to evaluate, and what to write.
+
+    Attributes:
+        bag: folder or file of a rosbag2.
+        model: file of the model.
+        output: folder of the report.
+        cameras: names or image topics; all that are there when empty.
+        truths: topics of ground truth, see `bags.cameras.find_cameras`.
+        truth_format: one of `bags.truth.TRUTH_FORMATS`.
+        part: which images.
+        write_png: whether label images are written as PNGs.
+        restart: whether what an earlier run left is thrown away.
+        require: what must hold of the figures.
+        against: folder of a report to compare with.
+        command: the command line.
+    """
+
+    bag: Path
+    model: Path
+    output: Path
+    cameras: tuple[str, ...] = ()
+    truths: tuple[str, ...] = ()
+    truth_format: str = PANOPTIC
+    part: BagPart = field(default_factory=BagPart)
+    write_png: bool = False
+    restart: bool = False
+    require: tuple[Requirement, ...] = field(default=(), metadata=UNTOLD)
+    against: Path | None = field(default=None, metadata=UNTOLD)
+    command: str = field(default='', metadata=UNTOLD)
+
+    def __post_init__(self) -> None:
+        """Refuse what nothing can be compared with, before the work begins.
+
+        Raises:
+            EvaluationError: `against` holds no report, or this run would replace it.
+        """
+        if self.against is not None:
+            read_report(self.against)
+            if self.against.resolve() == self.output.resolve():
+                raise EvaluationError(
+                    f'--against {self.against} is the output of this run, which replaces it; give '
+                    'another --output'
+                )
+
+    def to_dict(self) -> Json:
+        """Plain JSON values of what decides the report."""
+        told = {f.name: getattr(self, f.name) for f in fields(self) if 'untold' not in f.metadata}
+        return {name: _plain(value) for name, value in told.items()}
+
+    def find_cameras(self, bag: BagReader) -> tuple[CameraTopics, ...]:
+        """The cameras of a bag that are asked for.
+
+        Raises:
+            BagError: there is no such topic, or none at all.
+        """
+        return find_cameras(bag, names=self.cameras, truths=self.truths)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, tuple):
+        return list(value)
+    return asdict(value) if isinstance(value, BagPart) else value
+
+
+def argument_parser(
+    program: str, description: str, *, examples: str, figures: Sequence[str]
+) -> argparse.ArgumentParser:
+    """A command line with the options that all evaluations have.
+
+    Args:
+        program: name of the command.
+        description: what it does.
+        examples: of its use.
+        figures: what `--require` takes.
+    """
+    notes = (
+        f'Exit status: 0 done, {FAILED} failed, {REQUIREMENT_MISSED} a requirement was missed, '
+        f'{INTERRUPTED} interrupted.',
+        f'Figures for --require: {", ".join(figures)}.',
+    )
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description=description,
+        epilog='\n'.join([examples, *(textwrap.fill(note, HELP_WIDTH) for note in notes)]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add('bag', type=Path, help='rosbag2: its folder, or one .mcap or .db3 file')
+    add(
+        '--backend',
+        choices=BACKENDS,
+        default=BACKENDS[0],
+        help='inference library; auto: TensorRT for an engine, else ONNX Runtime (default: auto)',
+    )
+    add('--threads', type=int, default=0, help='CPU threads of the network, 0: one per core')
+    add('--output', type=Path, required=True, help='folder of the report')
+    add('--cameras', default='', metavar='A,B', help='names or image topics (default: all)')
+    add(
+        '--ground-truth',
+        action='append',
+        default=[],
+        metavar='TOPIC',
+        help='label images: TOPIC, CAMERA=TOPIC, a TOPIC with {camera} in it, or none '
+        '(default: CAMERA/ground_truth/panoptic/image where there is one)',
+    )
+    add(
+        '--truth-format',
+        choices=TRUTH_FORMATS,
+        default=PANOPTIC,
+        help='panoptic: class << 8 | instance, as the node publishes; instance_ids: instanceIds '
+        'of Cityscapes (default: panoptic)',
+    )
+    add('--start', type=float, default=0.0, metavar='S', help='seconds to leave out at first')
+    add('--duration', type=float, metavar='S', help='seconds to evaluate from there')
+    add(
+        '--require',
+        action='append',
+        default=[],
+        metavar='FIGURE>=VALUE',
+        help='exit with status 2 unless this holds; may be given again',
+    )
+    add('--against', type=Path, metavar='FOLDER', help='compare with the report in this folder')
+    add(
+        '--restart',
+        action='store_true',
+        help='throw away what an earlier run left in OUTPUT: its report, frames and pictures',
+    )
+    return parser
+
+
+def common_options(given: argparse.Namespace) -> dict[str, Any]:
+    """The fields of `RunOptions` that a parsed command line gives, without model, part, command.
+
+    Raises:
+        EvaluationError: a requirement cannot be read.
+    """
+    return {
+        'bag': given.bag,
+        'output': given.output,
+        'cameras': tuple(name for name in given.cameras.split(',') if name),
+        'truths': tuple(given.ground_truth),
+        'truth_format': given.truth_format,
+        'restart': given.restart,
+        'require': tuple(map(Requirement.parse, given.require)),
+        'against': given.against,
+    }
+
+
+class Run:
+    """One run over a bag: its frames, what is kept of them, and the report.
+
+    Args:
+        options: what to do.
+        bag: the opened bag.
+        label_set: the classes of the model.
+
+    Attributes:
+        source: decodes images and ground truth.
+        stream: the frames.
+        judge: measures labels.
+
+    Raises:
+        BagError: the bag lacks a topic.
+    """
+
+    def __init__(self, options: RunOptions, bag: BagReader, label_set: LabelSet) -> None:
+        cameras = options.find_cameras(bag)
+        self.options = options
+        self.bag = bag
+        self.label_set = label_set
+        self.source = FrameSource(
+            bag, cameras, truth_format=options.truth_format, label_set=label_set
+        )
+        self.stream = ReplayStream(bag, cameras, part=options.part)
+        self.judge = FrameJudge(label_set)
+        self._worst = WorstPictures(options.output, label_set)
+        self._panoptic: PanopticFiles | None = None
+        self._label_bag: LabelBag | None = None
+
+    @property
+    def cameras(self) -> dict[str, CameraTopics]:
+        """The topics of each camera by its name."""
+        return self.source.cameras
+
+    def identity(self, **more: Any) -> Json:
+        """What decides the figures: what an output must be of, for a run to go on in it."""
+        return {
+            'bag': self.bag.fingerprint(),
+            'cameras': {name: [c.images, c.truth] for name, c in self.cameras.items()},
+            'truth_format': self.options.truth_format,
+            'part': asdict(self.options.part),
+            **more,
+        }
+
+    @contextmanager
+    def open_outputs(
+        self,
+        identity: Json,
+        *,
+        restart: bool,
+        write_panoptic: bool = False,
+        write_bag: Path | None = None,
+        model: str = '',
+    ) -> Iterator[FrameJournal]:
+        """The journal of the frames, opened with everything else that `keep` writes.
+
+        Args:
+            identity: what decides the figures.
+            restart: whether what an earlier run left is thrown away.
+            write_panoptic: whether labels are written in COCO panoptic format.
+            write_bag: where labels are written as a bag; None for nowhere.
+            model: its name, for the bag.
+
+        Raises:
+            EvaluationError: the output belongs to something else, or the bag exists already.
+        """
+        folder = self.options.output
+        with ExitStack() as stack:
+            if write_bag is not None:
+                # Made first: a bag that exists already must not cost an earlier report.
+                self._label_bag = stack.enter_context(
+                    LabelBag(write_bag, label_set=self.label_set, model=model)
+                )
+            journal = stack.enter_context(FrameJournal(folder, identity, restart=restart))
+            if write_panoptic:
+                self._panoptic = stack.enter_context(
+                    PanopticFiles(folder, self.label_set, restart=not len(journal))
+                )
+            for line in read_frames(folder / FRAMES_FILE):
+                if isinstance(line, FrameRecord):
+                    self._worst.remember(line)
+            self._journal = journal
+            yield journal
+            if self._panoptic is not None:
+                self._panoptic.finish()
+
+    def keep(
+        self,
+        frame: StreamedFrame,
+        line: FrameLine,
+        *,
+        result: PanopticResult | None = None,
+        image: np.ndarray | None = None,
+        truth: np.ndarray | None = None,
+        frame_id: str = '',
+    ) -> None:
+        """Write what is asked for of a frame, and keep its line last: it is done then.
+
+        Args:
+            frame: as it lay in the bag.
+            line: what was measured, or why it was skipped.
+            result: its labels; None where it was skipped.
+            image: BGR uint8 [H, W, 3]; None for one that cannot be shown.
+            truth: its true label image, where there is one.
+            frame_id: coordinate frame of its image.
+
+        Raises:
+            EvaluationError: a file cannot be written.
+        """
+        if result is not None and isinstance(line, FrameRecord):
+            labels = result.label_image
+            if self.options.write_png:
+                write_label(self.options.output, frame.camera, frame.stamp_ns, labels)
+            if self._panoptic is not None:
+                self._panoptic.add(frame.camera, frame.stamp_ns, labels)
+            if self._label_bag is not None:
+                self._label_bag.add(
+                    frame.camera,
+                    result,
+                    stamp_ns=frame.stamp_ns,
+                    recorded_ns=frame.recorded_ns,
+                    frame_id=frame_id,
+                )
+            shown = np.zeros((*labels.shape, 3), np.uint8) if image is None else image
+            self._worst.offer(line, image=shown, labels=labels, truth=truth)
+        self._journal.add(line)
+
+    def totals(self) -> Totals:
+        """Everything that was kept, added up."""
+        unmatched = {name: self.stream.truth_unmatched(name) for name in self.cameras}
+        return add_up(self.options.output, self.label_set, truth_unmatched=unmatched)
+
+    def write_report(
+        self, kind: str, totals: Totals, *, model: ModelFacts, speed: Json
+    ) -> ReplayReport:
+        """Write `report.json`.
+
+        Args:
+            kind: `offline` or `live`.
+            totals: of everything that was kept.
+            model: what labelled the frames.
+            speed: how fast it was; see docs/replay_evaluation.md.
+        """
+        report = ReplayReport(
+            kind=kind,
+            command=self.options.command,
+            bag=self.bag.facts(),
+            model=model,
+            label_set=self.label_set,
+            cameras=totals.cameras,
+            total=totals.total,
+            speed=speed,
+            environment=dict(describe_machine()),
+            options=self.options.to_dict(),
+            worst=self._worst.ranked(),
+        )
+        write_report(report, self.options.output)
+        return report
+
+
+def present(report: ReplayReport, options: RunOptions) -> list[str]:
+    """Print a report and write its pages; returns why it misses what is required, if it does.
+
+    Raises:
+        UpsnetError: the report cannot be compared with that of `against`.
+    """
+    print(summary_text(report, options.output))
+    write_pages(options.output, against=options.against)
+    return failures(options.require, report.total, report.speed)
+
+
+def write_pages(folder: Path, *, against: Path | None) -> None:
+    """Write the report's page, and before it the comparison with another report.
+
+    Raises:
+        UpsnetError: the two reports cannot be compared.
+    """
+    (folder / COMPARISON_FILE).unlink(missing_ok=True)  # it was of the report before this one
+    if against is not None:
+        comparison = compare_reports(folder, against, options=BootstrapOptions())
+        write_comparison(comparison, folder)
+        print(f'\n{comparison_text(comparison)}')
+        for reason in write_compared_pictures(comparison, folder):
+            print(f'Note: {reason}')
+    print(f'  page:   {write_replay_page(folder)}')
+
+
+def run_command(evaluate: Callable[[], list[str]], *, stopped: str = '') -> int:
+    """Run an evaluation from the command line; returns its exit status.
+
+    Args:
+        evaluate: returns why requirements are missed.
+        stopped: what to do after an interrupt.
+    """
+    # A run that is ended closes what it writes, as one that is interrupted does.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        missed = evaluate()
+    except UpsnetError as error:
+        print(f'The evaluation failed: {error}', file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print(f'Stopped. {stopped}'.rstrip(), file=sys.stderr)
+        return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    for reason in missed:
+        print(f'Requirement missed: {reason}', file=sys.stderr)
+    return REQUIREMENT_MISSED if missed else 0

@@ -1,0 +1,276 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every frame of a bag through the pipeline's own stages, with everything else running beside it.
+
+Decoding, the network, the panoptic head and the measures work in threads of their own; the calling
+thread reads the bag and writes. A few frames are on their way at any time, so memory does not grow
+with the bag. OpenCV, the codecs and the network let go of the interpreter lock, so threads are
+enough.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from upsnet_ros.bags.cameras import CameraTopics
+from upsnet_ros.bags.joining import StreamedFrame
+from upsnet_ros.bags.reader import BagReader
+from upsnet_ros.bags.truth import truth_labels
+from upsnet_ros.core.errors import ImageError, LabelError, ModelError
+from upsnet_ros.core.labels import LabelSet
+from upsnet_ros.core.structures import PanopticResult
+from upsnet_ros.evaluation.frame_record import FrameLine, SkippedFrame
+from upsnet_ros.evaluation.judge import FrameJudge
+from upsnet_ros.images.messages import image_to_bgr
+from upsnet_ros.pipeline import NetworkAnswer, PanopticPipeline, PlacedImage
+
+MOST_WORKERS = 4
+
+Item = TypeVar('Item')
+Result = TypeVar('Result')
+
+
+def staged(
+    function: Callable[[Item], Result], items: Iterable[Item], *, name: str, workers: int = 1
+) -> Iterator[Result]:
+    """Like `map`, in threads that are a few items before the consumer.
+
+    An exception of the function or of the items is raised where its result would have come. When
+    the iteration is given up, work that has not begun is not begun any more; the stages before it
+    are given up too.
+
+    Args:
+        function: called in the threads.
+        items: taken by the consumer's thread.
+        name: of the threads.
+        workers: threads; twice as many items are on their way.
+    """
+    pool = ThreadPoolExecutor(workers, thread_name_prefix=name)
+    pending: deque[Future[Result]] = deque()
+    source = iter(items)
+    failed: Exception | None = None
+    is_over = False
+    try:
+        while pending or not is_over:
+            while not is_over and len(pending) < 2 * workers:
+                try:
+                    pending.append(pool.submit(function, next(source)))
+                except StopIteration:
+                    is_over = True
+                except Exception as error:  # what came before it is worked on first
+                    failed, is_over = error, True
+            if pending:
+                yield pending.popleft().result()
+        if failed is not None:
+            raise failed
+    finally:
+        pool.shutdown(cancel_futures=True)
+        if hasattr(source, 'close'):
+            source.close()
+
+
+def stage_workers() -> int:
+    """Threads of a stage that may have several: a quarter of the cores, 1 to 4.
+
+    The network on a CPU takes all cores; one on a GPU is fast enough to wait for one thread.
+    """
+    affinity = getattr(os, 'sched_getaffinity', None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return min(max(cores // 4, 1), MOST_WORKERS)
+
+
+class FrameSource:
+    """Decodes the images of a bag and their ground truth; may be called by several threads.
+
+    Args:
+        bag: the opened bag.
+        cameras: whose frames.
+        truth_format: one of `bags.truth.TRUTH_FORMATS`.
+        label_set: the classes.
+    """
+
+    def __init__(
+        self,
+        bag: BagReader,
+        cameras: Sequence[CameraTopics],
+        *,
+        truth_format: str,
+        label_set: LabelSet,
+    ) -> None:
+        self.cameras = {camera.name: camera for camera in cameras}
+        self._bag = bag
+        self._truth_format = truth_format
+        self._label_set = label_set
+
+    def image(self, frame: StreamedFrame) -> tuple[np.ndarray, str]:
+        """The picture, BGR uint8 [H, W, 3], and the coordinate frame of its header.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+        topic = self.cameras[frame.camera].images
+        message = self._bag.decode(topic, frame.data)
+        return image_to_bgr(message), message.header.frame_id
+
+    def truth(self, frame: StreamedFrame) -> tuple[np.ndarray | None, str | None]:
+        """The true label image, uint16 [H, W], or why there is none though there should be."""
+        topic = self.cameras[frame.camera].truth
+        if frame.truth is None or topic is None:
+            return None, None
+        try:
+            truth = truth_labels(
+                self._bag.decode(topic, frame.truth),
+                truth_format=self._truth_format,
+                label_set=self._label_set,
+            )
+        except (ImageError, LabelError) as error:
+            return None, str(error)
+        return truth, None
+
+
+@dataclass
+class LabelledFrame:
+    """A frame on its way through the stages, each of which adds what it finds.
+
+    Attributes:
+        frame: as it lay in the bag.
+        is_known: whether an earlier run did it; its labels are needed by the frame behind it.
+        problem: why it cannot be labelled.
+        image: BGR uint8 [H, W, 3].
+        frame_id: coordinate frame in the image's header.
+        truth: its true label image, uint16 [H, W], where there is one.
+        truth_problem: why there is none though there should be.
+        placed: the network's input, until it is labelled.
+        answer: that of the network, until it is labelled.
+        result: its labels and instances.
+        ms: milliseconds of the stages.
+        line: what is kept of it, once it is done.
+    """
+
+    frame: StreamedFrame
+    is_known: bool = False
+    problem: str | None = None
+    image: np.ndarray | None = None
+    frame_id: str = ''
+    truth: np.ndarray | None = None
+    truth_problem: str | None = None
+    placed: PlacedImage | None = None
+    answer: NetworkAnswer | None = None
+    result: PanopticResult | None = None
+    ms: dict[str, float] | None = None
+    line: FrameLine | None = None
+
+
+@dataclass
+class Stages:
+    """The stages of an evaluation.
+
+    Attributes:
+        source: decodes the frames.
+        pipeline: the loaded model.
+        judge: measures the labels.
+        workers: threads that decode, and threads of the panoptic head.
+        network_s: seconds that the network worked, so far.
+        network_frames: frames that it answered.
+    """
+
+    source: FrameSource
+    pipeline: PanopticPipeline
+    judge: FrameJudge
+    workers: int = 1
+    network_s: float = 0.0
+    network_frames: int = 0
+
+    def label(
+        self,
+        stream: Iterable[StreamedFrame],
+        outcome: Callable[[StreamedFrame], bool | None] = lambda frame: None,
+    ) -> Iterator[LabelledFrame]:
+        """The frames in the order of the bag; those that are done are left out.
+
+        Args:
+            stream: the images.
+            outcome: what became of a frame in an earlier run: True labelled, False skipped, None
+                not done. The last one labelled before a new frame comes all the same, as
+                `is_known`: what flips is measured against its labels.
+
+        Raises:
+            ModelError: the network failed.
+        """
+        frames: Iterable[LabelledFrame] = _needed(stream, outcome)
+        for stage, name, workers in (
+            (self._decode, 'decode', self.workers),
+            (self._infer, 'network', 1),
+            (self._label, 'labels', self.workers),
+            (self._judge, 'measures', 1),
+        ):
+            frames = staged(stage, frames, name=name, workers=workers)
+        with closing(frames):
+            yield from frames
+
+    def _decode(self, done: LabelledFrame) -> LabelledFrame:
+        if done.problem is not None:
+            return done
+        try:
+            done.image, done.frame_id = self.source.image(done.frame)
+            view = self.source.cameras[done.frame.camera].view
+            done.placed = self.pipeline.place(done.image, view)
+        except ImageError as error:
+            done.problem = str(error)
+        else:
+            done.truth, done.truth_problem = self.source.truth(done.frame)
+        return done
+
+    def _infer(self, done: LabelledFrame) -> LabelledFrame:
+        if done.placed is not None:
+            start = time.perf_counter()
+            done.answer = self.pipeline.infer(done.placed)
+            self.network_s += time.perf_counter() - start
+            self.network_frames += 1
+        return done
+
+    def _label(self, done: LabelledFrame) -> LabelledFrame:
+        if done.placed is not None and done.answer is not None:
+            try:
+                labelled = self.pipeline.label(done.answer, done.placed)
+                done.result, done.ms = labelled.panoptic, labelled.timing_ms
+            except ModelError as error:  # an answer that cannot be used: the node goes on, too
+                done.problem = str(error)
+            done.placed = done.answer = None  # they are large
+        return done
+
+    def _judge(self, done: LabelledFrame) -> LabelledFrame:
+        frame = done.frame
+        if done.result is None or done.ms is None:
+            problem = done.problem or 'no labels'
+            done.line = SkippedFrame(frame.camera, frame.index, frame.stamp_ns, problem)
+        else:
+            done.line = self.judge(
+                frame, done.result, ms=done.ms, truth=done.truth, truth_problem=done.truth_problem
+            )
+        return done
+
+
+def _needed(
+    stream: Iterable[StreamedFrame], outcome: Callable[[StreamedFrame], bool | None]
+) -> Iterator[LabelledFrame]:
+    """The frames to label, among them those done before that are needed once more."""
+    before: dict[str, StreamedFrame] = {}
+    for frame in stream:
+        is_labelled = outcome(frame)
+        if is_labelled is None:
+            known = before.pop(frame.camera, None)
+            if known is not None:
+                yield LabelledFrame(known, is_known=True, problem=known.problem)
+            yield LabelledFrame(frame, problem=frame.problem)
+        elif is_labelled:
+            before[frame.camera] = frame
