@@ -25,7 +25,7 @@ RESTART = $(if $(filter file,$(origin OUTPUT)),--restart)
 replay: RATE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo replay test bench lint clean setup setup-training setup-tensorrt setup-browser
+.PHONY: help demo replay check test bench lint clean setup setup-training setup-tensorrt setup-browser
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,18 +38,20 @@ replay: setup ## play BAG (the sample drive) into the node at RATE and evaluate 
 	@[ '$(BAG)' != '$(DRIVE)' ] || [ -e '$(DRIVE)' ] || $(RUNTIME) python .ci/sample_drive.py --output $(DRIVE) --frames $(FRAMES) --seed $(SEED) --size $(SIZE) --rate $(CAMERA_HZ)
 	@$(RUNTIME) python -m upsnet_ros.evaluation.live '$(BAG)' --output '$(OUTPUT)' --rate $(RATE) $(RESTART) $(if $(MODEL),--model '$(MODEL)')
 
-test: setup setup-training setup-tensorrt setup-browser ## lint, then every test
+check: setup ## before each commit: lint, and the tests without ROS, torch or processes
+	@$(PYTHON) .ci/run_tests.py check
+
+test: setup setup-training setup-tensorrt setup-browser ## lint and every test, two suites at a time
 	@$(PYTHON) .ci/run_tests.py
 
 bench: setup setup-training ## benchmarks; the tables come to out/bench/
 	@$(PYTHON) .ci/run_benchmarks.py
 
-lint: setup ## ruff: rules and format
-	@$(RUNTIME) ruff check .
-	@$(RUNTIME) ruff format --check .
+lint: setup ## ruff: rules and format; mypy: types
+	@$(PYTHON) .ci/run_tests.py lint
 
 clean: ## remove build tree, demo and benchmark outputs, caches; .venv, data and trained models stay
-	rm -rf .ros out/demo out/replay out/bench .pytest_cache .ruff_cache
+	rm -rf .ros out/demo out/replay out/bench .pytest_cache .ruff_cache .mypy_cache
 	find . \( -path ./.venv -o -path ./data -o -path ./out -o -path ./.git \) -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 setup: ## the runtime environment and the built ROS package, nothing else

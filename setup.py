@@ -66,7 +66,15 @@ EXTRAS_REQUIRE = {
         'tensorrt-lean-cu13-libs',
     ],
     # onnx writes the tiny models of the tests.
-    'dev': ['pytest', 'ruff', 'onnx'],
+    'dev': [
+        'pytest',
+        'ruff',
+        'mypy',
+        'types-psutil',
+        'types-pyyaml',
+        'types-tqdm',
+        'onnx',
+    ],
 }
 ROOT = Path(__file__).parent
 

@@ -248,7 +248,7 @@ def test_clean_keeps_data_and_trained_models() -> None:
     (line,) = [line for line in answer.stdout.splitlines() if line.startswith('rm -rf')]
     removed = line.split()[2:]
     outputs = {'out/demo', 'out/replay', 'out/bench'}
-    assert set(removed) == {'.ros', *outputs, '.pytest_cache', '.ruff_cache'}
+    assert set(removed) == {'.ros', *outputs, '.pytest_cache', '.ruff_cache', '.mypy_cache'}
 
 
 USER_VARIABLES = (

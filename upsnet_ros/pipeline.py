@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from upsnet_ros.backends.backend import Backend
+from upsnet_ros.backends.backend import Backend, BatchBackend
 from upsnet_ros.backends.select import AUTOMATIC, REFUSE, create_backend
 from upsnet_ros.core.errors import ParameterError, UpsnetError
 from upsnet_ros.core.geometry import InputGeometry, check_image, place_image
@@ -126,7 +126,7 @@ class PanopticPipeline:
     @property
     def max_batch(self) -> int:
         """How many images one run of the network can label."""
-        return self._backend.cameras if hasattr(self._backend, 'infer_batch') else 1
+        return self._backend.cameras if isinstance(self._backend, BatchBackend) else 1
 
     @property
     def manifest(self) -> ModelManifest:
@@ -160,7 +160,7 @@ class PanopticPipeline:
         Raises:
             ParameterError: a value is impossible; nothing is changed then.
         """
-        given = {
+        given: dict[str, Any] = {
             'score_threshold': score_threshold,
             'mask_overlap_threshold': mask_overlap_threshold,
             'stuff_area_limit': stuff_area_limit,
@@ -269,7 +269,7 @@ class PanopticPipeline:
 
     def _infer_batch(self, placed: Sequence[PlacedImage]) -> list[NetworkAnswer]:
         """Run the network once for several images, or for the only one, or not at all."""
-        if len(placed) < 2:
+        if len(placed) < 2 or not isinstance(self._backend, BatchBackend):
             return [self.infer(item) for item in placed]
         start = time.perf_counter()
         outputs = self._backend.infer_batch([item.pixels for item in placed])

@@ -13,6 +13,8 @@ import pytest
 
 from upsnet_ros.core.own_process import STOPPING, interrupted_by_signals
 
+pytestmark = pytest.mark.process
+
 
 def start(code: str) -> subprocess.Popen[str]:
     """A process that has said that it is ready."""

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.images.fuzzed_messages import MessageFuzzer
 
 SEED, COUNT = 20261125, 24_000
@@ -14,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 MEMORY_LIMIT_MIB = 1536
 
 
+@pytest.mark.process
 def test_no_message_does_more_than_be_refused_or_decoded() -> None:
     command = [sys.executable, '-m', 'tests.images.fuzz_decoders', str(SEED), str(COUNT)]
     answer = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -40,3 +41,17 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Free the network's memory; safe to call twice. `infer` then raises ModelError."""
+
+
+@runtime_checkable
+class BatchBackend(Backend, Protocol):
+    """A network that also takes images of several cameras at once.
+
+    Attributes:
+        cameras: the most images of one run.
+    """
+
+    cameras: int
+
+    def infer_batch(self, images_bgr: Sequence[np.ndarray]) -> list[NetworkOutput]:
+        """Run the network once for one to `cameras` images; each as for `infer`."""

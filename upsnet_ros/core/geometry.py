@@ -115,9 +115,11 @@ class InputGeometry:
         scale = short_side / min(image_size)
         if round(scale * max(image_size)) > max_long_side:
             scale = max_long_side / max(image_size)
-        content = [max(round(side * scale), 1) for side in image_size]
-        padded = [-(-side // SIDE_MULTIPLE) * SIDE_MULTIPLE for side in content]
-        return cls(*image_size, *padded, scale, *content)
+        height, width = (max(round(side * scale), 1) for side in image_size)
+        padded_height, padded_width = (
+            -(-side // SIDE_MULTIPLE) * SIDE_MULTIPLE for side in (height, width)
+        )
+        return cls(*image_size, padded_height, padded_width, scale, height, width)
 
 
 def place_image(

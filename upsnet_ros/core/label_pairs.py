@@ -107,7 +107,8 @@ def _pieces(first: np.ndarray, second: np.ndarray) -> Iterator[_Piece]:
 
 def _joined(pieces: Iterator[_Piece]) -> list[_Piece]:
     """Return all runs as one piece behind the pieces that are pixels."""
-    runs, pixels = [], []
+    runs: list[_Piece] = []
+    pixels: list[_Piece] = []
     for piece in pieces:
         (pixels if isinstance(piece.lengths, int) else runs).append(piece)
     if runs:

@@ -84,7 +84,8 @@ def draw_overlay(
     colours = colour_label_image(label_image, label_set)
     picture = cv2.addWeighted(colours, alpha, image_bgr, 1.0 - alpha, 0.0, dst=colours)
     if boundaries:
-        cv2.add(picture, (BOUNDARY_LIGHT,) * 3, dst=picture, mask=boundary_mask(label_image))
+        light = np.full(3, BOUNDARY_LIGHT, np.float64)
+        cv2.add(picture, light, dst=picture, mask=boundary_mask(label_image))
     for instance in reversed(instances):  # the surest last, so that it is never covered
         _write_name(picture, instance)
     return picture
@@ -141,7 +142,7 @@ def _shades(rgb: np.ndarray) -> np.ndarray:
     The first instance keeps its class's colour, and all stay close to it in hue. They get
     lighter, never darker: most colours of things are dark already.
     """
-    hsv = cv2.cvtColor(rgb.astype(np.float32) / 255.0, cv2.COLOR_RGB2HSV)
+    hsv: np.ndarray = cv2.cvtColor(rgb.astype(np.float32) / 255.0, cv2.COLOR_RGB2HSV)
     steps = (np.arange(rgb.shape[1]) * _GOLDEN) % 1.0  # [instances], the first is 0
     turn = np.where(steps > 0.5, steps - 1.0, steps)
     hsv[..., 0] = (hsv[..., 0] + _HUE_SPREAD * turn) % 360.0

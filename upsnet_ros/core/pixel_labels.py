@@ -115,14 +115,14 @@ def semantic_maps(
         logit.fill(-np.inf)
     for strip in _strips(logits.shape[1:], size, upsampling, memory):
         rows = strip.rows
-        for index, channel in enumerate(logits):
+        for number, channel in enumerate(logits):
             values = strip.interpolate(channel)
-            if index in channels:
-                channels[index][rows] = values
-            if index < num_stuff:
-                strip.raise_maximum(values, index, stuff_logit[rows], stuff_class[rows])
+            if number in channels:
+                channels[number][rows] = values
+            if number < num_stuff:
+                strip.raise_maximum(values, number, stuff_logit[rows], stuff_class[rows])
             else:
-                strip.raise_maximum(values, index, thing_logit[rows], thing_class[rows])
+                strip.raise_maximum(values, number, thing_logit[rows], thing_class[rows])
     return SemanticMaps(stuff_class, stuff_logit, thing_class, thing_logit, channels)
 
 
