@@ -27,15 +27,18 @@ from training.data.example_frames import choose_examples
 from training.data.formats import READERS, find_splits, guess_format, open_data_set
 from training.data.frames import FrameReader
 from training.data.picture_sheet import Example, draw_picture_sheet
-from training.data.report_tables import split_text
+from training.data.sections import check_report, problems_found, split_section
 from training.data.split_report import SplitReport, report_split
 from training.label_sets import find_label_set
 from upsnet_ros.core.errors import ParameterError, UpsnetError
+from upsnet_ros.report.page import write_page
+from upsnet_ros.report.text import terminal_text
 
 LOGGER = logging.getLogger(__name__)
 VERSION = 1  # of data_check.json
 EPILOG = """\
 files in OUTPUT
+  report.html        the page to open: counts, findings and sheets
   data_check.json    all that is printed, and every problem with its frame
   sheet_SPLIT.jpg    frames that show many classes: image, truth, legend
   findings.json      what was found file by file, so that a second look takes a moment
@@ -121,7 +124,7 @@ def check(values: argparse.Namespace, command: str) -> int:
         reports[split] = report_split(
             reader, split, cache=cache, workers=values.workers, limit=values.limit
         )
-        LOGGER.info('\n%s', split_text(reports[split]))
+        LOGGER.info('\n%s', terminal_text([split_section(reports[split])]))
     content = {
         'version': VERSION,
         'command': command,
@@ -134,6 +137,7 @@ def check(values: argparse.Namespace, command: str) -> int:
     for split, sheet in write_sheets(reader, reports, output, name, values.sheet).items():
         content['splits'][split]['sheet'] = sheet
     (output / 'data_check.json').write_text(json.dumps(content, indent=1) + '\n')
+    write_page(check_report(content, reports, output), output / 'report.html')
     LOGGER.info('\n%s', _closing_words(content, output))
     return content['problems']
 
@@ -201,10 +205,8 @@ def _closing_words(content: dict[str, Any], output: Path) -> str:
     if content['splits_without_truth']:
         names = ', '.join(content['splits_without_truth'])
         lines.append(f'not looked at, for want of truth: {names}')
-    files = [entry['sheet'] for entry in content['splits'].values() if entry['sheet']]
-    lines.append(f'{output}: {", ".join(["data_check.json", *files])}')
-    problems = content['problems']
-    lines.append(f'{problems} problem{"s" * (problems != 1)}' if problems else 'no problems')
+    lines.append(f'{output}: open report.html; data_check.json has every problem')
+    lines.append(problems_found(content['problems']))
     return '\n'.join(lines)
 
 

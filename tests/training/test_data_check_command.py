@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.fakes.panoptic_data import CAR, PERSON, UNTRAINED, WALL, segment, write_data_set
+from tests.report.page_reader import ReadPage
 from training.data.data_summary import DataSummary
 from training.data.example_frames import choose_examples
 from training.data.frame_facts import ClassFacts, FrameFacts
@@ -68,9 +69,13 @@ def test_a_sound_data_set(data: Path, caplog: pytest.LogCaptureFixture) -> None:
     boxes = [cv2.boundingRect((ids == 26000).astype(np.uint8)) for ids in truth]
     assert car['objects'] == sum(width > 1 < height for *_, width, height in boxes)
     assert car['median_box'] == np.median([box[2:] for box in boxes], axis=0).tolist()
-    assert "split 'train': 3 usable frames" in caplog.text
-    assert 'classes never seen (14): sidewalk, building' in caplog.text
-    assert 'no problems' in caplog.text
+    page = ReadPage((data.parent / 'out' / 'report.html').read_text(encoding='utf-8'))
+    page.assert_loads_nothing()
+    assert len(page.named('img')) == 2  # the sheets
+    for text in (page.text, caplog.text):
+        assert "split 'train': 3 usable frames" in text
+        assert 'classes never seen (14): sidewalk, building' in text
+        assert 'no problems' in text
 
 
 def test_the_sheet_is_a_picture_of_the_frames(data: Path) -> None:

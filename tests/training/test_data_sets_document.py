@@ -42,7 +42,7 @@ def test_a_small_synthetic_data_set_passes_the_check(
     synthetic.main([*shlex.split(make)[3:], '--workers', '1'])
     assert data_check.main(shlex.split(look)[3:]) == 0
     assert sorted(path.name for path in Path('out/small_check').iterdir()) == [
-        'data_check.json', 'findings.json', 'sheet_train.jpg', 'sheet_val.jpg'
+        'data_check.json', 'findings.json', 'report.html', 'sheet_train.jpg', 'sheet_val.jpg'
     ]  # fmt: skip
 
 
