@@ -13,10 +13,10 @@ from tests.evaluation.frame_tables import CAR, ROAD, SKY, SMALL_SET
 from tests.evaluation.replay_reports import BAG, START_NS, random_records, record_of, write_replay
 from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.labels import LabelSet
-from upsnet_ros.evaluation.comparison import compare_reports
-from upsnet_ros.evaluation.comparison_data import (
+from upsnet_ros.evaluation.comparison import (
     Comparison,
     Difference,
+    compare_reports,
     read_comparison,
     write_comparison,
 )

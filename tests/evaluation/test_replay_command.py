@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -174,6 +175,28 @@ def test_an_interrupt_of_the_process_leaves_what_the_next_run_goes_on_from(
     report = json.loads((tmp_path / 'out' / 'report.json').read_text())
     assert report['total']['decoded'] == 1500
     assert 0 < report['speed']['frames'] <= 1500 - done + 3
+
+
+@pytest.mark.parametrize('module', ['replay', 'compare'])
+@pytest.mark.parametrize('imported', ['upsnet_ros.core.errors', 'numpy', 'cv2'])
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_libraries_are_imported_ends_it_quietly(
+    tmp_path: Path, module: str, imported: str, number: signal.Signals
+) -> None:
+    endless = tmp_path / 'endless'  # nobody writes to it: the command never comes to its end
+    os.mkfifo(endless)
+    words = ['-X', 'importtime', '-m', f'upsnet_ros.evaluation.{module}', str(endless)]
+    words += ['--against', str(endless), '--output', str(tmp_path / 'out')]
+    with subprocess.Popen(
+        [sys.executable, *words], cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        for line in process.stderr:
+            if line.split(b'|')[-1].strip() == imported.encode():
+                process.send_signal(number)
+                break
+        out, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == b'' and b'Traceback' not in error
 
 
 def test_the_command_names_every_backend() -> None:

@@ -16,7 +16,7 @@ from tests.evaluation.test_compared_labels import confused_model, truth_of
 from tests.fakes.tiny_model import write_tiny_model
 from tests.report.page_reader import ReadPage
 from upsnet_ros.core.errors import EvaluationError
-from upsnet_ros.evaluation.comparison_data import read_comparison
+from upsnet_ros.evaluation.comparison import read_comparison
 from upsnet_ros.evaluation.offline import model_names
 from upsnet_ros.evaluation.replay import main
 from upsnet_ros.evaluation.replay_report import read_report

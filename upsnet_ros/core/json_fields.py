@@ -1,16 +1,18 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reading the fields of a JSON object one by one, so that a wrong one is named."""
+"""Reading JSON objects into what they are, so that a wrong field is named."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from upsnet_ros.core.errors import ModelError
+from upsnet_ros.core.errors import ModelError, shorten
 
 FieldError = Callable[[str, object, str], Exception]
 
@@ -88,3 +90,53 @@ def read_json(path: Path, *, what: str, remedy: str) -> Any:
         raise ModelError(
             f"{what} '{path}' is not JSON ({error}); copy it again, or {remedy}"
         ) from error
+
+
+def from_plain(kind: Any, value: Any) -> Any:
+    """A value of a type from plain JSON values, as `dataclasses.asdict` makes them.
+
+    Args:
+        kind: a dataclass, `tuple[X, ...]`, `dict[str, X]`, `X | None`, a type with a `from_dict`
+            of its own, or a plain type; whatever is `Any` stays as it is.
+        value: of JSON.
+
+    Raises:
+        KeyError: a field is missing or unknown.
+        TypeError: a value is of another type.
+    """
+    if kind is Any:
+        return value
+    if get_origin(kind) in (Union, UnionType):
+        (inner,) = (each for each in get_args(kind) if each is not type(None))
+        return None if value is None else from_plain(inner, value)
+    if get_origin(kind) is tuple:
+        return tuple(from_plain(get_args(kind)[0], each) for each in _typed(list, value))
+    if get_origin(kind) is dict:
+        inner = get_args(kind)[1]
+        return {name: from_plain(inner, each) for name, each in _typed(dict, value).items()}
+    if hasattr(kind, 'from_dict'):
+        return kind.from_dict(value)
+    if is_dataclass(kind):
+        return fields_from_plain(kind, value)
+    return _typed((int, float) if kind is float else kind, value)
+
+
+def fields_from_plain(kind: Any, values: Any) -> Any:
+    """A dataclass from its fields: all that have no default, and no others.
+
+    Raises:
+        KeyError, TypeError: as `from_plain`.
+    """
+    types = get_type_hints(kind)
+    given = set(_typed(dict, values))
+    needed = {f.name for f in fields(kind) if f.default is f.default_factory is MISSING}
+    if not needed <= given <= set(types):
+        missing, unknown = sorted(needed - given), sorted(given - set(types))
+        raise KeyError(f'{kind.__name__} lacks {missing} and has unknown {unknown}')
+    return kind(**{name: from_plain(types[name], value) for name, value in values.items()})
+
+
+def _typed(kind: Any, value: Any) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(f'{shorten(value)} is no {getattr(kind, "__name__", "number")}')
+    return value

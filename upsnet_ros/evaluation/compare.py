@@ -3,20 +3,29 @@
 """Compares the reports of two evaluated replays of the same bag.
 
 python -m upsnet_ros.evaluation.compare out/new --against out/old --output out/new_or_old
+
+Exit status: 0 where the comparison was written; 1 where not; 130 after SIGINT or SIGTERM.
 """
 
 from __future__ import annotations
 
+if __name__ == '__main__':  # before the imports below, which take a while
+    from upsnet_ros.core.own_process import INTERRUPTED, end_quietly
+
+    end_quietly(INTERRUPTED)
+
 import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from upsnet_ros.core.errors import UpsnetError
+from upsnet_ros.core.own_process import INTERRUPTED, interrupted_by_signals
 from upsnet_ros.evaluation.compared_labels import write_compared_pictures
-from upsnet_ros.evaluation.comparison import FRAMES_SHOWN, compare_reports
-from upsnet_ros.evaluation.comparison_data import (
+from upsnet_ros.evaluation.comparison import (
     COMPARISON_FILE,
-    Comparison,
+    FRAMES_SHOWN,
+    compare_reports,
     write_comparison,
 )
 from upsnet_ros.evaluation.comparison_page import PAGE_FILE, write_comparison_page
@@ -24,8 +33,33 @@ from upsnet_ros.evaluation.comparison_text import comparison_text
 from upsnet_ros.evaluation.paired_bootstrap import BootstrapOptions
 
 
-def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
-    """The command line."""
+@dataclass(frozen=True)
+class CompareOptions:
+    """What to compare.
+
+    Attributes:
+        report: folder of the report that is judged.
+        against: folder of the one it is compared with.
+        output: folder for the comparison.
+        bootstrap: how sure a change is is found out.
+        frames: up to so many frames that got better are shown, and as many that got worse.
+        pictures: whether these frames are labelled again to show them side by side.
+    """
+
+    report: Path
+    against: Path
+    output: Path
+    bootstrap: BootstrapOptions
+    frames: int = FRAMES_SHOWN
+    pictures: bool = True
+
+
+def read_options(words: list[str] | None) -> CompareOptions:
+    """The comparison that a command line asks for.
+
+    Raises:
+        ParameterError: a number is impossible.
+    """
     defaults = BootstrapOptions()
     parser = argparse.ArgumentParser(
         prog='python -m upsnet_ros.evaluation.compare',
@@ -48,10 +82,20 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         help=f'frames that got better and worse to show (default: {FRAMES_SHOWN})')  # fmt: skip
     add('--no-pictures', action='store_true',
         help='do not label these frames again to show them side by side')  # fmt: skip
-    return parser.parse_args(arguments)
+    given = parser.parse_args(words)
+    return CompareOptions(
+        report=given.report,
+        against=given.against,
+        output=given.output,
+        bootstrap=BootstrapOptions(
+            given.resamples, given.seed, given.confidence, given.block_frames
+        ),
+        frames=max(0, given.frames),
+        pictures=not given.no_pictures,
+    )
 
 
-def run(options: argparse.Namespace) -> Comparison:
+def compare(options: CompareOptions) -> None:
     """Compare, write and print.
 
     Raises:
@@ -60,33 +104,30 @@ def run(options: argparse.Namespace) -> Comparison:
     comparison = compare_reports(
         options.report,
         options.against,
-        options=BootstrapOptions(
-            resamples=options.resamples,
-            seed=options.seed,
-            confidence=options.confidence,
-            block_frames=options.block_frames,
-        ),
-        frames_shown=max(0, options.frames),
+        options=options.bootstrap,
+        frames_shown=options.frames,
     )
     options.output.mkdir(parents=True, exist_ok=True)
     write_comparison(comparison, options.output)
-    missing = [] if options.no_pictures else write_compared_pictures(comparison, options.output)
+    missing = write_compared_pictures(comparison, options.output) if options.pictures else []
     write_comparison_page(comparison, options.output)
     print(comparison_text(comparison))
     for reason in missing:
         print(f'Note: {reason}')
     print(f'\n{options.output / COMPARISON_FILE}\n{options.output / PAGE_FILE}')
-    return comparison
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; the exit status is 0 if the comparison was written."""
-    options = parse_arguments(arguments)
+    """Run the command and return its exit status."""
     try:
-        run(options)
+        with interrupted_by_signals():
+            compare(read_options(arguments))
     except (UpsnetError, OSError) as error:
         print(f'The comparison failed: {error}', file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print('Stopped.', file=sys.stderr)
+        return INTERRUPTED
     return 0
 
 

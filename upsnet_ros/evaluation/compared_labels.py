@@ -20,7 +20,7 @@ from upsnet_ros.bags.joining import BagPart, ReplayStream, StreamedFrame
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.errors import EvaluationError, UpsnetError
 from upsnet_ros.core.overlay import draw_overlay
-from upsnet_ros.evaluation.comparison_data import ComparedFrame, ComparedReport, Comparison
+from upsnet_ros.evaluation.comparison import ComparedFrame, ComparedReport, Comparison
 from upsnet_ros.evaluation.frame_pictures import PICTURE_WIDTH, compared_picture
 from upsnet_ros.evaluation.frame_record import FrameRecord
 from upsnet_ros.evaluation.judge import FrameJudge

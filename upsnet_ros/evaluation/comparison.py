@@ -2,26 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two evaluated replays of the same bag beside each other: what got better, and how sure that is.
 
-Differences are this report less the other, over the frames that both have.
+Differences are this report less the other, over the frames that both have. The whole of it is
+`comparison.json`; docs/replay_evaluation.md describes it.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from upsnet_ros.core.errors import EvaluationError
+from upsnet_ros.core.errors import EvaluationError, UpsnetError, shorten
+from upsnet_ros.core.json_fields import from_plain
 from upsnet_ros.core.labels import LabelSet
-from upsnet_ros.evaluation.comparison_data import (
-    ClassDifference,
-    ComparedFrame,
-    ComparedReport,
-    Comparison,
-    Difference,
-    FrameCounts,
-)
 from upsnet_ros.evaluation.figures import COMPARED
 from upsnet_ros.evaluation.frame_record import FRAMES_FILE, read_header
 from upsnet_ros.evaluation.frame_table import (
@@ -37,7 +34,161 @@ from upsnet_ros.evaluation.paired_bootstrap import (
 )
 from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
 
+COMPARISON_VERSION = 1
+COMPARISON_FILE = 'comparison.json'
 FRAMES_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One figure of two reports.
+
+    Attributes:
+        this, against: the figure in both; None where there is none.
+        difference: `this` less `against`; None where either is None.
+        low, high: the interval that the difference lies in with the stated confidence; None
+            where no draw of the bootstrap had a difference.
+        higher_is_better: whether a positive difference is an improvement.
+    """
+
+    this: float | None
+    against: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    higher_is_better: bool = True
+
+    @property
+    def verdict(self) -> str:
+        """`better` or `worse` where the interval leaves out 0, else `unclear`; `none`."""
+        if self.difference is None or self.low is None or self.high is None:
+            return 'none'
+        if self.low <= 0.0 <= self.high:
+            return 'unclear'
+        return 'better' if (self.low > 0.0) == self.higher_is_better else 'worse'
+
+
+@dataclass(frozen=True)
+class ClassDifference:
+    """The figures of one class [%]."""
+
+    class_id: int
+    name: str
+    is_thing: bool
+    pq: Difference
+    sq: Difference
+    rq: Difference
+    iou: Difference
+
+
+@dataclass(frozen=True)
+class ComparedFrame:
+    """Panoptic quality [%] of one frame in both."""
+
+    camera: str
+    stamp_ns: int
+    this: float
+    against: float
+
+    @property
+    def difference(self) -> float:
+        """Percentage points gained."""
+        return self.this - self.against
+
+
+@dataclass(frozen=True)
+class ComparedReport:
+    """Where a report lies and what it is about."""
+
+    folder: str
+    kind: str
+    model: str
+    model_path: str
+    sha256: str
+    backend: str
+    device: str
+    command: str
+
+
+@dataclass(frozen=True)
+class FrameCounts:
+    """Frames that both reports have, those of them with ground truth in both, and the others."""
+
+    both: int
+    with_truth: int
+    only_this: int
+    only_against: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A whole comparison.
+
+    Attributes:
+        this: the report that is judged.
+        against: the one it is compared with.
+        frames: how many were compared.
+        bootstrap: how the intervals were found.
+        totals: differences over all classes by name: percent, but `latency_..._ms`.
+        classes: differences by train id.
+        better, worse: frames that gained and lost the most, the most first.
+    """
+
+    this: ComparedReport
+    against: ComparedReport
+    frames: FrameCounts
+    bootstrap: BootstrapOptions
+    totals: dict[str, Difference]
+    classes: tuple[ClassDifference, ...]
+    better: tuple[ComparedFrame, ...]
+    worse: tuple[ComparedFrame, ...]
+
+    @property
+    def same_kind(self) -> bool:
+        """Whether latencies mean the same in both: live and offline ones do not."""
+        return self.this.kind == self.against.kind
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {'schema_version': COMPARISON_VERSION} | asdict(self)
+
+
+def write_comparison(comparison: Comparison, folder: Path) -> Path:
+    """Write `comparison.json`; returns its path."""
+    path = folder / COMPARISON_FILE
+    text = json.dumps(comparison.to_dict(), indent=1, allow_nan=False)
+    path.write_text(text + '\n', encoding='utf-8')
+    return path
+
+
+def read_comparison(folder: Path) -> Comparison | None:
+    """The comparison in a folder, or None where there is none.
+
+    Raises:
+        EvaluationError: it cannot be read, or is no comparison of this version.
+    """
+    path = folder / COMPARISON_FILE
+    if not path.exists():
+        return None
+    try:
+        values = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError) as error:
+        raise EvaluationError(
+            f'{path} cannot be read as a comparison ({error}); remove it, or compare again'
+        ) from error
+    version = values.pop('schema_version', None) if isinstance(values, dict) else None
+    if version != COMPARISON_VERSION:
+        raise EvaluationError(
+            f'{path} has schema_version {shorten(version)}, expected {COMPARISON_VERSION}; '
+            'compare the reports again'
+        )
+    try:
+        return from_plain(Comparison, values)
+    except (KeyError, TypeError, UpsnetError) as error:
+        raise EvaluationError(
+            f'{path} is malformed ({type(error).__name__}: {error}), expected what '
+            'docs/replay_evaluation.md describes; compare the reports again'
+        ) from error
 
 
 def compare_reports(

@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 
 from upsnet_ros.core.errors import EvaluationError
-from upsnet_ros.evaluation.comparison_data import Comparison
+from upsnet_ros.evaluation.comparison import Comparison
 from upsnet_ros.evaluation.comparison_section import comparison_section
 from upsnet_ros.evaluation.comparison_text import (
     interval,

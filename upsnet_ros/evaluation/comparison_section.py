@@ -7,12 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from upsnet_ros.core.labels import LabelSet
-from upsnet_ros.evaluation.comparison_data import (
-    ClassDifference,
-    ComparedFrame,
-    Comparison,
-    Difference,
-)
+from upsnet_ros.evaluation.comparison import ClassDifference, ComparedFrame, Comparison, Difference
 from upsnet_ros.evaluation.comparison_text import (
     interval,
     plain,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from upsnet_ros.evaluation.comparison_data import Comparison, Difference
+from upsnet_ros.evaluation.comparison import Comparison, Difference
 from upsnet_ros.evaluation.figures import BY_KEY
 
 DASH = '–'

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import KW_ONLY, asdict, dataclass, field, fields
+from dataclasses import KW_ONLY, asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from upsnet_ros.evaluation.frame_record import FrameRecord
@@ -92,43 +92,9 @@ class CameraFigures:
     means: dict[str, float | None] = field(default_factory=dict)
 
     def to_dict(self) -> Json:
-        """Plain JSON values; `from_dict` undoes it."""
+        """Plain JSON values."""
         values = asdict(self)
         return values if self.means else {k: v for k, v in values.items() if k != 'means'}
-
-    @classmethod
-    def from_dict(cls, values: Json) -> CameraFigures:
-        """The figures written by `to_dict`.
-
-        Raises:
-            KeyError, TypeError: a field is missing, unknown or wrong.
-        """
-        return of_fields(
-            cls,
-            {'means': {}}
-            | values
-            | {
-                **{
-                    name: tuple(of_fields(SkippedMessage, each) for each in values[name])
-                    for name in ('skipped', 'truth_problems')
-                },
-                'latency_ms': of_fields(LatencyFigures, values['latency_ms']),
-                'series': tuple(of_fields(SeriesPoint, each) for each in values['series']),
-            },
-        )
-
-
-def of_fields(kind: type, values: Json) -> Any:
-    """An object of a dataclass from its fields, all of them and no others.
-
-    Raises:
-        KeyError: a field is missing or unknown.
-    """
-    expected = {entry.name for entry in fields(kind)}
-    if set(values) != expected:
-        missing, unknown = sorted(expected - set(values)), sorted(set(values) - expected)
-        raise KeyError(f'{kind.__name__} lacks {missing} and has unknown {unknown}')
-    return kind(**values)
 
 
 def rounded(value: float | None, digits: int = 4) -> float | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Template
 from urllib.parse import quote
 
-from upsnet_ros.evaluation.comparison_data import Comparison, read_comparison
+from upsnet_ros.evaluation.comparison import Comparison, read_comparison
 from upsnet_ros.evaluation.comparison_page import page_style
 from upsnet_ros.evaluation.comparison_text import interval, signed
 from upsnet_ros.evaluation.frame_record import PAGE_FILE

@@ -9,6 +9,11 @@ ros2 run upsnet_ros replay_evaluation BAG --model model.onnx --output out/drive
 
 from __future__ import annotations
 
+if __name__ == '__main__':  # before the imports below, which take a while
+    from upsnet_ros.core.own_process import INTERRUPTED, end_quietly
+
+    end_quietly(INTERRUPTED)
+
 import shlex
 import sys
 

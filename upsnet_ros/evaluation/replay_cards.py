@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from upsnet_ros.evaluation.comparison_data import Comparison
+from upsnet_ros.evaluation.comparison import Comparison
 from upsnet_ros.evaluation.comparison_text import signed
 from upsnet_ros.evaluation.figures import CameraFigures, Json
 from upsnet_ros.evaluation.page_text import card, count_of, html_text, number, percent

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from upsnet_ros.evaluation.comparison_data import Comparison, read_comparison
+from upsnet_ros.evaluation.comparison import Comparison, read_comparison
 from upsnet_ros.evaluation.comparison_page import open_folders, page_style
 from upsnet_ros.evaluation.comparison_section import comparison_section
 from upsnet_ros.evaluation.frame_pictures import first_stamp, packed_pictures

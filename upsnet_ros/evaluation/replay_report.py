@@ -8,13 +8,15 @@ A figure that could not be measured is null, never zero.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from upsnet_ros.bags.reader import BagFacts
 from upsnet_ros.core.errors import EvaluationError, LabelError, shorten
+from upsnet_ros.core.json_fields import fields_from_plain
 from upsnet_ros.core.labels import LabelSet
-from upsnet_ros.evaluation.figures import CameraFigures, Json, of_fields
+from upsnet_ros.evaluation.figures import CameraFigures, Json
 from upsnet_ros.evaluation.frame_record import REPORT_FILE
 
 SCHEMA_VERSION = 1
@@ -81,23 +83,19 @@ class ReplayReport:
     speed: Json
     environment: Json
     options: Json
-    worst: tuple[WorstFrame, ...] = field(default=())
+    worst: tuple[WorstFrame, ...] = ()
 
     def to_dict(self) -> Json:
         """Plain JSON values; `from_dict` undoes it."""
-        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         return {'schema_version': SCHEMA_VERSION} | {
-            **values,
-            'bag': asdict(self.bag),
-            'model': asdict(self.model),
+            **asdict(self),
             'label_set': self.label_set.to_dict(),
             'cameras': {name: figures.to_dict() for name, figures in self.cameras.items()},
             'total': self.total.to_dict(),
-            'worst': [asdict(frame) for frame in self.worst],
         }
 
     @classmethod
-    def from_dict(cls, values: Json) -> ReplayReport:
+    def from_dict(cls, values: Any) -> ReplayReport:
         """The report written by `to_dict`.
 
         Raises:
@@ -111,23 +109,15 @@ class ReplayReport:
             )
         left = {name: value for name, value in values.items() if name != 'schema_version'}
         try:
-            if left['kind'] not in KINDS:
-                raise ValueError(f'kind is {shorten(left["kind"])}, expected {" or ".join(KINDS)}')
-            bag = left['bag'] | {'problems': tuple(left['bag']['problems'])}
-            parts = {
-                'bag': of_fields(BagFacts, bag),
-                'model': of_fields(ModelFacts, left['model']),
-                'label_set': LabelSet.from_dict(left['label_set']),
-                'cameras': {n: CameraFigures.from_dict(v) for n, v in left['cameras'].items()},
-                'total': CameraFigures.from_dict(left['total']),
-                'worst': tuple(of_fields(WorstFrame, each) for each in left['worst']),
-            }
-            return of_fields(cls, left | parts)
-        except (AttributeError, KeyError, LabelError, TypeError, ValueError) as error:
+            report = fields_from_plain(cls, left)
+            if report.kind not in KINDS:
+                raise ValueError(f'kind is {shorten(report.kind)}, expected {" or ".join(KINDS)}')
+        except (KeyError, LabelError, TypeError, ValueError) as error:
             raise EvaluationError(
                 f'the report is malformed ({type(error).__name__}: {error}), expected what '
                 'docs/replay_evaluation.md describes; evaluate the bag again'
             ) from error
+        return report
 
 
 def write_report(report: ReplayReport, folder: Path) -> Path:

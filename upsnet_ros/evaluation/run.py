@@ -8,7 +8,6 @@ Each command adds its own options to `RunOptions` and has its own way to the lab
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
@@ -26,10 +25,10 @@ from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.bags.truth import PANOPTIC, TRUTH_FORMATS
 from upsnet_ros.core.errors import EvaluationError, UpsnetError
 from upsnet_ros.core.labels import LabelSet
+from upsnet_ros.core.own_process import INTERRUPTED, interrupted_by_signals
 from upsnet_ros.core.structures import PanopticResult
 from upsnet_ros.evaluation.compared_labels import write_compared_pictures
-from upsnet_ros.evaluation.comparison import compare_reports
-from upsnet_ros.evaluation.comparison_data import COMPARISON_FILE, write_comparison
+from upsnet_ros.evaluation.comparison import COMPARISON_FILE, compare_reports, write_comparison
 from upsnet_ros.evaluation.comparison_text import comparison_text
 from upsnet_ros.evaluation.figures import Json
 from upsnet_ros.evaluation.frame_record import (
@@ -56,7 +55,7 @@ from upsnet_ros.evaluation.stages import FrameSource
 from upsnet_ros.evaluation.totals import Totals, add_up
 from upsnet_ros.evaluation.worst_pictures import WorstPictures
 
-FAILED, REQUIREMENT_MISSED, INTERRUPTED = 1, 2, 130
+FAILED, REQUIREMENT_MISSED = 1, 2
 BACKENDS = ('auto', 'onnxruntime', 'tensorrt')
 HELP_WIDTH = 79
 # An option that a report does not tell of: it does not decide what the report says.
@@ -411,18 +410,15 @@ def run_command(evaluate: Callable[[], list[str]], *, stopped: str = '') -> int:
         evaluate: returns why requirements are missed.
         stopped: what to do after an interrupt.
     """
-    # A run that is ended closes what it writes, as one that is interrupted does.
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        missed = evaluate()
+        with interrupted_by_signals():  # so that whatever is open is closed
+            missed = evaluate()
     except UpsnetError as error:
         print(f'The evaluation failed: {error}', file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print(f'Stopped. {stopped}'.rstrip(), file=sys.stderr)
         return INTERRUPTED
-    finally:
-        signal.signal(signal.SIGTERM, before)
     for reason in missed:
         print(f'Requirement missed: {reason}', file=sys.stderr)
     return REQUIREMENT_MISSED if missed else 0
