@@ -12,16 +12,15 @@ from rclpy.lifecycle import LifecycleNode
 
 from upsnet_ros.core.image_view import camera_views
 from upsnet_ros.node.camera import CameraState
-from upsnet_ros.node.engine_slot import EngineSlot
+from upsnet_ros.node.engine import Engine
 from upsnet_ros.node.frame_processor import FrameProcessor
 from upsnet_ros.node.intake import Intake, frame_store
-from upsnet_ros.node.output_settings import OutputSettings
 from upsnet_ros.node.outputs import CameraOutputs, destroy_outputs
 from upsnet_ros.node.parameters import NodeParameters
+from upsnet_ros.node.process import ExitStatus, Fault
 from upsnet_ros.node.qos import COMPLETE_OUTPUT_QOS, OUTPUT_QOS
-from upsnet_ros.node.recovery import Recovery
-from upsnet_ros.node.supervisor import Supervisor
 from upsnet_ros.node.timing import NodeTiming
+from upsnet_ros.node.worker import BatchLimits, FrameWorker
 
 # With the wake-up of the executor, a publication that hangs and the end of the process: under two
 # seconds after a signal.
@@ -32,19 +31,17 @@ class ConfiguredParts:
     """Everything that depends on the model, put together. Used by the executor's thread.
 
     Attributes:
-        engines: the model.
+        engine: the model.
         cameras: what is known of each camera.
         outputs: the publishers of each camera, by its name.
         timing: of the last frames.
-        recovery: counts failures.
         processor: works on frames.
-        supervisor: owns the worker.
+        worker: the thread that it works in.
         intake: the way of images into the node.
-        unfinished: a worker's thread that did not end when it was told to; None where all did.
 
     Args:
         node: publishes and subscribes.
-        engines: the loaded model; closed by `release`.
+        engine: the loaded model; closed by `release`.
         parameters: gives the values that hold now.
         after: a worker's thread of an earlier configuration that has to end first.
 
@@ -55,76 +52,64 @@ class ConfiguredParts:
     def __init__(
         self,
         node: LifecycleNode,
-        engines: EngineSlot,
+        engine: Engine,
         *,
         parameters: Callable[[], NodeParameters],
         after: threading.Thread | None,
     ) -> None:
         values = parameters()
         self._node = node
-        self.engines = engines
-        self.unfinished = after
-        self.outputs: dict[str, CameraOutputs] = {}
+        self._parameters = parameters
+        self.engine = engine
         self.cameras = [CameraState(n, store=frame_store(values)) for n in values.camera_names]
         self.timing = NodeTiming(values.camera_names, limit_ms=values.max_processing_time)
-        self.recovery = Recovery(max_failures=values.max_consecutive_failures)
-        self.processor = self._make_processor(values)
-        self.supervisor = Supervisor(
-            self.cameras,
-            self.processor,
-            engines=engines,
-            recovery=self.recovery,
-            batch_tolerance_s=lambda: parameters().batch_tolerance,
-            after=after,
+        self.outputs: dict[str, CameraOutputs] = {}
+        self.processor = FrameProcessor(
+            engine.pipeline,
+            outputs=self.outputs,
+            views=camera_views(values.camera_names, values.regions_of_interest, values.rotations),
+            parameters=parameters,
+            timing=self.timing,
+            ros_time_s=lambda: node.get_clock().now().nanoseconds * 1e-9,
             logger=node.get_logger(),
         )
+        self.worker = FrameWorker(
+            self.cameras,
+            self.processor,
+            limits=lambda: BatchLimits(engine.max_batch, parameters().batch_tolerance),
+            after=after,
+        )
         try:
+            engine.follow(values)
             self._create_outputs(values)
             self.intake = Intake(
                 node,
                 self.cameras,
                 parameters=parameters,
-                on_frame=self.supervisor.worker.notify,
+                on_frame=self.worker.notify,
                 on_camera_info=self.processor.camera_infos.__setitem__,
             )
         except BaseException:
             self._free()
             raise
 
-    def _make_processor(self, values: NodeParameters) -> FrameProcessor:
-        """What the worker does with frames."""
-        return FrameProcessor(
-            lambda: self.engines.engine.pipeline,
-            outputs=self.outputs,
-            views=camera_views(values.camera_names, values.regions_of_interest, values.rotations),
-            max_image_pixels=values.max_image_pixels,
-            settings=OutputSettings.of(values),
-            timing=self.timing,
-            recovery=self.recovery,
-            ros_time_s=lambda: self._node.get_clock().now().nanoseconds * 1e-9,
-            logger=self._node.get_logger(),
-        )
-
     def _create_outputs(self, values: NodeParameters) -> None:
         """The publishers of each camera."""
-        engine = self.engines.engine
+        pipeline = self.engine.pipeline
         for name in values.camera_names:
             self.outputs[name] = CameraOutputs(
                 self._node,
                 camera=name,
-                label_set=engine.pipeline.label_set,
-                model=engine.model,
-                score_threshold=engine.pipeline.manifest.panoptic_head['score_threshold'],
+                label_set=pipeline.label_set,
+                model=self.engine.model,
+                score_threshold=pipeline.manifest.panoptic_head['score_threshold'],
                 qos=COMPLETE_OUTPUT_QOS if values.process_all else OUTPUT_QOS,
             )
 
     def apply(self, values: NodeParameters) -> None:
         """Hands accepted changes on; the next frame heeds them."""
-        self.engines.tune()
+        self.engine.follow(values)
         self.timing.limit_ms = values.max_processing_time
-        self.recovery.max_failures = values.max_consecutive_failures
-        self.processor.settings = OutputSettings.of(values)
-        self.processor.max_image_pixels = values.max_image_pixels
 
     def begin_anew(self) -> None:
         """Forgets all that was measured by a clock that has been set back."""
@@ -133,25 +118,47 @@ class ConfiguredParts:
 
     def open(self) -> None:
         """Publishes the class tables, starts the worker and subscribes to the cameras."""
-        self.processor.camera_infos.clear()  # meanwhile another camera may have taken the place
+        self.processor.begin_anew()
         for outputs in self.outputs.values():
-            outputs.publish_class_info(self.processor.settings)
-        self.supervisor.start()
+            outputs.publish_tables(self._parameters())
+        self.worker.start()
         self.intake.open()
+
+    def fault(self) -> Fault | None:
+        """Why the process has to be started anew; None while it need not.
+
+        A worker that hangs is given up: it never publishes again, and its frames are counted.
+        """
+        values, failures, busy_s = (
+            self._parameters(),
+            self.processor.failures,
+            self.worker.busy_for_s,
+        )
+        if self.worker.death:
+            return Fault(ExitStatus.WORKER_DIED, f'the worker died of {self.worker.death}')
+        if values.watchdog_timeout and busy_s > values.watchdog_timeout:
+            reason = (
+                f'the worker has made no progress for {busy_s:.1f} s, limit '
+                f'{values.watchdog_timeout:g} s'
+            )
+            self.worker.stop(timeout_s=0.0, reason=reason)
+            return Fault(ExitStatus.NO_PROGRESS, reason)
+        if 0 < values.max_consecutive_failures <= failures.in_a_row:
+            reason = f'{failures.in_a_row} failures in a row, the last: {failures.reason}'
+            return Fault(ExitStatus.MODEL_FAILED, reason)
+        return None
 
     def close(self) -> None:
         """Unsubscribes, forgets waiting frames and stops the worker; may be called again."""
         try:
             self.intake.close()
         finally:
-            worker = self.supervisor.worker
-            was_given_up = worker.is_given_up
-            if not worker.stop(timeout_s=WORKER_TIMEOUT_S) and not was_given_up:
+            was_given_up = self.worker.is_given_up
+            if not self.worker.stop(timeout_s=WORKER_TIMEOUT_S) and not was_given_up:
                 self._node.get_logger().warning(
                     f'the frame in work takes longer than {WORKER_TIMEOUT_S} s; what is not '
                     'published yet is lost'
                 )
-            self.unfinished = worker.unfinished
 
     def release(self) -> None:
         """Closes, then frees publishers and model; each step is taken, whatever the last did."""
@@ -164,4 +171,4 @@ class ConfiguredParts:
         try:
             destroy_outputs(self.outputs, receipt_timeout_s=RECEIPT_TIMEOUT_S)
         finally:
-            self.engines.close()
+            self.engine.pipeline.close()

@@ -13,41 +13,139 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
 from upsnet_ros.core.own_process import pid_namespace
 from upsnet_ros.node.camera import CameraSnapshot, CameraState
 from upsnet_ros.node.engine import Engine
+from upsnet_ros.node.frame_processor import ModelFailures
 from upsnet_ros.node.parameters import NodeParameters
 from upsnet_ros.node.process import peak_resident_bytes, resident_bytes
-from upsnet_ros.node.supervisor import WorkerState
 from upsnet_ros.node.timing import DEADLINE_STAGE, Delays, NodeTiming, TimingWindow
+from upsnet_ros.node.topics import DIAGNOSTICS
 
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 NOT_AVAILABLE = 'n/a'
+MEBIBYTE = 1 << 20
+SHARES = (50, 95, 99)
+TIMING_TITLE = 'processing time'
 
 
 @dataclass(frozen=True)
-class EngineState:
-    """What the node runs.
+class WorkerState:
+    """What the worker does and what befell it.
 
     Attributes:
-        lifecycle_state: 'unconfigured', 'inactive' or 'active'.
-        enabled: False when intake was switched off by the enable service.
-        model: name in the manifest; empty while unconfigured.
-        values: further facts (backend, device, hash, input size), in the order to show them.
-        failure: why the last transition failed; empty when it did not.
-        file_was_replaced: the model's file is another one than that which runs.
+        failures: of the model so far.
+        busy_for_s: seconds that it spent on what it does now, 0 while it waits for a frame.
+        death: why its thread ended unasked; empty when it did not.
+    """
+
+    failures: ModelFailures = field(default_factory=ModelFailures)
+    busy_for_s: float = 0.0
+    death: str = ''
+
+
+@dataclass(frozen=True)
+class NodeReport:
+    """What there is to say of the node at one moment.
+
+    Attributes:
+        lifecycle_state: its name.
+        is_enabled: False when intake was switched off by the enable service.
+        failure: why the last transition failed or the process ends; empty when it does not.
+        values: what else there is to say of the node as a whole, by name.
+        engine: None while unconfigured.
+        worker: None while unconfigured.
+        cameras: none while unconfigured.
+        timing: of the last frames.
     """
 
     lifecycle_state: str
-    enabled: bool
-    model: str
-    values: Mapping[str, str]
-    failure: str
-    file_was_replaced: bool = False
+    is_enabled: bool = True
+    failure: str = ''
+    values: Mapping[str, object] = field(default_factory=dict)
+    engine: Engine | None = None
+    worker: WorkerState | None = None
+    cameras: Sequence[CameraState] = ()
+    timing: NodeTiming = field(default_factory=NodeTiming)
+
+    @property
+    def model(self) -> str:
+        """Name of the model; empty while unconfigured."""
+        return self.engine.model if self.engine is not None else ''
+
+
+class DiagnosticsOutput:
+    """Publishes what the node says of itself, whether or not frames arrive.
+
+    Args:
+        node: publishes on /diagnostics.
+        report: gives what there is to say now.
+        parameters: gives the values that hold now.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        *,
+        report: Callable[[], NodeReport],
+        parameters: Callable[[], NodeParameters],
+    ) -> None:
+        self._node = node
+        self._report = report
+        self._parameters = parameters
+        self._message = DIAGNOSTICS.message_class()
+        self._publisher = node.create_publisher(self._message, DIAGNOSTICS.name, 1)
+        self._published_at = time.monotonic()
+
+    def publish(self) -> None:
+        """Publishes the state at this moment."""
+        self._published_at = time.monotonic()
+        message = self._message()
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        name = self._node.get_fully_qualified_name().lstrip('/')
+        message.status = node_statuses(name, self._report(), self._parameters())
+        self._publisher.publish(message)
+
+    def publish_when_due(self) -> None:
+        """Publishes at the usual pace where no timer can: while the executor waits for a model."""
+        if time.monotonic() - self._published_at < self._parameters().diagnostics_period:
+            return
+        try:
+            self.publish()
+        except Exception as error:  # the model is loaded whatever becomes of the diagnostics
+            self._node.get_logger().error(f'the diagnostics could not be published: {error!r}')
+
+
+def node_statuses(node: str, report: NodeReport, values: NodeParameters) -> list[DiagnosticStatus]:
+    """The status of the engine, the worker, each camera, the times and the memory.
+
+    Args:
+        node: name of the node with its namespace.
+        report: what there is to say.
+        values: the limits.
+    """
+    is_open = report.lifecycle_state == 'active' and report.is_enabled
+    return [
+        engine_status(node, report),
+        worker_status(node, report.worker, values, hardware_id=report.model),
+        *(
+            camera_status(
+                node, camera.snapshot(), is_open=is_open, stale_after_s=values.stale_after
+            )
+            for camera in report.cameras
+        ),
+        *timing_statuses(node, report.timing, values, model=report.model),
+        memory_status(
+            node,
+            backend=report.engine.pipeline.backend if report.engine is not None else None,
+            limit_mib=values.max_memory,
+        ),
+    ]
 
 
 def status_message(
@@ -57,33 +155,78 @@ def status_message(
     return DiagnosticStatus(
         level=level,
         name=name,
-        hardware_id=hardware_id,
+        hardware_id=hardware_id or 'none',
         message=message,
         values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
     )
 
 
-def engine_status(node: str, state: EngineState) -> DiagnosticStatus:
-    """ERROR after a failed transition, WARN while nothing or an old file is loaded, else OK."""
-    if state.failure:
-        level, message = DiagnosticStatus.ERROR, state.failure
-    elif not state.model:
-        level, message = DiagnosticStatus.WARN, 'not configured'
-    elif state.file_was_replaced:
-        level = DiagnosticStatus.WARN
+def engine_status(node: str, report: NodeReport) -> DiagnosticStatus:
+    """ERROR after a failure, WARN while nothing or an old file is loaded, else OK."""
+    engine, state = report.engine, report.lifecycle_state
+    if report.failure:
+        level, message = ERROR, report.failure
+    elif engine is None:
+        level, message = WARN, 'not configured'
+    elif engine.file_was_replaced:
+        level = WARN
         message = (
-            f'{state.model}: {state.lifecycle_state}; the file of the model was replaced or '
-            'removed since it was loaded, restart or reconfigure to use it'
+            f'{engine.model}: {state}; the file of the model was replaced or removed since it was '
+            'loaded, restart or reconfigure to use it'
         )
     else:
-        level, message = DiagnosticStatus.OK, f'{state.model}: {state.lifecycle_state}'
+        level, message = OK, f'{engine.model}: {state}'
     values = {
-        'lifecycle_state': state.lifecycle_state,
-        'enabled': state.enabled,
-        'model': state.model or NOT_AVAILABLE,
-        **state.values,
+        'lifecycle_state': state,
+        'enabled': report.is_enabled,
+        'model': report.model or NOT_AVAILABLE,
+        **(engine.facts() if engine is not None else {}),
+        **report.values,
     }
-    return status_message(f'{node}: engine', state.model or 'none', level, message, values)
+    return status_message(f'{node}: engine', report.model, level, message, values)
+
+
+def worker_status(
+    node: str, state: WorkerState | None, limits: NodeParameters, *, hardware_id: str
+) -> DiagnosticStatus:
+    """ERROR from a failure until a frame succeeds; the message says what happened.
+
+    Args:
+        node: name of the node with its namespace.
+        state: None while the node is unconfigured.
+        limits: longest time for one frame and most failures in a row.
+        hardware_id: name of the model.
+    """
+    name = f'{node}: worker'
+    if state is None:
+        return status_message(name, '', OK, 'not configured', {})
+    failures, limit_s, most = (
+        state.failures,
+        limits.watchdog_timeout,
+        limits.max_consecutive_failures,
+    )
+    values = {
+        'busy_for_s': f'{state.busy_for_s:.2f}',
+        'watchdog_timeout_s': f'{limit_s:g}',
+        'failures': failures.total,
+        'failures_in_a_row': failures.in_a_row,
+        'max_consecutive_failures': most,
+        'last_failure': state.death or failures.reason or 'none',
+    }
+    level, message = OK, 'waits for frames'
+    if state.death:
+        level, message = ERROR, f'the worker died of {state.death}'
+    elif failures.reason:
+        limit = f', limit {most}' if most else ''
+        level = ERROR
+        message = f'{failures.in_a_row} failures in a row{limit}: {failures.reason}'
+    elif state.busy_for_s:
+        limit = f', limit {limit_s:g} s' if limit_s else ''
+        message = f'a frame is in work for {state.busy_for_s:.2f} s{limit}'
+    return status_message(name, hardware_id, level, message, values)
+
+
+# --- cameras
 
 
 def camera_status(
@@ -98,7 +241,7 @@ def camera_status(
         stale_after_s: longest time without a frame that is fine.
     """
     state, level, message = _camera_state(camera, is_open=is_open, stale_after_s=stale_after_s)
-    size = camera.image_size
+    size, age_s = camera.image_size, camera.last_age_s
     values = {
         'state': state,
         'received': camera.received,
@@ -113,9 +256,7 @@ def camera_status(
         'discarded': camera.discarded,
         'rate_hz': f'{camera.rate_hz:.1f}',
         'processed_hz': f'{camera.processed_hz:.1f}',
-        'last_image_age_s': NOT_AVAILABLE
-        if camera.last_age_s is None
-        else f'{camera.last_age_s:.2f}',
+        'last_image_age_s': NOT_AVAILABLE if age_s is None else f'{age_s:.2f}',
         'encoding': camera.encoding or NOT_AVAILABLE,
         'image_size': f'{size[1]}x{size[0]}' if size else NOT_AVAILABLE,
         'last_reason': camera.last_reason or 'none',
@@ -128,11 +269,11 @@ def _camera_state(
 ) -> tuple[str, bytes, str]:
     """State, level and message of a camera; the first rule that applies decides."""
     if not is_open:
-        return 'closed', DiagnosticStatus.OK, 'intake is closed'
+        return 'closed', OK, 'intake is closed'
     if camera.qos_problem:
         return (
             'waiting',
-            DiagnosticStatus.ERROR,
+            ERROR,
             f'a publisher offers another {camera.qos_problem} than this node asks for; set the '
             "parameter 'input_qos' to auto or sensor_data while the node is unconfigured, or "
             "change what 'qos_overrides' says of that topic",
@@ -140,18 +281,34 @@ def _camera_state(
     silence_s = camera.open_for_s if camera.last_age_s is None else camera.last_age_s
     if silence_s > stale_after_s:
         since = ' since intake opened' if camera.last_age_s is None else ''
-        message = f'no image{since} for {silence_s:.1f} s, limit {stale_after_s:g} s'
-        return 'stale', DiagnosticStatus.ERROR, message
+        return (
+            'stale',
+            ERROR,
+            f'no image{since} for {silence_s:.1f} s, limit {stale_after_s:g} s',
+        )
     if camera.last_age_s is None:
-        return 'waiting', DiagnosticStatus.WARN, 'no image has arrived yet'
+        return 'waiting', WARN, 'no image has arrived yet'
     loss = 'failed' if camera.last_reason_is_failure else 'rejected'
     last_loss = f'last frame {loss}: {camera.last_reason}' if camera.last_reason else ''
     if camera.is_overflowing:
         message = _overflow(camera) + (f'; {last_loss}' if last_loss else '')
-        return 'overflowed', DiagnosticStatus.ERROR, message
+        return 'overflowed', ERROR, message
     if last_loss:
-        return loss, DiagnosticStatus.ERROR, last_loss
-    return _working_state(camera)
+        return loss, ERROR, last_loss
+    if camera.order_is_broken:
+        return (
+            'ok',
+            WARN,
+            f'{camera.out_of_order} images out of order dropped, their stamps are not later than '
+            "the last one's; look at the camera's driver, or set 'drop_out_of_order' to false",
+        )
+    if camera.overflowed:
+        return 'ok', WARN, _overflow(camera)
+    return (
+        'ok',
+        OK,
+        f'{camera.rate_hz:.1f} images per second, {camera.processed_hz:.1f} processed',
+    )
 
 
 def _overflow(camera: CameraSnapshot) -> str:
@@ -162,66 +319,73 @@ def _overflow(camera: CameraSnapshot) -> str:
     )
 
 
-def _working_state(camera: CameraSnapshot) -> tuple[str, bytes, str]:
-    """State, level and message of a camera whose last frame was answered or is on its way."""
-    if camera.order_is_broken:
-        message = (
-            f'{camera.out_of_order} images out of order dropped, their stamps are not later than '
-            "the last one's; look at the camera's driver, or set 'drop_out_of_order' to false"
-        )
-        return 'ok', DiagnosticStatus.WARN, message
-    if camera.overflowed:
-        return 'ok', DiagnosticStatus.WARN, _overflow(camera)
-    return (
-        'ok',
-        DiagnosticStatus.OK,
-        f'{camera.rate_hz:.1f} images per second, {camera.processed_hz:.1f} processed',
-    )
+# --- times
 
 
-MEBIBYTE = 1 << 20
-
-
-def worker_status(
-    node: str, state: WorkerState | None, *, hardware_id: str, limit_s: float, max_failures: int
-) -> DiagnosticStatus:
-    """ERROR from a failure until a frame succeeds; the message says what is being done.
+def timing_statuses(
+    node: str, timing: NodeTiming, limits: NodeParameters, *, model: str
+) -> list[DiagnosticStatus]:
+    """The status of all frames together, then one for each camera.
 
     Args:
         node: name of the node with its namespace.
-        state: None while the node is unconfigured.
-        hardware_id: name of the model.
-        limit_s: longest time for one frame, 0 for any.
-        max_failures: so many in a row have the model loaded anew, 0 for never.
+        timing: durations of the last frames.
+        limits: longest time for one frame, and most late ones in a row.
+        model: its name, the hardware id of the first status; a camera's is its own name.
     """
-    name = f'{node}: worker'
-    if state is None:
-        return status_message(name, 'none', DiagnosticStatus.OK, 'not configured', {})
-    failures = state.failures
-    values = {
-        'busy_for_s': f'{state.busy_for_s:.2f}',
-        'watchdog_timeout_s': f'{limit_s:g}',
-        'failures': failures.total,
-        'failures_in_a_row': failures.in_a_row,
-        'max_consecutive_failures': max_failures,
-        'worker_restarts': state.restarts,
-        'model_reloads': state.reloads,
-        'last_failure': failures.reason or 'none',
+    title = f'{node}: {TIMING_TITLE}'
+    return [
+        timing_status(title, timing.together, timing.delays(), limits, hardware_id=model),
+        *(
+            timing_status(
+                f'{title} {camera}', window, timing.delays(camera), limits, hardware_id=camera
+            )
+            for camera, window in timing.cameras.items()
+        ),
+    ]
+
+
+def timing_status(
+    name: str, timing: TimingWindow, delays: Delays, limits: NodeParameters, *, hardware_id: str
+) -> DiagnosticStatus:
+    """Percentiles of every stage; WARN or ERROR when frames are late.
+
+    WARN when the last frame, or one of twenty, took longer than the limit; ERROR when too many in
+    a row did.
+    """
+    limit_ms, most_late = limits.max_processing_time, limits.max_consecutive_delays
+    last, (most,) = timing.last(DEADLINE_STAGE), timing.percentiles(DEADLINE_STAGE, (95,))
+    row_is_fine = not most_late or delays.in_a_row < most_late
+    is_fine = not limit_ms or (not delays.in_a_row and (most or 0) <= limit_ms)
+    values: dict[str, object] = {
+        'processing_time_ms': _milliseconds(last),
+        'is_processing_time_ms_in_expected_range': is_fine,
+        'consecutive_processing_delays': delays.in_a_row,
+        'is_consecutive_processing_delay_in_range': row_is_fine,
+        'delayed_frames': delays.total,
     }
-    level = DiagnosticStatus.ERROR
-    if failures.stop_reason:
-        message = failures.stop_reason
-    elif state.is_reloading or failures.wants_reload:
-        message = f'the model is loaded anew after: {failures.reason or "an earlier failure"}'
-    elif failures.reason:
-        limit = f', limit {max_failures}' if max_failures else ''
-        message = f'{failures.in_a_row} failures in a row{limit}: {failures.reason}'
-    else:
-        level = DiagnosticStatus.OK
-        limit = f', limit {limit_s:g} s' if limit_s else ''
-        busy = f'a frame is in work for {state.busy_for_s:.2f} s{limit}'
-        message = busy if state.busy_for_s else 'waits for frames'
+    for stage in timing.stages() or [DEADLINE_STAGE]:
+        for share, value in zip(SHARES, timing.percentiles(stage, SHARES), strict=True):
+            values[f'{stage}_ms_p{share}'] = _milliseconds(value)
+    level, message = OK, 'no frame yet'
+    if most is not None:
+        limit = f', limit {limit_ms:g} ms' if limit_ms else ''
+        message = f'95 % of frames within {most:.1f} ms{limit}'
+    if not is_fine:
+        level = WARN
+        message += f'; last frame {_milliseconds(last)} ms, {delays.in_a_row} late in a row'
+    if not row_is_fine:
+        level = ERROR
+        message += f', limit {most_late}'
     return status_message(name, hardware_id, level, message, values)
+
+
+def _milliseconds(value: float | None) -> str:
+    """A duration as text."""
+    return NOT_AVAILABLE if value is None else f'{value:.1f}'
+
+
+# --- memory
 
 
 def memory_status(
@@ -254,211 +418,11 @@ def memory_status(
     limit = f', limit {limit_mib} MiB' if limit_mib else ''
     message = f'{values["resident_mib"]} MiB in memory{limit}'
     is_fine = size is None or not limit_mib or size <= limit_mib * MEBIBYTE
-    level = DiagnosticStatus.OK if is_fine else DiagnosticStatus.WARN
-    return status_message(f'{node}: memory', socket.gethostname(), level, message, values)
+    return status_message(
+        f'{node}: memory', socket.gethostname(), OK if is_fine else WARN, message, values
+    )
 
 
 def _mebibytes(size: int | None) -> str:
     """A number of bytes as text."""
     return NOT_AVAILABLE if size is None else f'{size / MEBIBYTE:.1f}'
-
-
-SHARES = (50, 95, 99)
-TITLE = 'processing time'
-
-
-@dataclass(frozen=True)
-class Deadline:
-    """How long a frame may take.
-
-    Attributes:
-        limit_ms: longest time from taking a frame to the end of publishing; 0 for no limit.
-        max_consecutive: so many late frames in a row are an error; 0 for never.
-    """
-
-    limit_ms: float
-    max_consecutive: int
-
-
-def timing_statuses(
-    node: str, timing: NodeTiming, deadline: Deadline, *, model: str
-) -> list[DiagnosticStatus]:
-    """The status of all frames together, then one for each camera.
-
-    Args:
-        node: name of the node with its namespace.
-        timing: durations of the last frames.
-        deadline: what is fine.
-        model: its name, the hardware id of the first status; a camera's is its own name.
-    """
-    statuses = [
-        timing_status(
-            f'{node}: {TITLE}', timing.together, timing.delays(), deadline, hardware_id=model
-        )
-    ]
-    for camera, window in timing.cameras.items():
-        name = f'{node}: {TITLE} {camera}'
-        statuses.append(
-            timing_status(name, window, timing.delays(camera), deadline, hardware_id=camera)
-        )
-    return statuses
-
-
-def timing_status(
-    name: str, timing: TimingWindow, delays: Delays, deadline: Deadline, *, hardware_id: str
-) -> DiagnosticStatus:
-    """Percentiles of every stage; WARN or ERROR when frames are late.
-
-    WARN when the last frame, or one of twenty, took longer than the limit; ERROR when as many in
-    a row did as the deadline says.
-    """
-    last, (most,) = timing.last(DEADLINE_STAGE), timing.percentiles(DEADLINE_STAGE, (95,))
-    row_is_fine = not deadline.max_consecutive or delays.in_a_row < deadline.max_consecutive
-    is_fine = not deadline.limit_ms or (not delays.in_a_row and (most or 0) <= deadline.limit_ms)
-    values: dict[str, object] = {
-        'processing_time_ms': _milliseconds(last),
-        'is_processing_time_ms_in_expected_range': is_fine,
-        'consecutive_processing_delays': delays.in_a_row,
-        'is_consecutive_processing_delay_in_range': row_is_fine,
-        'delayed_frames': delays.total,
-    }
-    for stage in timing.stages() or [DEADLINE_STAGE]:
-        for share, value in zip(SHARES, timing.percentiles(stage, SHARES), strict=True):
-            values[f'{stage}_ms_p{share}'] = _milliseconds(value)
-    level, message = DiagnosticStatus.OK, 'no frame yet'
-    if most is not None:
-        limit = f', limit {deadline.limit_ms:g} ms' if deadline.limit_ms else ''
-        message = f'95 % of frames within {most:.1f} ms{limit}'
-    if not is_fine:
-        level = DiagnosticStatus.WARN
-        message += f'; last frame {_milliseconds(last)} ms, {delays.in_a_row} late in a row'
-    if not row_is_fine:
-        level = DiagnosticStatus.ERROR
-        message += f', limit {deadline.max_consecutive}'
-    return status_message(name, hardware_id or 'none', level, message, values)
-
-
-def _milliseconds(value: float | None) -> str:
-    """A duration as text."""
-    return NOT_AVAILABLE if value is None else f'{value:.1f}'
-
-
-@dataclass(frozen=True)
-class NodeParts:
-    """What the report is about.
-
-    Attributes:
-        lifecycle_state: its name.
-        is_enabled: False when intake was switched off by the enable service.
-        failure: why the last transition failed or the node was stopped; empty when it was not.
-        node_values: what else there is to say of the node as a whole, by name.
-        engine: None while unconfigured.
-        worker: None while unconfigured.
-        cameras: none while unconfigured.
-        timing: of the last frames.
-    """
-
-    lifecycle_state: str
-    is_enabled: bool
-    failure: str
-    node_values: Mapping[str, object]
-    engine: Engine | None
-    worker: WorkerState | None
-    cameras: Sequence[CameraState]
-    timing: NodeTiming
-
-
-def node_statuses(
-    node: str, parts: NodeParts, parameters: NodeParameters
-) -> list[DiagnosticStatus]:
-    """The status of the engine, the worker, each camera, the times and the memory.
-
-    Args:
-        node: name of the node with its namespace.
-        parts: what is reported on.
-        parameters: the limits.
-    """
-    engine = parts.engine
-    model = engine.model if engine else ''
-    is_open = parts.lifecycle_state == 'active' and parts.is_enabled
-    return [
-        engine_status(node, _engine_state(parts, model)),
-        worker_status(
-            node,
-            parts.worker,
-            hardware_id=model,
-            limit_s=parameters.watchdog_timeout,
-            max_failures=parameters.max_consecutive_failures,
-        ),
-        *(
-            camera_status(
-                node, camera.snapshot(), is_open=is_open, stale_after_s=parameters.stale_after
-            )
-            for camera in parts.cameras
-        ),
-        *timing_statuses(
-            node,
-            parts.timing,
-            Deadline(parameters.max_processing_time, parameters.max_consecutive_delays),
-            model=model,
-        ),
-        memory_status(
-            node,
-            backend=engine.pipeline.backend if engine else None,
-            limit_mib=parameters.max_memory,
-        ),
-    ]
-
-
-def _engine_state(parts: NodeParts, model: str) -> EngineState:
-    """What there is to say of the engine."""
-    engine = parts.engine
-    return EngineState(
-        parts.lifecycle_state,
-        parts.is_enabled,
-        model,
-        {**(engine.facts() if engine else {}), **parts.node_values},
-        parts.failure,
-        file_was_replaced=engine is not None and engine.file_was_replaced,
-    )
-
-
-class DiagnosticsOutput:
-    """Publishes what the node's parts say of themselves, whether or not frames arrive.
-
-    Args:
-        node: publishes on /diagnostics.
-        parts: gives the parts as they are now.
-        parameters: gives the values that hold now.
-    """
-
-    def __init__(
-        self,
-        node: Node,
-        *,
-        parts: Callable[[], NodeParts],
-        parameters: Callable[[], NodeParameters],
-    ) -> None:
-        self._node = node
-        self._parts = parts
-        self._parameters = parameters
-        self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 1)
-        self._published_at = time.monotonic()
-
-    def publish(self) -> None:
-        """Publishes the state at this moment."""
-        self._published_at = time.monotonic()
-        message = DiagnosticArray()
-        message.header.stamp = self._node.get_clock().now().to_msg()
-        name = self._node.get_fully_qualified_name().lstrip('/')
-        message.status = node_statuses(name, self._parts(), self._parameters())
-        self._publisher.publish(message)
-
-    def publish_when_due(self) -> None:
-        """Publishes at the usual pace where no timer can: while the executor waits for a model."""
-        if time.monotonic() - self._published_at < self._parameters().diagnostics_period:
-            return
-        try:
-            self.publish()
-        except Exception as error:  # the model is loaded whatever becomes of the diagnostics
-            self._node.get_logger().error(f'the diagnostics could not be published: {error!r}')

@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from upsnet_ros.core.errors import UpsnetError
 from upsnet_ros.installed_files import default_model_path
 from upsnet_ros.node.parameter_rule import MODEL_DEFAULT
 from upsnet_ros.node.parameters import NodeParameters
@@ -17,6 +21,7 @@ from upsnet_ros.pipeline import PanopticPipeline
 PipelineLoader = Callable[..., Any]
 # What a backend may count or say beside the protocol, and is shown where it does.
 BACKEND_STATE = ('precision', 'failures', 'rebuilds', 'uses_graph')
+LOADING_POLL_S = 0.05
 THRESHOLDS = ('score_threshold', 'mask_overlap_threshold', 'stuff_area_limit')
 
 
@@ -45,6 +50,14 @@ class Engine:
     def max_batch(self) -> int:
         """How many images it labels in one run."""
         return self.pipeline.max_batch
+
+    def follow(self, parameters: NodeParameters) -> None:
+        """Has the panoptic head use the thresholds of the parameters, the model's own where -1."""
+        own = self.pipeline.manifest.panoptic_head
+        given = {name: getattr(parameters, name) for name in THRESHOLDS}
+        self.pipeline.set_thresholds(
+            **{n: own[n] if value == MODEL_DEFAULT else value for n, value in given.items()}
+        )
 
     @property
     def file_was_replaced(self) -> bool:
@@ -103,12 +116,50 @@ def load_engine(parameters: NodeParameters, *, load: PipelineLoader | None = Non
     return Engine(pipeline, path, tuple(warm_up_ms), identity)
 
 
-def thresholds(parameters: NodeParameters, engine: Engine) -> dict[str, Any]:
-    """The panoptic head's thresholds: from the parameters, or from the model where they say so."""
-    own = engine.pipeline.manifest.panoptic_head
-    return {
-        name: own[name]
-        if getattr(parameters, name) == MODEL_DEFAULT
-        else getattr(parameters, name)
-        for name in THRESHOLDS
-    }
+class LoadingStopped(UpsnetError):
+    """The process was asked to end before its model was loaded."""
+
+
+class ModelLoading:
+    """Loads models, each in a thread of its own.
+
+    A library that loads a model cannot be interrupted and may take a minute. Meanwhile the node
+    says what it does, and ends when it is asked to.
+
+    Args:
+        is_stopping: whether the process was asked to end; looked at all the time.
+        meanwhile: called again and again while a load is waited for.
+    """
+
+    def __init__(self, *, is_stopping: Callable[[], bool], meanwhile: Callable[[], None]) -> None:
+        self._is_stopping = is_stopping
+        self._meanwhile = meanwhile
+        self._began_at: float | None = None
+
+    @property
+    def loading_for_s(self) -> float:
+        """Seconds since the load began; 0 while nothing is loaded."""
+        return 0.0 if self._began_at is None else time.monotonic() - self._began_at
+
+    def run(self, load: Callable[[], Engine]) -> Engine:
+        """Returns what a load gives, or raises what it raises.
+
+        Raises:
+            LoadingStopped: the process was asked to end; the load goes on, and nobody heeds it.
+        """
+        loaded: Future[Engine] = Future()
+
+        def carry() -> None:
+            try:
+                loaded.set_result(load())
+            except BaseException as error:  # it belongs to the thread that waits
+                loaded.set_exception(error)
+
+        self._began_at = time.monotonic()
+        threading.Thread(target=carry, name='model_loader', daemon=True).start()
+        while not wait([loaded], LOADING_POLL_S).done:
+            if self._is_stopping():
+                raise LoadingStopped('the node was asked to end while its model was being loaded')
+            self._meanwhile()
+        self._began_at = None
+        return loaded.result()

@@ -18,13 +18,11 @@ from upsnet_ros.core.image_view import ImageView
 from upsnet_ros.core.structures import PanopticResult
 from upsnet_ros.images.messages import describe_encoding, image_to_bgr
 from upsnet_ros.node.camera import WARNING_INTERVAL_S, CameraState
-from upsnet_ros.node.output_settings import OutputSettings
 from upsnet_ros.node.outputs import CameraOutputs
-from upsnet_ros.node.publish_permit import PublishPermit
-from upsnet_ros.node.recovery import Recovery
+from upsnet_ros.node.parameters import NodeParameters
 from upsnet_ros.node.timing import NodeTiming
 from upsnet_ros.node.waiting import Frame
-from upsnet_ros.node.worker import CameraFrame
+from upsnet_ros.node.worker import CameraFrame, FramesInWork
 
 
 class FrameResult(Protocol):
@@ -67,75 +65,94 @@ class DecodedFrame:
     decode_ms: float
 
 
+@dataclass(frozen=True)
+class ModelFailures:
+    """Runs of the network that failed, or gave an answer that cannot be used.
+
+    Attributes:
+        total: since the node was configured.
+        in_a_row: since the last frame that got its labels.
+        reason: of the last one; empty after a success.
+    """
+
+    total: int = 0
+    in_a_row: int = 0
+    reason: str = ''
+
+
 class FrameProcessor:
     """Works on the frames that were taken together, in the worker's thread.
 
+    Attributes:
+        failures: of the model so far; replaced as a whole by the worker's thread.
+        camera_infos: the last calibration of each camera; written by the executor's thread.
+
     Args:
-        pipeline: gives the one in use, from image to result.
+        pipeline: from image to result.
         outputs: publishers by camera name.
         views: what is looked at of each camera's images, by its name.
-        max_image_pixels: greatest size of the first frames.
-        settings: what is published of the first frames.
+        parameters: gives the values that hold now.
         timing: receives the durations of each frame.
-        recovery: is told whether inference succeeded.
         ros_time_s: the node's clock in seconds, which the stamps of images follow.
         logger: the node's logger.
     """
 
     def __init__(
         self,
-        pipeline: Callable[[], FramePipeline],
+        pipeline: FramePipeline,
         *,
         outputs: Mapping[str, CameraOutputs],
         views: Mapping[str, ImageView],
-        max_image_pixels: int,
-        settings: OutputSettings,
+        parameters: Callable[[], NodeParameters],
         timing: NodeTiming,
-        recovery: Recovery,
         ros_time_s: Callable[[], float],
         logger: RcutilsLogger,
     ) -> None:
         self._pipeline = pipeline
         self._outputs = outputs
         self._views = views
+        self._parameters = parameters
         self._timing = timing
-        self._recovery = recovery
         self._ros_time_s = ros_time_s
         self._logger = logger
+        self.failures = ModelFailures()
         self.camera_infos: dict[str, CameraInfo] = {}
-        # Replaced as wholes by the executor's thread and read once a frame by the worker's.
-        self.settings = settings
-        self.max_image_pixels = max_image_pixels
 
-    def __call__(self, taken: Sequence[CameraFrame], permit: PublishPermit) -> None:
+    def begin_anew(self) -> None:
+        """Forgets what a new activation is not to be judged by, before its worker starts."""
+        self.failures = ModelFailures(self.failures.total)
+        self.camera_infos.clear()  # meanwhile another camera may have taken the place
+
+    def __call__(self, taken: Sequence[CameraFrame], in_work: FramesInWork) -> None:
         """Processes frames and publishes them if that is still allowed; raises no Exception."""
         decoded = [
             found
             for camera, frame in taken
-            if (found := self._decode(camera, frame, permit)) is not None
+            if (found := self._decode(camera, frame, in_work)) is not None
         ]
         if not decoded:
             return
-        results = self._infer(decoded)
-        for item, result in zip(decoded, results, strict=True):
+        answers = list(zip(decoded, self._infer(decoded), strict=True))
+        for item, result in answers:
             if not isinstance(result, Exception):
-                self._publish(item, result, permit)
-        # After those that succeeded, which would else make it forgotten at once.
-        self._judge(results, permit)
-        for item, result in zip(decoded, results, strict=True):
-            if isinstance(result, Exception):
-                self._lose(item.camera, result, permit)
+                self._publish(item, result, in_work)
+        # After those that succeeded, which would else make the failure forgotten at once.
+        failed = [(item, error) for item, error in answers if isinstance(error, Exception)]
+        if not in_work.is_given_up:
+            self._judge([error for _, error in failed])
+        for item, error in failed:
+            self._lose(item.camera, error, in_work)
 
     def _decode(
-        self, camera: CameraState, frame: Frame, permit: PublishPermit
+        self, camera: CameraState, frame: Frame, in_work: FramesInWork
     ) -> DecodedFrame | None:
         """The picture of a frame; None when it has none, which is counted and explained."""
         taken = time.monotonic()
         try:
-            image = image_to_bgr(frame.message, max_pixels=self.max_image_pixels)
+            image = image_to_bgr(frame.message, max_pixels=self._parameters().max_image_pixels)
             seen = self._views[camera.name].look(image)
         except Exception as error:  # a frame must not end the node
-            self._lose(camera, error, permit)
+            self._lose(camera, error, in_work)
             return None
         return DecodedFrame(camera, frame, image, seen, taken, (time.monotonic() - taken) * 1e3)
 
@@ -143,49 +160,51 @@ class FrameProcessor:
         """For each picture its result, or why it has none."""
         images = [item.seen for item in decoded]
         try:
-            pipeline = self._pipeline()
             if len(images) > 1:
-                return pipeline.process_batch(images)
-            return [pipeline.process(images[0])]
+                return self._pipeline.process_batch(images)
+            return [self._pipeline.process(images[0])]
         except Exception as error:  # a frame must not end the node
             return [error] * len(images)
 
-    def _judge(self, results: Sequence[FrameResult | Exception], permit: PublishPermit) -> None:
-        """Holds against the model what failed in one run of it, unless it was given up."""
-        failures = [
-            result
-            for result in results
-            if isinstance(result, Exception) and not isinstance(result, ImageError)
-        ]
-        if failures and not permit.is_withdrawn:
-            self._recovery.record_failure(explain(failures[0]))
+    def _judge(self, errors: Sequence[Exception]) -> None:
+        """Holds against the model what failed in one run of it."""
+        reasons = [explain(error) for error in errors if not isinstance(error, ImageError)]
+        if reasons:
+            before = self.failures
+            self.failures = ModelFailures(before.total + 1, before.in_a_row + 1, reasons[0])
 
-    def _publish(self, decoded: DecodedFrame, result: FrameResult, permit: PublishPermit) -> None:
-        """Publishes the result of a frame; one whose loss was logged is forgotten."""
+    def _publish(self, decoded: DecodedFrame, result: FrameResult, in_work: FramesInWork) -> None:
+        """Publishes the result of a frame; one whose loss was counted is forgotten."""
         camera, frame = decoded.camera, decoded.frame
         began = time.monotonic()
+        values, size = self._parameters(), decoded.image.shape[:2]
         try:
-            view, size = self._views[camera.name], decoded.image.shape[:2]
-            panoptic = view.restore(result.panoptic, size)
-            with permit.held() as is_allowed:
-                if not is_allowed:
-                    return
+            panoptic = self._views[camera.name].restore(result.panoptic, size)
+        except Exception as error:  # a frame must not end the node
+            self._lose(camera, error, in_work)
+            return
+        with in_work.claim(camera) as is_ours:
+            if not is_ours:
+                return
+            try:
                 self._outputs[camera.name].publish_result(
                     panoptic,
                     decoded.image,
                     header=frame.message.header,
                     camera_info=self.camera_infos.get(camera.name),
-                    settings=self.settings,
+                    values=values,
                 )
-                if permit.in_work.settle(camera):
-                    self._recovery.record_success()
-                    encoding = describe_encoding(frame.message)
-                    camera.record_processed(encoding=encoding, image_size=size)
-                self._record_times(decoded, result, began)
-        except Exception as error:  # a frame must not end the node
-            self._lose(camera, error, permit)
+            except Exception as error:  # a frame must not end the node
+                self._count_loss(camera, error)
+                return
+            if self.failures.in_a_row:
+                self.failures = ModelFailures(self.failures.total)
+            camera.record_processed(encoding=describe_encoding(frame.message), image_size=size)
+            self._record_times(decoded, result, began, values)
 
-    def _record_times(self, decoded: DecodedFrame, result: FrameResult, began: float) -> None:
+    def _record_times(
+        self, decoded: DecodedFrame, result: FrameResult, began: float, values: NodeParameters
+    ) -> None:
         """Keeps and publishes the times of a frame whose publication began then and just ended.
 
         The frame has its result and is counted: what fails here is logged, and nothing more.
@@ -195,7 +214,7 @@ class FrameProcessor:
             durations_ms = self._durations_ms(decoded, result, began, published)
             self._timing.add(decoded.camera.name, durations_ms, since=frame.received_at)
             self._outputs[decoded.camera.name].publish_timing(
-                durations_ms, header=frame.message.header, settings=self.settings
+                durations_ms, header=frame.message.header, values=values
             )
         except Exception as error:
             self._logger.error(
@@ -219,10 +238,14 @@ class FrameProcessor:
             'age': age_ms,
         }
 
-    def _lose(self, camera: CameraState, error: Exception, permit: PublishPermit) -> None:
+    def _lose(self, camera: CameraState, error: Exception, in_work: FramesInWork) -> None:
+        """Counts and explains a frame that gave no result, unless that was done already."""
+        with in_work.claim(camera) as is_ours:
+            if is_ours:
+                self._count_loss(camera, error)
+
+    def _count_loss(self, camera: CameraState, error: Exception) -> None:
         """Counts and explains a frame that gave no result: unreadable, or failed on."""
-        if not permit.in_work.settle(camera):
-            return
         reason = explain(error)
         if isinstance(error, ImageError):
             if camera.record_rejected(reason):

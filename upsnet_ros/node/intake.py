@@ -14,7 +14,7 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.subscription import Subscription
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo
 
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.node.camera import CameraState
@@ -27,20 +27,12 @@ from upsnet_ros.node.qos import (
     topic_overrides,
     unused_overrides,
 )
+from upsnet_ros.node.topics import CALIBRATION, input_topics
 from upsnet_ros.node.waiting import AdmissionRules, AllFrames, FrameStore, NewestFrame
 
 BEST_EFFORT_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 # Where every frame counts: what arrives while the executor is busy with something else.
 DEEP_DEPTH = 32
-
-
-def image_topics(camera: str, transport: str) -> list[tuple[type, str]]:
-    """Message type and topic of each image topic to read; transport raw, compressed or auto."""
-    topics = {
-        'raw': (Image, f'{camera}/image_raw'),
-        'compressed': (CompressedImage, f'{camera}/image_raw/compressed'),
-    }
-    return list(topics.values()) if transport == 'auto' else [topics[transport]]
 
 
 def check_input_overrides(
@@ -54,8 +46,8 @@ def check_input_overrides(
         ParameterError: an override of an input is impossible, or would lose images where every
             one is asked for.
     """
-    images = [topic for camera in cameras for _, topic in image_topics(camera, transport)]
-    calibrations = [f'{camera}/camera_info' for camera in cameras]
+    images = [topic for camera in cameras for _, topic in input_topics(camera, transport)]
+    calibrations = [CALIBRATION.of(camera) for camera in cameras]
     for topic in (*images, *calibrations):
         asked = topic_overrides(node, topic, SUBSCRIPTION)
         if process_all and topic in images and asked.get('reliability') == 'best_effort':
@@ -127,7 +119,7 @@ class CameraSubscriptions:
         self._refusing: set[str] = set()
         # An event's callback must not destroy the subscription that it belongs to.
         self._relax_soon = node.create_guard_condition(self._relax)
-        self._kinds = {topic: kind for kind, topic in image_topics(camera.name, transport)}
+        self._kinds = {topic: kind for kind, topic in input_topics(camera.name, transport)}
         camera.record_qos_problem('')
         self._images: dict[str, Subscription] = {}
         self._camera_info: Subscription | None = None
@@ -136,7 +128,7 @@ class CameraSubscriptions:
                 profile = input_profile(node, topic, input_qos, process_all=process_all)
                 self._images[topic] = self._subscribe(topic, profile)
             self._camera_info = create_input(
-                node, CameraInfo, f'{camera.name}/camera_info', on_camera_info, BEST_EFFORT_QOS
+                node, CameraInfo, CALIBRATION.of(camera.name), on_camera_info, BEST_EFFORT_QOS
             )
         except BaseException:  # nobody else could destroy what is there by now
             self.destroy()

@@ -1,49 +1,43 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The publishers of one camera.
+"""The publishers of one camera: a loop over the table of topics.
 
 They exist from configure to cleanup, whatever is switched off: an output can then be switched on
 between two frames without waiting for readers to find it, and what a node offers does not change
-under the readers' feet. Switched off, or without a reader, no message is made (see `demand`).
+under the readers' feet. Switched off, or without a reader, no message is made. A volatile
+publisher gives a late reader nothing that was published before it was there, so what is not made
+for nobody is not missed either.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import QoSProfile
-from sensor_msgs.msg import CameraInfo, Image
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.structures import PanopticResult
-from upsnet_ros.msg import FrameTiming, PanopticClassInfo, PanopticInstanceArray
-from upsnet_ros.node.calibration import CalibrationOutput
-from upsnet_ros.node.demand import publish_wanted
-from upsnet_ros.node.messages import (
-    class_info_message,
-    confidence_message,
-    instances_message,
-    label_message,
-    semantic_message,
-    timing_message,
-    unknown_message,
-)
-from upsnet_ros.node.output_settings import OutputSettings
-from upsnet_ros.node.overlay_output import OverlayOutput
+from upsnet_ros.node.calibration import CalibrationFit
+from upsnet_ros.node.messages import ClassTable, FrameTimes, LabelledImage
 from upsnet_ros.node.parameter_rule import MODEL_DEFAULT
+from upsnet_ros.node.parameters import NodeParameters
 from upsnet_ros.node.qos import LATCHED_QOS, OUTPUT_QOS, create_output
-from upsnet_ros.node.vision_outputs import VisionOutputs, vision_msgs_is_installed
+from upsnet_ros.node.topics import IMAGE, OUTPUTS, TABLE, TIMES, Output
 
 
 class CameraOutputs:
     """Creates, uses and destroys the publishers of one camera.
+
+    Attributes:
+        publishers: by name of the topic in the table.
 
     Args:
         node: the lifecycle node; nothing leaves the publishers unless it is active.
@@ -52,6 +46,7 @@ class CameraOutputs:
         model: name of the model.
         score_threshold: the model's own least score of an instance.
         qos: of all outputs but the latched ones.
+        clock: steady clock in seconds.
 
     Raises:
         ParameterError: a quality of service asked for an output is impossible.
@@ -66,59 +61,45 @@ class CameraOutputs:
         model: str,
         score_threshold: float,
         qos: QoSProfile = OUTPUT_QOS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._node = node
         self._label_set = label_set
         self._model = model
         self._own_threshold = score_threshold
-
-        self._qos = qos
-        self._publishers: list[Any] = []
+        self._said_threshold: float | None = None
+        self._calibration = CalibrationFit(camera, logger=node.get_logger())
+        self._clock = clock
+        self._published_at: dict[str, float] = {}
+        self.publishers: dict[str, Any] = {}
         try:
-            self._create_publishers(camera)
+            for output in OUTPUTS:
+                if output.is_available:
+                    profile = LATCHED_QOS if output.made_of == TABLE else qos
+                    self.publishers[output.name] = create_output(
+                        node, output.message_class(), output.of(camera), profile
+                    )
         except Exception:  # nobody else knows of those that were created
             self.destroy(deadline=time.monotonic())
             raise
 
-    def _create_publishers(self, camera: str) -> None:
-        """Creates every publisher."""
-        create = self._create
-        self._panoptic = create(Image, f'{camera}/panoptic/image')
-        self._instances = create(PanopticInstanceArray, f'{camera}/panoptic/instances')
-        self._class_info = create(PanopticClassInfo, f'{camera}/panoptic/class_info', LATCHED_QOS)
-        self._unknown_mask = create(Image, f'{camera}/panoptic/unknown_mask')
-        self._confidence = create(Image, f'{camera}/panoptic/confidence')
-        self._semantic = create(Image, f'{camera}/semantic/image')
-        self._overlay = create(Image, f'{camera}/overlay/image')
-        self._overlays = OverlayOutput(self._overlay, self._label_set)
-        self._timing = create(FrameTiming, f'~/debug/{camera}/timing')
-        self._calibration = CalibrationOutput(create, camera, logger=self._node.get_logger())
-        self._vision = VisionOutputs(create, camera) if vision_msgs_is_installed() else None
+    def publish_tables(self, values: NodeParameters) -> None:
+        """Publishes the class tables, unless switched off; late subscribers receive them too."""
+        self._say_tables(values, lambda output: True)
 
-    def _create(self, kind: type, topic: str, qos: QoSProfile | None = None) -> Any:
-        """A publisher that is destroyed with the others."""
-        self._publishers.append(create_output(self._node, kind, topic, qos or self._qos))
-        return self._publishers[-1]
-
-    def publish_class_info(self, settings: OutputSettings) -> None:
-        """Publishes the class table once, unless switched off; late subscribers receive it too."""
-        if not settings.publish_class_info:
-            return
+    def _say_tables(self, values: NodeParameters, are_due: Callable[[Output], bool]) -> None:
+        """Publishes the tables that are due; readers or not, since they are kept for late ones."""
+        self._said_threshold = self._threshold(values)
         header = Header(stamp=self._node.get_clock().now().to_msg())
-        self._class_info.publish(
-            class_info_message(self._label_set, model=self._model, header=header)
-        )
-        self._publish_label_info(settings)
+        table = ClassTable(header, self._label_set, self._model, self._said_threshold)
+        for output, publisher in self._switched_on(TABLE, values):
+            if are_due(output):
+                publisher.publish(output.make(table))
 
-    def _publish_label_info(self, settings: OutputSettings) -> None:
-        """Publishes the table of vision_msgs, if its threshold is not what was said last."""
-        threshold = settings.score_threshold
-        if threshold == MODEL_DEFAULT:
-            threshold = self._own_threshold
-        is_on = self._vision is not None and settings.publish_class_info
-        if is_on and threshold != self._vision.threshold:
-            header = Header(stamp=self._node.get_clock().now().to_msg())
-            self._vision.publish_label_info(self._label_set, header, threshold)
+    def _threshold(self, values: NodeParameters) -> float:
+        """The least score of an instance that holds now."""
+        is_own = values.score_threshold == MODEL_DEFAULT
+        return self._own_threshold if is_own else values.score_threshold
 
     def publish_result(
         self,
@@ -127,7 +108,7 @@ class CameraOutputs:
         *,
         header: Header,
         camera_info: CameraInfo | None,
-        settings: OutputSettings,
+        values: NodeParameters,
     ) -> None:
         """Publishes everything that was computed from one image, all with that image's header.
 
@@ -136,57 +117,56 @@ class CameraOutputs:
             image_bgr: the image it was computed from, BGR uint8 [H, W, 3].
             header: of the image's message.
             camera_info: the camera's last calibration, None when it sent none.
-            settings: what to publish.
+            values: the parameters that hold for this image.
         """
-        self._publish_label_info(settings)
-        labels, on = result.label_image, settings
-        publish_wanted(self._panoptic, on.publish_panoptic, lambda: label_message(labels, header))
-        publish_wanted(
-            self._instances, on.publish_instances, lambda: instances_message(result, header)
-        )
-        if self._vision is not None and on.publish_detections:
-            self._vision.publish_detections(result, header)
-        publish_wanted(
-            self._semantic, on.publish_semantic, lambda: semantic_message(labels, header)
-        )
-        publish_wanted(
-            self._unknown_mask, on.publish_unknown_mask, lambda: unknown_message(labels, header)
-        )
-        publish_wanted(
-            self._confidence, on.publish_confidence, lambda: confidence_message(result, header)
-        )
-        overlay_size = self._publish_overlay(result, image_bgr, header, settings)
-        if on.publish_camera_info:
-            self._calibration.publish(
-                camera_info, image_size=labels.shape, overlay_size=overlay_size, header=header
-            )
-
-    def _publish_overlay(
-        self,
-        result: PanopticResult,
-        image_bgr: np.ndarray,
-        header: Header,
-        settings: OutputSettings,
-    ) -> tuple[int, int] | None:
-        """Draws and publishes the overlay; height and width of what was published, or None."""
-        if not settings.publish_overlay:
-            return None
-        return self._overlays.publish(
+        if self._threshold(values) != self._said_threshold:
+            self._say_tables(values, lambda output: output.follows_threshold)
+        if values.publish_camera_info:
+            camera_info = self._calibration.fitting(camera_info, image_bgr.shape[:2])
+        image = LabelledImage(
+            header,
             image_bgr,
-            result.label_image,
-            header=header,
-            alpha=settings.overlay_alpha,
-            rate_hz=settings.overlay_rate,
-            scale=settings.overlay_scale,
+            result,
+            self._label_set,
+            camera_info,
+            values.overlay_alpha,
+            values.overlay_scale,
         )
+        published: set[str] = set()
+        for output, publisher in self._switched_on(IMAGE, values):
+            if output.beside and output.beside not in published:
+                continue
+            if is_wanted(publisher) and self._is_due(output, values):
+                message = output.make(image)
+                if message is not None:
+                    publisher.publish(message)
+                    published.add(output.name)
 
     def publish_timing(
-        self, durations_ms: Mapping[str, float], *, header: Header, settings: OutputSettings
+        self, durations_ms: Mapping[str, float], *, header: Header, values: NodeParameters
     ) -> None:
         """Publishes where the time of a frame went, when anyone listens."""
-        publish_wanted(
-            self._timing, settings.publish_timing, lambda: timing_message(durations_ms, header)
-        )
+        for output, publisher in self._switched_on(TIMES, values):
+            if is_wanted(publisher):
+                publisher.publish(output.make(FrameTimes(header, durations_ms)))
+
+    def _switched_on(self, made_of: str, values: NodeParameters) -> Iterator[tuple[Output, Any]]:
+        """The outputs of one kind that are switched on, and their publishers."""
+        for output in OUTPUTS:
+            publisher = self.publishers.get(output.name)
+            if output.made_of == made_of and publisher and getattr(values, output.switch):
+                yield output, publisher
+
+    def _is_due(self, output: Output, values: NodeParameters) -> bool:
+        """Whether enough time has passed since an output's last message, by its rate."""
+        if not output.rate:
+            return True
+        rate_hz = getattr(values, output.rate)
+        now, last = self._clock(), self._published_at.get(output.name)
+        if rate_hz and last is not None and now - last < 1 / rate_hz:
+            return False
+        self._published_at[output.name] = now
+        return True
 
     def destroy(self, *, deadline: float) -> None:
         """Destroys the publishers.
@@ -205,8 +185,17 @@ class CameraOutputs:
                 self._node.destroy_lifecycle_publisher(publisher)
 
         with ExitStack() as steps:  # each is taken, whatever becomes of those before
-            for publisher in reversed(self._publishers):
-                steps.callback(destroy_one, publisher)
+            while self.publishers:
+                steps.callback(destroy_one, self.publishers.popitem()[1])
+
+
+def is_wanted(publisher: Any) -> bool:
+    """Whether a message would reach a reader that is there, or be kept for a later one.
+
+    `qos_overrides` may have told a publisher to keep its messages (transient_local).
+    """
+    keeps = publisher.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
+    return keeps or publisher.get_subscription_count() > 0
 
 
 def destroy_outputs(outputs: dict[str, CameraOutputs], *, receipt_timeout_s: float) -> None:

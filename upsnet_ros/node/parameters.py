@@ -2,25 +2,37 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node's parameters: names, defaults, ranges and units, in this one place.
 
-`config/perception.yaml` repeats the defaults for people to edit; a test holds the two together.
+The switches of the outputs come from the table of topics. `python -m upsnet_ros.node.tables`
+writes `config/perception.yaml`, for people to edit, and the table of docs/node.md.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, make_dataclass
 from typing import Any
 
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.core.image_view import camera_views
 from upsnet_ros.images.raw import MAX_IMAGE_PIXELS
 from upsnet_ros.node.parameter_rule import ParameterRule, parameter
+from upsnet_ros.node.topics import switches
 
+SWITCHES = switches()
 CAMERA_NAME = re.compile(r'[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*')
+
+_OutputSwitches: Any = make_dataclass(
+    '_OutputSwitches',
+    [
+        (name, bool, parameter(switch.is_on, switch.description, change=switch.change))
+        for name, switch in SWITCHES.items()
+    ],
+    frozen=True,
+)
 
 
 @dataclass(frozen=True)
-class NodeParameters:
+class NodeParameters(_OutputSwitches):
     """All parameters of the node, checked one by one and together.
 
     Raises:
@@ -49,9 +61,8 @@ class NodeParameters:
     stale_engine: str = parameter(
         'refuse',
         'an engine that was built for another computer, driver or TensorRT; refuse: do not '
-        'configure, onnxruntime: run the ONNX file beside it instead, rebuild: build it anew, '
-        'which takes minutes',
-        choices=('refuse', 'onnxruntime', 'rebuild'),
+        'configure, onnxruntime: run the ONNX file beside it instead',
+        choices=('refuse', 'onnxruntime'),
         change='unconfigured',
     )
     warm_up_runs: int = parameter(
@@ -151,24 +162,6 @@ class NodeParameters:
         maximum=2**31 - 1,
         may_be_model_default=True,
     )
-    publish_panoptic: bool = parameter(True, 'publish <camera>/panoptic/image')
-    publish_instances: bool = parameter(True, 'publish <camera>/panoptic/instances')
-    publish_class_info: bool = parameter(
-        True,
-        'publish <camera>/panoptic/class_info and <camera>/semantic/label_info on activation',
-        change='unconfigured',
-    )
-    publish_camera_info: bool = parameter(
-        True, 'publish <camera>/panoptic/camera_info and <camera>/overlay/camera_info'
-    )
-    publish_unknown_mask: bool = parameter(False, 'publish <camera>/panoptic/unknown_mask')
-    publish_confidence: bool = parameter(False, 'publish <camera>/panoptic/confidence')
-    publish_detections: bool = parameter(
-        True, 'publish <camera>/panoptic/detections, where vision_msgs is installed'
-    )
-    publish_semantic: bool = parameter(True, 'publish <camera>/semantic/image')
-    publish_overlay: bool = parameter(True, 'publish <camera>/overlay/image')
-    publish_timing: bool = parameter(True, 'publish ~/debug/<camera>/timing')
     overlay_alpha: float = parameter(
         0.5,
         'opacity of the colours in <camera>/overlay/image, 0 to 1',
@@ -209,15 +202,14 @@ class NodeParameters:
     )
     max_consecutive_failures: int = parameter(
         5,
-        'so many failures of the model in a row have it loaded anew, and as many again without a '
-        'result between deactivate the node; 0: never',
+        'so many failures of the model in a row end the process, to be started anew; 0: never',
         minimum=0,
         maximum=10**6,
     )
     watchdog_timeout: float = parameter(
         30.0,
-        'seconds that the work on one image may take before worker and model are replaced, and '
-        'the node is deactivated when that happens again at once; 0: for ever',
+        'seconds that the work on one image may take before the process ends, to be started '
+        'anew; 0: for ever',
         minimum=0.0,
         maximum=3600.0,
     )
@@ -280,8 +272,9 @@ class NodeParameters:
 
 
 def parameter_rules() -> dict[str, ParameterRule]:
-    """The rule of each parameter, by name, in the order of declaration."""
-    return {entry.name: entry.metadata['rule'] for entry in fields(NodeParameters)}
+    """The rule of each parameter by name, switches last."""
+    entries = sorted(fields(NodeParameters), key=lambda entry: entry.name in SWITCHES)
+    return {entry.name: entry.metadata['rule'] for entry in entries}
 
 
 def parameter_defaults() -> dict[str, Any]:

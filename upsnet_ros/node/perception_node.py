@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
@@ -21,14 +22,11 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from std_srvs.srv import SetBool
 
 from upsnet_ros.node.configured_parts import ConfiguredParts
-from upsnet_ros.node.diagnostics import DiagnosticsOutput, NodeParts
-from upsnet_ros.node.engine import Engine, PipelineLoader, load_engine, thresholds
-from upsnet_ros.node.engine_slot import EngineSlot
+from upsnet_ros.node.diagnostics import DiagnosticsOutput, NodeReport, WorkerState
+from upsnet_ros.node.engine import Engine, ModelLoading, PipelineLoader, load_engine
 from upsnet_ros.node.parameter_server import ParameterServer
 from upsnet_ros.node.parameters import NodeParameters
-from upsnet_ros.node.process import CallbackFailures
-from upsnet_ros.node.stoppable_loading import StoppableLoading
-from upsnet_ros.node.timing import NodeTiming
+from upsnet_ros.node.process import CallbackFailures, Fault
 from upsnet_ros.node.transitions import Lifecycle
 
 WATCHDOG_PERIOD_S = 0.2
@@ -42,6 +40,7 @@ class PerceptionNode(LifecycleNode):
     Attributes:
         lifecycle: the state that the node is in, and why the last transition failed.
         parts: what depends on the model; None while unconfigured.
+        fault: why the process has to end and be started anew; None while it need not.
         callback_failures: of the executor that spins the node, for the diagnostics.
 
     Args:
@@ -68,13 +67,14 @@ class PerceptionNode(LifecycleNode):
         self._clock_jumps = 0
         self._unfinished: threading.Thread | None = None
         self.parts: ConfiguredParts | None = None
+        self.fault: Fault | None = None
         self._parameter_server = ParameterServer(
             self, is_configured=lambda: self.parts is not None, apply=self._apply_parameters
         )
         self._diagnostics = DiagnosticsOutput(
-            self, parts=self._report, parameters=lambda: self.parameters
+            self, report=self._report, parameters=lambda: self.parameters
         )
-        self._loading = StoppableLoading(
+        self._loading = ModelLoading(
             is_stopping=is_stopping, meanwhile=self._diagnostics.publish_when_due
         )
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # a simulation's may stand still
@@ -147,24 +147,17 @@ class PerceptionNode(LifecycleNode):
 
     def _configure(self) -> None:
         """Loads the model, then creates everything that depends on it."""
-        engines = self._loading.run(
-            lambda: EngineSlot(self._load_engine, tune=self._set_thresholds)
-        )
+        engine = self._loading.run(self._load_engine)
+        facts = ', '.join(f'{key} {value}' for key, value in engine.facts().items())
+        self.get_logger().info(f"model '{engine.model}': {facts}")
         self.parts = ConfiguredParts(
-            self, engines, parameters=lambda: self.parameters, after=self._unfinished
+            self, engine, parameters=lambda: self.parameters, after=self._unfinished
         )
         self.parts.intake.enable(self._enabled)
 
     def _load_engine(self) -> Engine:
-        """The model; also called by the worker's thread."""
-        engine = load_engine(self.parameters, load=self._load_pipeline)
-        facts = ', '.join(f'{key} {value}' for key, value in engine.facts().items())
-        self.get_logger().info(f"model '{engine.model}': {facts}")
-        return engine
-
-    def _set_thresholds(self, engine: Engine) -> None:
-        """Has the model follow the thresholds that hold now; also in the worker's thread."""
-        engine.pipeline.set_thresholds(**thresholds(self.parameters, engine))
+        """The model; called in a thread of its own."""
+        return load_engine(self.parameters, load=self._load_pipeline)
 
     def _release(self) -> None:
         """Undoes configure; may be called in any state and again."""
@@ -173,20 +166,21 @@ class PerceptionNode(LifecycleNode):
             try:
                 parts.release()
             finally:
-                self._unfinished = parts.unfinished
+                self._unfinished = parts.worker.unfinished
 
     # --- faults
 
     def _watch(self) -> None:
-        """Has a worker that died or hangs replaced; deactivates the node where that is no use."""
-        if self.lifecycle.state != 'active':
+        """Has the process end where its worker or its model is of no use any more."""
+        if self.lifecycle.state != 'active' or self.fault is not None:
             return
-        reason = self.parts.supervisor.check(timeout_s=self.parameters.watchdog_timeout)
-        if reason:
-            self.get_logger().error(f'{reason}; the node is deactivated, activate it to try again')
-            self.trigger_deactivate()
-            if self.lifecycle.state == 'inactive':  # else its own failure is the graver one
-                self.lifecycle.failure = f'deactivated: {reason}'
+        self.fault = self.parts.fault()
+        if self.fault is not None:
+            self.lifecycle.failure = self.fault.reason
+            self.get_logger().fatal(
+                f'{self.fault.reason}; the process ends with status {self.fault.status}, to be '
+                'started anew'
+            )
             self._diagnostics.publish()
 
     def _on_clock_jump(self, jump: TimeJump) -> None:
@@ -216,21 +210,27 @@ class PerceptionNode(LifecycleNode):
         )
         return response
 
-    def _report(self) -> NodeParts:
+    def _report(self) -> NodeReport:
         """What there is to say of the node now."""
-        parts = self.parts
-        return NodeParts(
-            self.lifecycle.state,
-            self._enabled,
-            self.lifecycle.failure,
-            {
+        parts, callbacks = self.parts, self.callback_failures
+        report = NodeReport(
+            lifecycle_state=self.lifecycle.state,
+            is_enabled=self._enabled,
+            failure=self.lifecycle.failure,
+            values={
                 'clock_jumps': self._clock_jumps,
                 'loading_for_s': f'{self._loading.loading_for_s:.1f}',
-                'callback_failures': self.callback_failures.total,
-                'last_callback_failure': self.callback_failures.last or 'none',
+                'callback_failures': callbacks.total,
+                'last_callback_failure': callbacks.last or 'none',
             },
-            parts.engines.engine if parts is not None else None,
-            parts.supervisor.state if parts is not None else None,
-            parts.cameras if parts is not None else (),
-            parts.timing if parts is not None else NodeTiming(),
+        )
+        if parts is None:
+            return report
+        worker = parts.worker
+        return replace(
+            report,
+            engine=parts.engine,
+            worker=WorkerState(parts.processor.failures, worker.busy_for_s, worker.death),
+            cameras=parts.cameras,
+            timing=parts.timing,
         )

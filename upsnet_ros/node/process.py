@@ -1,6 +1,6 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""This process: the signals that end it, its callbacks, and the memory that it holds."""
+"""This process: how it ends, how its callbacks are run, and the memory that it holds."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import ctypes
 import gc
 import os
 import signal
+import sys
+import threading
 import time
 import traceback
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 from types import FrameType
 
@@ -18,23 +21,77 @@ from rclpy.callback_groups import CallbackGroup
 from rclpy.executors import Executor
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
+from upsnet_ros.core.own_process import STOPPING
+
+
+class ExitStatus(IntEnum):
+    """How the process of the node ends; docs/deployment.md lists them."""
+
+    ASKED_TO_END = 0
+    """SIGINT, SIGTERM or a lifecycle shutdown."""
+    BROKEN_DOWN = 1
+    """The start failed, a transition broke down and error processing too, or callbacks did."""
+    BAD_PARAMETER = 2
+    """An impossible parameter or command line, which stays impossible."""
+    MODEL_FAILED = 3
+    """`max_consecutive_failures` of the model in a row."""
+    WORKER_DIED = 4
+    """The thread that works on frames ended unasked, which is a defect."""
+    NO_PROGRESS = 5
+    """`watchdog_timeout` is over: a library hangs, and cannot be interrupted."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why the process cannot go on and has to be started anew.
+
+    Nothing is repaired underneath a running thread: a new process takes as long as loading the
+    model anew inside of this one, and it also has a sound CUDA context.
+
+    Attributes:
+        status: exit status of the process.
+        reason: for the log and the diagnostics.
+    """
+
+    status: ExitStatus
+    reason: str
+
+
 # A signal so soon after the first one is the same once more.
 ECHO_S = 1.0
-STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopSignal:
-    """Remembers SIGINT and SIGTERM, so that a process ends between two steps of its work."""
+    """Remembers SIGINT and SIGTERM, so that a process ends between two steps of its work.
 
-    def __init__(self) -> None:
+    Attributes:
+        received: whether a signal came.
+
+    Args:
+        grace_s: longest time from a signal to the end of the process, with exit status 0, whatever
+            it is in the middle of: a library cannot be interrupted. None for as long as it takes.
+    """
+
+    def __init__(self, *, grace_s: float | None = None) -> None:
         self.received = False
+        self._grace_s = grace_s
         self._received_at = 0.0
+        self._deadline: threading.Timer | None = None
         self._former = {number: signal.signal(number, self._remember) for number in STOPPING}
 
+    def end_within(self, seconds: float, status: int) -> None:
+        """Ends the process after some seconds, unless it has ended by itself until then."""
+        if self._deadline is None:
+            self._deadline = threading.Timer(seconds, end_process, (status,))
+            self._deadline.daemon = True
+            self._deadline.start()
+
     def close(self) -> None:
-        """Give the signals back to those who had them before."""
+        """Gives the signals back to those who had them before."""
         for number, handler in self._former.items():
             signal.signal(number, handler)
+        if self._deadline is not None:
+            self._deadline.cancel()
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
         """Notes the first signal; another one, not an echo of it, ends the process at once.
@@ -47,6 +104,18 @@ class StopSignal:
             os.kill(os.getpid(), number)
         elif not self.received:
             self.received, self._received_at = True, now
+            if self._grace_s is not None:
+                self.end_within(self._grace_s, ExitStatus.ASKED_TO_END)
+
+
+def end_process(status: int) -> None:
+    """Ends the process without tearing down libraries that a thread may still be in."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, RuntimeError, ValueError):
+            continue  # closed, never open, or in use at this very moment
+    os._exit(status)
 
 
 LOG_INTERVAL_S = 5.0
@@ -69,7 +138,10 @@ class CallbackFailures:
 
 
 class GuardedSpinning:
-    """Runs the callbacks of an executor one by one.
+    """Runs the callbacks of an executor one by one: one that raises costs that call alone.
+
+    rclpy lets an exception of a timer, a subscription, a service or an event out of the executor,
+    which would end the process in the middle of a frame.
 
     Args:
         executor: holds the node.

@@ -27,6 +27,8 @@ STATE_AFTER = {
     LAST_RESORT: 'unconfigured',
 }
 LEAVE_MEMORY = ('deactivate', 'cleanup')
+# Why the node ends or begins anew is not to be forgotten by that.
+LEAVE_FAILURE = ('shutdown', LAST_RESORT)
 
 
 class Lifecycle:
@@ -58,61 +60,36 @@ class Lifecycle:
         undo: Callable[[], None] = lambda: None,
         failed: TransitionCallbackReturn = TransitionCallbackReturn.FAILURE,
     ) -> TransitionCallbackReturn:
-        """Runs the work of a transition; see `guarded`.
+        """Runs the work of a transition.
 
         Args:
             name: of the transition.
             action: the work.
             undo: undoes what the work began.
             failed: what to return when the work raised.
+
+        Returns:
+            SUCCESS, or `failed` after the reason was logged and the work undone.
         """
-
-        def on_failure(reason: str) -> None:
-            self.failure = f'{name} failed: {reason}'
+        try:
+            action()
+        except Exception as error:
+            is_explained = isinstance(error, UpsnetError) and str(error).strip()
+            reason = str(error) if is_explained else _unexpected(error)
+            self._logger.error(f'{name} failed: {reason}')
+            first_line = next(line for line in reason.splitlines() if line.strip())
+            self.failure = f'{name} failed: {first_line}'
             undo()
-
-        result = guarded(name, action, on_failure=on_failure, logger=self._logger, failed=failed)
-        if result == TransitionCallbackReturn.SUCCESS:
-            self.state = STATE_AFTER[name]
-            if name != LAST_RESORT:
-                self.failure = ''
-            self._logger.info(f'{name}: {self.state}')
-            if name in LEAVE_MEMORY:
-                give_back_memory()
-        elif name == LAST_RESORT:
-            self.state = 'finalized'
-        return result
-
-
-def guarded(
-    transition: str,
-    action: Callable[[], None],
-    *,
-    on_failure: Callable[[str], None],
-    logger: RcutilsLogger,
-    failed: TransitionCallbackReturn = TransitionCallbackReturn.FAILURE,
-) -> TransitionCallbackReturn:
-    """Runs the work of a transition.
-
-    Args:
-        transition: its name, for the log.
-        action: the work.
-        on_failure: undoes what the work began; receives the reason.
-        logger: the node's logger.
-        failed: what to return when the work raised.
-
-    Returns:
-        SUCCESS, or `failed` after the reason was logged and the work undone.
-    """
-    try:
-        action()
-    except Exception as error:
-        is_explained = isinstance(error, UpsnetError) and str(error).strip()
-        reason = str(error) if is_explained else _unexpected(error)
-        logger.error(f'{transition} failed: {reason}')
-        on_failure(next(line for line in reason.splitlines() if line.strip()))
-        return failed
-    return TransitionCallbackReturn.SUCCESS
+            if name == LAST_RESORT:
+                self.state = 'finalized'
+            return failed
+        self.state = STATE_AFTER[name]
+        if name not in LEAVE_FAILURE:
+            self.failure = ''
+        self._logger.info(f'{name}: {self.state}')
+        if name in LEAVE_MEMORY:
+            give_back_memory()
+        return TransitionCallbackReturn.SUCCESS
 
 
 def _unexpected(error: Exception) -> str:
