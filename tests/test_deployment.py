@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from upsnet_ros.dds_profile import profile_sizes
-from upsnet_ros.node import main as node_main
+from upsnet_ros.node.main import END_AFTER_FAULT_S, END_AFTER_SIGNAL_S
 from upsnet_ros.node.parameters import parameter_rules
+from upsnet_ros.node.process import ExitStatus
 
 ROOT = Path(__file__).parents[1]
 CMAKE = (ROOT / 'CMakeLists.txt').read_text()
@@ -205,10 +206,9 @@ def test_the_unit_gives_the_node_its_time_to_end_and_restarts_it_where_that_help
     service,
 ) -> None:
     assert service['KillSignal'] == 'SIGTERM'
-    assert int(service['TimeoutStopSec']) > 2 > node_main.WAKE_INTERVAL_S
+    assert int(service['TimeoutStopSec']) > END_AFTER_FAULT_S > 2 > END_AFTER_SIGNAL_S
     assert service['Restart'] == 'on-failure'
-    assert int(service['RestartPreventExitStatus']) == node_main.BAD_PARAMETER
-    assert node_main.START_FAILED != node_main.BAD_PARAMETER
+    assert int(service['RestartPreventExitStatus']) == ExitStatus.BAD_PARAMETER
 
 
 def test_the_unit_is_hardened_and_keeps_what_dds_needs(service) -> None:

@@ -29,7 +29,6 @@ PARTS = (
     'upsnet_ros.agreement',
     'upsnet_ros.installed_files',
     'upsnet_ros.dds_profile',
-    'upsnet_ros.security_policy',
     'upsnet_ros.doctor',
     'upsnet_ros.node',
     'upsnet_ros.evaluation',
@@ -50,7 +49,6 @@ ALLOWED = {
     'upsnet_ros.agreement': {'upsnet_ros.core', 'upsnet_ros.manifest', 'upsnet_ros.backends'},
     'upsnet_ros.installed_files': {'upsnet_ros.core'},
     'upsnet_ros.dds_profile': {'upsnet_ros.core'},
-    'upsnet_ros.security_policy': set(),
     'upsnet_ros.doctor': {
         'upsnet_ros.core',
         'upsnet_ros.manifest',

@@ -4,8 +4,9 @@
 
 With `--blocked` a frame in work never ends. With `--slow` it takes a while, and the red value of
 its first pixel is printed when work on it begins. With `--loading` a model never comes. With
-`--failing` the network fails on every frame. With `--broken` intake cannot be closed. With
-`--raising` the callback of an image raises when the red value of its first pixel is 13.
+`--failing` the network fails on every frame, with `--dying` it ends the worker's thread. With
+`--broken` intake cannot be closed. With `--raising` the callback of an image raises when the red
+value of its first pixel is 13.
 """
 
 import sys
@@ -70,8 +71,18 @@ class FailingLoader(FakeLoader):
         return pipeline
 
 
+class DyingLoader(FakeLoader):
+    """Loads pipelines that end the thread which calls them."""
+
+    def __call__(self, *args, **options) -> FakePipeline:
+        pipeline = super().__call__(*args, **options)
+        pipeline.error = SystemExit('no way to go on')
+        return pipeline
+
+
 LOADERS = {
     '--blocked': BlockedLoader,
+    '--dying': DyingLoader,
     '--failing': FailingLoader,
     '--loading': EndlessLoader,
     '--slow': SlowLoader,

@@ -8,6 +8,7 @@ There is no wheel of the real package.
 from __future__ import annotations
 
 import sys
+from importlib.machinery import ModuleSpec
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -82,7 +83,9 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
         LabelInfo,
     ):
         setattr(messages, kind.__name__, kind)
-    monkeypatch.setitem(sys.modules, 'vision_msgs', ModuleType('vision_msgs'))
+    package = ModuleType('vision_msgs')
+    package.__spec__ = ModuleSpec('vision_msgs', None)  # by which it is found to be installed
+    monkeypatch.setitem(sys.modules, 'vision_msgs', package)
     monkeypatch.setitem(sys.modules, 'vision_msgs.msg', messages)
 
 
@@ -118,5 +121,4 @@ def install_publishers(monkeypatch: pytest.MonkeyPatch) -> dict[str, RecordingPu
         return made[topic]
 
     monkeypatch.setattr(outputs, 'create_output', create)
-    monkeypatch.setattr(outputs, 'vision_msgs_is_installed', lambda: True)
     return made

@@ -206,6 +206,10 @@ class NodeHarness:
         wait_until(lambda: publisher.get_subscription_count() > 0, f'subscriber of {topic}')
         return publisher
 
+    def output(self, topic: str, camera: str = 'camera') -> Any:
+        """The node's publisher of a topic below the name of a camera."""
+        return self.node.parts.outputs[camera].publishers[f'<camera>/{topic}']
+
     def set_parameters(self, **values: Any) -> Any:
         """Sets parameters as one; the result says whether and why not."""
         request = SetParametersAtomically.Request(

@@ -10,8 +10,8 @@ from sensor_msgs.msg import Image
 from tests.node.fake_pipeline import FakeLoader, FakePipeline, expected_labels
 from tests.node.node_harness import half_blue_image, image_message, wait_until
 from upsnet_ros.core.errors import ModelError
-from upsnet_ros.node.batching import BatchLimits, FrameSelector
 from upsnet_ros.node.camera import ALIVE_S, CameraState
+from upsnet_ros.node.worker import BatchLimits, FrameSelector
 
 PAIRS = BatchLimits(size=2, tolerance_s=0.05)
 MANY = BatchLimits(size=8, tolerance_s=0.05)
@@ -209,7 +209,7 @@ def test_a_run_that_fails_costs_the_frames_that_were_in_it(cameras) -> None:
     publish_all(harness, publishers, 5)
     states = harness.node.parts.cameras
     wait_until(lambda: [c.snapshot().failed for c in states] == [1, 1, 1], 'the failures')
-    assert harness.node.parts.recovery.state.total == 1
+    assert harness.node.parts.processor.failures.total == 1
     harness.loader.pipeline.error = None
     publish_all(harness, publishers, 9)
     for name in NAMES:
@@ -227,7 +227,7 @@ def test_answers_that_can_none_be_used_count_as_one_failure_of_the_model(
     publish_all(harness, publishers, 5)
     states = harness.node.parts.cameras
     wait_until(lambda: [c.snapshot().failed for c in states] == [1, 1, 1], 'the failures')
-    assert harness.node.parts.recovery.state.total == 1
+    assert harness.node.parts.processor.failures.total == 1
 
 
 def test_batches_are_switched_off_live(cameras) -> None:

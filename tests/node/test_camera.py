@@ -1,14 +1,12 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
 
-import threading
 from types import SimpleNamespace
 
 import pytest
 
 from upsnet_ros.node.camera import RATE_WINDOW_S, WARNING_INTERVAL_S, CameraState
 from upsnet_ros.node.waiting import AdmissionRules, AllFrames, NewestFrame
-from upsnet_ros.node.worker import FrameWorker
 
 
 class Clock:
@@ -189,95 +187,3 @@ def test_a_frame_clears_a_qos_problem(camera) -> None:
     assert camera.snapshot().qos_problem == 'RELIABILITY'
     camera.offer(Raw(1))
     assert camera.snapshot().qos_problem == ''
-
-
-def test_the_worker_serves_cameras_in_turn() -> None:
-    cameras = [CameraState(name) for name in 'abc']
-    served, finished = [], threading.Event()
-
-    def handle(taken, permit) -> None:
-        ((camera, _),) = taken
-        served.append(camera.name)
-        if len(served) <= 4:
-            cameras[0].offer(Raw(len(served)))  # a fast camera always has another frame
-        if len(served) == 5:
-            finished.set()
-
-    for camera in cameras:
-        camera.offer(Raw(0))
-    worker = FrameWorker(cameras, handle)
-    worker.start()
-    worker.notify()
-    assert finished.wait(10)
-    assert worker.stop(timeout_s=5)
-    assert served == ['a', 'b', 'c', 'a', 'a']
-
-
-def test_the_worker_stops_after_its_frame_and_starts_again() -> None:
-    camera, begun, go_on = CameraState('a'), threading.Event(), threading.Event()
-    served = []
-
-    def handle(taken, permit) -> None:
-        ((_, frame),) = taken
-        begun.set()
-        go_on.wait(10)
-        served.append(frame.message.header.stamp.sec)
-
-    worker = FrameWorker([camera], handle)
-    assert worker.stop(timeout_s=0)  # never started
-    worker.start()
-    camera.offer(Raw(1))
-    worker.notify()
-    assert begun.wait(10)
-    assert not worker.stop(timeout_s=0.01)
-    go_on.set()
-    worker.unfinished.join(10)
-    assert worker.stop(timeout_s=0)
-    assert worker.stop(timeout_s=0)
-    begun.clear()
-    camera.offer(Raw(2))
-    worker.start()
-    assert begun.wait(10)
-    assert worker.stop(timeout_s=10)
-    assert served == [1, 2]
-
-
-def test_a_worker_started_during_a_frame_waits_for_it_and_forbids_its_result() -> None:
-    camera, begun, go_on, second = (
-        CameraState('a'),
-        threading.Semaphore(0),
-        threading.Event(),
-        threading.Event(),
-    )
-    in_work, most, published = [], [], []
-
-    def handle(taken, permit) -> None:
-        ((_, frame),) = taken
-        in_work.append(frame)
-        most.append(len(in_work))
-        begun.release()
-        assert go_on.wait(20)
-        in_work.remove(frame)
-        with permit.held() as is_allowed:
-            if is_allowed:
-                published.append(frame.message.header.stamp.sec)
-                second.set()
-
-    first = FrameWorker([camera], handle)
-    first.start()
-    camera.offer(Raw(1))
-    first.notify()
-    assert begun.acquire(timeout=10)
-    assert not first.stop(timeout_s=0.01)
-    first.start()
-    assert not first.stop(timeout_s=0.01)  # also a thread that still waits for the one before it
-    worker = FrameWorker([camera], handle, after=first.unfinished)
-    worker.start()
-    camera.offer(Raw(2))
-    worker.notify()
-    assert not begun.acquire(timeout=0.2)
-    go_on.set()
-    assert second.wait(10)
-    assert worker.stop(timeout_s=10)
-    assert worker.unfinished is None
-    assert (most, published) == ([1, 1], [2])

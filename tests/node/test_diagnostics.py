@@ -1,9 +1,14 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
 
+import os
+import resource
+import socket
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
@@ -11,10 +16,21 @@ from std_srvs.srv import SetBool
 from tests.node.fake_pipeline import FakePipeline
 from tests.node.node_harness import find_status, half_blue_image, image_message, status_values
 from upsnet_ros.node.camera import CameraSnapshot
-from upsnet_ros.node.diagnostics import EngineState, camera_status, engine_status
-from upsnet_ros.node.engine import Engine
+from upsnet_ros.node.diagnostics import (
+    NodeReport,
+    WorkerState,
+    camera_status,
+    engine_status,
+    memory_status,
+    worker_status,
+)
+from upsnet_ros.node.engine import Engine, file_identity
+from upsnet_ros.node.frame_processor import ModelFailures
+from upsnet_ros.node.parameters import NodeParameters
+from upsnet_ros.node.process import peak_resident_bytes, resident_bytes
 
 OK, WARN, ERROR = b'\x00', b'\x01', b'\x02'
+MEBIBYTE = 1 << 20
 FINE = CameraSnapshot(
     name='front',
     received=9,
@@ -108,12 +124,16 @@ def test_camera_values() -> None:
     }
 
 
+def engine(path: Path = Path('model.engine')) -> Engine:
+    return Engine(FakePipeline(), path, (), file_identity(path))
+
+
 def test_engine_levels() -> None:
-    running = EngineState('active', True, 'tiny', {'backend': 'onnxruntime'}, '')
+    running = NodeReport('active', engine=engine())
     status = engine_status('node', running)
-    assert (status.level, status.message) == (OK, 'tiny: active')
-    assert status_values(status)['backend'] == 'onnxruntime'
-    empty = EngineState('unconfigured', True, '', {}, '')
+    assert (status.level, status.message) == (OK, 'fake_model: active')
+    assert status_values(status)['backend'] == 'fake'
+    empty = NodeReport('unconfigured')
     assert engine_status('node', empty).level == WARN
     failed = replace(empty, failure='configure failed: no file')
     status = engine_status('node', failed)
@@ -121,26 +141,89 @@ def test_engine_levels() -> None:
     assert status.hardware_id
 
 
-def test_a_replaced_model_file_is_a_warning() -> None:
-    state = EngineState('active', True, 'tiny', {}, '', file_was_replaced=True)
-    status = engine_status('node', state)
+def test_a_replaced_model_file_is_a_warning(tmp_path) -> None:
+    path = tmp_path / 'model.onnx'
+    path.touch()
+    report = NodeReport('active', engine=engine(path))
+    path.unlink()
+    status = engine_status('node', report)
     assert status.level == WARN
     assert 'replaced' in status.message and 'reconfigure' in status.message
-    assert engine_status('node', replace(state, failure='no')).level == ERROR
+    assert engine_status('node', replace(report, failure='no')).level == ERROR
 
 
 def test_what_a_backend_counts_is_shown_as_it_is_now() -> None:
-    pipeline = FakePipeline()
-    engine = Engine(pipeline, Path('model.engine'), ())
-    assert not {'failures', 'rebuilds', 'uses_graph'} & engine.facts().keys()
-    pipeline.backend.failures, pipeline.backend.rebuilds = 2, 1
-    pipeline.backend.uses_graph, pipeline.backend.precision = True, 'fp16'
-    facts = engine.facts()
-    assert facts['precision'] == 'fp16'
-    assert (facts['failures'], facts['rebuilds'], facts['uses_graph']) == ('2', '1', 'True')
-    pipeline.backend.failures = 3
-    state = EngineState('active', True, engine.model, engine.facts(), '')
-    assert status_values(engine_status('node', state))['failures'] == '3'
+    report = NodeReport('active', engine=engine())
+    backend = report.engine.pipeline.backend
+    assert not {'failures', 'uses_graph'} & report.engine.facts().keys()
+    backend.failures, backend.uses_graph, backend.precision = 2, True, 'fp16'
+    facts = status_values(engine_status('node', report))
+    assert (facts['precision'], facts['failures'], facts['uses_graph']) == ('fp16', '2', 'True')
+    backend.failures = 3
+    assert status_values(engine_status('node', report))['failures'] == '3'
+
+
+LIMITS = NodeParameters(watchdog_timeout=7.0, max_consecutive_failures=5)
+
+
+@pytest.mark.parametrize(
+    ('state', 'level', 'texts'),
+    [
+        (WorkerState(), OK, ['waits']),
+        (WorkerState(busy_for_s=2.5), OK, ['2.50 s', 'limit 7 s']),
+        (WorkerState(ModelFailures(9, 2, 'broke')), ERROR, ['2 failures', 'limit 5', 'broke']),
+        (WorkerState(death='old age'), ERROR, ['died of old age']),
+    ],
+)
+def test_worker_levels(state, level, texts) -> None:
+    status = worker_status('node', state, LIMITS, hardware_id='tiny')
+    assert (status.level, status.name, status.hardware_id) == (level, 'node: worker', 'tiny')
+    for text in texts:
+        assert text in status.message
+    shown = status_values(status)
+    assert shown['failures'] == str(state.failures.total)
+    assert shown['last_failure'] == (state.death or state.failures.reason or 'none')
+
+
+def test_memory_is_that_of_the_process() -> None:
+    before = resident_bytes()
+    block = np.ones(64 * MEBIBYTE, np.uint8)
+    assert resident_bytes() - before >= 60 * MEBIBYTE
+    assert peak_resident_bytes() >= resident_bytes()
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    assert peak_resident_bytes() == pytest.approx(most, rel=0.05)
+    assert block[-1] == 1
+
+
+def test_memory_is_unknown_where_the_system_does_not_tell(tmp_path) -> None:
+    assert resident_bytes(tmp_path / 'missing') is None
+    (tmp_path / 'other').write_text('Name:\tpython\n')
+    assert peak_resident_bytes(tmp_path / 'other') is None
+    status = memory_status('node', backend=None, limit_mib=1, resident=lambda: None)
+    assert (status.level, status_values(status)['resident_mib']) == (OK, 'n/a')
+
+
+@pytest.mark.parametrize(('limit', 'level'), [(0, OK), (100, OK), (99, WARN)])
+def test_memory_over_its_limit_is_a_warning_with_both(limit: int, level: bytes) -> None:
+    backend = SimpleNamespace(device_memory_bytes=5 * MEBIBYTE)
+    status = memory_status(
+        'node', backend=backend, limit_mib=limit, resident=lambda: 100 * MEBIBYTE
+    )
+    assert (status.level, status.name) == (level, 'node: memory')
+    assert '100.0 MiB' in status.message
+    assert (f'limit {limit} MiB' in status.message) == bool(limit)
+    values = status_values(status)
+    assert (values['device_mib'], values['limit_mib']) == ('5.0', str(limit or 'none'))
+    assert (status.hardware_id, values['process_id']) == (socket.gethostname(), str(os.getpid()))
+    assert values['pid_namespace'] == os.readlink('/proc/self/ns/pid')
+
+
+def test_the_memory_limit_is_live(start_node) -> None:
+    harness = start_node(diagnostics_period=0.05)
+    diagnostics = harness.diagnostics()
+    diagnostics.wait_for(lambda seen: find_status(seen, 'memory').level == OK, 'no limit')
+    assert harness.set_parameters(max_memory=1).successful
+    diagnostics.wait_for(lambda seen: find_status(seen, 'memory').level == WARN, 'over 1 MiB')
 
 
 def test_a_node_reports_from_its_start_and_sees_a_camera_go_stale(start_node) -> None:

@@ -1,20 +1,19 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Each fault that is injected into a running node has its outcome, and the node serves again."""
+"""Each fault that is injected into a running node has its outcome."""
 
 from collections.abc import Callable, Iterator
 
 import pytest
-from diagnostic_msgs.msg import DiagnosticStatus
 
-from tests.node.fake_pipeline import FakeLoader, FakePipeline, missing_model
 from tests.node.fault_rig import FaultRig, check_accounts
 from tests.node.node_harness import (
     half_blue_image,
     image_message,
-    status_values,
     wait_until,
 )
+from upsnet_ros.node.frame_processor import ModelFailures
+from upsnet_ros.node.process import ExitStatus
 
 OK, WARN, ERROR = b'\x00', b'\x01', b'\x02'
 
@@ -36,131 +35,80 @@ def rig(start_node) -> Iterator[Callable[..., FaultRig]]:
         check_accounts(started.harness)
 
 
-def worker_values(status: DiagnosticStatus) -> tuple[str, str, str]:
-    values = status_values(status)
-    return values['failures'], values['worker_restarts'], values['model_reloads']
+def wait_for_fault(node: FaultRig, status: ExitStatus, *texts: str) -> None:
+    """Waits until the process would end with a status, and its diagnostics say why."""
+    wait_until(lambda: node.harness.node.fault is not None, 'the fault')
+    assert node.harness.node.fault.status == status
+    shown = node.wait_for('engine', lambda s: s.level == ERROR, 'the reason')
+    for text in texts:
+        assert text in shown.message
 
 
-def test_a_worker_that_dies_is_replaced_and_reported_until_a_frame_succeeds(rig) -> None:
+def test_a_worker_that_dies_ends_the_process(rig) -> None:
     node = rig()
     node.serve()
     node.harness.loader.pipeline.error = Died('of old age')
     node.fail()
-    status = node.wait_for('worker', lambda s: s.level == ERROR, 'the error')
-    assert 'Died: of old age' in status.message and 'limit 5' in status.message
-    node.harness.loader.pipeline.error = None
-    wait_until(lambda: node.harness.node.parts.supervisor.state.restarts == 1, 'the new worker')
-    node.serve()
-    status = node.wait_for('worker', lambda s: s.level == OK, 'the end of the error')
-    assert worker_values(status) == ('1', '1', '0')
-    assert node.harness.state() == 'active'
+    wait_for_fault(node, ExitStatus.WORKER_DIED, 'worker died', 'Died: of old age')
+    node.wait_for('worker', lambda s: 'of old age' in s.message and s.level == ERROR, 'the same')
 
 
-def test_a_worker_that_hangs_is_given_up_with_its_model_and_never_publishes(rig) -> None:
+def test_a_worker_that_hangs_ends_the_process_and_never_publishes(rig) -> None:
     node = rig(watchdog_timeout=0.3)
     node.serve()
     hanging = node.harness.loader.pipeline
     hanging.gate.clear()
-    lost = node.send()
-    status = node.wait_for(
-        'worker', lambda s: status_values(s)['model_reloads'] == '1', 'the new model'
-    )
-    assert status.level == ERROR and 'limit 0.3 s' in status.message
-    assert status_values(status)['worker_restarts'] == '1'
-    assert hanging.closed == 1
-    node.serve()
+    node.send()
+    assert hanging.started.acquire(timeout=20)
+    wait_for_fault(node, ExitStatus.NO_PROGRESS, 'no progress', 'limit 0.3 s')
+    (camera,) = node.harness.node.parts.cameras
+    assert (camera.snapshot().failed, camera.snapshot().processed) == (1, 1)
+    assert 'no progress' in camera.snapshot().last_reason
+    thread = node.harness.node.parts.worker.unfinished
     hanging.gate.set()
+    thread.join(20)
+    assert (camera.snapshot().failed, camera.snapshot().processed) == (1, 1)
+    assert len(node.labels.messages) == 1
+
+
+def test_failures_in_a_row_end_the_process(rig) -> None:
+    node = rig(max_consecutive_failures=3)
+    pipeline = node.harness.loader.pipeline
+    pipeline.error = RuntimeError('device lost')
+    node.fail(2)
+    status = node.wait_for('worker', lambda s: s.level == ERROR, 'the failures')
+    assert '2 failures in a row, limit 3: RuntimeError: device lost' in status.message
+    pipeline.error = None
     node.serve()
     node.wait_for('worker', lambda s: s.level == OK, 'the end of the error')
-    assert lost not in [message.header.stamp.sec for message in node.labels.messages]
-    assert node.harness.node.parts.cameras[0].snapshot().failed == 1
-
-
-class HangingLoader(FakeLoader):
-    """All pipelines hang until told otherwise."""
-
-    hangs = True
-
-    def __call__(self, *arguments, **options) -> FakePipeline:
-        pipeline = super().__call__(*arguments, **options)
-        if self.hangs:
-            pipeline.gate.clear()
-        return pipeline
-
-
-def test_a_worker_that_hangs_again_at_once_has_the_node_deactivated(rig) -> None:
-    loader = HangingLoader()
-    node = rig(watchdog_timeout=0.3, loader=loader)
-    node.send()
-    wait_until(lambda: len(loader.pipelines) == 2, 'the second model')
-    node.send()
-    status = node.wait_for('engine', lambda s: 'deactivated' in s.message, 'the reason')
-    assert status.level == ERROR
-    assert 'no progress' in status.message and 'limit 0.3 s' in status.message
-    assert node.harness.state() == 'inactive'
-    loader.hangs = False
-    assert node.harness.change_state('activate')
-    wait_until(lambda: node.raw.get_subscription_count() == 1, 'the new subscription')
-    node.serve()
-    assert len(loader.pipelines) == 3
-    node.wait_for('engine', lambda s: s.level == OK, 'the end of the error')
-
-
-def test_failures_in_a_row_have_the_model_loaded_anew(rig) -> None:
-    node = rig(max_consecutive_failures=3)
-    broken = node.harness.loader.pipeline
-    broken.error = RuntimeError('device lost')
+    pipeline.error = RuntimeError('device lost')
     node.fail(2)
-    assert len(node.harness.loader.pipelines) == 1
+    assert node.harness.node.fault is None
     node.fail(1)
-    wait_until(lambda: len(node.harness.loader.pipelines) == 2, 'the new model')
-    node.wait_for('worker', lambda s: status_values(s)['model_reloads'] == '1', 'the count')
+    wait_for_fault(node, ExitStatus.MODEL_FAILED, '3 failures in a row', 'device lost')
+
+
+def test_without_limits_nothing_ends_the_process(rig) -> None:
+    node = rig(max_consecutive_failures=0, watchdog_timeout=0.0)
+    pipeline = node.harness.loader.pipeline
+    pipeline.error = RuntimeError('device lost')
+    node.fail(10)
+    pipeline.error = None
     node.serve()
-    status = node.wait_for('worker', lambda s: s.level == OK, 'the end of the error')
-    assert worker_values(status) == ('3', '0', '1')
-    assert broken.closed == 1
-    assert node.harness.loader.pipeline.thresholds  # as the parameters say, like the first
+    assert node.harness.node.fault is None
 
 
-class BrokenLoader(FakeLoader):
-    """All pipelines fail until told otherwise."""
-
-    error: Exception | None = RuntimeError('device lost')
-
-    def __call__(self, *arguments, **options) -> FakePipeline:
-        pipeline = super().__call__(*arguments, **options)
-        pipeline.error = self.error
-        return pipeline
-
-
-def test_failures_that_a_new_model_does_not_end_have_the_node_deactivated(rig) -> None:
-    loader = BrokenLoader()
-    node = rig(max_consecutive_failures=2, loader=loader)
-    node.fail(2)
-    wait_until(lambda: len(loader.pipelines) == 2, 'the new model')
-    node.fail(2)
-    status = node.wait_for('engine', lambda s: 'deactivated' in s.message, 'the reason')
-    assert status.level == ERROR
-    assert '2 failures in a row' in status.message and 'device lost' in status.message
-    wait_until(lambda: node.harness.state() == 'inactive', 'inactive')
-    loader.error = None
-    assert node.harness.change_state('activate')
-    wait_until(lambda: node.raw.get_subscription_count() == 1, 'the new subscription')
-    node.serve()
-
-
-def test_a_model_that_cannot_be_loaded_anew_has_the_node_deactivated(rig) -> None:
-    node = rig(max_consecutive_failures=1)
-    node.harness.loader.refusal = missing_model()
+def test_a_new_activation_is_not_judged_by_the_failures_of_the_last(rig) -> None:
+    node = rig(max_consecutive_failures=2)
     node.harness.loader.pipeline.error = RuntimeError('device lost')
     node.fail()
-    status = node.wait_for('engine', lambda s: 'deactivated' in s.message, 'the reason')
-    assert '/nowhere/model.onnx' in status.message
-    assert node.harness.state() == 'inactive'
-    assert node.harness.change_state('cleanup')
-    assert not node.harness.change_state('configure')
-    node.harness.loader.refusal = None
-    assert node.harness.change_state('configure')
+    assert node.harness.change_state('deactivate') and node.harness.change_state('activate')
+    wait_until(lambda: node.raw.get_subscription_count() == 1, 'the new subscription')
+    node.fail()
+    assert node.harness.node.parts.processor.failures == ModelFailures(
+        2, 1, 'RuntimeError: device lost'
+    )
+    assert node.harness.node.fault is None
 
 
 def test_memory_that_runs_out_costs_the_frame_and_says_what_to_do(rig) -> None:
@@ -180,7 +128,7 @@ def test_images_that_cannot_be_read_never_count_against_the_model(rig) -> None:
     for stamp in range(1, 6):
         node.raw.publish(image_message(half_blue_image(), encoding='64FC9', stamp=stamp))
         wait_until(lambda stamp=stamp: camera.snapshot().rejected == stamp, 'the rejection')
-    assert node.harness.node.parts.recovery.state.total == 0
+    assert node.harness.node.parts.processor.failures.total == 0
     assert len(node.harness.loader.pipelines) == 1
 
 

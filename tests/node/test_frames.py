@@ -223,30 +223,6 @@ def test_several_cameras_keep_their_own_topics(start_node) -> None:
         )
 
 
-def test_the_overlay_is_made_only_for_a_subscriber(start_node, monkeypatch) -> None:
-    drawn = []
-
-    def draw(image, labels, label_set, *, alpha):
-        drawn.append(alpha)
-        return image
-
-    monkeypatch.setattr('upsnet_ros.node.overlay_output.draw_overlay', draw)
-    harness = start_node(overlay_alpha=0.25).activate()
-    labels = harness.subscribe(Image, 'camera/panoptic/image')
-    raw = harness.publisher(Image, 'camera/image_raw')
-    raw.publish(image_message(half_blue_image(), stamp=1))
-    labels.wait(1)
-    assert drawn == []
-    overlay = harness.subscribe(Image, 'camera/overlay/image')
-    wait_until(
-        lambda: harness.node.parts.outputs['camera']._overlay.get_subscription_count() == 1,
-        'match',
-    )
-    raw.publish(image_message(half_blue_image(), stamp=2))
-    assert overlay.wait()[0].header.stamp.sec == 2
-    assert drawn == [0.25]
-
-
 @pytest.mark.parametrize('offered', [BEST_EFFORT, QoSProfile(depth=1)], ids=['best', 'reliable'])
 @pytest.mark.parametrize('input_qos', ['auto', 'sensor_data'])
 def test_default_input_receives_from_every_publisher(start_node, offered, input_qos) -> None:

@@ -255,7 +255,7 @@ def test_a_frame_that_hangs_is_waited_for_once(start_node) -> None:
     publisher = harness.publisher(Image, 'camera/image_raw')
     publisher.publish(image_message(half_blue_image()))
     assert pipeline.started.acquire(timeout=20)
-    worker = harness.node.parts.supervisor.worker
+    worker = harness.node.parts.worker
     assert harness.change_state('deactivate')
     assert worker.is_given_up and worker.unfinished is not None
     joins = []

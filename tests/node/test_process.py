@@ -33,6 +33,7 @@ from tests.node.node_harness import (
     unique_namespace,
     wait_until,
 )
+from upsnet_ros.node.process import ExitStatus
 
 ROOT = Path(__file__).parents[2]
 FAKE_NODE = [sys.executable, '-m', 'tests.node.fake_node']
@@ -210,9 +211,27 @@ def test_a_callback_that_raises_costs_one_image(run, client) -> None:
     assert 'ZeroDivisionError: a fault that nobody foresaw' in process.stderr.read()
 
 
-def test_a_breakdown_while_the_node_gives_up_is_its_exit_status(run, client) -> None:
-    """The network fails, the node deactivates itself, and that breaks down as well."""
-    process = run([*FAKE_NODE, '--failing', '--broken'], max_consecutive_failures=1)
+@pytest.mark.parametrize(
+    ('options', 'parameters', 'status', 'reason'),
+    [
+        (['--failing'], {'max_consecutive_failures': 2}, ExitStatus.MODEL_FAILED, 'no memory on'),
+        # Where the clean end breaks down as well, the reason of it all stays.
+        (
+            ['--failing', '--broken'],
+            {'max_consecutive_failures': 1},
+            ExitStatus.MODEL_FAILED,
+            'no memory on',
+        ),
+        (['--dying'], {}, ExitStatus.WORKER_DIED, 'no way to go on'),
+        (['--blocked'], {'watchdog_timeout': 0.3}, ExitStatus.NO_PROGRESS, 'limit 0.3 s'),
+    ],
+)
+def test_a_fault_ends_the_process_with_its_status_and_its_reason(
+    run, client, options, parameters, status, reason
+) -> None:
+    process = run([*FAKE_NODE, *options], **parameters)
+    diagnostics = Collector()
+    client.create_subscription(DiagnosticArray, '/diagnostics', diagnostics, RELIABLE)
     wait_for_node(client)
     publisher = client.create_publisher(Image, 'camera/image_raw', RELIABLE)
     stamps = itertools.count(1)
@@ -223,8 +242,25 @@ def test_a_breakdown_while_the_node_gives_up_is_its_exit_status(run, client) -> 
 
     wait_until(has_ended, 'the end of the process')
     errors = process.stderr.read()
-    assert process.returncode == 1, errors
-    assert 'no memory on the device' in errors and 'out of handles' in errors
+    assert process.returncode == status, errors
+    assert reason in errors and 'to be started anew' in errors
+    name = f'{client.get_namespace().lstrip("/")}/perception_node: engine'
+    diagnostics.wait_for(
+        lambda seen: reason in find_status(seen, name).message, 'the reason in the diagnostics'
+    )
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_libraries_are_imported_ends_the_node_quietly(run, number) -> None:
+    """The second line that Python says of its imports comes long before the last."""
+    process = run([sys.executable, '-v', '-m', 'upsnet_ros.node.main'])
+    for line in process.stderr:
+        if line.startswith("import 'rclpy"):
+            break
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=END_S)
+    assert process.returncode == 0
+    assert 'Traceback' not in errors and 'KeyboardInterrupt' not in errors
 
 
 def test_a_node_that_nothing_helps_ends_with_its_reason_and_status(run, client) -> None:

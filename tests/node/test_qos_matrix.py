@@ -55,7 +55,7 @@ def test_matrix_of_offers_and_requests(start_node, namespace, input_qos, reliabi
             assert publisher.get_subscription_count() == 0
             continue
         labels = harness.subscribe(Image, f'{camera}/panoptic/image')
-        output = harness.node.parts.outputs[camera]._panoptic
+        output = harness.output('panoptic/image', camera)
         wait_until(output.get_subscription_count, f'reader of {camera}')
         wait_until(publisher.get_subscription_count, f'match of {camera}')
         publisher.publish(image_message(half_blue_image(), stamp=number + 1))
@@ -72,7 +72,7 @@ def test_a_kept_image_reaches_an_input_that_asks_for_it(start_node, namespace) -
     publisher = harness.client.create_publisher(Image, 'camera/image_raw', OFFERS['reliable_kept'])
     assert harness.change_state('configure')
     labels = harness.subscribe(Image, 'camera/panoptic/image')
-    wait_until(harness.node.parts.outputs['camera']._panoptic.get_subscription_count, 'reader')
+    wait_until(harness.output('panoptic/image').get_subscription_count, 'reader')
     publisher.publish(image_message(half_blue_image(), stamp=6))
     assert harness.change_state('activate')
     assert labels.wait()[0].header.stamp.sec == 6

@@ -51,9 +51,8 @@ def test_overrides_hold_through_two_lives_and_choices_of_the_node_stay_free(
         publisher = harness.client.create_publisher(Image, 'camera/image_raw', OFFERS[offer])
         wait_until(lambda: node.count_publishers(raw) == 1, 'discovery')
         harness.activate()
-        outputs = node.parts.outputs['camera']
-        assert outputs._panoptic.qos_profile.depth == 7
-        assert outputs._semantic.qos_profile.depth == OUTPUT_QOS.depth == 2
+        assert harness.output('panoptic/image').qos_profile.depth == 7
+        assert harness.output('semantic/image').qos_profile.depth == OUTPUT_QOS.depth == 2
         (asked,) = node.get_subscriptions_info_by_topic(raw)
         assert asked.qos_profile.reliability == OFFERS[offer].reliability
         (asked,) = node.get_subscriptions_info_by_topic(info)
@@ -64,8 +63,8 @@ def test_overrides_hold_through_two_lives_and_choices_of_the_node_stay_free(
     assert BEST_EFFORT_QOS.reliability == BEST_EFFORT
     assert harness.set_parameters(process_all=True).successful
     harness.activate()
-    assert node.parts.outputs['camera']._panoptic.qos_profile.depth == 7
-    assert node.parts.outputs['camera']._semantic.qos_profile.depth == 256
+    assert harness.output('panoptic/image').qos_profile.depth == 7
+    assert harness.output('semantic/image').qos_profile.depth == 256
 
 
 def test_a_late_reader_gets_a_label_image_that_was_to_be_kept(start_node, namespace) -> None:
@@ -96,7 +95,7 @@ def test_a_reader_that_an_output_cannot_serve_is_logged_with_the_policy(
     wait_until(is_logged, 'the refusal')
     assert f"topic '{topic}': a subscriber asks for another RELIABILITY" in ''.join(said)
     weak = harness.subscribe(Image, topic, OFFERS['best_effort'])
-    wait_until(harness.node.parts.outputs['camera']._panoptic.get_subscription_count, 'match')
+    wait_until(harness.output('panoptic/image').get_subscription_count, 'match')
     harness.publisher(Image, 'camera/image_raw').publish(image_message(half_blue_image()))
     weak.wait()
 
@@ -159,7 +158,7 @@ def test_overrides_without_effect_and_weaker_tables_are_warned_of(
         assert log.count(f"parameter '{name}' has no effect") == 1
     assert log.count('has no effect') == len(unused)
     assert log.count(f"parameter '{table}' is 'volatile'") == 1
-    table_publisher = harness.node.parts.outputs['camera']._class_info
+    table_publisher = harness.output('panoptic/class_info')
     assert table_publisher.qos_profile.durability == VOLATILE
     assert LATCHED_QOS.durability == KEPT
 
@@ -192,10 +191,10 @@ def test_a_parameter_file_and_remapped_names(tmp_path: Path) -> None:
     )
     try:
         made = {'front': CameraOutputs(node, camera='front', **MODEL)}
-        labels = made['front']._panoptic
+        labels = made['front'].publishers['<camera>/panoptic/image']
         assert labels.topic_name == '/labels'
         assert (labels.qos_profile.reliability, labels.qos_profile.depth) == (BEST_EFFORT, 5)
-        table = made['front']._class_info.qos_profile
+        table = made['front'].publishers['<camera>/panoptic/class_info'].qos_profile
         assert (table.depth, table.durability) == (3, KEPT)
         check_input_overrides(node, ['front'], transport='auto', process_all=False)
         assert node.get_parameter('qos_overrides./labels.publisher.depth').value == 5

@@ -1,14 +1,12 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Callbacks that raise, and loads that are waited for, without a node around them."""
+"""Callbacks that raise, without a node around them."""
 
-import threading
 from types import SimpleNamespace
 
 import pytest
 
 from upsnet_ros.node.process import MOST_IN_A_ROW, CallbackFailures, GuardedSpinning
-from upsnet_ros.node.stoppable_loading import LoadingStopped, StoppableLoading
 
 
 class Spun:
@@ -64,35 +62,6 @@ def test_one_success_begins_the_count_anew() -> None:
 def test_only_errors_are_held_back() -> None:
     with pytest.raises(KeyboardInterrupt):
         Spun(KeyboardInterrupt()).spin(1)
-
-
-def loading(*, is_stopping=lambda: False, meanwhile=lambda: None) -> StoppableLoading:
-    return StoppableLoading(is_stopping=is_stopping, meanwhile=meanwhile)
-
-
-def test_a_load_gives_its_result_or_its_error() -> None:
-    assert loading().run(lambda: 'model') == 'model'
-    assert loading().run(lambda: None) is None
-    with pytest.raises(OSError, match='gone'):
-        loading().run(lambda: (_ for _ in ()).throw(OSError('gone')))
-
-
-def test_who_waits_for_a_load_is_called_meanwhile() -> None:
-    called = threading.Event()
-    waiting = loading(meanwhile=called.set)
-    assert waiting.run(lambda: called.wait(20) and waiting.loading_for_s > 0)
-    assert (waiting.loading_for_s, waiting.unfinished) == (0.0, None)
-
-
-def test_a_load_that_is_no_longer_wanted_is_given_up() -> None:
-    gate, stop = threading.Event(), threading.Event()
-    waiting = loading(is_stopping=stop.is_set, meanwhile=stop.set)
-    with pytest.raises(LoadingStopped, match='asked to end'):
-        waiting.run(lambda: gate.wait(30))
-    assert waiting.unfinished is not None
-    gate.set()
-    waiting.unfinished.join(20)
-    assert waiting.unfinished is None
 
 
 def test_what_failed_is_kept_in_one_short_line() -> None:

@@ -8,15 +8,20 @@ from sensor_msgs.msg import Image
 
 from tests.node.node_harness import find_status, half_blue_image, image_message, status_values
 from upsnet_ros.msg import FrameTiming
-from upsnet_ros.node.diagnostics import Deadline, timing_status, timing_statuses
+from upsnet_ros.node.diagnostics import timing_status, timing_statuses
+from upsnet_ros.node.parameters import NodeParameters
 from upsnet_ros.node.timing import Delays, NodeTiming, TimingWindow
 
 NONE_LATE = Delays()
 OK, WARN, ERROR = b'\x00', b'\x01', b'\x02'
 
 
+def limits(limit_ms: float, most_late: int) -> NodeParameters:
+    return NodeParameters(max_processing_time=float(limit_ms), max_consecutive_delays=most_late)
+
+
 def status_of(timing: TimingWindow, limit_ms: float, delays: Delays = NONE_LATE, most: int = 0):
-    return timing_status('t', timing, delays, Deadline(limit_ms, most), hardware_id='tiny')
+    return timing_status('t', timing, delays, limits(limit_ms, most), hardware_id='tiny')
 
 
 def test_percentiles_of_every_stage() -> None:
@@ -68,7 +73,7 @@ def test_each_camera_has_its_own_times_and_late_frames() -> None:
         timing.add(camera, {'total': float(total)})
     assert (timing.delays('a'), timing.delays('b')) == (Delays(2, 2), Delays(1, 0))
     assert timing.delays() == Delays(3, 2)
-    together, a, b = timing_statuses('node', timing, Deadline(10, 2), model='tiny')
+    together, a, b = timing_statuses('node', timing, limits(10, 2), model='tiny')
     assert [s.name for s in (together, a, b)] == [
         'node: processing time',
         'node: processing time a',
@@ -122,15 +127,3 @@ def test_the_times_of_each_frame_are_published_with_its_header(start_node) -> No
     assert times.age_ms == pytest.approx(parts, abs=1.0)
     measured = (times.receive_ms, times.wait_ms, times.decode_ms, times.publish_ms)
     assert all(0 < duration < 10_000 for duration in measured)
-
-
-def test_times_are_not_published_when_switched_off(start_node) -> None:
-    harness = start_node(publish_timing=False).activate()
-    timing = harness.subscribe(FrameTiming, 'perception_node/debug/camera/timing')
-    labels = harness.subscribe(Image, 'camera/panoptic/image')
-    raw = harness.publisher(Image, 'camera/image_raw')
-    raw.publish(image_message(half_blue_image(), stamp=1))
-    labels.wait(1)
-    assert harness.set_parameters(publish_timing=True).successful
-    raw.publish(image_message(half_blue_image(), stamp=2))
-    assert [message.header.stamp.sec for message in timing.wait(1)] == [2]

@@ -176,7 +176,6 @@ class PerceptionNode(LifecycleNode):
             return
         self.fault = self.parts.fault()
         if self.fault is not None:
-            self.lifecycle.failure = self.fault.reason
             self.get_logger().fatal(
                 f'{self.fault.reason}; the process ends with status {self.fault.status}, to be '
                 'started anew'
@@ -216,7 +215,7 @@ class PerceptionNode(LifecycleNode):
         report = NodeReport(
             lifecycle_state=self.lifecycle.state,
             is_enabled=self._enabled,
-            failure=self.lifecycle.failure,
+            failure=self.fault.reason if self.fault is not None else self.lifecycle.failure,
             values={
                 'clock_jumps': self._clock_jumps,
                 'loading_for_s': f'{self._loading.loading_for_s:.1f}',

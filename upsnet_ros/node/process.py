@@ -25,20 +25,30 @@ from upsnet_ros.core.own_process import STOPPING
 
 
 class ExitStatus(IntEnum):
-    """How the process of the node ends; docs/deployment.md lists them."""
+    """How the process of the node ends.
 
-    ASKED_TO_END = 0
-    """SIGINT, SIGTERM or a lifecycle shutdown."""
-    BROKEN_DOWN = 1
-    """The start failed, a transition broke down and error processing too, or callbacks did."""
-    BAD_PARAMETER = 2
-    """An impossible parameter or command line, which stays impossible."""
-    MODEL_FAILED = 3
-    """`max_consecutive_failures` of the model in a row."""
-    WORKER_DIED = 4
-    """The thread that works on frames ended unasked, which is a defect."""
-    NO_PROGRESS = 5
-    """`watchdog_timeout` is over: a library hangs, and cannot be interrupted."""
+    Attributes:
+        text: when that is so, for people.
+    """
+
+    text: str
+
+    def __new__(cls, value: int, text: str) -> ExitStatus:
+        """A number with its text."""
+        status = int.__new__(cls, value)
+        status._value_, status.text = value, text
+        return status
+
+    ASKED_TO_END = 0, 'SIGINT, SIGTERM or a lifecycle shutdown'
+    BROKEN_DOWN = (
+        1,
+        'the start failed (no model, no activation), a transition broke down and error processing '
+        'too, or a hundred callbacks in a row failed',
+    )
+    BAD_PARAMETER = 2, 'a parameter or the command line is impossible, and stays so'
+    MODEL_FAILED = 3, '`max_consecutive_failures` of the model in a row'
+    WORKER_DIED = 4, "the worker's thread died, which is a defect"
+    NO_PROGRESS = 5, 'no progress for `watchdog_timeout`: a library hangs'
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,6 @@ STATE_AFTER = {
     LAST_RESORT: 'unconfigured',
 }
 LEAVE_MEMORY = ('deactivate', 'cleanup')
-# Why the node ends or begins anew is not to be forgotten by that.
-LEAVE_FAILURE = ('shutdown', LAST_RESORT)
 
 
 class Lifecycle:
@@ -84,7 +82,7 @@ class Lifecycle:
                 self.state = 'finalized'
             return failed
         self.state = STATE_AFTER[name]
-        if name not in LEAVE_FAILURE:
+        if name != LAST_RESORT:
             self.failure = ''
         self._logger.info(f'{name}: {self.state}')
         if name in LEAVE_MEMORY:

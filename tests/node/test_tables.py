@@ -1,19 +1,40 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The SROS2 policy, against what the running node advertises."""
+"""Files that repeat the code are what it writes, and the policy is what a running node does."""
 
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.node.node_harness import NodeHarness
-from upsnet_ros.node.vision_outputs import vision_msgs_is_installed
-from upsnet_ros.security_policy import main, policy_text
+from upsnet_ros.node.parameters import parameter_defaults
+from upsnet_ros.node.security_policy import main, policy_text
+from upsnet_ros.node.tables import generated_files, parameter_file, with_tables
+from upsnet_ros.node.topics import OUTPUTS
 
-POLICY = Path(__file__).parents[2] / 'deploy' / 'sros2' / 'policy.xml'
+ROOT = Path(__file__).parents[2]
+POLICY = ROOT / 'deploy' / 'sros2' / 'policy.xml'
 NODE = 'perception_node'
-VISION = {'panoptic/detections', 'semantic/label_info'}
+
+
+@pytest.mark.parametrize('path', generated_files(), ids=lambda path: path.name)
+def test_the_committed_file_is_what_the_code_writes(path) -> None:
+    """After a change of topics, parameters or exit statuses: `make tables`."""
+    assert path.read_text() == generated_files()[path]
+
+
+def test_the_parameter_file_states_the_defaults_and_nothing_else() -> None:
+    values = yaml.safe_load(parameter_file())['/**']['ros__parameters']
+    assert values == parameter_defaults()
+    for name, default in parameter_defaults().items():
+        assert type(values[name]) is type(default), name
+
+
+def test_a_page_without_a_place_for_a_table_is_refused_by_its_name() -> None:
+    with pytest.raises(ValueError, match='inputs'):
+        with_tables('# The node\n', {'inputs': []})
 
 
 def full_name(name: str, namespace: str) -> str:
@@ -47,11 +68,15 @@ def advertised(harness: NodeHarness, what: str) -> set[str]:
 def test_the_policy_is_what_the_running_node_does(start_node, cameras) -> None:
     harness = start_node(camera_names=cameras).activate()
     text = policy_text(cameras=cameras, namespace=f'/{harness.namespace}')
-    vision = {f'/{harness.namespace}/{camera}/{name}' for camera in cameras for name in VISION}
     published = allowed(text, 'topic', 'publish')
-    assert vision <= published
-    if not vision_msgs_is_installed():
-        published -= vision
+    missing = {
+        f'/{harness.namespace}/{output.of(camera)}'
+        for output in OUTPUTS
+        for camera in cameras
+        if not output.is_available
+    }
+    assert missing <= published
+    published -= missing
     assert published == advertised(harness, 'publisher')
     assert allowed(text, 'topic', 'subscribe') - {'/clock'} == advertised(harness, 'subscriber')
     assert allowed(text, 'service', 'reply') == advertised(harness, 'service')
@@ -61,11 +86,6 @@ def test_the_policy_is_what_the_running_node_does(start_node, cameras) -> None:
 def test_the_clock_is_read_in_simulation_only(start_node) -> None:
     harness = start_node(use_sim_time=True)
     assert advertised(harness, 'subscriber') == {'/clock'}
-
-
-def test_the_shipped_policy_is_what_the_generator_writes_without_arguments(capsys) -> None:
-    assert main([]) == 0
-    assert capsys.readouterr().out == POLICY.read_text()
 
 
 def test_cameras_namespace_and_enclave_may_be_given(capsys) -> None:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes the SROS2 policy of perception_node: exactly what it publishes, reads and answers.
 
-    python -m upsnet_ros.security_policy --cameras front left --namespace /car > policy.xml
+    python -m upsnet_ros.node.security_policy --cameras front left --namespace /car > policy.xml
 
 `deploy/sros2/policy.xml` is what this writes without arguments. A test compares the rules with
 what the running node advertises.
@@ -15,42 +15,17 @@ import sys
 from collections.abc import Sequence
 from xml.sax.saxutils import escape, quoteattr
 
+from upsnet_ros.node.topics import CAMERA, DIAGNOSTICS, ENABLE, INPUTS, OUTPUTS
+
 NODE = 'perception_node'
 ENCLAVE = '/upsnet_ros/perception_node'
 DEFAULT_CAMERAS = ('camera',)
-# `<camera>/` stands for the prefix of each camera. Both inputs, since the node may read either.
-SUBSCRIBED = (
-    '<camera>/camera_info',
-    '<camera>/image_raw',
-    '<camera>/image_raw/compressed',
-)
-# Read only with the parameter use_sim_time.
-SUBSCRIBED_IN_SIMULATION = ('/clock',)
-PUBLISHED = (
-    '/diagnostics',
-    '/parameter_events',
-    '/rosout',
-    '<camera>/overlay/camera_info',
-    '<camera>/overlay/image',
-    '<camera>/panoptic/camera_info',
-    '<camera>/panoptic/class_info',
-    '<camera>/panoptic/confidence',
-    '<camera>/panoptic/image',
-    '<camera>/panoptic/instances',
-    '<camera>/panoptic/unknown_mask',
-    '<camera>/semantic/image',
-    '~/debug/<camera>/timing',
-    '~/transition_event',
-)
-# Published only where vision_msgs is installed.
-PUBLISHED_AS_VISION_MSGS = (
-    '<camera>/panoptic/detections',
-    '<camera>/semantic/label_info',
-)
+OPTIONAL_PACKAGE = 'vision_msgs'
+# Of rclpy itself, in every lifecycle node.
+PUBLISHED = ('/parameter_events', '/rosout', '~/transition_event')
 ANSWERED = (
     '~/change_state',
     '~/describe_parameters',
-    '~/enable',
     '~/get_available_states',
     '~/get_available_transitions',
     '~/get_parameter_types',
@@ -68,23 +43,20 @@ _HEADER = """\
 <!-- SPDX-License-Identifier: Apache-2.0 -->
 <!--
   SROS2 policy of perception_node: what it may publish, read and answer, and nothing else.
-  Written by python -m upsnet_ros.security_policy; docs/deployment.md says how to use it.
+  Written by python -m upsnet_ros.node.security_policy; docs/deployment.md says how to use it.
 -->
 """
 
 
-def for_cameras(names: Sequence[str], cameras: Sequence[str]) -> list[str]:
-    """The names, those with `<camera>` once for each camera."""
-    return [
-        name.replace('<camera>', camera)
-        for name in names
-        for camera in (cameras if '<camera>' in name else ('',))
+def _section(
+    kind: str, rule: str, names: Sequence[str], cameras: Sequence[str] = DEFAULT_CAMERAS
+) -> list[str]:
+    """The lines of one list of topics or services, those of cameras once for each of them."""
+    entries = [
+        f'            <{kind}>{escape(name.replace(CAMERA, camera))}</{kind}>'
+        for name in sorted(names)
+        for camera in (cameras if CAMERA in name else ('',))
     ]
-
-
-def _section(kind: str, rule: str, names: Sequence[str]) -> list[str]:
-    """The lines of one list of topics or services."""
-    entries = [f'            <{kind}>{escape(name)}</{kind}>' for name in names]
     return [f'          <{kind}s {rule}="ALLOW">', *entries, f'          </{kind}s>']
 
 
@@ -98,19 +70,21 @@ def policy_text(
         namespace: namespace of the node, from the root.
         enclave: path of the enclave that the node runs in.
     """
+    optional = [output.name for output in OUTPUTS if output.package == OPTIONAL_PACKAGE]
+    always = [output.name for output in OUTPUTS if output.package != OPTIONAL_PACKAGE]
     lines = [
         '<policy version="0.2.0">',
         '  <enclaves>',
         f'    <enclave path={quoteattr(enclave)}>',
         '      <profiles>',
         f'        <profile ns={quoteattr(namespace)} node={quoteattr(NODE)}>',
-        *_section('topic', 'subscribe', for_cameras(SUBSCRIBED, cameras)),
+        *_section('topic', 'subscribe', [topic.name for topic in INPUTS], cameras),
         '          <!-- with use_sim_time -->',
-        *_section('topic', 'subscribe', SUBSCRIBED_IN_SIMULATION),
-        *_section('topic', 'publish', for_cameras(PUBLISHED, cameras)),
-        '          <!-- where vision_msgs is installed -->',
-        *_section('topic', 'publish', for_cameras(PUBLISHED_AS_VISION_MSGS, cameras)),
-        *_section('service', 'reply', ANSWERED),
+        *_section('topic', 'subscribe', ['/clock']),
+        *_section('topic', 'publish', [DIAGNOSTICS.name, *PUBLISHED, *always], cameras),
+        f'          <!-- where {OPTIONAL_PACKAGE} is installed -->',
+        *_section('topic', 'publish', optional, cameras),
+        *_section('service', 'reply', [ENABLE.name, *ANSWERED]),
         '        </profile>',
         '      </profiles>',
         '    </enclave>',
@@ -123,7 +97,7 @@ def policy_text(
 def main(arguments: list[str] | None = None) -> int:
     """Prints a policy."""
     parser = argparse.ArgumentParser(
-        prog='python -m upsnet_ros.security_policy',
+        prog='python -m upsnet_ros.node.security_policy',
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
