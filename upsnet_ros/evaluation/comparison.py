@@ -29,6 +29,7 @@ from upsnet_ros.evaluation.frame_table import (
 )
 from upsnet_ros.evaluation.paired_bootstrap import (
     BootstrapOptions,
+    Figures,
     PairedFigures,
     compare_paired,
 )
@@ -206,10 +207,10 @@ def compare_reports(
         EvaluationError: a report cannot be read, they are of different bags, ground truth or
             label sets, or they share no frame.
     """
-    reports = [_read(path) for path in (folder, against)]
+    reports = _read(folder), _read(against)
     _refuse_unlike(*reports, folder, against)
     label_set = reports[0].label_set
-    tables = [read_table(path, label_set) for path in (folder, against)]
+    tables = read_table(folder, label_set), read_table(against, label_set)
     shared = shared_frames(*tables)
     _refuse_other_frames(*shared, folder, against)
     judged = np.all([table.overlap.any(axis=(1, 2)) for table in shared], axis=0)  # [F]
@@ -312,13 +313,18 @@ def _difference(
     higher_is_better: bool = True,
 ) -> Difference:
     """One figure of both, their difference and its interval; None for what is no number."""
-    values = [
-        float(np.ravel(part[name])[column]) * factor
-        for part in (paired.this, paired.against, paired.difference, paired.low, paired.high)
-    ]
+
+    def read(figures: Figures) -> float | None:
+        value = float(np.ravel(figures[name])[column]) * factor
+        return None if np.isnan(value) else value
+
     return Difference(
-        *(None if np.isnan(value) else value for value in values),
-        higher_is_better=higher_is_better,
+        read(paired.this),
+        read(paired.against),
+        read(paired.difference),
+        read(paired.low),
+        read(paired.high),
+        higher_is_better,
     )
 
 

@@ -197,11 +197,13 @@ class WeightedFrames:
 
     def figures(self) -> dict[str, np.ndarray]:
         """Every figure that is compared: float64 [R] by key, and [R, S] by `class_` and name."""
-        totals = {
-            figure.key: figure.weigh(self) if figure.weigh else self.mean(figure.frame)
-            for figure in COMPARED
-        }
-        return totals | {f'class_{name}': values for name, values in self.classes.items()}
+        found = {f'class_{name}': values for name, values in self.classes.items()}
+        for figure in COMPARED:
+            if figure.weigh is not None:
+                found[figure.key] = figure.weigh(self)
+            elif figure.frame is not None:
+                found[figure.key] = self.mean(figure.frame)
+        return found
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

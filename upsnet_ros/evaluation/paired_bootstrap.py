@@ -101,7 +101,7 @@ def compare_paired(
         {key: _percentile(values, tail) for key, values in changes.items()}
         for tail in (50.0 * (1.0 - options.confidence), 50.0 * (1.0 + options.confidence))
     )
-    return PairedFigures(*ones, _difference(*ones), low, high)
+    return PairedFigures(ones[0], ones[1], _difference(*ones), low, high)
 
 
 def _difference(this: Figures, against: Figures) -> Figures:

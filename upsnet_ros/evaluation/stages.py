@@ -15,7 +15,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -206,16 +205,11 @@ class Stages:
         Raises:
             ModelError: the network failed.
         """
-        frames: Iterable[LabelledFrame] = _needed(stream, outcome)
-        for stage, name, workers in (
-            (self._decode, 'decode', self.workers),
-            (self._infer, 'network', 1),
-            (self._label, 'labels', self.workers),
-            (self._judge, 'measures', 1),
-        ):
-            frames = staged(stage, frames, name=name, workers=workers)
-        with closing(frames):
-            yield from frames
+        needed = _needed(stream, outcome)
+        decoded = staged(self._decode, needed, name='decode', workers=self.workers)
+        answered = staged(self._infer, decoded, name='network')
+        labelled = staged(self._label, answered, name='labels', workers=self.workers)
+        yield from staged(self._judge, labelled, name='measures')
 
     def _decode(self, done: LabelledFrame) -> LabelledFrame:
         if done.problem is not None:

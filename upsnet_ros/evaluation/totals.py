@@ -16,6 +16,7 @@ from upsnet_ros.core.panoptic_quality import PanopticQuality
 from upsnet_ros.evaluation.figures import (
     FIGURES,
     CameraFigures,
+    FrameValue,
     Json,
     LatencyFigures,
     SeriesPoint,
@@ -36,13 +37,15 @@ from upsnet_ros.evaluation.stability import StabilityTally
 
 @dataclass
 class Mean:
-    """A mean of the values that are there."""
+    """The mean of what is read from frames, over those that have it."""
 
+    read: FrameValue
     total: float = 0.0
     count: int = 0
 
-    def add(self, value: float | None) -> None:
-        """Count a value."""
+    def add(self, record: FrameRecord) -> None:
+        """Count a frame."""
+        value = self.read(record)
         if value is not None:
             self.total += value
             self.count += 1
@@ -75,7 +78,11 @@ class FiguresTally:
         self._times: list[float] = []
         self._confidence = np.zeros(CONFIDENCE_BINS, np.int64)
         self._score_sum = 0.0
-        self._means = {figure: Mean() for figure in FIGURES if figure.frame and not figure.read}
+        self._means = {
+            figure.key: Mean(figure.frame)
+            for figure in FIGURES
+            if figure.frame and not figure.read
+        }
 
     def add(self, line: FrameLine) -> None:
         """Count one frame, or one message that was skipped."""
@@ -88,8 +95,8 @@ class FiguresTally:
         self._unknown += line.unknown_share
         self._times.append(line.ms['total'])
         self._add_scores(line)
-        for figure, mean in self._means.items():
-            mean.add(figure.frame(line))
+        for mean in self._means.values():
+            mean.add(line)
         if line.step is not None:
             self._stability.add(line.step)
         if line.truth_problem is not None:
@@ -131,7 +138,7 @@ class FiguresTally:
             latency_ms=latency_figures(self._times),
             drops=self._drops,
             series=tuple(self._series),
-            means={figure.key: mean.value for figure, mean in self._means.items()},
+            means={key: mean.value for key, mean in self._means.items()},
         )
 
     def _confidence_figures(self) -> Json:
