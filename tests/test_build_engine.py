@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 MODEL = ROOT / 'config' / 'models' / 'upsnet_tiny_synthetic' / 'model.onnx'
 LIBRARY = """
 from tests.fakes import tensorrt_over_onnxruntime as fake
+from tests.fakes.gpu_libraries import write_cuda_library
 library = fake.SHARED_TENSORRT
 {change}
 fake.install()
@@ -34,11 +35,7 @@ fake.install()
 def libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with what child processes import as `tensorrt` and `cuda`."""
     folder = tmp_path / 'libraries'
-    (folder / 'cuda' / 'bindings').mkdir(parents=True)
-    (folder / 'cuda' / '__init__.py').write_text('')
-    (folder / 'cuda' / 'bindings' / '__init__.py').write_text(
-        'from tests.fakes.fake_cuda import SHARED as runtime\n'
-    )
+    write_cuda_library(folder)
     (folder / 'tensorrt.py').write_text(LIBRARY.format(change=''))
     monkeypatch.setenv('PYTHONPATH', f'{folder}:{ROOT}')
     return folder

@@ -40,13 +40,13 @@ from training.engine.golden_images import read_images, render_images
 from training.engine.variant import PRECISIONS, EngineForm, build_variant
 from training.engine.verification import verify_engine
 from upsnet_ros.agreement import ENGINE_TOLERANCES, Agreement
-from upsnet_ros.backends.engine_record import EngineInput, EngineRecord
-from upsnet_ros.backends.surroundings import Gpu, current_platform
+from upsnet_ros.backends.cuda_runtime import Gpu
+from upsnet_ros.backends.engine_record import EngineInput, EngineRecord, current_platform
 from upsnet_ros.core.errors import ModelError, ParameterError, UpsnetError
-from upsnet_ros.manifest import ModelManifest, engine_record_path, source_beside
+from upsnet_ros.core.model_files import ENGINE_SUFFIX, engine_record_path, source_beside
+from upsnet_ros.manifest import ModelManifest
 
 LOGGER = logging.getLogger(__name__)
-ENGINE_SUFFIX = '.engine'
 DEFAULT_IMAGES = 3
 
 

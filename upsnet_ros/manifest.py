@@ -8,7 +8,6 @@ A TensorRT engine made from the model may lie beside them; it is described by th
 from __future__ import annotations
 
 import hashlib
-import json
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,13 +17,19 @@ from typing import Any
 
 from upsnet_ros.core.errors import LabelError, ManifestError, ModelError, ParameterError
 from upsnet_ros.core.geometry import SIDE_MULTIPLE
-from upsnet_ros.core.json_fields import JsonFields, is_mapping, is_sha256, is_text, read_json
+from upsnet_ros.core.json_fields import JsonFields, is_mapping, is_sha256, is_text
 from upsnet_ros.core.labels import LabelSet
+from upsnet_ros.core.model_files import (
+    ENGINE_SUFFIX,
+    engine_record_path,
+    read_json,
+    source_beside,
+    write_json,
+)
 from upsnet_ros.core.panoptic_head import PanopticHead
 from upsnet_ros.core.structures import MASK_SIZE, SEMANTIC_STRIDE
 
 FORMAT_VERSION = 1
-ENGINE_SUFFIX = '.engine'
 
 
 @dataclass(frozen=True)
@@ -183,10 +188,7 @@ class ModelManifest:
 
     def write(self, path: Path | str) -> None:
         """Write the manifest as JSON, in one step so that no reader sees half of it."""
-        path = Path(path)
-        partial = path.with_name(path.name + '.partial')
-        partial.write_text(json.dumps(self.to_dict(), indent=2) + '\n', encoding='utf-8')
-        partial.replace(path)
+        write_json(Path(path), self.to_dict())
 
 
 _Fields = partial(JsonFields, error=ManifestError, version=FORMAT_VERSION)
@@ -287,22 +289,6 @@ def _hash_file(path: Path) -> str:
             f"model file '{path}' cannot be read ({error.strerror}), expected an ONNX file with "
             'its manifest (.json) beside it; check the path of the model'
         ) from error
-
-
-def engine_record_path(engine_path: Path) -> Path:
-    """Where the record of an engine lies."""
-    return engine_path.with_name(engine_path.name + '.json')
-
-
-def source_beside(engine_path: Path, suffix: str) -> Path:
-    """Where the ONNX file or the manifest lies from which an engine was built.
-
-    Args:
-        engine_path: the engine.
-        suffix: `.onnx` or `.json`.
-    """
-    own = engine_path.with_suffix(suffix)
-    return own if own.is_file() else engine_path.with_name('model' + suffix)
 
 
 def _manifest_of_engine(engine_path: Path) -> ModelManifest:

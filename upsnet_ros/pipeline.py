@@ -97,11 +97,10 @@ class PanopticPipeline:
         Args:
             model_path: the ONNX file with its manifest (.json) beside it, or a TensorRT engine
                 with its record and that manifest beside it.
-            backend: one of `upsnet_ros.backends.select.backend_names()`.
+            backend: one of `upsnet_ros.backends.select.BACKENDS`.
             num_threads: CPU threads that work on one image; 0 for one per core.
             stale_engine: one of `upsnet_ros.backends.select.STALE_ENGINE_CHOICES`: whether an
-                engine that was built for another computer is refused, its ONNX file run, or built
-                anew.
+                engine that was built for another computer is refused, or its ONNX file run.
 
         Raises:
             ModelError: the model or its manifest is missing, altered or unfit.

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from upsnet_ros.backends import available_cores as module
+from upsnet_ros.backends import backend as module
 from upsnet_ros.backends import onnx_backend
-from upsnet_ros.backends.available_cores import available_cores, cpu_quota
+from upsnet_ros.backends.backend import available_cores, cpu_quota
 
 
 def write(path: Path, text: str) -> None:

@@ -13,9 +13,8 @@ import pytest
 from tests.fakes.fake_tensorrt import FakeTensorRt
 from tests.fakes.tiny_engine import write_tiny_engine
 from tests.fakes.tiny_model import INPUT_SIZE, write_tiny_model
-from upsnet_ros.backends.engine_check import StaleEngineError
-from upsnet_ros.backends.select import backend_names, create_backend
-from upsnet_ros.core.errors import ModelError, ParameterError
+from upsnet_ros.backends.select import BACKENDS, create_backend
+from upsnet_ros.core.errors import ModelError, ParameterError, StaleEngineError
 from upsnet_ros.manifest import ModelManifest
 from upsnet_ros.pipeline import PanopticPipeline
 
@@ -37,7 +36,7 @@ def test_engines_run_in_tensorrt(
 
 
 def test_all_names_are_told() -> None:
-    assert backend_names() == ('auto', 'onnxruntime', 'tensorrt')
+    assert BACKENDS == ('auto', 'onnxruntime', 'tensorrt')
 
 
 def test_onnx_runtime_runs_no_engine_and_the_onnx_file_is_named(engine_path: Path) -> None:
@@ -102,19 +101,8 @@ def test_an_onnx_file_that_was_altered_is_not_run_in_place_of_a_stale_engine(
 
 
 def test_other_answers_to_a_stale_engine_are_refused(engine_path: Path) -> None:
-    with pytest.raises(ParameterError, match="'ignore'.*refuse, onnxruntime, rebuild"):
+    with pytest.raises(ParameterError, match="'ignore'.*refuse, onnxruntime"):
         create_backend(engine_path, ModelManifest.load(engine_path), stale_engine='ignore')
-
-
-def test_a_stale_engine_is_built_anew_where_that_is_asked_for(
-    tmp_path: Path, child_libraries: Path, tensorrt: FakeTensorRt, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = write_tiny_engine(tmp_path, tensorrt='11.4.0')
-    monkeypatch.setattr(
-        'upsnet_ros.backends.select.rebuild_engine', lambda engine: write_tiny_engine(tmp_path)
-    )
-    with PanopticPipeline.load(path, stale_engine='rebuild') as pipeline:
-        assert pipeline.backend.name == 'tensorrt'
 
 
 def test_unknown_names_are_refused_with_those_there_are(tmp_path: Path) -> None:

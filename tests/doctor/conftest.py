@@ -4,17 +4,19 @@
 
 from __future__ import annotations
 
-import gc
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.fakes.fake_cuda import FakeCuda
-from tests.fakes.fake_tensorrt import FakeTensorRt
-from tests.fakes.imported_cuda import import_fake_cuda
-from tests.fakes.tiny_engine import write_tiny_engine
+from tests.fakes.gpu_libraries import (  # noqa: F401
+    child_libraries,
+    cuda,
+    engine_path,
+    libraries,
+    tensorrt,
+)
 from tests.fakes.tiny_model import write_tiny_model
 from upsnet_ros.doctor.subject import Subject
 
@@ -54,57 +56,7 @@ def model_path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def engine_path(tmp_path: Path) -> Path:
-    """An engine of the tiny model with all that lies beside it."""
-    return write_tiny_engine(tmp_path)
-
-
-@pytest.fixture
-def cuda(monkeypatch: pytest.MonkeyPatch) -> FakeCuda:
-    """The CUDA runtime library of this process."""
-    return import_fake_cuda(monkeypatch)
-
-
-@pytest.fixture
 def no_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     """No CUDA runtime library, whatever is installed."""
     monkeypatch.setitem(sys.modules, 'cuda', None)
     monkeypatch.setitem(sys.modules, 'cuda.bindings', None)
-
-
-@pytest.fixture
-def tensorrt(cuda: FakeCuda, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeTensorRt]:
-    """The TensorRT library of this process."""
-    library = FakeTensorRt(cuda)
-    monkeypatch.setitem(sys.modules, 'tensorrt', library)
-    yield library
-    gc.collect()
-    assert library.violations == []
-
-
-@pytest.fixture
-def libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of modules that go before the installed ones in child processes."""
-    folder = tmp_path / 'libraries'
-    folder.mkdir()
-    monkeypatch.syspath_prepend(folder)
-    return folder
-
-
-@pytest.fixture
-def child_libraries(libraries: Path) -> Path:
-    """That folder with fakes of `tensorrt` and `cuda`."""
-    (libraries / 'cuda' / 'bindings').mkdir(parents=True)
-    (libraries / 'cuda' / '__init__.py').write_text('')
-    (libraries / 'cuda' / 'bindings' / '__init__.py').write_text(
-        'import sys\n'
-        'from tests.fakes.fake_cuda import SHARED as runtime\n'
-        "sys.modules[__name__ + '.runtime'] = runtime\n"
-        "__version__ = '13.0.3'\n"
-    )
-    (libraries / 'tensorrt.py').write_text(
-        'import sys\n'
-        'from tests.fakes.fake_tensorrt import SHARED_TENSORRT\n'
-        'sys.modules[__name__] = SHARED_TENSORRT\n'
-    )
-    return libraries

@@ -17,16 +17,14 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.tiny_model import write_tiny_model
-from upsnet_ros.backends.select import backend_names
+from upsnet_ros.core.model_files import ENGINE_SUFFIX
 from upsnet_ros.core.own_process import STOPPING
 from upsnet_ros.doctor import __main__ as command
 from upsnet_ros.doctor import checks
-from upsnet_ros.doctor import subject as subjects
 from upsnet_ros.doctor.checks import CHECKS, Check, run_checks
 from upsnet_ros.doctor.finding import Level, doubtful, fine, wrong
 from upsnet_ros.doctor.progress import ProgressBar
 from upsnet_ros.doctor.report import format_finding, format_summary, to_json
-from upsnet_ros.manifest import ENGINE_SUFFIX
 
 ROOT = Path(__file__).parents[2]
 LINE = re.compile(r'(ok|warning|error) +[^:]+: .+')
@@ -286,9 +284,7 @@ def test_progress_is_for_terminals(stream) -> None:
         assert text == ''
 
 
-def test_names_are_those_of_the_backends(computer, tmp_path) -> None:
-    assert subjects.BACKENDS == backend_names()
-    assert subjects.ENGINE_SUFFIX == ENGINE_SUFFIX
+def test_tensorrt_is_needed_by_engines_and_by_who_asks_for_it(computer, tmp_path) -> None:
     path = write_tiny_model(tmp_path)
     assert not computer(model_path=path).needs_tensorrt
     assert computer(model_path=path, backend='tensorrt').needs_tensorrt

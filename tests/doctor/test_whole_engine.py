@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.gpu_libraries import write_cuda_library
 from training.build_engine import main as build_engine
 
 ROOT = Path(__file__).parents[2]
@@ -28,13 +29,7 @@ ENGINE_CHECKS = ('engine', 'engine trial', 'labels', 'comparison')
 def engine_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An engine that was built and compared here, and whatever lies beside it."""
     folder = tmp_path_factory.mktemp('engine')
-    (folder / 'cuda' / 'bindings').mkdir(parents=True)
-    (folder / 'cuda' / '__init__.py').write_text('')
-    (folder / 'cuda' / 'bindings' / '__init__.py').write_text(
-        'import sys\n'
-        'from tests.fakes.fake_cuda import SHARED as runtime\n'
-        "sys.modules[__name__ + '.runtime'] = runtime\n"
-    )
+    write_cuda_library(folder)
     write_library(folder)
     output = folder / 'model.engine'
     arguments = ['--model', str(MODEL), '--output', str(output), '--frames', '1']

@@ -18,7 +18,6 @@ from tests.evaluation.blue_drive import blue_image, blue_rows, truth_row
 from tests.evaluation.replay_bags import write_rows
 from tests.evaluation.small_drive import stamp_of
 from tests.fakes.tiny_model import write_tiny_model
-from upsnet_ros.backends.select import backend_names
 from upsnet_ros.evaluation.replay import main
 from upsnet_ros.evaluation.replay_report import read_report
 from upsnet_ros.evaluation.run import BACKENDS
@@ -197,7 +196,3 @@ def test_a_signal_while_libraries_are_imported_ends_it_quietly(
         out, error = process.communicate(timeout=60)
     assert process.returncode == 130
     assert out == b'' and b'Traceback' not in error
-
-
-def test_the_command_names_every_backend() -> None:
-    assert set(BACKENDS) == set(backend_names())

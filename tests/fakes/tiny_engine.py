@@ -10,8 +10,7 @@ from typing import Any
 
 from tests.fakes.fake_tensorrt import CONTENT
 from tests.fakes.tiny_model import write_tiny_model
-from upsnet_ros.backends.engine_record import EngineRecord
-from upsnet_ros.backends.surroundings import current_platform
+from upsnet_ros.backends.engine_record import EngineRecord, current_platform
 from upsnet_ros.manifest import ModelManifest
 
 

@@ -152,15 +152,15 @@ def test_a_replaced_model_file_is_a_warning(tmp_path) -> None:
     assert engine_status('node', replace(report, failure='no')).level == ERROR
 
 
-def test_what_a_backend_counts_is_shown_as_it_is_now() -> None:
+def test_what_a_backend_says_beside_the_protocol_is_shown_as_it_is_now() -> None:
     report = NodeReport('active', engine=engine())
     backend = report.engine.pipeline.backend
-    assert not {'failures', 'uses_graph'} & report.engine.facts().keys()
-    backend.failures, backend.uses_graph, backend.precision = 2, True, 'fp16'
+    assert not {'precision', 'uses_graph'} & report.engine.facts().keys()
+    backend.uses_graph, backend.precision = True, 'fp16'
     facts = status_values(engine_status('node', report))
-    assert (facts['precision'], facts['failures'], facts['uses_graph']) == ('fp16', '2', 'True')
-    backend.failures = 3
-    assert status_values(engine_status('node', report))['failures'] == '3'
+    assert (facts['precision'], facts['uses_graph']) == ('fp16', 'True')
+    backend.uses_graph = False
+    assert status_values(engine_status('node', report))['uses_graph'] == 'False'
 
 
 LIMITS = NodeParameters(watchdog_timeout=7.0, max_consecutive_failures=5)

@@ -10,7 +10,7 @@ from sensor_msgs.msg import Image
 
 from tests.node.fake_pipeline import OWN_THRESHOLDS
 from tests.node.node_harness import NodeHarness
-from upsnet_ros.backends.select import STALE_ENGINE_CHOICES, backend_names
+from upsnet_ros.backends.select import BACKENDS, STALE_ENGINE_CHOICES
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.node.parameters import NodeParameters, parameter_rules
 
@@ -19,7 +19,7 @@ CONFIG = Path(__file__).parents[2] / 'config' / 'perception.yaml'
 
 def test_choices_are_those_of_the_backends() -> None:
     rules = parameter_rules()
-    assert rules['backend'].choices == backend_names()
+    assert rules['backend'].choices == BACKENDS
     assert set(rules['stale_engine'].choices) <= set(STALE_ENGINE_CHOICES)
 
 

@@ -18,8 +18,9 @@ from upsnet_ros.agreement import ENGINE_TOLERANCES, Agreement, compare_backends
 from upsnet_ros.backends.select import create_backend
 from upsnet_ros.backends.tensorrt_backend import TensorRtBackend
 from upsnet_ros.core.errors import ModelError, UpsnetError
+from upsnet_ros.core.model_files import source_beside
 from upsnet_ros.core.structures import NetworkOutput
-from upsnet_ros.manifest import ModelManifest, source_beside
+from upsnet_ros.manifest import ModelManifest
 
 ROOT = Path(__file__).parents[2]
 LONGEST_SECONDS = 1800.0

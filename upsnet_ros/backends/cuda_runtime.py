@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from upsnet_ros.backends.surroundings import Gpu
 from upsnet_ros.core.errors import ModelError
 
 _LOGGER = logging.getLogger(__name__)
@@ -17,6 +17,25 @@ _REMEDIES = {
     'cudaErrorInsufficientDriver': 'install or update the NVIDIA driver (nvidia-smi shows it)',
 }
 _OTHER_REMEDY = "look for messages of the NVIDIA driver in the system's log (dmesg)"
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A CUDA device.
+
+    Attributes:
+        name: as the driver gives it.
+        compute_capability: for example `8.7`.
+        integrated: whether it shares its memory with the processor.
+    """
+
+    name: str
+    compute_capability: str
+    integrated: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self)
 
 
 class CudaError(ModelError):

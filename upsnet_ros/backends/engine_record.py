@@ -8,26 +8,33 @@ with is written down, and compared with what is there before TensorRT sees a byt
 
 from __future__ import annotations
 
-import json
+import hashlib
+import platform
 import re
-from collections.abc import Mapping
+import shlex
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from upsnet_ros.backends.surroundings import Gpu, Surroundings
-from upsnet_ros.core.errors import FieldError
-from upsnet_ros.core.json_fields import JsonFields, is_mapping, is_sha256, is_text, read_json
-from upsnet_ros.manifest import TensorDescription, engine_record_path
+from upsnet_ros.backends.cuda_runtime import CudaRuntime, Gpu
+from upsnet_ros.core.errors import FieldError, ModelError, StaleEngineError
+from upsnet_ros.core.json_fields import JsonFields, is_mapping, is_sha256, is_text
+from upsnet_ros.core.model_files import (
+    engine_record_path,
+    read_json,
+    source_beside,
+    write_json,
+)
+from upsnet_ros.manifest import ModelManifest, TensorDescription
 
 RECORD_VERSION = 1
 PRECISIONS = ('fp16', 'fp32')
 DEFORM_CONVS = ('plugin', 'builtin', 'native')
-BUILD_AGAIN = (
-    'build the engine again: python -m training.build_engine --model model.onnx '
-    '--output model.engine'
-)
+BUILDER = 'python -m training.build_engine'
+BUILD_AGAIN = f'build the engine again: {BUILDER} --model model.onnx --output model.engine'
 _TYPES = ('uint8', 'int32', 'float32', 'float16')
 
 
@@ -36,6 +43,50 @@ class EngineRecordError(FieldError):
 
     file = 'engine record'
     remedy = BUILD_AGAIN
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where an engine is to run.
+
+    Attributes:
+        tensorrt: version of the installed TensorRT, for example `10.16.1.11`.
+        cuda_driver: newest CUDA version that the driver can run, for example `13.0`.
+        gpu: the device.
+        platform: operating system and processor, for example `linux-x86_64`.
+        model_sha256: hash of the ONNX file that the manifest in use describes.
+    """
+
+    tensorrt: str
+    cuda_driver: str
+    gpu: Gpu
+    platform: str
+    model_sha256: str
+
+    @classmethod
+    def of(cls, library: Any, cuda: CudaRuntime, manifest: ModelManifest) -> Surroundings:
+        """Return what an engine must fit here.
+
+        Args:
+            library: the module `tensorrt`.
+            cuda: the device.
+            manifest: the model that the engine should be of.
+
+        Raises:
+            ModelError: there is no driver or no GPU.
+        """
+        return cls(
+            tensorrt=library.__version__,
+            cuda_driver=cuda.driver_version(),
+            gpu=cuda.gpu(),
+            platform=current_platform(),
+            model_sha256=manifest.sha256,
+        )
+
+
+def current_platform() -> str:
+    """Operating system and processor of this computer, for example `linux-aarch64`."""
+    return f'{sys.platform}-{platform.machine().lower()}'
 
 
 @dataclass(frozen=True)
@@ -54,7 +105,7 @@ class EngineInput:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        return {'name': self.name, 'shape': list(self.shape), 'dtype': self.dtype}
+        return {**vars(self), 'shape': list(self.shape)}
 
 
 @dataclass(frozen=True)
@@ -123,39 +174,10 @@ class EngineRecord:
             EngineRecordError: a field is missing, unknown or wrong.
         """
         fields = _Fields('', values)
-        version = fields.take(
-            'format_version', lambda v: type(v) is int and v == RECORD_VERSION, f'{RECORD_VERSION}'
-        )
-        digest = '64 hexadecimal digits in lower case'
-        record = cls(
-            format_version=version,
-            **{
-                name: fields.take(name, is_sha256, digest)
-                for name in ('engine_sha256', 'onnx_sha256', 'model_sha256')
-            },
-            **{
-                name: fields.take(name, is_text, 'a text')
-                for name in ('model_name', 'platform', 'built')
-            },
-            precision=fields.take('precision', PRECISIONS.__contains__, f'one of {PRECISIONS}'),
-            deform_conv=fields.take(
-                'deform_conv', DEFORM_CONVS.__contains__, f'one of {DEFORM_CONVS}'
-            ),
-            plugin_ptx_sha256=fields.take(
-                'plugin_ptx_sha256', lambda v: v is None or is_sha256(v), f'{digest}, or null'
-            ),
-            cameras=fields.take('cameras', _is_count, 'a whole number, at least 1'),
-            **{
-                name: fields.take(name, _is_version, "numbers and dots such as '13.0'")
-                for name in ('tensorrt', 'cuda_runtime', 'cuda_driver')
-            },
-            gpu=_gpu(fields.take('gpu', is_mapping, 'an object')),
-            input=_input(fields.take('input', is_mapping, 'an object')),
-            outputs=_outputs(fields.take('outputs', is_mapping, 'an object')),
-            verification=fields.take('verification', is_mapping, 'an object'),
-        )
+        taken = {name: fields.take(name, *rule) for name, rule in _RULES.items()}
         fields.refuse_others()
-        return record
+        parts = {name: make(taken[name]) for name, make in _PARTS.items()}
+        return cls(**{**taken, **parts})
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values; `from_dict` undoes it."""
@@ -169,16 +191,24 @@ class EngineRecord:
 
     def write(self, engine_path: Path | str) -> None:
         """Write the record beside its engine, in one step so that no reader sees half of it."""
-        path = engine_record_path(Path(engine_path))
-        partial_path = path.with_name(path.name + '.partial')
-        text = json.dumps(self.to_dict(), indent=2, allow_nan=False) + '\n'
-        partial_path.write_text(text, encoding='utf-8')
-        partial_path.replace(path)
+        write_json(engine_record_path(Path(engine_path)), self.to_dict())
+
+    def build_command(self, engine_path: Path) -> str:
+        """The command line that builds the engine anew, as it was built before."""
+        return shlex.join(
+            [
+                *BUILDER.split(),
+                *('--model', str(source_beside(engine_path, '.onnx'))),
+                *('--output', str(engine_path)),
+                *('--precision', self.precision, '--deform-conv', self.deform_conv),
+                *('--cameras', str(self.cameras)),
+            ]
+        )
 
     def problems(self, actual: Surroundings) -> tuple[str, ...]:
         """Return why the engine must not be loaded here, one line each; none if it fits.
 
-        Each line says what is there, what the engine wants and what to do.
+        Each line says what is there and what the engine wants.
         """
         same = (
             (
@@ -191,7 +221,7 @@ class EngineRecord:
             ('model of SHA-256', actual.model_sha256, self.model_sha256),
         )
         lines = [
-            f'{what} is {there}, the engine was built for {wanted}; {BUILD_AGAIN}'
+            f'{what} is {there}, the engine was built for {wanted}'
             for what, there, wanted in same
             if there != wanted
         ]
@@ -199,14 +229,44 @@ class EngineRecord:
             lines.insert(
                 0,
                 f'TensorRT is {actual.tensorrt}, the engine was built with {self.tensorrt} and '
-                f'loads in no other; {BUILD_AGAIN}',
+                'loads in no other',
             )
         if _numbers(actual.cuda_driver) < _numbers(self.cuda_driver):
             lines.append(
                 f'the NVIDIA driver runs CUDA up to {actual.cuda_driver}, the engine was proved '
-                f'with one for {self.cuda_driver}; update the driver, or {BUILD_AGAIN}'
+                f'with one for {self.cuda_driver}; update the driver'
             )
         return tuple(lines)
+
+
+def read_fitting_engine(
+    engine_path: Path, surroundings: Surroundings
+) -> tuple[bytes, EngineRecord]:
+    """Return an engine's content and its record, if the record says that it can run here.
+
+    Raises:
+        ModelError: the engine or its record is missing, altered or truncated.
+        StaleEngineError: it was built for something else.
+    """
+    record = EngineRecord.load(engine_path)
+    problems = record.problems(surroundings)
+    if problems:
+        raise StaleEngineError(engine_path, problems, record.build_command(engine_path))
+    try:
+        content = engine_path.read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"engine '{engine_path}' cannot be read ({error.strerror}); check the path of the "
+            f'model, or {BUILD_AGAIN}'
+        ) from error
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != record.engine_sha256:
+        raise ModelError(
+            f"engine '{engine_path}' has {len(content)} bytes of SHA-256 {digest}, its record "
+            f'says {record.engine_sha256}: the file was truncated or altered; copy both files '
+            f'again, or {BUILD_AGAIN}'
+        )
+    return content, record
 
 
 _Fields = partial(JsonFields, error=EngineRecordError, version=RECORD_VERSION)
@@ -265,3 +325,33 @@ def _tensor(fields: JsonFields) -> TensorDescription:
     dtype = fields.take('dtype', _TYPES.__contains__, f'one of {_TYPES}')
     fields.refuse_others()
     return TensorDescription(tuple(shape), dtype)
+
+
+_DIGEST = (is_sha256, '64 hexadecimal digits in lower case')
+_TEXT = (is_text, 'a text')
+_VERSION = (_is_version, "numbers and dots such as '13.0'")
+_OBJECT = (is_mapping, 'an object')
+_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    'format_version': (
+        lambda v: type(v) is int and v == RECORD_VERSION,
+        f'{RECORD_VERSION}',
+    ),
+    'engine_sha256': _DIGEST,
+    'onnx_sha256': _DIGEST,
+    'model_sha256': _DIGEST,
+    'model_name': _TEXT,
+    'precision': (PRECISIONS.__contains__, f'one of {PRECISIONS}'),
+    'deform_conv': (DEFORM_CONVS.__contains__, f'one of {DEFORM_CONVS}'),
+    'plugin_ptx_sha256': (lambda v: v is None or is_sha256(v), f'{_DIGEST[1]}, or null'),
+    'cameras': (_is_count, 'a whole number, at least 1'),
+    'tensorrt': _VERSION,
+    'cuda_runtime': _VERSION,
+    'cuda_driver': _VERSION,
+    'gpu': _OBJECT,
+    'platform': _TEXT,
+    'input': _OBJECT,
+    'outputs': _OBJECT,
+    'verification': _OBJECT,
+    'built': _TEXT,
+}
+_PARTS: dict[str, Callable[[Any], Any]] = {'gpu': _gpu, 'input': _input, 'outputs': _outputs}

@@ -1,21 +1,23 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""An engine that is ready for images: its context, stream, memory and recorded work."""
+"""An engine that is ready for images: its context, stream, memory and recorded work.
+
+Work that is recorded once is launched as a whole, which spares the processor the queueing.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from upsnet_ros.backends.cuda_graph import CudaGraph
+from upsnet_ros.backends.cuda_memory import TensorMemory
 from upsnet_ros.backends.cuda_runtime import CudaError, CudaRuntime
 from upsnet_ros.backends.graph_interface import check_graph
-from upsnet_ros.backends.tensor_memory import TensorMemory
 from upsnet_ros.backends.tensorrt_runtime import LoadedEngine
-from upsnet_ros.core.errors import ModelError
+from upsnet_ros.core.errors import DeviceLostError, ModelError
 from upsnet_ros.manifest import ModelManifest
 
 _LOGGER = logging.getLogger(__name__)
@@ -23,6 +25,59 @@ _LOGGER = logging.getLogger(__name__)
 _TOLERANCE = 1e-3
 
 Answer = dict[str, np.ndarray]
+
+
+class CudaGraph:
+    """Recorded work of one stream."""
+
+    def __init__(self, cuda: CudaRuntime, stream: Any, queue_work: Callable[[], None]) -> None:
+        """Record.
+
+        Args:
+            cuda: the device.
+            stream: where the work is queued, and later launched; nothing may be in work on it.
+            queue_work: queues the work; may raise ModelError.
+
+        Raises:
+            ModelError: the work cannot be recorded; nothing is left recording then.
+        """
+        self._cuda = cuda
+        self._stream = stream
+        graph = _record(cuda, stream, queue_work)
+        try:
+            self._executable = cuda.instantiate(graph)
+        finally:
+            cuda.destroy_graph(graph)
+
+    def launch(self) -> None:
+        """Queue the recorded work on its stream."""
+        self._cuda.launch(self._executable, self._stream)
+
+    def free(self) -> None:
+        """Free the recording, which must not be in work. A failure is only logged."""
+        try:
+            self._cuda.destroy_executable(self._executable)
+        except CudaError as error:  # a device that is lost has freed it already
+            _LOGGER.warning('the CUDA graph was not freed: %s', error)
+
+
+def _record(cuda: CudaRuntime, stream: Any, queue_work: Callable[[], None]) -> Any:
+    """Return the graph of queued work; the recording ends also when queueing fails."""
+    cuda.begin_capture(stream)
+    try:
+        queue_work()
+    except ModelError:
+        _discard_recording(cuda, stream)
+        raise
+    return cuda.end_capture(stream)
+
+
+def _discard_recording(cuda: CudaRuntime, stream: Any) -> None:
+    """End a recording whose content is worth nothing."""
+    try:
+        cuda.destroy_graph(cuda.end_capture(stream))
+    except CudaError as error:  # usual: a recording that failed gives no graph
+        _LOGGER.debug('the recording gave no graph: %s', error)
 
 
 class EngineSession:
@@ -61,7 +116,6 @@ class EngineSession:
         self._stream: Any = None
         self._graph: CudaGraph | None = None
         self._memory: dict[str, TensorMemory] = {}
-        self._wants_graph = True
         cuda.use_device()
         self._engine = LoadedEngine(library, content)
         try:
@@ -69,7 +123,7 @@ class EngineSession:
             self._input_name = manifest.input.name
             self._output_names = tuple(manifest.outputs)
             self._allocate()
-            self.prepare()
+            self._start()
         except BaseException:
             self.close()
             raise
@@ -88,25 +142,21 @@ class EngineSession:
                 self._cuda, tuple(entry['shape']), entry['dtype'], is_shared=is_shared
             )
 
-    def prepare(self) -> None:
-        """Make a new context, run it once, and record the run if that gives the same answer.
+    def _start(self) -> None:
+        """Run the engine once, and record the run if that gives the same answer.
 
         Raises:
             ModelError: the engine does not run.
         """
-        plain = self._start_context()
-        if not self._wants_graph:
-            return
-        reason = self._record(plain)
+        reason = self._record(self._start_context())
         if reason is None:
             return
         _LOGGER.warning(
             'the network runs without a CUDA graph, which costs the processor some time: %s',
             reason,
         )
-        self._wants_graph = False
         if not self._cuda.is_usable():
-            raise ModelError(f'the GPU failed while the network was recorded: {reason}')
+            raise DeviceLostError(f'the GPU failed while the network was recorded: {reason}')
         self._start_context()  # the old one may remember half a recording
 
     def _start_context(self) -> Answer:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from upsnet_ros.backends.available_cores import available_cores
+from upsnet_ros.backends.backend import available_cores
 from upsnet_ros.backends.graph_interface import (
     check_graph,
     check_network_image,

@@ -1,32 +1,36 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Making the backend that a name stands for."""
+"""The names of the backends, and making the one that a name stands for.
+
+Whatever a backend needs is imported when it is made: the names are asked for where libraries are
+missing.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from upsnet_ros.backends.backend import Backend
-from upsnet_ros.backends.engine_check import StaleEngineError
-from upsnet_ros.backends.engine_rebuild import rebuild_engine
-from upsnet_ros.core.errors import ModelError, ParameterError
-from upsnet_ros.manifest import ENGINE_SUFFIX, ModelManifest, source_beside
+from upsnet_ros.core.errors import ModelError, ParameterError, StaleEngineError
+from upsnet_ros.core.model_files import ENGINE_SUFFIX, source_beside
+
+if TYPE_CHECKING:
+    from upsnet_ros.backends.backend import Backend
+    from upsnet_ros.manifest import ModelManifest
 
 _LOGGER = logging.getLogger(__name__)
 
 AUTOMATIC = 'auto'
 REFUSE = 'refuse'
-REBUILD = 'rebuild'
 ONNX_RUNTIME = 'onnxruntime'
 TENSORRT = 'tensorrt'
 # What to do with an engine that was built for another computer, driver or TensorRT.
-STALE_ENGINE_CHOICES = (REFUSE, ONNX_RUNTIME, REBUILD)
+STALE_ENGINE_CHOICES = (REFUSE, ONNX_RUNTIME)
 
 
 def _create_onnx_backend(model_path: Path, manifest: ModelManifest, num_threads: int) -> Backend:
-    """Return ONNX Runtime on the CPU; the library is imported only now."""
     if model_path.suffix == ENGINE_SUFFIX:
         raise ParameterError(
             f"backend is '{ONNX_RUNTIME}' and the model is the TensorRT engine '{model_path}', "
@@ -37,7 +41,7 @@ def _create_onnx_backend(model_path: Path, manifest: ModelManifest, num_threads:
         from upsnet_ros.backends.onnx_backend import OnnxBackend
     except ImportError as error:
         raise ModelError(
-            f"backend 'onnxruntime' cannot be imported ({error}); install the Python package "
+            f"backend '{ONNX_RUNTIME}' cannot be imported ({error}); install the Python package "
             'onnxruntime'
         ) from error
     return OnnxBackend(model_path, manifest, num_threads=num_threads)
@@ -46,7 +50,6 @@ def _create_onnx_backend(model_path: Path, manifest: ModelManifest, num_threads:
 def _create_tensorrt_backend(
     model_path: Path, manifest: ModelManifest, num_threads: int
 ) -> Backend:
-    """Return TensorRT on the first GPU; its libraries are imported only now."""
     if model_path.suffix != ENGINE_SUFFIX:
         engine_path = model_path.with_suffix(ENGINE_SUFFIX)
         remedy = (
@@ -68,11 +71,14 @@ _CONSTRUCTORS: dict[str, Callable[[Path, ModelManifest, int], Backend]] = {
     ONNX_RUNTIME: _create_onnx_backend,
     TENSORRT: _create_tensorrt_backend,
 }
+# Every name that `create_backend` takes.
+BACKENDS = (AUTOMATIC, *_CONSTRUCTORS)
 
 
-def backend_names() -> tuple[str, ...]:
-    """Return every name that `create_backend` takes."""
-    return (AUTOMATIC, *_CONSTRUCTORS)
+def backend_of(name: str, model_path: Path) -> str:
+    """The backend that a name stands for: `auto` is TensorRT for an engine, else ONNX Runtime."""
+    automatic = TENSORRT if model_path.suffix == ENGINE_SUFFIX else ONNX_RUNTIME
+    return automatic if name == AUTOMATIC else name
 
 
 def create_backend(
@@ -88,11 +94,10 @@ def create_backend(
     Args:
         model_path: the ONNX file, or a TensorRT engine (`.engine`).
         manifest: its manifest.
-        name: one of `backend_names()`; `auto` is TensorRT for an engine, else ONNX Runtime.
+        name: one of `BACKENDS`.
         num_threads: CPU threads that work on one image; 0 for one per core. TensorRT needs none.
         stale_engine: what to do with an engine that was built for another computer, driver or
-            TensorRT: `refuse` it, run the ONNX file beside it in `onnxruntime`, or `rebuild` it,
-            which takes minutes.
+            TensorRT: `refuse` it, or run the ONNX file beside it in `onnxruntime`.
 
     Raises:
         ParameterError: there is no backend of this name, it does not run this kind of file, or
@@ -101,10 +106,9 @@ def create_backend(
         StaleEngineError: the engine does not fit this computer, and shall be refused then.
     """
     model_path = Path(model_path)
-    automatic = TENSORRT if model_path.suffix == ENGINE_SUFFIX else ONNX_RUNTIME
-    wanted = automatic if name == AUTOMATIC else name
+    wanted = backend_of(name, model_path)
     if wanted not in _CONSTRUCTORS:
-        raise ParameterError(f"backend is '{name}', expected one of {', '.join(backend_names())}")
+        raise ParameterError(f"backend is '{name}', expected one of {', '.join(BACKENDS)}")
     if stale_engine not in STALE_ENGINE_CHOICES:
         raise ParameterError(
             f"stale_engine is '{stale_engine}', expected one of {', '.join(STALE_ENGINE_CHOICES)}"
@@ -114,12 +118,10 @@ def create_backend(
     except StaleEngineError as error:
         if stale_engine == REFUSE:
             raise
-        if stale_engine == REBUILD:
-            _LOGGER.warning('%s', error)
-            rebuild_engine(model_path)
-            return _CONSTRUCTORS[wanted](model_path, manifest, num_threads)
         onnx_path = source_beside(model_path, '.onnx')
         _LOGGER.warning("%s\nThe model runs in ONNX Runtime from '%s'.", error, onnx_path)
-        # Loading the manifest again compares the file with its hash.
-        source = ModelManifest.load(onnx_path)
-        return _CONSTRUCTORS[ONNX_RUNTIME](onnx_path, source, num_threads)
+    from upsnet_ros.manifest import ModelManifest
+
+    # Loading the manifest again compares the file with its hash.
+    source = ModelManifest.load(onnx_path)
+    return _create_onnx_backend(onnx_path, source, num_threads)

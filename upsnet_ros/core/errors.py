@@ -8,6 +8,8 @@ escapes is a defect of this package.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class UpsnetError(Exception):
     """Base of all errors raised on purpose, so that one `except` can keep a node serving."""
@@ -23,6 +25,35 @@ class LabelError(UpsnetError):
 
 class ModelError(UpsnetError):
     """A model that is missing, altered, or whose outputs are not what its manifest promises."""
+
+
+class DeviceLostError(ModelError):
+    """A device that answers this process no more, whatever is tried; only a new process helps."""
+
+
+class StaleEngineError(ModelError):
+    """An engine that was built for another computer, driver, TensorRT or model.
+
+    Attributes:
+        engine_path: the engine.
+        problems: what does not fit, one line each.
+        command: the command line that builds it anew.
+    """
+
+    def __init__(self, engine_path: Path, problems: tuple[str, ...], command: str) -> None:
+        """Build the message from the attributes."""
+        self.engine_path = engine_path
+        self.problems = problems
+        self.command = command
+        lines = '\n'.join(f'  - {problem}' for problem in problems)
+        super().__init__(
+            f"engine '{engine_path}' does not fit this computer:\n{lines}\nbuild it again here, "
+            f'which takes minutes: {command}'
+        )
+
+    def __reduce__(self) -> tuple[type, tuple[Path, tuple[str, ...], str]]:
+        """Keep the attributes across process borders, where exceptions are pickled."""
+        return type(self), (self.engine_path, self.problems, self.command)
 
 
 class FieldError(ModelError):

@@ -4,15 +4,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from upsnet_ros.core.errors import ModelError, shorten
+from upsnet_ros.core.errors import shorten
 
 FieldError = Callable[[str, object, str], Exception]
 
@@ -66,30 +64,6 @@ def is_text(value: Any) -> bool:
 def is_sha256(value: Any) -> bool:
     """Whether a value is a SHA-256 as this package writes them."""
     return isinstance(value, str) and re.fullmatch('[0-9a-f]{64}', value) is not None
-
-
-def read_json(path: Path, *, what: str, remedy: str) -> Any:
-    """Return the content of a JSON file that lies beside a model.
-
-    Args:
-        path: the file.
-        what: what the file is, for messages.
-        remedy: how to get a new one, for messages.
-
-    Raises:
-        ModelError: it cannot be read, or is not JSON.
-    """
-    try:
-        return json.loads(path.read_text(encoding='utf-8'))
-    except OSError as error:
-        raise ModelError(
-            f"{what} '{path}' cannot be read ({error.strerror}), expected it beside the model; "
-            f'copy both files, or {remedy}'
-        ) from error
-    except ValueError as error:
-        raise ModelError(
-            f"{what} '{path}' is not JSON ({error}); copy it again, or {remedy}"
-        ) from error
 
 
 def from_plain(kind: Any, value: Any) -> Any:

@@ -22,6 +22,7 @@ import os
 import sys
 from pathlib import Path
 
+from upsnet_ros.backends.select import AUTOMATIC, BACKENDS
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.core.own_process import INTERRUPTED, interrupted_by_signals
 from upsnet_ros.dds_profile import profile_sizes, read_size
@@ -29,7 +30,7 @@ from upsnet_ros.doctor.checks import CHECKS, SPEED, run_checks
 from upsnet_ros.doctor.finding import Finding, Level
 from upsnet_ros.doctor.progress import StatusLine
 from upsnet_ros.doctor.report import format_finding, format_summary, to_json
-from upsnet_ros.doctor.subject import BACKENDS, Subject
+from upsnet_ros.doctor.subject import Subject
 from upsnet_ros.installed_files import DEFAULT_MODEL, find_installed
 
 
@@ -40,7 +41,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add('--model', type=Path, help='ONNX file or engine (default: the model of the package)')
-    add('--backend', choices=BACKENDS, default='auto', help='as the parameter of the node')
+    add('--backend', choices=BACKENDS, default=AUTOMATIC, help='as the parameter of the node')
     add('--images', type=Path, metavar='DIR', help='images of the camera (default: three streets)')
     add('--frames', type=_count, default=3, help='how many of them (default: 3)')
     add('--cameras', type=_count, default=1, help='cameras of the vehicle (default: 1)')

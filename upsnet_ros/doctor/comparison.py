@@ -16,11 +16,12 @@ from upsnet_ros.agreement import (
 from upsnet_ros.backends.engine_record import EngineRecord
 from upsnet_ros.backends.select import ONNX_RUNTIME, create_backend
 from upsnet_ros.core.errors import UpsnetError
+from upsnet_ros.core.model_files import source_beside
 from upsnet_ros.doctor.finding import Finding, doubtful, fine, refused, wrong
 from upsnet_ros.doctor.golden_frames import read_frames
 from upsnet_ros.doctor.opening import open_backend
 from upsnet_ros.doctor.subject import Subject
-from upsnet_ros.manifest import ModelManifest, source_beside
+from upsnet_ros.manifest import ModelManifest
 
 WHAT = 'engine and ONNX Runtime'
 

@@ -8,12 +8,15 @@ import time
 from collections.abc import Iterator
 
 from upsnet_ros.backends.cuda_runtime import CudaRuntime, load_cuda_library
-from upsnet_ros.backends.engine_check import read_fitting_engine, read_surroundings
-from upsnet_ros.backends.engine_record import EngineRecord
+from upsnet_ros.backends.engine_record import (
+    EngineRecord,
+    Surroundings,
+    read_fitting_engine,
+)
 from upsnet_ros.backends.tensorrt_runtime import load_tensorrt_library
 from upsnet_ros.backends.trial_process import run_trial, trial_command
 from upsnet_ros.core.errors import UpsnetError
-from upsnet_ros.doctor.finding import Finding, Level, fine, refused
+from upsnet_ros.doctor.finding import Finding, fine, refused, wrong
 from upsnet_ros.doctor.model import engine_beside
 from upsnet_ros.doctor.subject import Subject
 from upsnet_ros.manifest import ModelManifest
@@ -31,15 +34,20 @@ def check_record(subject: Subject) -> Iterator[Finding]:
         record = EngineRecord.load(subject.model_path)
         manifest = ModelManifest.load(subject.model_path)
         cuda = CudaRuntime(load_cuda_library())
-        surroundings = read_surroundings(load_tensorrt_library(), cuda, manifest)
+        surroundings = Surroundings.of(load_tensorrt_library(), cuda, manifest)
         problems = record.problems(surroundings)
         if not problems:
             read_fitting_engine(subject.model_path, surroundings)
     except UpsnetError as error:
         yield refused(RECORD, error)
         return
-    for problem in problems:  # each says what is there, what is wanted and what to do
-        yield Finding(RECORD, Level.ERROR, problem)
+    for problem in problems:
+        yield wrong(
+            RECORD,
+            problem,
+            expected='an engine that was built on this computer',
+            remedy=record.build_command(subject.model_path),
+        )
     if not problems:
         yield fine(
             RECORD,

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from upsnet_ros.backends.cuda_runtime import CudaRuntime, load_cuda_library
-from upsnet_ros.backends.surroundings import Gpu
+from upsnet_ros.backends.cuda_runtime import CudaRuntime, Gpu, load_cuda_library
 from upsnet_ros.core.errors import ModelError
 from upsnet_ros.doctor.finding import Finding, doubtful, fine, refused, wrong
 from upsnet_ros.doctor.libraries import numbers

@@ -10,10 +10,11 @@ import numpy as np
 
 from upsnet_ros.core.errors import UpsnetError
 from upsnet_ros.core.labels import UNKNOWN_LABEL
+from upsnet_ros.core.model_files import ENGINE_SUFFIX
 from upsnet_ros.doctor.finding import Finding, doubtful, fine, refused
 from upsnet_ros.doctor.golden_frames import read_frames
 from upsnet_ros.doctor.opening import open_backend
-from upsnet_ros.doctor.subject import ENGINE_SUFFIX, Subject
+from upsnet_ros.doctor.subject import Subject
 from upsnet_ros.manifest import ModelManifest
 from upsnet_ros.pipeline import PanopticPipeline
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from upsnet_ros.backends.available_cores import cpu_quota
+from upsnet_ros.backends.backend import cpu_quota
 from upsnet_ros.doctor.finding import Finding, doubtful, fine
 from upsnet_ros.doctor.subject import Subject
 

@@ -9,12 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from upsnet_ros.backends.select import AUTOMATIC, TENSORRT, backend_of
+from upsnet_ros.core.model_files import ENGINE_SUFFIX
 from upsnet_ros.dds_profile import DEFAULT_CAMERAS, DEFAULT_SIZE, ProfileSizes, profile_sizes
-
-# As in `upsnet_ros.backends.select` and `upsnet_ros.manifest`, which need the libraries that may
-# be missing here.
-BACKENDS = ('auto', 'onnxruntime', 'tensorrt')
-ENGINE_SUFFIX = '.engine'
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ class Subject:
     """
 
     model_path: Path
-    backend: str = 'auto'
+    backend: str = AUTOMATIC
     images: Path | None = None
     frames: int = 3
     cameras: int = DEFAULT_CAMERAS
@@ -53,7 +50,7 @@ class Subject:
     @property
     def needs_tensorrt(self) -> bool:
         """Whether TensorRT and a GPU have to be there."""
-        return self.backend == 'tensorrt' or (self.is_engine and self.backend == 'auto')
+        return backend_of(self.backend, self.model_path) == TENSORRT
 
     @property
     def needed(self) -> ProfileSizes:

@@ -9,13 +9,13 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+from upsnet_ros.backends.select import AUTOMATIC, BACKENDS
 from upsnet_ros.bags.truth import PANOPTIC, TRUTH_FORMATS
 from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.evaluation.replay_report import read_report
 
 FAILED, REQUIREMENT_MISSED, INTERRUPTED = 1, 2, 130
 WIDTH = 79
-BACKENDS = ('auto', 'onnxruntime', 'tensorrt')
 
 
 def epilog(figures: Sequence[str]) -> str:
@@ -55,7 +55,7 @@ def add_bag(parser: argparse.ArgumentParser) -> None:
     add(
         '--backend',
         choices=BACKENDS,
-        default=BACKENDS[0],
+        default=AUTOMATIC,
         help='inference library; auto: TensorRT for an engine, else ONNX Runtime (default: auto)',
     )
     add('--threads', type=int, default=0, help='CPU threads of the network, 0: one per core')

@@ -20,7 +20,7 @@ from upsnet_ros.pipeline import PanopticPipeline
 
 PipelineLoader = Callable[..., Any]
 # What a backend may count or say beside the protocol, and is shown where it does.
-BACKEND_STATE = ('precision', 'failures', 'rebuilds', 'uses_graph')
+BACKEND_STATE = ('precision', 'uses_graph')
 LOADING_POLL_S = 0.05
 THRESHOLDS = ('score_threshold', 'mask_overlap_threshold', 'stuff_area_limit')
 

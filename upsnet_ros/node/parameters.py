@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, fields, make_dataclass
 from typing import Any
 
+from upsnet_ros.backends.select import AUTOMATIC, BACKENDS, REFUSE, STALE_ENGINE_CHOICES
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.core.image_view import camera_views
 from upsnet_ros.images.raw import MAX_IMAGE_PIXELS
@@ -46,9 +47,9 @@ class NodeParameters(_OutputSwitches):
         change='unconfigured',
     )
     backend: str = parameter(
-        'auto',
+        AUTOMATIC,
         'inference library; auto: TensorRT for an engine, ONNX Runtime for an ONNX file',
-        choices=('auto', 'onnxruntime', 'tensorrt'),
+        choices=BACKENDS,
         change='unconfigured',
     )
     num_threads: int = parameter(
@@ -59,10 +60,11 @@ class NodeParameters(_OutputSwitches):
         change='unconfigured',
     )
     stale_engine: str = parameter(
-        'refuse',
+        REFUSE,
         'an engine that was built for another computer, driver or TensorRT; refuse: do not '
-        'configure, onnxruntime: run the ONNX file beside it instead',
-        choices=('refuse', 'onnxruntime'),
+        'configure, and log the command that builds it anew; onnxruntime: run the ONNX file '
+        'beside it instead',
+        choices=STALE_ENGINE_CHOICES,
         change='unconfigured',
     )
     warm_up_runs: int = parameter(
