@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.fakes.gpu_libraries import write_cuda_library
 from tests.fakes.tiny_model import write_tiny_model
 from training.build_engine import main
 from training.engine.golden_images import render_images
@@ -24,7 +25,6 @@ ROOT = Path(__file__).parents[1]
 MODEL = ROOT / 'config' / 'models' / 'upsnet_tiny_synthetic' / 'model.onnx'
 LIBRARY = """
 from tests.fakes import tensorrt_over_onnxruntime as fake
-from tests.fakes.gpu_libraries import write_cuda_library
 library = fake.SHARED_TENSORRT
 {change}
 fake.install()

@@ -20,7 +20,6 @@ from tests.evaluation.small_drive import stamp_of
 from tests.fakes.tiny_model import write_tiny_model
 from upsnet_ros.evaluation.replay import main
 from upsnet_ros.evaluation.replay_report import read_report
-from upsnet_ros.evaluation.run import BACKENDS
 from upsnet_ros.images.messages import label_image
 from upsnet_ros.pipeline import PanopticPipeline
 
