@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from upsnet_ros.backends.select import AUTOMATIC, BACKENDS
 from upsnet_ros.bags.cameras import CameraTopics, find_cameras
 from upsnet_ros.bags.joining import BagPart, ReplayStream, StreamedFrame
 from upsnet_ros.bags.label_writer import LabelBag
@@ -56,7 +57,6 @@ from upsnet_ros.evaluation.totals import Totals, add_up
 from upsnet_ros.evaluation.worst_pictures import WorstPictures
 
 FAILED, REQUIREMENT_MISSED = 1, 2
-BACKENDS = ('auto', 'onnxruntime', 'tensorrt')
 HELP_WIDTH = 79
 # An option that a report does not tell of: it does not decide what the report says.
 UNTOLD: dict[str, Any] = {'untold': True}
@@ -157,7 +157,7 @@ def argument_parser(
     add(
         '--backend',
         choices=BACKENDS,
-        default=BACKENDS[0],
+        default=AUTOMATIC,
         help='inference library; auto: TensorRT for an engine, else ONNX Runtime (default: auto)',
     )
     add('--threads', type=int, default=0, help='CPU threads of the network, 0: one per core')
