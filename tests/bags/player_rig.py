@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
@@ -19,12 +18,10 @@ import numpy as np
 import pytest
 import rclpy
 from sensor_msgs.msg import CompressedImage
-from std_srvs.srv import SetBool
 
 from tests.evaluation.small_drive import IMAGE_TOPIC, header, stamp_of, write_bag
 from tests.evaluation.small_drive import T as TYPES
-from tests.node.node_harness import RELIABLE, Collector, wait_until
-from upsnet_ros.node.pause_service import spinning
+from tests.node.node_harness import RELIABLE, Collector, SpinThread
 
 DEADLINE_S = 20.0
 DOMAIN = 1 + os.getpid() % 100
@@ -101,36 +98,26 @@ class PlayerProcess:
 
 
 class Listener:
-    """A node that collects messages and calls the player's service."""
+    """A node that collects messages."""
 
     def __init__(self) -> None:
         self.context = rclpy.Context()
         rclpy.init(context=self.context, domain_id=DOMAIN)
         self.node = rclpy.create_node('listener', context=self.context)
-        self._pause = self.node.create_client(SetBool, '/bag_player/pause')
-        self._stack = ExitStack()
-        self._stack.callback(rclpy.shutdown, context=self.context)
-        self._stack.callback(self.node.destroy_node)
-        self._stack.enter_context(spinning(self.node))
+        self._spinning = SpinThread(self.context)
+        self._spinning.executor.add_node(self.node)
 
-    def subscribe(
-        self, topic: str, kind: type = CompressedImage, qos: Any = RELIABLE
-    ) -> Collector:
-        """Collects the messages of a topic."""
+    def subscribe(self, topic: str, qos: Any = RELIABLE) -> Collector:
+        """Collects the compressed images of a topic."""
         collector = Collector()
-        self.node.create_subscription(kind, topic, collector, qos)
+        self.node.create_subscription(CompressedImage, topic, collector, qos)
         return collector
-
-    def pause(self, is_paused: bool) -> SetBool.Response:
-        """Calls the service; the answer."""
-        wait_until(self._pause.service_is_ready, 'service /bag_player/pause')
-        future = self._pause.call_async(SetBool.Request(data=is_paused))
-        wait_until(future.done, 'answer of /bag_player/pause')
-        return future.result()
 
     def close(self) -> None:
         """End the node."""
-        self._stack.close()
+        self._spinning.close()
+        self.node.destroy_node()
+        self.context.try_shutdown()
 
 
 def isolate(monkeypatch: pytest.MonkeyPatch) -> None:

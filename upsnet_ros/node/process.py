@@ -1,6 +1,6 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""This process: how it ends, how its callbacks are run, and the memory that it holds."""
+"""This process: how it ends, how its callbacks are run, its memory, and what it tells."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from rclpy.callback_groups import CallbackGroup
 from rclpy.executors import Executor
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
+from upsnet_ros.core.json_lines import json_line
 from upsnet_ros.core.own_process import STOPPING
 
 
@@ -241,3 +242,9 @@ def _field(name: str, status: Path) -> int | None:
         if key == name:
             return int(value.split()[0]) * 1024
     return None
+
+
+def tell_event(**event: object) -> None:
+    """Tells the process that started this one what happens: a JSON object in a line."""
+    sys.stdout.write(json_line(event))
+    sys.stdout.flush()

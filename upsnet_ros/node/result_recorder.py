@@ -48,7 +48,8 @@ from rosbags.interfaces import (
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from sensor_msgs.msg import CompressedImage, Image
 
-from upsnet_ros.node.play_events import emit
+from upsnet_ros.bags.definitions import header_stamp_ns
+from upsnet_ros.node.process import tell_event
 from upsnet_ros.node.recorded_topics import (
     NODE,
     RecordedTopic,
@@ -58,7 +59,6 @@ from upsnet_ros.node.recorded_topics import (
     topics_of_camera,
     typestore_with_our_messages,
 )
-from upsnet_ros.node.restamping import read_stamp_ns
 
 # Labels of ten seconds at 10 Hz may wait in the middleware before one would be lost here.
 QUEUE_DEPTH = 100
@@ -122,7 +122,7 @@ def tell(arrival: Arrival, *, node: str) -> None:
     if kind == 'label':
         tell_stamp(kind, topic, arrival.data, arrival.received_ns)
     elif kind == 'class_info':
-        emit(event=kind, topic=topic)
+        tell_event(event=kind, topic=topic)
     elif kind == 'diagnostics':
         message = deserialize_message(arrival.data, DiagnosticArray)
         # Everything on the vehicle reports on this topic.
@@ -136,12 +136,12 @@ def tell(arrival: Arrival, *, node: str) -> None:
             if status.name.startswith(own)
         }
         if statuses:
-            emit(event=kind, received_ns=arrival.received_ns, statuses=statuses)
+            tell_event(event=kind, received_ns=arrival.received_ns, statuses=statuses)
 
 
 def tell_stamp(event: str, topic: str, data: bytes, received_ns: int) -> None:
     """The arrival of a message that begins with a header."""
-    emit(event=event, topic=topic, stamp_ns=read_stamp_ns(data), received_ns=received_ns)
+    tell_event(event=event, topic=topic, stamp_ns=header_stamp_ns(data), received_ns=received_ns)
 
 
 def offered_qos(*, latched: bool) -> Qos:
@@ -248,13 +248,13 @@ def record(options: argparse.Namespace) -> None:
         for image_topic in options.images:
             watch(node, image_topic)
         Thread(target=lambda: (sys.stdin.read(), finished.set()), daemon=True).start()
-        emit(event='ready')
+        tell_event(event='ready')
         spin_until(node, finished)
     finally:
         messages = writing.close()
         node.destroy_node()
     step = (time.time_ns() - time.monotonic_ns() - clock_distance) / 1e6
-    emit(event='done', messages=messages, clock_step_ms=round(step, 3))
+    tell_event(event='done', messages=messages, clock_step_ms=round(step, 3))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -264,7 +264,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         record(options)
     except RecordingError as error:
-        emit(event='error', message=str(error))
+        tell_event(event='error', message=str(error))
         return 1
     finally:
         rclpy.try_shutdown()
