@@ -71,8 +71,14 @@ def compared(this: Path, against: Path, *arguments: str) -> Comparison:
     return read_comparison(this)
 
 
+def kinds_in(folder: Path) -> set[str]:
+    return {path.stem.split('_')[-1] for path in (folder / 'compared').iterdir()}
+
+
 def test_both_labels_of_the_frames_that_moved_are_side_by_side(evaluated, capsys) -> None:
     this, against = evaluated
+    compared(this, against, '--no-pictures')
+    assert not (this / 'compared').exists()
     comparison = compared(this, against, '--frames', '3')
     assert len(comparison.better) == 3 and comparison.worse == ()
     assert 'Note' not in capsys.readouterr().out
@@ -81,6 +87,11 @@ def test_both_labels_of_the_frames_that_moved_are_side_by_side(evaluated, capsys
     page = (this / 'comparison.html').read_text(encoding='utf-8')
     for caption in ('camera', 'labels of the other', 'labels of this', 'ground truth'):
         assert page.count(f'<figcaption>{caption}</figcaption>') == 3
+    compared(this, against, '--frames', '1')  # pictures of an earlier comparison go
+    assert len(list((this / 'compared').iterdir())) == len(KINDS)
+    turned = compared(against, this)
+    assert turned.better == () and len(turned.worse) == 6
+    assert 'Frames that got worse most' in (against / 'comparison.html').read_text()
 
 
 def test_the_pictures_show_the_labels_of_each_model(evaluated) -> None:
@@ -102,68 +113,33 @@ def test_the_pictures_show_the_labels_of_each_model(evaluated) -> None:
     assert difference[-8:].mean() < 6  # the road
 
 
-def test_the_frames_that_got_worse_are_shown_the_other_way_round(evaluated) -> None:
-    this, against = evaluated
-    comparison = compared(against, this)
-    assert comparison.better == () and len(comparison.worse) == 6
-    assert 'Frames that got worse most' in (against / 'comparison.html').read_text()
-
-
-def test_pictures_of_an_earlier_comparison_go(evaluated) -> None:
-    this, against = evaluated
-    compared(this, against)
-    compared(this, against, '--frames', '1')
-    assert len(list((this / 'compared').iterdir())) == len(KINDS)
-
-
-def test_without_pictures_nothing_is_labelled(evaluated) -> None:
-    this, against = evaluated
-    compared(this, against, '--no-pictures')
-    assert not (this / 'compared').exists()
-
-
-def test_a_model_that_is_gone_is_told_and_the_rest_is_shown(evaluated, capsys) -> None:
-    this, against = evaluated
-    shutil.rmtree(Path(read_report(against).model.path).parent)
-    compared(this, against, '--frames', '1')
-    told = capsys.readouterr().out
-    assert f'Note: no labels of {against} in pictures' in told
-    assert sorted(p.stem.split('_')[-1] for p in (this / 'compared').iterdir()) == [
-        'image',
-        'this',
-        'truth',
-    ]
-
-
-def test_another_model_in_the_same_place_is_not_taken_for_it(evaluated, capsys) -> None:
-    this, against = evaluated
-    paths = [Path(read_report(folder).model.path) for folder in evaluated]
-    for suffix in ('.onnx', '.json'):
-        shutil.copy(paths[0].with_suffix(suffix), paths[1].with_suffix(suffix))
-    compared(this, against)
-    assert 'is another model now' in capsys.readouterr().out
-
-
 def test_labels_that_come_out_otherwise_are_not_shown(evaluated, capsys) -> None:
     this, against = evaluated
     lines = (against / 'frames.jsonl').read_text()
     (against / 'frames.jsonl').write_text(re.sub('"pq":[0-9.]+', '"pq":12.5', lines))
     compared(this, against, '--frames', '2')
     assert '2 frames of' in capsys.readouterr().out
-    assert {p.stem.split('_')[-1] for p in (this / 'compared').iterdir()} == {
-        'image',
-        'this',
-        'truth',
-    }
+    assert kinds_in(this) == {'image', 'this', 'truth'}
 
 
-def test_live_reports_and_other_options_are_told(evaluated, capsys) -> None:
+def test_what_cannot_be_labelled_again_is_told_and_the_rest_is_shown(evaluated, capsys) -> None:
     this, against = evaluated
     report = read_report(against)
-    for changes, reason in (({'kind': 'live'}, 'was played live'), ({'options': {}}, "'cameras'")):
+
+    def told(**changes: object) -> str:
         write_report(replace(report, **changes), against)
         compared(this, against, '--frames', '1')
-        assert reason in capsys.readouterr().out
+        assert kinds_in(this) == {'image', 'this', 'truth'}
+        return capsys.readouterr().out
+
+    assert 'was played live' in told(kind='live')
+    assert "'cameras'" in told(options={})
+    models = [Path(read_report(folder).model.path) for folder in evaluated]
+    for suffix in ('.onnx', '.json'):
+        shutil.copy(models[0].with_suffix(suffix), models[1].with_suffix(suffix))
+    assert 'is another model now' in told()
+    shutil.rmtree(models[1].parent)
+    assert f'Note: no labels of {against} in pictures' in told()
 
 
 def test_the_replay_command_compares_in_the_same_run(evaluated) -> None:

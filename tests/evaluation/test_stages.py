@@ -2,12 +2,27 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
+import cv2
+import numpy as np
+import psutil
 import pytest
 
-from upsnet_ros.evaluation.stages import staged
+from tests.evaluation.blue_drive import IMAGE_TYPE, blue_rows
+from tests.evaluation.replay_bags import write_rows
+from tests.evaluation.small_drive import T, header, stamp_of
+from tests.fakes.fake_backend import FakeBackend, make_manifest
+from upsnet_ros.core.errors import EvaluationError, ModelError
+from upsnet_ros.core.structures import NetworkOutput
+from upsnet_ros.evaluation import offline
+from upsnet_ros.evaluation.offline import OfflineOptions, evaluate_offline
+from upsnet_ros.evaluation.replay_report import ReplayReport
+from upsnet_ros.evaluation.stages import stage_workers, staged
+from upsnet_ros.pipeline import PanopticPipeline
 
 
 def test_results_come_in_order_through_several_stages() -> None:
@@ -102,3 +117,105 @@ def test_giving_up_ends_all_threads_and_closes_the_source(workers: int) -> None:
     results.close()
     assert closed.wait(2.0)
     assert threading.active_count() == before
+
+
+def evaluate(bag: Path, backend: FakeBackend, **options: object) -> ReplayReport:
+    progress = options.pop('progress', lambda done, total: None)
+    asked = OfflineOptions(bag=bag, model=Path('none'), output=bag.parent / 'out', **options)
+    manifest = make_manifest(input_size=backend.input_size)
+    with PanopticPipeline(backend, manifest) as pipeline:
+        return evaluate_offline(asked, pipeline, progress)
+
+
+def test_many_threads_beside_the_network_give_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bag = write_rows(tmp_path / 'bag', blue_rows(40))
+    one = evaluate(bag, FakeBackend())
+    monkeypatch.setattr(offline, 'stage_workers', lambda: 4)
+    four = evaluate(bag, FakeBackend(), restart=True)
+    assert four.total.stability == one.total.stability and four.total.decoded == 40
+    stamps = [point.stamp_ns for point in four.cameras['camera'].series]
+    assert stamps == [stamp_of(i) for i in range(40)]
+
+
+@pytest.mark.parametrize(('cores', 'workers'), [(1, 1), (2, 1), (4, 1), (8, 2), (16, 4), (128, 4)])
+def test_threads_beside_the_network_are_a_quarter_of_the_cores(
+    monkeypatch: pytest.MonkeyPatch, cores: int, workers: int
+) -> None:
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda process: set(range(cores)))
+    assert stage_workers() == workers
+
+
+def test_memory_does_not_grow_with_the_bag(tmp_path: Path) -> None:
+    class ForgetfulBackend(FakeBackend):
+        def infer(self, image_bgr: np.ndarray) -> NetworkOutput:
+            return self._answer(image_bgr)
+
+    frames = 2000
+    picture = np.zeros((192, 320, 3), np.uint8)
+    data = cv2.imencode('.png', picture)[1].ravel()
+    rows = [
+        (
+            '/camera/image_raw/compressed',
+            IMAGE_TYPE,
+            stamp_of(i),
+            T[IMAGE_TYPE](header(stamp_of(i)), 'png', data),
+        )
+        for i in range(frames)
+    ]
+    bag = write_rows(tmp_path / 'bag', rows)
+    del rows
+    resident = {}
+
+    def watch(done: int, total: int) -> None:
+        if done in (200, frames):
+            resident[done] = psutil.Process().memory_info().rss
+
+    report = evaluate(bag, ForgetfulBackend(), progress=watch)
+    assert report.total.decoded == frames
+    # Kept images would be 330 MB, kept label images 220 MB.
+    assert resident[frames] - resident[200] < 30e6
+
+
+def test_a_network_that_fails_ends_the_evaluation(tmp_path: Path) -> None:
+    def fail(image: np.ndarray) -> NetworkOutput:
+        raise ModelError('out of memory')
+
+    class Failing(FakeBackend):
+        calls = 0
+
+        def infer(self, image_bgr: np.ndarray) -> NetworkOutput:
+            self.calls += 1
+            return fail(image_bgr) if self.calls > 5 else super().infer(image_bgr)
+
+    bag = write_rows(tmp_path / 'bag', blue_rows(9))
+    with pytest.raises(ModelError, match='out of memory'):
+        evaluate(bag, Failing())
+    lines = (tmp_path / 'out' / 'frames.jsonl').read_text().splitlines()
+    assert len(lines) == 1 + 3  # two answers of the warm-up
+
+
+def test_answers_that_cannot_be_used_are_counted(tmp_path: Path) -> None:
+    class Spoiling(FakeBackend):
+        calls = 0
+
+        def infer(self, image_bgr: np.ndarray) -> NetworkOutput:
+            output = super().infer(image_bgr)
+            self.calls += 1
+            if self.calls in self.bad:
+                output.semantic_logits[0, 0, 0] = np.nan
+            return output
+
+        bad = {4, 5}
+
+    bag = write_rows(tmp_path / 'bag', blue_rows(6))
+    report = evaluate(bag, Spoiling())
+    assert (report.total.decoded, len(report.total.skipped)) == (4, 2)
+    assert [s.stamp_ns for s in report.total.skipped] == [stamp_of(1), stamp_of(2)]
+
+    class AllSpoiled(Spoiling):
+        bad = set(range(3, 99))
+
+    with pytest.raises(EvaluationError, match='none of 6 images'):
+        evaluate(bag, AllSpoiled(), restart=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from tests.evaluation.blue_drive import (
     raw_row,
     truth_row,
 )
-from tests.evaluation.replay_bags import cut, storage_file, write_rows, write_split
+from tests.evaluation.replay_bags import write_rows
 from tests.evaluation.small_drive import PERIOD, Row, stamp_of
 from tests.fakes.tiny_model import write_tiny_model
 from upsnet_ros.bags.joining import BagPart
@@ -97,10 +98,16 @@ def timeless(line: FrameRecord | SkippedFrame) -> FrameRecord | SkippedFrame:
 
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
 @pytest.mark.parametrize('compression', ['none', 'message'])
+@pytest.mark.parametrize('row', [png_row, raw_row], ids=['compressed images', 'raw images'])
 def test_labels_are_those_of_the_pipeline_of_the_node(
-    tmp_path: Path, evaluate: Evaluator, storage: str, compression: str
+    tmp_path: Path,
+    evaluate: Evaluator,
+    storage: str,
+    compression: str,
+    row: Callable[[int], Row],
 ) -> None:
-    bag = write_rows(tmp_path / 'bag', blue_rows(8), storage=storage, compression=compression)
+    rows = [row(index) for index in range(8)]
+    bag = write_rows(tmp_path / 'bag', rows, storage=storage, compression=compression)
     report = evaluate(bag, write_png=True)
     assert (report.total.frames, report.total.decoded, report.bag.storage) == (8, 8, storage)
     for index in range(8):
@@ -108,25 +115,6 @@ def test_labels_are_those_of_the_pipeline_of_the_node(
         assert labels.dtype == np.uint16 and CAR in labels
         np.testing.assert_array_equal(labels, predicted(evaluate.pipeline, index))
     assert evaluate.moves == [(done, 8) for done in range(9)]
-
-
-def test_two_runs_give_the_same_labels_and_figures(tmp_path: Path, evaluate: Evaluator) -> None:
-    bag = write_rows(tmp_path / 'bag', drive_with_truth(evaluate.pipeline, 6))
-    one = evaluate(bag, 'one', write_png=True)
-    other = evaluate(bag, 'other', write_png=True)
-    for index in range(6):
-        np.testing.assert_array_equal(
-            evaluate.labels(index, 'one'), evaluate.labels(index, 'other')
-        )
-    assert [*map(timeless, evaluate.lines('one'))] == [*map(timeless, evaluate.lines('other'))]
-    assert one.total.pq == other.total.pq and one.total.stability == other.total.stability
-
-
-def test_raw_and_compressed_images_give_the_same(tmp_path: Path, evaluate: Evaluator) -> None:
-    evaluate(write_rows(tmp_path / 'png', blue_rows(3)), 'png', write_png=True)
-    evaluate(write_rows(tmp_path / 'raw', [raw_row(i) for i in range(3)]), 'raw', write_png=True)
-    for index in range(3):
-        np.testing.assert_array_equal(evaluate.labels(index, 'png'), evaluate.labels(index, 'raw'))
 
 
 def test_quality_is_that_of_all_frames_with_truth(tmp_path: Path, evaluate: Evaluator) -> None:
@@ -295,14 +283,6 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(
     assert pictures == found and pictures
 
 
-def test_a_finished_run_is_not_done_again(tmp_path: Path, evaluate: Evaluator) -> None:
-    bag = write_rows(tmp_path / 'bag', blue_rows(4))
-    first = evaluate(bag)
-    again = evaluate(bag)
-    assert again.total == first.total
-    assert again.speed['frames'] == 0 and again.speed['network_share'] is None
-
-
 @pytest.mark.parametrize(
     ('change', 'named'),
     [
@@ -367,29 +347,6 @@ def test_a_report_of_something_else_is_not_replaced(tmp_path: Path, evaluate: Ev
     (tmp_path / 'out' / 'report.json').write_text(json.dumps({'frames_sent': 3}))
     with pytest.raises(EvaluationError, match=r'holds a report\.json of something else'):
         evaluate(write_rows(tmp_path / 'bag', blue_rows(2)))
-
-
-def test_what_is_left_of_a_damaged_bag_is_evaluated_and_the_rest_counted(
-    tmp_path: Path, evaluate: Evaluator
-) -> None:
-    rng = np.random.default_rng(2)
-    noise = [rng.integers(0, 11, (*SIZE, 3)).astype(np.uint8) for _ in range(300)]
-    rows = [
-        png_row(i, image=np.kron(n, np.ones((4, 4, 1), np.uint8))) for i, n in enumerate(noise)
-    ]
-    bag = write_rows(tmp_path / 'bag', rows)
-    cut(storage_file(bag), 0.7)
-    part = BagPart(limit=5)
-    report = evaluate(bag, part=part)
-    assert report.total.decoded == 5
-    assert any('of 300 messages are left' in problem for problem in report.bag.problems)
-    split = write_split(
-        tmp_path / 'split', [blue_rows(4), blue_rows(4, first=4)], storage='sqlite3'
-    )
-    cut(split / 'split_1.db3', 0.4)
-    report = evaluate(split, 'split_out')
-    assert report.total.decoded == 4
-    assert any('4 of 8 messages are left' in problem for problem in report.bag.problems)
 
 
 def test_the_worst_frames_have_pictures(tmp_path: Path, evaluate: Evaluator) -> None:
