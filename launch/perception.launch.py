@@ -13,6 +13,10 @@ sharing a process would bring nothing but a shared interpreter lock. All cameras
 belong to one node, so that they share one model; images travel through shared memory.
 
 Arguments are checked before anything starts, by the rules of the node itself.
+
+The node repairs nothing underneath a running thread: where its model or its worker fails, it ends
+with a status that says so, and is started again here. That would be no use after an impossible
+parameter, and is not wanted after it was asked to end.
 """
 
 import os
@@ -22,7 +26,9 @@ from typing import List
 
 import yaml
 from launch import Action, LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, EmitEvent, LogInfo, OpaqueFunction
+from launch.events import matches_action
+from launch.events.process import ProcessExited, ShutdownProcess
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
 from launch_ros.parameter_descriptions import ParameterValue
@@ -30,6 +36,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.dds_profile import exported_profile, profile_variable
 from upsnet_ros.node.parameters import NodeParameters, parameter_rules
+from upsnet_ros.node.process import ExitStatus
 
 CONFIG = Path(__file__).resolve().parent.parent / 'config'
 PROFILE_VARIABLE = profile_variable(os.environ)
@@ -39,6 +46,9 @@ NO_PROFILE = ('none', '')
 NAMESPACE = re.compile(r'|/|/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*')
 UNCHANGED = '(empty: as in params_file)'
 YES_OR_NO = ['true', 'false']
+ENDED_FOR_GOOD = (ExitStatus.ASKED_TO_END, ExitStatus.BAD_PARAMETER)
+# Launch learns within this that the end was for good.
+LEAST_DELAY_S = 0.1
 # Launch argument: the node's parameter and its type.
 OVERRIDES = {
     'camera_names': ('camera_names', List[str]),
@@ -70,7 +80,12 @@ ARGUMENTS = (
     ('autostart', '', f'configure and activate at once {UNCHANGED}', ['', *YES_OR_NO]),
     ('use_sim_time', '', f'follow /clock {UNCHANGED}', ['', *YES_OR_NO]),
     ('log_level', 'info', 'log level', ['debug', 'info', 'warn', 'error', 'fatal']),
-    ('respawn', 'false', 'start the node again whenever it has ended', YES_OR_NO),
+    (
+        'respawn',
+        'true',
+        'start the node again when it has ended, unless asked to or by a wrong parameter',
+        YES_OR_NO,
+    ),
     ('respawn_delay', '2.0', 'seconds before it is started again', None),
     (
         'fastdds_profile',
@@ -100,7 +115,7 @@ def read_cameras(text: str) -> list[str]:
 
 
 def read_delay(text: str) -> float:
-    """Seconds, not negative.
+    """Seconds until the node is started again.
 
     Raises:
         ParameterError: the text is no such number.
@@ -109,8 +124,10 @@ def read_delay(text: str) -> float:
         seconds = float(text)
     except ValueError:
         seconds = -1.0
-    if not 0.0 <= seconds <= 3600.0:
-        raise ParameterError(f"argument 'respawn_delay' is '{text}', expected 0 to 3600 seconds")
+    if not LEAST_DELAY_S <= seconds <= 3600.0:
+        raise ParameterError(
+            f"argument 'respawn_delay' is '{text}', expected {LEAST_DELAY_S} to 3600 seconds"
+        )
     return seconds
 
 
@@ -149,6 +166,13 @@ def misplaced_parameters(context: LaunchContext) -> list[LogInfo]:
     ]
 
 
+def stay_ended(event: ProcessExited, context: LaunchContext) -> List[Action]:
+    """Keeps launch from starting a node again that has ended for good."""
+    if context.is_shutdown or event.returncode not in ENDED_FOR_GOOD:
+        return []
+    return [EmitEvent(event=ShutdownProcess(process_matcher=matches_action(event.action)))]
+
+
 def perception_node(context: LaunchContext) -> list[Action]:
     """The node with the parameter file and the arguments that were given."""
     given = {name: LaunchConfiguration(name).perform(context) for name, *_ in ARGUMENTS}
@@ -171,6 +195,7 @@ def perception_node(context: LaunchContext) -> list[Action]:
             additional_env={} if profile in NO_PROFILE else {PROFILE_VARIABLE: profile},
             respawn=given['respawn'] == 'true',
             respawn_delay=read_delay(given['respawn_delay']),
+            on_exit=stay_ended,
             output='screen',
         ),
     ]

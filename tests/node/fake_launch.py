@@ -70,6 +70,7 @@ class LifecycleNode:
     additional_env: dict[str, str]
     respawn: bool
     respawn_delay: float
+    on_exit: Any
     output: str
 
 
@@ -102,9 +103,25 @@ class Shutdown(Action):
 
 
 @dataclass
+class EmitEvent(Action):
+    event: Any
+
+
+@dataclass
+class ShutdownProcess:
+    process_matcher: Any
+
+
+def matches_action(action: Any) -> Any:
+    """Whether an event is meant for an action."""
+    return lambda other: other is action
+
+
+@dataclass
 class ProcessExited:
     returncode: int
     cmd: list[str]
+    action: Any = None
 
 
 @dataclass
@@ -142,6 +159,7 @@ MODULES = {
     'launch': (Action, LaunchContext, LaunchDescription),
     'launch.actions': (
         DeclareLaunchArgument,
+        EmitEvent,
         ExecuteProcess,
         IncludeLaunchDescription,
         LogInfo,
@@ -151,8 +169,8 @@ MODULES = {
         Shutdown,
     ),
     'launch.event_handlers': (OnProcessExit,),
-    'launch.events': (),
-    'launch.events.process': (ProcessExited,),
+    'launch.events': (matches_action,),
+    'launch.events.process': (ProcessExited, ShutdownProcess),
     'launch.launch_description_sources': (PythonLaunchDescriptionSource,),
     'launch.substitutions': (LaunchConfiguration,),
     'launch_ros': (),

@@ -11,6 +11,7 @@ from tests.node import fake_launch
 from tests.node.real_launch import REAL_LAUNCH, run_real_launch
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.node.parameters import parameter_defaults, parameter_rules
+from upsnet_ros.node.process import ExitStatus
 
 ROOT = Path(__file__).parents[2]
 LAUNCH_FILE = ROOT / 'launch' / 'perception.launch.py'
@@ -70,10 +71,21 @@ def test_log_level_and_profile_are_handed_on(launch_file, none) -> None:
     assert node.additional_env == {}
 
 
-def test_the_node_is_started_again_only_where_asked_for(launch_file) -> None:
-    assert not start(launch_file).respawn
-    node = start(launch_file, respawn='true', respawn_delay='0.5')
+def test_the_node_is_started_again_unless_told_otherwise(launch_file) -> None:
+    node = start(launch_file, respawn_delay='0.5')
     assert (node.respawn, node.respawn_delay) == (True, 0.5)
+    assert not start(launch_file, respawn='false').respawn
+
+
+@pytest.mark.parametrize('status', ExitStatus)
+def test_an_end_for_good_is_told_to_launch(launch_file, status) -> None:
+    node = start(launch_file)
+    event = fake_launch.ProcessExited(int(status), [], action=node)
+    actions = node.on_exit(event, fake_launch.LaunchContext())
+    is_for_good = status in (ExitStatus.ASKED_TO_END, ExitStatus.BAD_PARAMETER)
+    assert [action.event.process_matcher(node) for action in actions] == [True] * is_for_good
+    assert not any(action.event.process_matcher('another node') for action in actions)
+    assert node.on_exit(event, fake_launch.LaunchContext(is_shutdown=True)) == []
 
 
 def test_a_parameter_given_as_an_argument_is_not_passed_over_in_silence(launch_file) -> None:
@@ -107,8 +119,8 @@ def test_lists_of_cameras_are_accepted(launch_file, text) -> None:
         ({'namespace': 'car//front'}, ['namespace', 'car//front']),
         ({'params_file': '/nowhere/p.yaml'}, ['params_file', '/nowhere/p.yaml', 'no such file']),
         ({'fastdds_profile': '/nowhere/p.xml'}, ['fastdds_profile', '/nowhere/p.xml']),
-        ({'respawn_delay': 'soon'}, ['respawn_delay', 'soon', '0 to 3600']),
-        ({'respawn_delay': '-1'}, ['respawn_delay', '-1']),
+        ({'respawn_delay': 'soon'}, ['respawn_delay', 'soon', '0.1 to 3600']),
+        ({'respawn_delay': '0'}, ['respawn_delay', '0']),
         ({'respawn_delay': 'nan'}, ['respawn_delay', 'nan']),
     ],
 )
@@ -173,7 +185,11 @@ if REAL_LAUNCH:  # a test of its own where launch is installed, and none that sk
 
     def test_the_real_launch_starts_the_node_with_its_arguments() -> None:
         output = run_real_launch(
-            LAUNCH_FILE, 'camera_names:=[a, b]', 'namespace:=car', 'model:=/nowhere/model.onnx'
+            LAUNCH_FILE,
+            'camera_names:=[a, b]',
+            'namespace:=car',
+            'model:=/nowhere/model.onnx',
+            'respawn:=false',
         )
         assert "model file '/nowhere/model.onnx' cannot be read" in output
         assert 'car.perception_node' in output
@@ -193,15 +209,22 @@ if REAL_LAUNCH:  # a test of its own where launch is installed, and none that sk
         assert text in output and 'process started' not in output
 
     def test_the_real_launch_warns_of_parameters_given_as_arguments() -> None:
-        output = run_real_launch(LAUNCH_FILE, 'model:=/nowhere/model.onnx', 'max_rate:=5')
+        output = run_real_launch(
+            LAUNCH_FILE, 'model:=/nowhere/model.onnx', 'max_rate:=5', 'respawn:=false'
+        )
         assert 'WARNING: not heeded: max_rate.' in output
 
     def test_the_real_launch_starts_the_node_again() -> None:
         output = run_real_launch(
             LAUNCH_FILE,
             'model:=/nowhere/model.onnx',
-            'respawn:=true',
-            'respawn_delay:=0',
+            'respawn_delay:=0.1',
             limit_s=6.0,
         )
         assert output.count('process started') > 1
+
+    def test_the_real_launch_leaves_a_node_alone_that_no_start_helps(tmp_path) -> None:
+        file = tmp_path / 'bad.yaml'
+        file.write_text('/**:\n  ros__parameters: {score_threshold: 7.0}\n')
+        output = run_real_launch(LAUNCH_FILE, f'params_file:={file}', limit_s=6.0)
+        assert output.count('process started') == 1 and 'score_threshold' in output
