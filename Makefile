@@ -25,7 +25,7 @@ RESTART = $(if $(filter file,$(origin OUTPUT)),--restart)
 replay: RATE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo replay check test bench lint clean setup setup-training setup-tensorrt setup-browser
+.PHONY: help demo replay check test bench lint tables clean setup setup-training setup-tensorrt setup-browser
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ bench: setup setup-training ## benchmarks; the tables come to out/bench/
 
 lint: setup ## ruff: rules and format; mypy: types
 	@$(PYTHON) .ci/run_tests.py lint
+
+tables: setup ## write what repeats the code: docs/node.md, config/perception.yaml, SROS2 policy
+	@$(RUNTIME) python -m upsnet_ros.node.tables
 
 clean: ## remove build tree, demo and benchmark outputs, caches; .venv, data and trained models stay
 	rm -rf .ros out/demo out/replay out/bench .pytest_cache .ruff_cache .mypy_cache
