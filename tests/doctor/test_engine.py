@@ -13,10 +13,8 @@ from tests.doctor.expectations import levels, only
 from tests.fakes.fake_tensorrt import tiny_answer
 from tests.fakes.tiny_engine import write_tiny_engine
 from upsnet_ros.agreement import ENGINE_TOLERANCES, Agreement
-from upsnet_ros.doctor.comparison import check_comparison, judge
-from upsnet_ros.doctor.engine import check_record, check_trial
-from upsnet_ros.doctor.model import check_labels
-from upsnet_ros.doctor.speed import check_speed
+from upsnet_ros.doctor.engine import check_comparison, check_record, check_trial, judge_agreement
+from upsnet_ros.doctor.model import check_labels, check_speed
 
 PERFECT = Agreement(frames=2, equal_pixels=1, worst_equal_pixels=1, candidates=8, matched=1)
 
@@ -126,7 +124,7 @@ def test_without_the_onnx_file_nothing_is_compared(computer, tensorrt, engine_pa
     ],
 )
 def test_what_agreement_is_enough(changes, level) -> None:
-    finding = judge(dataclasses.replace(PERFECT, **changes), ENGINE_TOLERANCES['fp16'])
+    finding = judge_agreement(dataclasses.replace(PERFECT, **changes), ENGINE_TOLERANCES['fp16'])
     assert levels([finding]) == [level]
 
 

@@ -13,10 +13,15 @@ import pytest
 from tests.doctor.expectations import levels, only
 from tests.fakes.fake_backend import manifest_values
 from tests.fakes.tiny_model import CAR, write_tiny_model
-from upsnet_ros.doctor import golden_frames, speed
-from upsnet_ros.doctor.golden_frames import draw_frame, read_frames
-from upsnet_ros.doctor.model import check_labels, check_model
-from upsnet_ros.doctor.speed import check_speed, judge
+from upsnet_ros.doctor import model
+from upsnet_ros.doctor.model import (
+    check_labels,
+    check_model,
+    check_speed,
+    draw_frame,
+    judge_speed,
+    read_frames,
+)
 from upsnet_ros.manifest import ModelManifest
 
 TIMES = {'preprocess': 1.0, 'inference': 30.0, 'panoptic_head': 9.0, 'total': 40.0}
@@ -90,7 +95,7 @@ def test_the_package_brings_images(computer) -> None:
 
 
 def test_without_any_image_one_is_drawn(computer, monkeypatch) -> None:
-    monkeypatch.setattr(golden_frames, 'find_installed', lambda relative: None)
+    monkeypatch.setattr(model, 'find_installed', lambda relative: None)
     (image,) = read_frames(computer())
     assert image.shape == (512, 1024, 3) and image.dtype == np.uint8
     np.testing.assert_array_equal(image, draw_frame())
@@ -124,25 +129,25 @@ def test_speed_is_the_median_after_the_warm_up(computer, tmp_path, monkeypatch) 
 
         def process(self, image):
             self.runs += 1
-            slow = 1000.0 if self.runs <= speed.WARM_UPS else float(self.runs)
+            slow = 1000.0 if self.runs <= model.WARM_UPS else float(self.runs)
             return type('Result', (), {'timing_ms': dict.fromkeys(TIMES, slow)})
 
     pipeline = Pipeline()
-    times = speed.measure(pipeline, computer(images=folder))
+    times = model.measure_speed(pipeline, computer(images=folder))
     assert pipeline.runs == 12
     assert times == dict.fromkeys(TIMES, 7.5)  # of 3 to 12
 
 
 @pytest.mark.parametrize(('total', 'level'), [(40.0, 'ok'), (200.0, 'ok'), (201.0, 'warning')])
 def test_slow_models_are_told(total, level, monkeypatch) -> None:
-    monkeypatch.setattr(speed.os, 'getloadavg', lambda: (0.5, 0.5, 0.5))
-    finding = judge({**TIMES, 'total': total}, 'here')
+    monkeypatch.setattr(model.os, 'getloadavg', lambda: (0.5, 0.5, 0.5))
+    finding = judge_speed({**TIMES, 'total': total}, 'here')
     assert levels([finding]) == [level]
     assert 'preprocess 1.0 ms, inference 30.0 ms, panoptic head 9.0 ms' in finding.found
     assert 'load' not in finding.found
 
 
 def test_a_busy_computer_is_mentioned(monkeypatch) -> None:
-    monkeypatch.setattr(speed.os, 'getloadavg', lambda: (9.5, 0.5, 0.5))
-    monkeypatch.setattr(speed.os, 'cpu_count', lambda: 2)
-    assert 'load 9.5 on 2 cores' in judge(TIMES, 'here').found
+    monkeypatch.setattr(model.os, 'getloadavg', lambda: (9.5, 0.5, 0.5))
+    monkeypatch.setattr(model.os, 'cpu_count', lambda: 2)
+    assert 'load 9.5 on 2 cores' in judge_speed(TIMES, 'here').found

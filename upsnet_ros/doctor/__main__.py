@@ -28,8 +28,7 @@ from upsnet_ros.core.own_process import INTERRUPTED, interrupted_by_signals
 from upsnet_ros.dds_profile import profile_sizes, read_size
 from upsnet_ros.doctor.checks import CHECKS, SPEED, run_checks
 from upsnet_ros.doctor.finding import Finding, Level
-from upsnet_ros.doctor.progress import StatusLine
-from upsnet_ros.doctor.report import format_finding, format_summary, to_json
+from upsnet_ros.doctor.report import format_finding, format_summary, show_status, to_json
 from upsnet_ros.doctor.subject import Subject
 from upsnet_ros.installed_files import DEFAULT_MODEL, find_installed
 
@@ -84,21 +83,20 @@ def main(arguments: list[str] | None = None) -> int:
     )
     checks = [check for check in CHECKS if not (options.no_speed and check.name == SPEED)]
     is_coloured = sys.stdout.isatty() and not os.environ.get('NO_COLOR')
-    line = StatusLine()
     answers: list[tuple[str, Finding]] = []
     try:
         with interrupted_by_signals():
             for check, finding in run_checks(
-                subject, checks, announce=lambda name: line.show(f'{name} ...')
+                subject, checks, announce=lambda name: show_status(f'{name} ...')
             ):
-                line.wipe()
+                show_status('')
                 answers.append((check.name, finding))
                 if not options.json:
                     print(format_finding(finding, is_coloured=is_coloured), flush=True)
     except KeyboardInterrupt:
         return INTERRUPTED
     finally:
-        line.wipe()
+        show_status('')
     findings = [finding for _, finding in answers]
     print(to_json(subject, answers) if options.json else f'\n{format_summary(findings)}')
     return int(any(finding.level is Level.ERROR for finding in findings))

@@ -38,23 +38,23 @@ class Check:
 
 SPEED = 'speed'
 CHECKS = (
-    Check('python', 'libraries', 'check_python'),
-    Check('libraries', 'libraries', 'check_libraries'),
-    Check('ros', 'ros', 'check_ros'),
-    Check('processor', 'processor', 'check_processor'),
-    Check('gpu', 'gpu', 'check_gpu'),
-    Check('cuda environment', 'cuda_environment', 'check_cuda_environment'),
-    Check('middleware', 'dds', 'check_middleware'),
-    Check('profile', 'dds', 'check_profile'),
-    Check('discovery', 'dds', 'check_discovery'),
-    Check('shared memory', 'shared_memory', 'check_shared_memory'),
-    Check('sockets', 'sockets', 'check_sockets'),
+    Check('python', 'software', 'check_python'),
+    Check('libraries', 'software', 'check_libraries'),
+    Check('ros', 'software', 'check_ros'),
+    Check('processor', 'computer', 'check_processor'),
+    Check('gpu', 'computer', 'check_gpu'),
+    Check('cuda environment', 'computer', 'check_cuda_environment'),
+    Check('middleware', 'middleware', 'check_middleware'),
+    Check('profile', 'middleware', 'check_profile'),
+    Check('discovery', 'middleware', 'check_discovery'),
+    Check('shared memory', 'kernel', 'check_shared_memory'),
+    Check('sockets', 'kernel', 'check_sockets'),
     Check('model', 'model', 'check_model'),
     Check('engine', 'engine', 'check_record', needs=('model',)),
     Check('engine trial', 'engine', 'check_trial', needs=('engine',)),
     Check('labels', 'model', 'check_labels', needs=('model', 'engine trial')),
-    Check('comparison', 'comparison', 'check_comparison', needs=('labels',)),
-    Check(SPEED, 'speed', 'check_speed', needs=('labels',)),
+    Check('comparison', 'engine', 'check_comparison', needs=('labels',)),
+    Check(SPEED, 'model', 'check_speed', needs=('labels',)),
 )
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timezone
@@ -91,3 +92,13 @@ def _plain(value: Any) -> Any:
 def _one_line(text: str) -> str:
     """A text without line breaks; what were lines stay apart."""
     return ' | '.join(line.strip() for line in text.splitlines() if line.strip())
+
+
+def show_status(text: str) -> None:
+    """Show a line while something takes long, in place of the one before; empty to wipe it.
+
+    Nothing is shown where nobody watches.
+    """
+    if sys.stderr.isatty():
+        sys.stderr.write('\r\x1b[K' + text)
+        sys.stderr.flush()

@@ -1,6 +1,6 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Versions of Python and of libraries, which are imported in other processes."""
+"""Versions of Python and of libraries, ROS and the messages, as other processes find them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from tests.doctor.expectations import levels, only
-from upsnet_ros.doctor import child_import
-from upsnet_ros.doctor import libraries as library_checks
-from upsnet_ros.doctor.child_import import import_elsewhere
-from upsnet_ros.doctor.libraries import (
+from upsnet_ros.doctor import software
+from upsnet_ros.doctor.software import (
     ALWAYS,
     ONNX_RUNTIME,
     TENSORRT,
     check_libraries,
     check_python,
+    check_ros,
     examine,
+    import_elsewhere,
 )
 
 NUMPY, _ = ALWAYS
@@ -33,7 +33,7 @@ def test_this_python_will_do(computer) -> None:
 
 
 def test_an_old_python_is_an_error(computer, monkeypatch) -> None:
-    monkeypatch.setattr(library_checks, 'OLDEST_PYTHON', (4, 2))
+    monkeypatch.setattr(software, 'OLDEST_PYTHON', (4, 2))
     finding = only(check_python(computer()))
     assert finding.level == 'error' and '4.2 or newer' in finding.expected
 
@@ -110,7 +110,7 @@ def test_onnx_runtime_is_missed_beside_an_engine(libraries) -> None:
 
 def test_a_library_that_hangs_is_given_up(libraries, monkeypatch) -> None:
     (libraries / 'slow_library.py').write_text('import time\ntime.sleep(60)\n')
-    monkeypatch.setattr(child_import, 'LONGEST_SECONDS', 1.0)
+    monkeypatch.setattr(software, 'LONGEST_SECONDS', 1.0)
     answer = import_elsewhere('slow_library')
     assert not answer.version and 'no answer within 1 s' in answer.reason
 
@@ -119,3 +119,44 @@ def test_what_a_library_prints_is_no_version(libraries) -> None:
     (libraries / 'chatty.py').write_text('print("hello")\n__version__ = "3.1"\n')
     assert import_elsewhere('chatty').version == '3.1'
     assert 'chatty' not in sys.modules
+
+
+def test_ros_and_the_messages_of_this_checkout_are_there(computer) -> None:
+    findings = list(check_ros(computer(environment={'ROS_DISTRO': 'kilted'})))
+    assert levels(findings) == ['ok', 'ok']
+    assert 'kilted' in findings[0].found and findings[1].what == 'messages'
+
+
+def test_without_ros_the_pipeline_still_runs(computer, libraries) -> None:
+    (libraries / 'rclpy.py').write_text('raise ModuleNotFoundError("No module named \'rclpy\'")\n')
+    finding = only(check_ros(computer()))
+    assert finding.level == 'warning' and 'setup.bash' in finding.remedy
+
+
+def test_a_broken_rclpy_is_an_error(computer, libraries) -> None:
+    (libraries / 'rclpy.py').write_text('raise ImportError("librcl.so: cannot open")\n')
+    finding = only(check_ros(computer()))
+    assert finding.level == 'error' and 'librcl.so' in finding.found
+
+
+@pytest.mark.parametrize(
+    ('content', 'reason'),
+    [
+        ('', 'cannot import name'),
+        (
+            'class Kind(type):\n'
+            '    _TYPE_SUPPORT = None\n'
+            '    @classmethod\n'
+            '    def __import_type_support__(cls): pass\n'
+            'class PanopticInstanceArray(metaclass=Kind): pass\n',
+            'type support library is missing',
+        ),
+    ],
+)
+def test_messages_that_cannot_be_sent_are_an_error(computer, libraries, content, reason) -> None:
+    (libraries / 'upsnet_ros').mkdir()
+    (libraries / 'upsnet_ros' / '__init__.py').write_text('')
+    (libraries / 'upsnet_ros' / 'msg.py').write_text(content)
+    rclpy, messages = check_ros(computer())
+    assert levels([rclpy, messages]) == ['ok', 'error']
+    assert reason in messages.found and 'colcon' in messages.remedy

@@ -11,11 +11,14 @@ import pytest
 
 from tests.doctor.expectations import only
 from upsnet_ros.dds_profile import profile_sizes, profile_text
-from upsnet_ros.doctor import dds, shared_memory
-from upsnet_ros.doctor.dds import check_discovery, check_middleware, check_profile
-from upsnet_ros.doctor.dds_profile import read_transport
-from upsnet_ros.doctor.shared_memory import check_shared_memory
-from upsnet_ros.doctor.sockets import check_sockets, images_travel_by_udp
+from upsnet_ros.doctor import kernel, middleware
+from upsnet_ros.doctor.kernel import check_shared_memory, check_sockets, images_travel_by_udp
+from upsnet_ros.doctor.middleware import (
+    check_discovery,
+    check_middleware,
+    check_profile,
+    read_transport,
+)
 
 OURS = Path(__file__).parents[2] / 'config' / 'fastdds.xml'
 OLD, NEW = 'FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'
@@ -113,7 +116,7 @@ def test_a_profile_of_a_gigabyte_is_not_read(computer, tmp_path) -> None:
 def test_a_profile_is_also_judged_where_ours_is_not_installed(
     computer, tmp_path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(dds, 'find_installed', lambda relative: None)
+    monkeypatch.setattr(middleware, 'find_installed', lambda relative: None)
     path = write(tmp_path / 'mine.xml')
     assert only(check_profile(computer(environment={NEW: str(path)}))).level == 'ok'
     assert 'config/fastdds.xml' in only(check_profile(computer())).remedy
@@ -182,9 +185,7 @@ def test_the_discovery_range(computer, environment, level, text) -> None:
     ],
 )
 def test_room_in_shared_memory(computer, monkeypatch, total, free, level) -> None:
-    monkeypatch.setattr(
-        shared_memory.shutil, 'disk_usage', lambda path: Usage(total, total - free, free)
-    )
+    monkeypatch.setattr(kernel.shutil, 'disk_usage', lambda path: Usage(total, total - free, free))
     finding = only(check_shared_memory(computer()))
     assert finding.level == level
     assert finding.values == {'total_mib': total // 2**20, 'free_mib': free // 2**20}
@@ -194,7 +195,7 @@ def test_room_in_shared_memory(computer, monkeypatch, total, free, level) -> Non
 
 
 def test_more_cameras_need_more_room(computer, monkeypatch) -> None:
-    monkeypatch.setattr(shared_memory.shutil, 'disk_usage', lambda path: Usage(2**30, 0, 2**30))
+    monkeypatch.setattr(kernel.shutil, 'disk_usage', lambda path: Usage(2**30, 0, 2**30))
     four = computer(cameras=4, camera_size=(1920, 1080))
     finding = only(check_shared_memory(four))
     assert finding.level == 'warning' and 'at least 768 MiB' in finding.expected
@@ -214,7 +215,7 @@ def test_no_shared_memory_at_all(computer, tmp_path) -> None:
 
 @pytest.fixture
 def much_memory(monkeypatch) -> None:
-    monkeypatch.setattr(shared_memory.shutil, 'disk_usage', lambda path: Usage(2**34, 0, 2**34))
+    monkeypatch.setattr(kernel.shutil, 'disk_usage', lambda path: Usage(2**34, 0, 2**34))
 
 
 def set_kernel(subject, name: str, value: str) -> None:

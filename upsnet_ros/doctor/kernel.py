@@ -1,0 +1,172 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the kernel gives to large images: shared memory, and buffers for UDP."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from upsnet_ros.dds_profile import MIB
+from upsnet_ros.doctor.finding import Finding, doubtful, fine, wrong
+from upsnet_ros.doctor.middleware import (
+    is_large_data,
+    middleware,
+    profile_fits_images,
+    uses_fast_dds,
+)
+from upsnet_ros.doctor.subject import Subject
+
+SHARED_MEMORY = 'shared memory'
+# A gigabyte counted in powers of ten is enough too.
+COMFORTABLE_SHARE = 0.9
+
+
+def least_bytes(subject: Subject) -> int:
+    """Room for a camera driver and the node, each with its segment."""
+    return 2 * subject.needed.segment_bytes
+
+
+def remedy(subject: Subject) -> str:
+    """How to get enough room."""
+    gigabytes = f'{-(-subject.needed.container_bytes // 2**30)}g'
+    return (
+        f'give a container more (docker run --shm-size={gigabytes}, or --ipc=host); elsewhere '
+        f'mount -o remount,size={gigabytes}, and remove what is left there of programs that have '
+        'ended'
+    )
+
+
+def has_room(subject: Subject) -> bool:
+    """Whether a camera driver and the node find room for their images."""
+    try:
+        return shutil.disk_usage(subject.shared_memory).total >= least_bytes(subject)
+    except OSError:
+        return False
+
+
+def check_shared_memory(subject: Subject) -> Iterator[Finding]:
+    """Size of the folder in which Fast DDS puts what it sends."""
+    if not uses_fast_dds(subject):
+        yield fine(SHARED_MEMORY, f'not used by {middleware(subject)}')
+        return
+    try:
+        usage = shutil.disk_usage(subject.shared_memory)
+    except OSError as error:
+        yield wrong(
+            SHARED_MEMORY,
+            f'{subject.shared_memory} cannot be used ({error.strerror})',
+            expected='a folder in memory',
+            remedy=remedy(subject),
+        )
+        return
+    found = f'{usage.free // MIB} of {usage.total // MIB} MiB are free in {subject.shared_memory}'
+    values = {'total_mib': usage.total // MIB, 'free_mib': usage.free // MIB}
+    needed = subject.needed
+    least = (
+        f'at least {least_bytes(subject) // MIB} MiB: {needed.segment_bytes // MIB} for each '
+        'process of images'
+    )
+    comfortable = COMFORTABLE_SHARE * needed.container_bytes
+    if usage.total < least_bytes(subject):
+        yield wrong(
+            SHARED_MEMORY,
+            found,
+            expected=f'{least}, else Fast DDS falls back to UDP and loses images',
+            remedy=remedy(subject),
+            **values,
+        )
+    elif usage.free < least_bytes(subject) or usage.total < comfortable:
+        yield doubtful(
+            SHARED_MEMORY,
+            found,
+            expected=f'{least}, better {needed.container_bytes // MIB} MiB for all of them',
+            remedy=remedy(subject),
+            **values,
+        )
+    else:
+        yield fine(SHARED_MEMORY, found, **values)
+
+
+SOCKETS = 'socket buffers'
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting of the kernel.
+
+    Attributes:
+        name: as `sysctl` writes it.
+        limit: least or greatest value that is fine.
+        is_least: whether the limit is the least value.
+        recommended: value to set.
+    """
+
+    name: str
+    limit: int
+    is_least: bool
+    recommended: int
+
+    def fits(self, value: int) -> bool:
+        """Whether a value is fine."""
+        return value >= self.limit if self.is_least else value <= self.limit
+
+
+# One raw image of 2048x1024 in colour is 6.3 MB, in fragments of 1500 bytes. The recommended
+# values are those that ROS's documentation gives for tuning DDS.
+SETTINGS = (
+    Setting('net.core.rmem_max', 8 * 2**20, True, 2**31 - 1),
+    Setting('net.core.wmem_max', 8 * 2**20, True, 2**31 - 1),
+    Setting('net.ipv4.ipfrag_high_thresh', 128 * 2**20, True, 128 * 2**20),
+    Setting('net.ipv4.ipfrag_time', 3, False, 3),
+)
+
+
+def images_travel_by_udp(subject: Subject) -> bool:
+    """Whether images go over the network stack even within this computer."""
+    by_memory = profile_fits_images(subject) and has_room(subject)
+    return not (uses_fast_dds(subject) and (by_memory or is_large_data(subject)))
+
+
+def read_settings(subject: Subject) -> dict[str, int | None]:
+    """The kernel's values by name; None where they cannot be seen."""
+    values: dict[str, int | None] = {}
+    for setting in SETTINGS:
+        try:
+            path = subject.proc.joinpath('sys', *setting.name.split('.'))
+            values[setting.name] = int(path.read_text())
+        except (OSError, ValueError):
+            values[setting.name] = None
+    return values
+
+
+def check_sockets(subject: Subject) -> Iterator[Finding]:
+    """Sizes and times of the kernel, judged only where images depend on them."""
+    values = read_settings(subject)
+    shown = ', '.join(
+        f'{name} {"not visible" if value is None else value}' for name, value in values.items()
+    )
+    if not images_travel_by_udp(subject):
+        yield fine(SOCKETS, f'{shown} (UDP carries images to other computers only)', **values)
+        return
+    small = [
+        setting
+        for setting in SETTINGS
+        if (value := values[setting.name]) is None or not setting.fits(value)
+    ]
+    if not small:
+        yield fine(SOCKETS, shown, **values)
+        return
+    yield doubtful(
+        SOCKETS,
+        shown,
+        expected=', '.join(
+            f'{setting.name} {"at least" if setting.is_least else "at most"} {setting.limit}'
+            for setting in small
+        )
+        + ', because images travel by UDP here',
+        remedy='on the host: sudo sysctl -w '
+        + ' '.join(f'{setting.name}={setting.recommended}' for setting in small),
+        **values,
+    )
