@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -112,14 +111,6 @@ def test_one_frame_has_an_interval_of_no_width() -> None:
     one, two = random_table(1, frames=1), random_table(2, frames=1)
     result = compared(one, two)
     assert result.low['pq'][0] == result.high['pq'][0] == pytest.approx(result.difference['pq'][0])
-
-
-def test_two_thousand_frames_are_compared_in_seconds() -> None:
-    one, two = random_table(1, frames=40), random_table(2, frames=40)
-    rows = np.arange(2000) % 40
-    started = time.monotonic()
-    compared(one.select(rows), two.select(rows), resamples=1000)
-    assert time.monotonic() - started < 8
 
 
 @pytest.mark.parametrize('frames', [0, 3])
