@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images of 6 MB between two processes over real DDS, on this host only, with our profile."""
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.node.node_harness import unique_namespace
 from upsnet_ros.dds_profile import profile_text, profile_variable
 
 ROOT = Path(__file__).parents[2]
+DEADLINE_S = 60.0
 PROFILE = ROOT / 'config' / 'fastdds.xml'
 # Variables with which a user may have chosen other transports.
 TRANSPORTS = (
@@ -27,37 +29,50 @@ TRANSPORTS = (
 class Stream:
     """A sender and a receiver, connected."""
 
-    def __init__(self, *, count: int, period_s: float, variables: dict[str, str]) -> None:
+    def __init__(self, variables: dict[str, str]) -> None:
         environment = {k: v for k, v in os.environ.items() if k not in TRANSPORTS}
         environment |= {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', **variables}
+        topic = f'/{unique_namespace()}/image'
         self.processes = [
             subprocess.Popen(
-                [sys.executable, '-m', 'tests.node.image_stream', role, topic]
-                + [str(count), str(period_s)],
+                [sys.executable, '-m', 'tests.node.image_stream', role, topic],
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
             )
-            for topic in [f'/{unique_namespace()}/image']
             for role in ('send', 'receive')
         ]
         self.sender, self.receiver = self.processes
+        self._limit = threading.Timer(DEADLINE_S, self.kill)
+        self._limit.start()
         assert self.sender.stdout.readline() == 'connected\n'
         assert self.receiver.stdout.readline() == 'ready\n'
-        time.sleep(0.5)  # each knows the other; nothing tells when both ends know that
 
-    def send(self) -> None:
-        """Sends everything."""
-        self.sender.stdin.write('\n')
-        self.sender.stdin.flush()
+    def kill(self) -> None:
+        for process in self.processes:
+            process.kill()
+
+    def send(self, count: int, *, period_s: float) -> None:
+        """Sends so many images."""
+        print(count, period_s, file=self.sender.stdin, flush=True)
         assert self.sender.stdout.readline() == 'sent\n'
 
     def received(self) -> list[int]:
-        """The numbers of the images that arrived, half a second after the last was sent."""
-        time.sleep(0.5)
-        return [int(line) for line in self.receiver.communicate()[0].split()]
+        """The numbers of the images that arrived until the sender's end did."""
+        self.sender.stdin.close()
+        numbers = [int(line) for line in self.receiver.stdout]
+        assert self.receiver.wait() == 0
+        return numbers
+
+    def close(self) -> None:
+        self._limit.cancel()
+        self.kill()
+        for process in self.processes:
+            process.wait()
+            process.stdin.close()
+            process.stdout.close()
 
 
 @pytest.fixture
@@ -65,15 +80,36 @@ def stream():
     """Starts pairs of processes; ends what is left of them."""
     started = []
 
-    def start(**options) -> Stream:
-        started.append(Stream(**options))
+    def start(variables: dict[str, str]) -> Stream:
+        started.append(Stream(variables))
         return started[-1]
 
+    remove_dead_ports()
     yield start
     for pair in started:
-        for process in pair.processes:
-            process.kill()
-            process.communicate()
+        pair.close()
+    remove_dead_ports()
+
+
+def remove_dead_ports() -> None:
+    """Removes queues in shared memory whose readers are gone.
+
+    The next process with the same number takes such a queue as it is, and those of a process
+    without the profile are too short.
+    """
+    for path in Path('/dev/shm').glob('fast*_port*[0-9]'):
+        locks = [Path(f'{path}_{kind}') for kind in ('el', 'sl')]
+        held = [lock.open() for lock in locks if lock.exists()]
+        try:
+            for lock in held:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue  # it lives
+        finally:
+            for lock in held:
+                lock.close()
+        for file in (path, *locks, path.with_name(f'sem.{path.name}_mutex')):
+            file.unlink(missing_ok=True)
 
 
 def with_profile(path: Path) -> dict[str, str]:
@@ -82,15 +118,15 @@ def with_profile(path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize('transports', [{}, {'FASTDDS_BUILTIN_TRANSPORTS': 'LARGE_DATA'}])
 def test_none_of_30_images_at_10_hz_is_lost(stream, transports) -> None:
-    pair = stream(count=30, period_s=0.1, variables={**with_profile(PROFILE), **transports})
-    pair.send()
+    pair = stream({**with_profile(PROFILE), **transports})
+    pair.send(30, period_s=0.1)
     assert pair.received() == list(range(30))
 
 
 def test_without_the_profile_the_same_images_are_lost(stream) -> None:
     """So that the test above is known to be able to fail."""
-    pair = stream(count=10, period_s=0.1, variables={})
-    pair.send()
+    pair = stream({})
+    pair.send(10, period_s=0.1)
     assert len(pair.received()) < 10
 
 
@@ -98,9 +134,14 @@ def test_without_the_profile_the_same_images_are_lost(stream) -> None:
 def test_a_reader_that_stands_still_finds_a_full_segment(stream, tmp_path, cameras) -> None:
     """15 images of 6 MB per 96 MiB; a queue of 512 fragments would hold 5."""
     path = tmp_path / 'profile.xml'
-    path.write_text(profile_text(cameras=cameras, size=(2048, 1024)))
-    pair = stream(count=15 * cameras, period_s=0.01, variables=with_profile(path))
+    text = profile_text(cameras=cameras, size=(2048, 1024))
+    # A sender gives up a reader that stands still for a second, which a busy machine may take.
+    patience = '<healthy_check_timeout_ms>60000</healthy_check_timeout_ms>'
+    path.write_text(text.replace('</port_queue_capacity>', f'</port_queue_capacity>{patience}'))
+    pair = stream(with_profile(path))
+    pair.send(1, period_s=0.0)  # each knows the way to the other
+    assert pair.receiver.stdout.readline() == '0\n'
     pair.receiver.send_signal(signal.SIGSTOP)
-    pair.send()
+    pair.send(15 * cameras, period_s=0.0)
     pair.receiver.send_signal(signal.SIGCONT)
-    assert pair.received() == list(range(15 * cameras))
+    assert pair.received() == list(range(1, 15 * cameras + 1))
