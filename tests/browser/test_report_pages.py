@@ -14,12 +14,15 @@ import pytest
 from tests.browser.chromium import Browser, Page, find_chromium
 from tests.evaluation.live_rig import write_live
 from tests.evaluation.replay_folders import changed, write_nasty, write_street
+from tests.report.blocks import NASTY, every_block, report_of
 from upsnet_ros.evaluation.compare import main as compare
-from upsnet_ros.evaluation.models_page import write_models_page
-from upsnet_ros.evaluation.replay_page import write_replay_page
+from upsnet_ros.evaluation.comparison_sections import write_models_page
 from upsnet_ros.evaluation.replay_report import read_report
+from upsnet_ros.evaluation.replay_sections import write_replay_page
+from upsnet_ros.report.document import Column, Table
+from upsnet_ros.report.page import write_page
 
-WIDTHS = (390, 768, 1280)
+VIEWS = ((330, True), (390, False), (768, True), (1280, False))  # width [px], dark
 # Elements that reach beyond the right edge without being in a box that scrolls by itself.
 BEYOND = """
 [...document.querySelectorAll('body *')].filter(e => !e.closest('.scroll')
@@ -104,6 +107,14 @@ def live(folder: Path) -> Path:
     return write_replay_page(write_live(folder, dropped=(0, 3, 4, 9, 29)))
 
 
+def every_block_with_long_words(folder: Path) -> Path:
+    text = f'{NASTY} {"w" * 80}'
+    blocks = [block for block in every_block(text) if not isinstance(block, Table)]
+    columns = (Column('name'), Column('PQ'), Column('problem', words=True))
+    table = Table(columns, ((text, 99.9, text), ('short', -1.5, text)))
+    return write_page(report_of(*blocks, table, text=text), folder / 'report.html')
+
+
 def several_models(folder: Path) -> Path:
     compared(folder)
     return write_models_page(
@@ -121,6 +132,7 @@ PAGES = (
     comparison_alone,
     live,
     several_models,
+    every_block_with_long_words,
 )
 
 
@@ -130,8 +142,7 @@ def path(request, tmp_path_factory) -> Path:
     return make(tmp_path_factory.mktemp(make.__name__))
 
 
-@pytest.mark.parametrize('dark', [False, True], ids=['light', 'dark'])
-@pytest.mark.parametrize('width', WIDTHS)
+@pytest.mark.parametrize(('width', 'dark'), VIEWS)
 def test_a_page_fits_and_works(browser: Browser, path: Path, width: int, dark: bool) -> None:
     page = browser.new_page()
     page.open(path, width=width, height=900, dark=dark)
@@ -164,7 +175,8 @@ def test_every_camera_line_has_its_own_colour(browser: Browser, tmp_path) -> Non
     page: Page = browser.new_page()
     page.open(many_cameras(tmp_path), width=1280, height=900)
     colours = page.evaluate(
-        "[...document.querySelector('svg').querySelectorAll('polyline')]"
+        "[...document.querySelector('svg').querySelectorAll('path')]"
+        ".filter(line => line.style.stroke.includes('--line'))"
         '.map(line => getComputedStyle(line).stroke)'
     )
     legend = page.evaluate(

@@ -20,7 +20,7 @@ from upsnet_ros.evaluation.comparison import (
     read_comparison,
     write_comparison,
 )
-from upsnet_ros.evaluation.comparison_text import comparison_text, signed
+from upsnet_ros.evaluation.comparison_sections import comparison_text
 from upsnet_ros.evaluation.paired_bootstrap import BootstrapOptions
 from upsnet_ros.evaluation.replay_report import read_report
 
@@ -275,10 +275,3 @@ def test_the_text_has_every_class_and_the_frames(by_hand) -> None:
         assert words in text
     assert str(by_hand[0]) in text and str(by_hand[1]) in text
     assert 'frames that got worse' not in text
-
-
-@pytest.mark.parametrize(
-    ('value', 'text'), [(1.234, '+1.23'), (-0.001, '0.00'), (0.0, '0.00'), (None, '–')]
-)
-def test_changes_have_a_sign_unless_they_are_none(value, text) -> None:
-    assert signed(value) == text

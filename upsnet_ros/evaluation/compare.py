@@ -28,8 +28,11 @@ from upsnet_ros.evaluation.comparison import (
     compare_reports,
     write_comparison,
 )
-from upsnet_ros.evaluation.comparison_page import PAGE_FILE, write_comparison_page
-from upsnet_ros.evaluation.comparison_text import comparison_text
+from upsnet_ros.evaluation.comparison_sections import (
+    COMPARISON_PAGE,
+    comparison_text,
+    write_comparison_page,
+)
 from upsnet_ros.evaluation.paired_bootstrap import BootstrapOptions
 
 
@@ -114,7 +117,7 @@ def compare(options: CompareOptions) -> None:
     print(comparison_text(comparison))
     for reason in missing:
         print(f'Note: {reason}')
-    print(f'\n{options.output / COMPARISON_FILE}\n{options.output / PAGE_FILE}')
+    print(f'\n{options.output / COMPARISON_FILE}\n{options.output / COMPARISON_PAGE}')
 
 
 def main(arguments: list[str] | None = None) -> int:

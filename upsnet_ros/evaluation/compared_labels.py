@@ -21,7 +21,7 @@ from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.errors import EvaluationError, UpsnetError
 from upsnet_ros.core.overlay import draw_overlay
 from upsnet_ros.evaluation.comparison import ComparedFrame, ComparedReport, Comparison
-from upsnet_ros.evaluation.frame_pictures import PICTURE_WIDTH, compared_picture
+from upsnet_ros.evaluation.frame_pictures import compared_picture
 from upsnet_ros.evaluation.frame_record import FrameRecord
 from upsnet_ros.evaluation.judge import FrameJudge
 from upsnet_ros.evaluation.panels import fit_width
@@ -29,6 +29,7 @@ from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
 from upsnet_ros.evaluation.stages import FrameSource, LabelledFrame, Stages
 from upsnet_ros.pipeline import PanopticPipeline
 
+PICTURE_WIDTH = 720
 JPEG_FLAGS = [cv2.IMWRITE_JPEG_QUALITY, 88]
 # A frame whose quality comes out otherwise was labelled otherwise [percentage points].
 SAME_PQ = 0.01

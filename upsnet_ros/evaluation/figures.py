@@ -280,7 +280,7 @@ FIGURES = (
     ),
     Figure(
         'births_per_second', 'Instances that come', '/s', read=_stability('births_per_second'),
-        part_of='flips', short='instances that come a second', **_LESS,
+        part_of='flips', short='instances that come', **_LESS,
     ),
     Figure(
         'deaths_per_second', 'Instances that go', '/s', read=_stability('deaths_per_second'),
@@ -311,7 +311,7 @@ FIGURES = (
     ),
     Figure(
         'node_cpu_ms_per_frame', 'CPU of the node for a frame', 'ms', of_run=True, digits=0,
-        part_of='node_cpu_percent', short='ms for each frame answered', **_LESS,
+        part_of='node_cpu_percent', short='each frame answered', **_LESS,
     ),
     Figure(
         'node_peak_mb', 'Memory of the node', 'MB', of_run=True, digits=0, has_card=True,

@@ -17,9 +17,9 @@ from upsnet_ros.bags.joining import BagPart
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.image_view import ImageView, describe_region
+from upsnet_ros.evaluation.comparison_sections import write_models_page
 from upsnet_ros.evaluation.figures import FIGURES, Json, rounded
 from upsnet_ros.evaluation.frame_record import FRAMES_FILE, PAGE_FILE, REPORT_FILE
-from upsnet_ros.evaluation.models_page import write_models_page
 from upsnet_ros.evaluation.replay_report import ModelFacts, ReplayReport
 from upsnet_ros.evaluation.run import (
     UNTOLD,

@@ -30,7 +30,7 @@ from upsnet_ros.core.own_process import INTERRUPTED, interrupted_by_signals
 from upsnet_ros.core.structures import PanopticResult
 from upsnet_ros.evaluation.compared_labels import write_compared_pictures
 from upsnet_ros.evaluation.comparison import COMPARISON_FILE, compare_reports, write_comparison
-from upsnet_ros.evaluation.comparison_text import comparison_text
+from upsnet_ros.evaluation.comparison_sections import comparison_text
 from upsnet_ros.evaluation.figures import Json
 from upsnet_ros.evaluation.frame_record import (
     FRAMES_FILE,
@@ -43,14 +43,13 @@ from upsnet_ros.evaluation.judge import FrameJudge
 from upsnet_ros.evaluation.label_files import PanopticFiles, write_label
 from upsnet_ros.evaluation.machine import describe_machine
 from upsnet_ros.evaluation.paired_bootstrap import BootstrapOptions
-from upsnet_ros.evaluation.replay_page import write_replay_page
 from upsnet_ros.evaluation.replay_report import (
     ModelFacts,
     ReplayReport,
     read_report,
     write_report,
 )
-from upsnet_ros.evaluation.replay_summary import summary_text
+from upsnet_ros.evaluation.replay_sections import summary_text, write_replay_page
 from upsnet_ros.evaluation.requirements import Requirement, failures
 from upsnet_ros.evaluation.stages import FrameSource
 from upsnet_ros.evaluation.totals import Totals, add_up

@@ -118,7 +118,7 @@ def _lower_axis(axes: Axes, begin: float, end: float, name: str) -> None:
     axes.set_xlim(begin, end)
     axes.set_xticks(ticks, [_short(tick) for tick in ticks])
     axes.tick_params(bottom=False, labelsize=TEXT, labelcolor=SOFT, pad=4)
-    axes.figure.text(1 - RIGHT / WIDTH, 5 / HEIGHT, name, ha='right', va='bottom', fontsize=TEXT,
+    axes.figure.text(1 - RIGHT / WIDTH, 3 / HEIGHT, name, ha='right', va='bottom', fontsize=TEXT,
                      color=SOFT, parse_math=False)  # fmt: skip
 
 

@@ -1,0 +1,491 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The report of a replay for people, offline and live: its page and what the terminal says.
+
+Cards, charts and tables loop over the one table of figures; what is said here is what no single
+figure can say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from upsnet_ros.core.labels import LabelClass
+from upsnet_ros.core.overlay import UNKNOWN_BGR, WRONG_BGR
+from upsnet_ros.evaluation.comparison import Comparison, read_comparison
+from upsnet_ros.evaluation.comparison_sections import (
+    ComparedPictures,
+    change_against,
+    comparison_section,
+)
+from upsnet_ros.evaluation.figures import BY_KEY, FIGURES, CameraFigures, Figure, Json, parts_of
+from upsnet_ros.evaluation.frame_pictures import first_stamp, picture_file
+from upsnet_ros.evaluation.frame_record import PAGE_FILE, REPORT_FILE
+from upsnet_ros.evaluation.replay_report import ReplayReport, WorstFrame, read_report
+from upsnet_ros.report.charts import STRETCHES
+from upsnet_ros.report.document import (
+    Bar,
+    Beside,
+    Block,
+    Card,
+    Cards,
+    Cell,
+    Charts,
+    Column,
+    Command,
+    Facts,
+    Film,
+    Frame,
+    Frames,
+    Histogram,
+    Key,
+    Line,
+    Note,
+    Picture,
+    Points,
+    Reference,
+    Report,
+    Section,
+    Table,
+    Timeline,
+    Track,
+    count_of,
+    figure,
+    percent,
+)
+from upsnet_ros.report.page import write_page
+from upsnet_ros.report.text import terminal_text
+
+LOST_ALARM = 0.05  # share of lost frames above which a card is an alarm
+LEFT_OUT_SHOWN = 20
+# A system clock set by more than this while a bag was played falsifies the ages.
+CLOCK_STEP_MS = 2.0
+# Levels that the chart of a figure shows, and their names there.
+LEVELS = {
+    'pq': (('pq', 'drive'),),
+    'latency_p50_ms': (('latency_p50_ms', 'p50'), ('latency_p95_ms', 'p95')),
+}
+CAPTIONS = {
+    'image': 'camera',
+    'labels': 'labels',
+    'truth': 'ground truth',
+    'difference': 'where the class differs',
+}
+LOSSES = (
+    ('dropped_by_node', 'dropped by the node, which took a newer one'),
+    ('refused_by_node', 'refused by the node as unreadable, or failed in the model'),
+    ('lost_on_the_way', 'lost on the way to the node or back'),
+)
+COLOURS = 'Colours as in the pictures; shades tell instances of a class apart.'
+CLASSES_WITH_TRUTH = (
+    f'{COLOURS} The bar is the panoptic quality in percent; a dash: the class was neither there '
+    'nor predicted.'
+)
+CLASSES_WITHOUT = (
+    f'{COLOURS} Without ground truth there is no quality. The bar is the flicker: of the pixels '
+    'that had the class in a frame or the one before, the share that did not have it in both [%].'
+)
+METHOD = {
+    'offline': 'Every image was given to the model one after the other; the time of a frame is '
+    'that of preparing it, the network and the panoptic head.',
+    'live': 'The bag was played into the running node. The age of labels runs from the stamp of '
+    'their image, which is the moment of sending, to their arrival; where the player kept the '
+    'stamps of the bag, from the arrival of the image beside the node. A frame is dropped when no '
+    'labels came; flips are not measured across it.',
+}
+QUALITY_METHOD = (
+    'Panoptic quality is the mean over the classes present of (sum of the IoU of matched '
+    'segments) / (matches + half of the unmatched ones), in percent; segments match above an IoU '
+    'of 0.5. It is taken over the {frames} with ground truth.'
+)
+FLIPS_METHOD = (
+    'Flips are pixels whose class changed from one frame to the next, away from borders between '
+    'classes. They need no ground truth.'
+)
+
+
+def write_replay_page(
+    folder: Path, *, film: Film | None = None, samples: tuple[Frame, ...] = ()
+) -> Path:
+    """Write `report.html` from what an evaluation left in a folder; returns its path.
+
+    Args:
+        folder: where the report lies.
+        film: of the drive, to begin with.
+        samples: frames at even distances.
+
+    Raises:
+        EvaluationError: the report, or a comparison beside it, is missing or not of this version.
+    """
+    report, comparison = read_report(folder), read_comparison(folder)
+    page = replay_report(report, folder, comparison, film=film, samples=samples)
+    return write_page(page, folder / PAGE_FILE)
+
+
+def replay_report(
+    report: ReplayReport,
+    folder: Path,
+    comparison: Comparison | None = None,
+    *,
+    film: Film | None = None,
+    samples: tuple[Frame, ...] = (),
+) -> Report:
+    """All that the page shows.
+
+    Args:
+        report: what was measured.
+        folder: where the pictures lie that it names.
+        comparison: with another report, or None.
+        film: of the drive, to begin with.
+        samples: frames at even distances.
+    """
+    total = report.total
+    with_truth = total.pq is not None
+    sections = [
+        Section('', (*([film] if film else []), headline_cards(report, comparison))),
+        *_live(report, comparison),
+        Section('Classes', (
+            Note(CLASSES_WITH_TRUTH if with_truth else CLASSES_WITHOUT),
+            Beside(tuple(_class_tables(report))),
+            Note(Key((0, 0, 0), 'unknown: no class was sure enough.')),
+        )),
+    ]  # fmt: skip
+    if comparison is not None:
+        pictures = ComparedPictures.open(comparison, folder)
+        sections.append(comparison_section(comparison, report.label_set, pictures))
+    sections += [*_over_the_drive(report), *_cameras(report), *_worst_frames(report, folder)]
+    if samples:
+        note = Note('Frames at even distances, not chosen by their quality.')
+        sections.append(Section('Through the drive', (note, Frames(samples, across=4))))
+    date = report.environment.get('date')
+    return Report(
+        kind='Live replay' if report.kind == 'live' else 'Offline replay',
+        title=f'{report.model.name} on {Path(report.bag.path).name}',
+        verdict=verdict(report),
+        sections=(*sections, *_left_out(report), _method(report)),
+        warnings=tuple(warnings(report)),
+        footer=f'Made {date} by upsnet_ros.' if date else 'Made by upsnet_ros.',
+    )
+
+
+def summary_text(report: ReplayReport, folder: Path) -> str:
+    """The figures over all cameras, what was lost of the bag, and where the report is."""
+    cards = [*headline_cards(report).cards, *_live_cards(report)]
+    notes = list(report.bag.problems)
+    if report.total.skipped:
+        first = report.total.skipped[0]
+        notes.append(f'first image skipped, {first.stamp_ns}: {first.problem}')
+    step = report.speed.get('clock_step_ms') or 0.0
+    if abs(step) > CLOCK_STEP_MS:
+        notes.append(
+            f'the clock was set by {step} ms while playing; the times are wrong by as much'
+        )
+    if report.kind == 'live':
+        notes.insert(0, _what_came(report))
+    told = terminal_text([Cards(tuple(cards)), Points(tuple(notes))])
+    return f'{told}\n\n  report: {folder / REPORT_FILE}'
+
+
+def verdict(report: ReplayReport) -> str:
+    """The result in a sentence."""
+    total = report.total
+    frames = count_of(total.frames, 'frame')
+    how_many = frames if total.decoded == total.frames else f'{total.decoded} of {frames}'
+    sentence = f'{how_many} of {count_of(len(report.cameras), "camera")} labelled'
+    if total.latency_ms.p50 is not None:
+        sentence += f', half of them within {figure(total.latency_ms.p50, 0)} ms'
+    quality = BY_KEY['pq'].shown(total)
+    if quality is not None:
+        sentence += f', at a panoptic quality of {figure(quality)}'
+    return f'{sentence}.'
+
+
+def warnings(report: ReplayReport) -> list[str]:
+    """What a reader must know before trusting the figures."""
+    total = report.total
+    lines = list(report.bag.problems)
+    unreadable = len(total.skipped) - total.drops
+    for count, what in ((unreadable, 'could not be labelled'), (total.drops, 'got no label')):
+        if count:
+            lines.append(
+                f'{count_of(count, "image")} {what} and {"is" if count == 1 else "are"} in no '
+                'figure; see below.'
+            )
+    if total.truth_unmatched:
+        lines.append(
+            f'{count_of(total.truth_unmatched, "image")} of ground truth had a stamp that no '
+            'camera image has.'
+        )
+    if total.truth_problems:
+        lines.append(
+            f'{count_of(len(total.truth_problems), "image")} of ground truth could not be used; '
+            'see below.'
+        )
+    return lines
+
+
+def headline_cards(report: ReplayReport, comparison: Comparison | None = None) -> Cards:
+    """The headline figures; those of the node stand in a section of their own."""
+    cards = [
+        _card(each, report, comparison)
+        for each in FIGURES
+        if each.has_card and not _is_of_the_node(each, report)
+        if each.value(report.total, report.speed) is not None
+    ]
+    if report.kind == 'offline':
+        cards.append(_labelled_card(report))
+        rate, share = (report.speed.get(n) for n in ('frames_per_second', 'network_share'))
+        if rate is not None:
+            detail = '' if share is None else f'{percent(share, 0)} % of the time in the network'
+            cards.append(Card('Throughput', rate, 'frames/s', detail))
+    return Cards(tuple(cards))
+
+
+def _is_of_the_node(each: Figure, report: ReplayReport) -> bool:
+    return each.of_run or (report.kind == 'live' and bool(each.live_name))
+
+
+def _card(each: Figure, report: ReplayReport, comparison: Comparison | None) -> Card:
+    """A figure, the figures that are a part of it, and its change against the other report."""
+    total, speed = report.total, report.speed
+    parts = [each.detail(total)] if each.detail else []
+    for part in parts_of(each):
+        unit = '' if part.unit == each.unit else _unit(part)
+        parts.append(f'{part.short} {figure(part.shown(total, speed), part.digits)}{unit}')
+    change = change_against(comparison, each.key)
+    lines: list[Line] = [' · '.join(parts), *([(change, 'vs other')] if change else [])]
+    value = each.shown(total, speed)
+    return Card(each.called(report.kind), value, each.unit, lines, digits=each.digits)
+
+
+def _labelled_card(report: ReplayReport) -> Card:
+    total = report.total
+    unreadable = len(total.skipped) - total.drops
+    parts = [f'{unreadable} unreadable'] if unreadable else []
+    parts.append(f'{total.truth_frames} with ground truth')
+    return Card(
+        'Frames labelled', total.decoded, f'of {total.frames}', ' · '.join(parts),
+        alarm=_lost_many(total),
+    )  # fmt: skip
+
+
+def _lost_many(total: CameraFigures) -> bool:
+    return total.frames - total.decoded > LOST_ALARM * total.frames
+
+
+def _live(report: ReplayReport, comparison: Comparison | None) -> list[Section]:
+    """What came in time, and what the node took."""
+    if report.kind != 'live':
+        return []
+    cards = Cards(tuple(_live_cards(report, comparison)))
+    return [Section('What the car would have seen', (Note(_what_came(report)), cards))]
+
+
+def _live_cards(report: ReplayReport, comparison: Comparison | None = None) -> list[Card]:
+    if report.kind != 'live':
+        return []
+    total = report.total
+    answered = Card(
+        'Frames answered', 100.0 * total.decoded / total.frames if total.frames else None, '%',
+        f'{total.decoded} of {total.frames} · {total.drops} dropped · '
+        f'{figure(report.speed.get("frames_per_second"))} labels/s',
+        alarm=_lost_many(total),
+    )  # fmt: skip
+    of_node = (each for each in FIGURES if each.has_card and _is_of_the_node(each, report))
+    return [answered, *(_card(each, report, comparison) for each in of_node)]
+
+
+def _what_came(report: ReplayReport) -> str:
+    speed, total = report.speed, report.total
+    pace = speed.get('rate')
+    played = 'The bag was played' + ('.' if pace is None else f' at {pace:g} times its pace.')
+    unread = total.frames - total.decoded - total.drops
+    if unread > 0:
+        played += f' {count_of(unread, "frame")} could not be evaluated, see the reasons below.'
+    if not total.drops:
+        return f'{played} Every {"other " if unread > 0 else ""}frame was answered.'
+    known = [(speed.get(name), what) for name, what in LOSSES]
+    parts = [f'{count} {what}' for count, what in known if count]
+    told = '; '.join(parts) if parts else 'the node did not tell why'
+    return f'{played} {count_of(total.drops, "frame")} got no label: {told}.'
+
+
+def _class_tables(report: ReplayReport) -> Iterator[Table]:
+    """Stuff and things, in the order of the label set."""
+    figures = report.total
+    for title, is_thing in (('Stuff', False), ('Things', True)):
+        classes = [entry for entry in report.label_set.classes if entry.is_thing == is_thing]
+        if not classes:
+            continue
+        bar = Column('', wide=True)
+        if figures.pq is None:
+            rows = tuple(_flicker_row(entry, figures) for entry in classes)
+            yield Table((Column(title), bar, Column('flicker')), rows)
+            continue
+        minor = [Column(name, minor=True) for name in ('SQ', 'RQ', 'flicker')]
+        columns = (Column(title), bar, Column('PQ'), *minor[:2], Column('IoU'), minor[2])
+        by_class = {entry['class_id']: entry for entry in figures.pq['per_class']}
+        quality = figures.pq[title.lower()]
+        means = (quality[part] if quality['classes'] else None for part in ('pq', 'sq', 'rq'))
+        rows = tuple(_quality_row(c, by_class.get(c.train_id), figures) for c in classes)
+        yield Table(columns, (*rows, (f'all {title.lower()}', '', *means, '', '')), total=True)
+
+
+def _flicker(entry: LabelClass, figures: CameraFigures) -> float | None:
+    """Share of a class that flips [%]."""
+    flicker = figures.stability['flicker'].get(entry.name) if figures.stability else None
+    return None if flicker is None else 100.0 * flicker
+
+
+def _flicker_row(entry: LabelClass, figures: CameraFigures) -> tuple[Cell, ...]:
+    flicker = _flicker(entry, figures)
+    return Key(entry.colour, entry.name), Bar(flicker, entry.colour), flicker
+
+
+def _quality_row(
+    entry: LabelClass, quality: Json | None, figures: CameraFigures
+) -> tuple[Cell, ...]:
+    counts = ('true_positives', 'false_positives', 'false_negatives')
+    occurs = quality is not None and any(quality[count] for count in counts)
+    pq, sq, rq = (quality[part] if quality and occurs else None for part in ('pq', 'sq', 'rq'))
+    iou = figures.miou['per_class'].get(entry.name) if figures.miou else None
+    key, bar = Key(entry.colour, entry.name), Bar(pq, entry.colour)
+    return key, bar, pq, sq, rq, iou, _flicker(entry, figures)
+
+
+def _over_the_drive(report: ReplayReport) -> list[Section]:
+    """A chart for each figure that has a course, and the spread of the confidences."""
+    start_ns = first_stamp(report)
+    if start_ns is None:
+        return []
+    charts: list[Timeline | Histogram] = []
+    for each in FIGURES:
+        tracks = tuple(_tracks(each, report, start_ns))
+        if any(np.isfinite(track.values).any() for track in tracks):
+            levels = [(BY_KEY[key], name) for key, name in LEVELS.get(each.key, ())]
+            values = [(level, name, level.shown(report.total)) for level, name in levels]
+            references = tuple(
+                Reference(value, f'{name} {figure(value, level.digits)}{_unit(level)}')
+                for level, name, value in values
+                if value is not None
+            )
+            title = each.live_chart if report.kind == 'live' and each.live_chart else each.chart
+            charts.append(Timeline(title, tracks, references, each.least_top))
+    counts = tuple(report.total.confidence['counts'])
+    if sum(counts):
+        charts.append(Histogram('Instances by confidence', counts, 0.0, 1.0, 'confidence'))
+    notes = [Note(text) for text in [' '.join(_how_to_read(report))] if text]
+    return [Section('Over the drive', (*notes, Charts(tuple(charts))))]
+
+
+def _unit(each: Figure) -> str:
+    """What is written behind a figure."""
+    return each.unit if each.unit in ('', '/s') else f' {each.unit}'
+
+
+def _how_to_read(report: ReplayReport) -> Iterator[str]:
+    if any(len(figures.series) > STRETCHES for figures in report.cameras.values()):
+        yield 'The line is the mean of short stretches of the drive.'
+        if len(report.cameras) == 1:
+            yield 'The band around it goes from the least to the greatest value.'
+    if report.total.skipped or report.total.drops:
+        yield 'A red mark at the foot is a frame that was lost.'
+
+
+def _tracks(each: Figure, report: ReplayReport, start_ns: int) -> Iterator[Track]:
+    for name, figures in report.cameras.items():
+        if not figures.series or not each.chart:
+            continue
+        stamps = np.array([point.stamp_ns for point in figures.series], np.int64)
+        course = [np.nan if value is None else value for value in each.course(figures)]
+        order = np.argsort(stamps, kind='stable')
+        # A message without a readable stamp has the time of recording, maybe of another clock.
+        lost = np.array([skipped.stamp_ns for skipped in figures.skipped], np.int64)
+        lost = lost[(lost >= stamps.min()) & (lost <= stamps.max())]
+        yield Track(
+            name,
+            (stamps[order] - start_ns) / 1e9,
+            np.array(course, np.float64)[order],
+            (lost - start_ns) / 1e9,
+        )
+
+
+def _cameras(report: ReplayReport) -> list[Section]:
+    """A row for each camera, where there are several."""
+    if len(report.cameras) < 2:
+        return []
+    figures = [each for each in FIGURES if each.column]
+    heads = (Column(each.column, digits=each.digits) for each in figures)
+    columns = (Column('Camera'), Column('frames'), *heads)
+    rows = tuple(
+        (name, f'{f.decoded} of {f.frames}', *(each.shown(f) for each in figures))
+        for name, f in report.cameras.items()
+    )
+    return [Section('Cameras', (Table(columns, rows, scrolls=True),))]
+
+
+def _worst_frames(report: ReplayReport, folder: Path) -> list[Section]:
+    if not report.worst:
+        return []
+    by_quality = report.worst[0].pq is not None
+    start_ns = first_stamp(report) or 0
+    frames = tuple(_worst_frame(frame, folder, start_ns) for frame in report.worst)
+    legend = (
+        'In the last picture:',
+        Key(WRONG_BGR[::-1], 'wrong class'),
+        Key(UNKNOWN_BGR[::-1], 'labelled unknown'),
+    )
+    note = (
+        'Lowest panoptic quality of all, not more than one of a camera within a second.'
+        if by_quality
+        else 'Largest share of unknown pixels of all.'
+    )
+    shown = Frames(frames, legend=legend if by_quality else '')
+    return [Section('Worst frames', (Note(note), shown))]
+
+
+def _worst_frame(frame: WorstFrame, folder: Path, start_ns: int) -> Frame:
+    files = {kind: picture_file(folder, name) for kind, name in frame.pictures.items()}
+    pictures = tuple(
+        Picture(caption, path) for kind, caption in CAPTIONS.items() if (path := files.get(kind))
+    )
+    quality = '' if frame.pq is None else f'PQ {figure(frame.pq)} · '
+    notes = [f'{quality}{percent(frame.unknown_share)} % unknown']
+    if not pictures:
+        notes.append('Its pictures are no longer in the folder.')
+    title = f'{frame.camera} at {(frame.stamp_ns - start_ns) / 1e9:.1f} s'
+    return Frame(title, pictures, tuple(notes), stamp=str(frame.stamp_ns))
+
+
+def _left_out(report: ReplayReport) -> list[Section]:
+    """Images and ground truth that could not be used, each with its reason."""
+    rows = tuple(
+        (f'{name} {each.stamp_ns}', f'{what}{each.problem}')
+        for name, figures in report.cameras.items()
+        for what, messages in (('', figures.skipped), ('ground truth: ', figures.truth_problems))
+        for each in messages
+    )
+    if not rows:
+        return []
+    columns = (Column('message'), Column('problem', words=True))
+    blocks: list[Block] = [Table(columns, rows[:LEFT_OUT_SHOWN])]
+    if len(rows) > LEFT_OUT_SHOWN:
+        blocks.append(Note(f'{len(rows) - LEFT_OUT_SHOWN} more are in {REPORT_FILE}.'))
+    return [Section('Left out', tuple(blocks))]
+
+
+def _method(report: ReplayReport) -> Section:
+    frames = count_of(report.total.truth_frames, 'frame')
+    points = (METHOD[report.kind], QUALITY_METHOD.format(frames=frames), FLIPS_METHOD)
+    facts = (
+        Facts(vars(report.bag), 'Bag'),
+        Facts(vars(report.model), 'Model'),
+        Facts(report.options, 'Options'),
+        Facts(report.speed, 'Speed'),
+        Facts(report.environment, 'Environment'),
+    )
+    command = Section('Command', (Command(report.command),))
+    return Section('How this was measured', (Points(points), command, Beside(facts)))
