@@ -213,16 +213,6 @@ def test_a_worker_that_dies_in_a_batch_counts_no_frame_twice(start_pair, monkeyp
     wait_until(lambda: pair.harness.node.fault is not None, 'the fault')
 
 
-def test_a_batch_that_hangs_fails_each_of_its_frames_once(start_pair) -> None:
-    pair = start_pair(watchdog_timeout=0.5)
-    pair.hold(2)
-    pair.wait_for(processed=2, failed=2)
-    thread = pair.harness.node.parts.worker.unfinished
-    pair.pipeline.gate.set()
-    thread.join(20)
-    pair.wait_for(processed=2, failed=2)
-
-
 def test_one_answer_of_a_batch_that_cannot_be_used_is_held_against_the_model(
     start_pair, monkeypatch
 ) -> None:

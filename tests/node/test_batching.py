@@ -9,7 +9,6 @@ from sensor_msgs.msg import Image
 
 from tests.node.fake_pipeline import FakeLoader, FakePipeline, expected_labels
 from tests.node.node_harness import half_blue_image, image_message, wait_until
-from upsnet_ros.core.errors import ModelError
 from upsnet_ros.node.camera import ALIVE_S, CameraState
 from upsnet_ros.node.worker import BatchLimits, FrameSelector
 
@@ -190,19 +189,6 @@ def test_a_broken_image_costs_only_its_camera(cameras) -> None:
     assert len(labels['b'].messages) == 1
 
 
-def test_an_answer_that_cannot_be_used_costs_only_its_camera(cameras, monkeypatch) -> None:
-    harness, labels, publishers = cameras
-    pipeline = harness.loader.pipeline
-    whole = pipeline.process_batch
-    monkeypatch.setattr(
-        pipeline, 'process_batch', lambda images: [ModelError('NaN'), *whole(images)[1:]]
-    )
-    publish_all(harness, publishers, 5)
-    states = {camera.name: camera for camera in harness.node.parts.cameras}
-    wait_until(lambda: sum(c.snapshot().processed for c in states.values()) == 5, 'two results')
-    wait_until(lambda: sum(c.snapshot().failed for c in states.values()) == 1, 'one failure')
-
-
 def test_a_run_that_fails_costs_the_frames_that_were_in_it(cameras) -> None:
     harness, labels, publishers = cameras
     harness.loader.pipeline.error = RuntimeError('device lost')
@@ -214,20 +200,6 @@ def test_a_run_that_fails_costs_the_frames_that_were_in_it(cameras) -> None:
     publish_all(harness, publishers, 9)
     for name in NAMES:
         assert labels[name].wait(2)[-1].header.stamp.sec == 9
-
-
-def test_answers_that_can_none_be_used_count_as_one_failure_of_the_model(
-    cameras, monkeypatch
-) -> None:
-    harness, labels, publishers = cameras
-    pipeline = harness.loader.pipeline
-    monkeypatch.setattr(
-        pipeline, 'process_batch', lambda images: [ModelError('NaN') for _ in images]
-    )
-    publish_all(harness, publishers, 5)
-    states = harness.node.parts.cameras
-    wait_until(lambda: [c.snapshot().failed for c in states] == [1, 1, 1], 'the failures')
-    assert harness.node.parts.processor.failures.total == 1
 
 
 def test_batches_are_switched_off_live(cameras) -> None:

@@ -78,14 +78,6 @@ def test_every_output_carries_the_header_of_the_input_unchanged(start_node) -> N
     assert (calibration.k[0], calibration.distortion_model) == (500.0, 'plumb_bob')
 
 
-def test_an_image_without_instances_gives_an_empty_list(start_node) -> None:
-    harness = start_node().activate()
-    instances = harness.subscribe(PanopticInstanceArray, 'camera/panoptic/instances')
-    publisher = harness.publisher(Image, 'camera/image_raw')
-    publisher.publish(image_message(half_blue_image(columns=0)))
-    assert instances.wait()[0].instances == []
-
-
 @pytest.mark.parametrize('transport', ['raw', 'compressed'])
 def test_transport_decides_which_topic_is_read(start_node, transport: str) -> None:
     harness = start_node(image_transport=transport).activate()
@@ -169,81 +161,6 @@ def test_a_bad_frame_is_counted_and_the_next_good_one_served(
     assert capfd.readouterr().err.count('frame rejected') == 1
 
 
-def test_an_error_of_the_pipeline_costs_one_frame(start_node) -> None:
-    harness = start_node(diagnostics_period=0.05).activate()
-    diagnostics = harness.diagnostics()
-    labels = harness.subscribe(Image, 'camera/panoptic/image')
-    raw = harness.publisher(Image, 'camera/image_raw')
-    harness.loader.pipeline.error = ZeroDivisionError('by nought')
-    raw.publish(image_message(half_blue_image(), stamp=1))
-    seen = diagnostics.wait_for(
-        lambda seen: status_values(find_status(seen, 'camera camera'))['failed'] == '1', 'failed'
-    )
-    assert 'ZeroDivisionError: by nought' in find_status(seen, 'camera camera').message
-    harness.loader.pipeline.error = None
-    raw.publish(image_message(half_blue_image(), stamp=2))
-    assert [m.header.stamp.sec for m in labels.wait()] == [2]
-
-
-def test_the_newest_frame_is_taken_and_the_older_ones_counted_as_dropped(start_node) -> None:
-    harness = start_node(input_qos='reliable', diagnostics_period=0.05).activate()
-    diagnostics = harness.diagnostics()
-    labels = harness.subscribe(Image, 'camera/panoptic/image')
-    raw = harness.publisher(Image, 'camera/image_raw')
-    pipeline = harness.loader.pipeline
-    pipeline.gate.clear()
-    raw.publish(image_message(half_blue_image(), stamp=1))
-    assert pipeline.started.acquire(timeout=10)
-    for stamp in (2, 3, 4):
-        raw.publish(image_message(half_blue_image(), stamp=stamp))
-        wait_until(
-            lambda stamp=stamp: harness.node.parts.cameras[0].snapshot().received == stamp,
-            'arrival',
-        )
-    pipeline.gate.set()
-    assert [m.header.stamp.sec for m in labels.wait(2)] == [1, 4]
-    seen = diagnostics.wait_for(
-        lambda seen: status_values(find_status(seen, 'camera camera'))['processed'] == '2', 'two'
-    )
-    assert status_values(find_status(seen, 'camera camera'))['dropped'] == '2'
-
-
-def test_several_cameras_keep_their_own_topics(start_node) -> None:
-    names = ['front', 'rig/left', 'rig/right']
-    harness = start_node(camera_names=names).activate()
-    collectors = {name: harness.subscribe(Image, f'{name}/panoptic/image') for name in names}
-    publishers = {name: harness.publisher(Image, f'{name}/image_raw') for name in names}
-    for columns, name in enumerate(names):
-        publishers[name].publish(image_message(half_blue_image(columns=columns), stamp=columns))
-    for columns, name in enumerate(names):
-        (message,) = collectors[name].wait()
-        assert message.header.stamp.sec == columns
-        np.testing.assert_array_equal(
-            labels_of(message), expected_labels(half_blue_image(columns=columns))
-        )
-
-
-@pytest.mark.parametrize('offered', [BEST_EFFORT, QoSProfile(depth=1)], ids=['best', 'reliable'])
-@pytest.mark.parametrize('input_qos', ['auto', 'sensor_data'])
-def test_default_input_receives_from_every_publisher(start_node, offered, input_qos) -> None:
-    harness = start_node(input_qos=input_qos)
-    publisher = harness.client.create_publisher(Image, 'camera/image_raw', offered)
-    wait_until(lambda: harness.node.count_publishers('camera/image_raw') == 1, 'discovery')
-    harness.activate()
-    labels = harness.subscribe(Image, 'camera/panoptic/image')
-    wait_until(lambda: publisher.get_subscription_count() == 1, 'match')
-    publisher.publish(image_message(half_blue_image(), stamp=9))
-    assert labels.wait()[0].header.stamp.sec == 9
-    (subscription,) = [
-        info.qos_profile.reliability
-        for info in harness.client.get_subscriptions_info_by_topic(publisher.topic_name)
-    ]
-    takes_offer = input_qos == 'auto' and offered is not BEST_EFFORT
-    assert subscription == (
-        ReliabilityPolicy.RELIABLE if takes_offer else ReliabilityPolicy.BEST_EFFORT
-    )
-
-
 @pytest.mark.parametrize('offered', [BEST_EFFORT, QoSProfile(depth=1)], ids=['best', 'reliable'])
 def test_the_offer_is_taken_also_of_a_camera_that_starts_after_the_node(
     start_node, offered
@@ -260,17 +177,6 @@ def test_the_offer_is_taken_also_of_a_camera_that_starts_after_the_node(
     wait_until(lambda: publisher.get_subscription_count() == 1, 'match')
     publisher.publish(image_message(half_blue_image(), stamp=9))
     assert labels.wait()[0].header.stamp.sec == 9
-
-
-def test_an_incompatible_publisher_is_named_in_the_diagnostics(start_node) -> None:
-    harness = start_node(input_qos='reliable', diagnostics_period=0.05).activate()
-    diagnostics = harness.diagnostics()
-    harness.client.create_publisher(Image, 'camera/image_raw', BEST_EFFORT)
-    seen = diagnostics.wait_for(
-        lambda seen: 'RELIABILITY' in find_status(seen, 'camera camera').message, 'the policy'
-    )
-    status = find_status(seen, 'camera camera')
-    assert status.level == b'\x02' and 'input_qos' in status.message
 
 
 def test_automatic_input_turns_to_best_effort_for_a_publisher_that_comes_later(start_node) -> None:
@@ -294,3 +200,22 @@ def test_automatic_input_turns_to_best_effort_for_a_publisher_that_comes_later(s
     assert harness.node.parts.cameras[0].snapshot().qos_problem == ''
     assert harness.change_state('deactivate')
     wait_until(lambda: reliabilities() == [], 'end of the subscription')
+
+
+def test_the_rate_of_a_camera_is_live(start_node) -> None:
+    harness = start_node().activate()
+    labels = harness.subscribe(Image, 'camera/panoptic/image')
+    raw = harness.publisher(Image, 'camera/image_raw')
+    camera = harness.node.parts.cameras[0]
+
+    def send(stamp: int) -> None:
+        raw.publish(image_message(half_blue_image(), stamp=stamp))
+        wait_until(lambda: camera.snapshot().received == stamp, f'arrival of {stamp}')
+
+    assert harness.set_parameters(max_rate=0.01).successful
+    for stamp in (1, 2, 3):
+        send(stamp)
+    assert harness.set_parameters(max_rate=0.0).successful
+    send(4)
+    labels.wait_for(lambda seen: [m.header.stamp.sec for m in seen] == [1, 4], 'first and last')
+    assert camera.snapshot().rate_limited == 2

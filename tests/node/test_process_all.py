@@ -7,10 +7,8 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
 from tests.node.node_harness import (
-    find_status,
     half_blue_image,
     image_message,
-    status_values,
     wait_until,
 )
 from upsnet_ros.core.errors import ParameterError
@@ -34,31 +32,6 @@ def test_every_frame_of_a_burst_is_answered_in_order(start_node) -> None:
     (info,) = harness.client.get_subscriptions_info_by_topic(raw.topic_name)
     assert info.qos_profile.reliability == ReliabilityPolicy.RELIABLE
     assert camera.snapshot().dropped == 0
-
-
-def test_a_full_queue_is_an_error_and_what_waited_is_still_answered(start_node) -> None:
-    harness = start_node(
-        process_all=True, process_all_memory=1, diagnostics_period=0.05
-    ).activate()
-    diagnostics = harness.diagnostics()
-    labels = harness.subscribe(Image, 'camera/panoptic/image')
-    raw = harness.publisher(Image, 'camera/image_raw', RELIABLE)
-    pipeline = harness.loader.pipeline
-    pipeline.gate.clear()
-    image = half_blue_image(300, 400)  # 360 kB: two fit
-    raw.publish(image_message(image, stamp=1))
-    assert pipeline.started.acquire(timeout=10)
-    for stamp in (2, 3, 4):
-        raw.publish(image_message(image, stamp=stamp))
-    seen = diagnostics.wait_for(
-        lambda seen: status_values(find_status(seen, 'camera camera'))['overflowed'] == '1',
-        'the overflow',
-    )
-    status = find_status(seen, 'camera camera')
-    assert (status.level, status_values(status)['waiting']) == (b'\x02', '2')
-    assert '1 frames lost' in status.message and 'process_all_memory' in status.message
-    pipeline.gate.set()
-    assert [m.header.stamp.sec for m in labels.wait(3)] == [1, 2, 3]
 
 
 def test_a_publisher_that_may_lose_images_is_named(start_node, capfd) -> None:

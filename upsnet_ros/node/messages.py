@@ -109,7 +109,7 @@ def message_data(values: np.ndarray) -> array:
     hundreds of milliseconds for a camera image.
     """
     data = array('B')
-    data.frombytes(memoryview(np.ascontiguousarray(values)).cast('B'))
+    data.frombytes(np.ascontiguousarray(values).data.cast('B'))
     return data
 
 

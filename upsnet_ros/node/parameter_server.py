@@ -39,7 +39,7 @@ def descriptor(rule: ParameterRule, default: Any) -> ParameterDescriptor:
         additional_constraints='; '.join(constraints),
         read_only=rule.change == 'never',
     )
-    if rule.minimum is not None:
+    if rule.minimum is not None and rule.maximum is not None:
         low = MODEL_DEFAULT if rule.may_be_model_default else rule.minimum
         if isinstance(default, float):
             message.floating_point_range = [

@@ -93,6 +93,12 @@ class PerceptionNode(LifecycleNode):
         """The values that hold now."""
         return self._parameter_server.values
 
+    @property
+    def _configured(self) -> ConfiguredParts:
+        """What depends on the model, in states in which there is one."""
+        assert self.parts is not None, 'rclpy lets no unconfigured node be activated'
+        return self.parts
+
     # --- transitions
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -106,10 +112,10 @@ class PerceptionNode(LifecycleNode):
             # The publishers open in rclpy's own callback.
             if super(PerceptionNode, self).on_activate(state) != SUCCESS:
                 raise RuntimeError('a publisher could not be activated')
-            self.parts.open()
+            self._configured.open()
 
         def undo() -> None:
-            self.parts.close()
+            self._configured.close()
             super(PerceptionNode, self).on_deactivate(state)
 
         return self._transition('activate', activate, undo=undo)
@@ -118,7 +124,7 @@ class PerceptionNode(LifecycleNode):
         """Closes intake and waits for the frame in work; what it computed is still published."""
 
         def deactivate() -> None:
-            self.parts.close()
+            self._configured.close()
             if super(PerceptionNode, self).on_deactivate(state) != SUCCESS:
                 raise RuntimeError('a publisher could not be deactivated')
 
@@ -174,7 +180,7 @@ class PerceptionNode(LifecycleNode):
         """Has the process end where its worker or its model is of no use any more."""
         if self.lifecycle.state != 'active' or self.fault is not None:
             return
-        self.fault = self.parts.fault()
+        self.fault = self._configured.fault()
         if self.fault is not None:
             self.get_logger().fatal(
                 f'{self.fault.reason}; the process ends with status {self.fault.status}, to be '
