@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from upsnet_ros.node.camera import RATE_WINDOW_S, WARNING_INTERVAL_S, CameraState
-from upsnet_ros.node.waiting import AdmissionRules, AllFrames, NewestFrame
+from upsnet_ros.node.waiting import AdmissionRules, WaitingFrames
 
 
 class Clock:
@@ -62,7 +62,7 @@ def test_a_discarded_frame_is_counted_as_that(camera) -> None:
     assert (camera.snapshot().dropped, camera.snapshot().discarded) == (0, 1)
 
 
-@pytest.mark.parametrize(('store', 'kept'), [(NewestFrame(), []), (AllFrames(9), [7, 8])])
+@pytest.mark.parametrize(('store', 'kept'), [(WaitingFrames(), []), (WaitingFrames(9), [7, 8])])
 def test_a_clock_set_back_costs_waiting_frames_only_where_the_newest_counts(
     clock, store, kept
 ) -> None:
@@ -90,7 +90,7 @@ def test_a_camera_without_a_frame_is_judged_by_the_opening_of_intake(camera, clo
 
 
 def test_an_overflow_is_known_as_one_for_some_seconds(clock) -> None:
-    camera = CameraState('front', clock=clock, store=AllFrames(1))
+    camera = CameraState('front', clock=clock, store=WaitingFrames(1))
     camera.offer(Raw(1))
     assert not camera.snapshot().is_overflowing
     camera.offer(Raw(2))
@@ -113,7 +113,7 @@ def test_refused_messages_are_counted_by_their_reason(camera, clock) -> None:
 
 
 def test_a_queue_keeps_the_order_and_counts_what_did_not_fit(clock) -> None:
-    camera = CameraState('front', clock=clock, store=AllFrames(limit_bytes=10))
+    camera = CameraState('front', clock=clock, store=WaitingFrames(limit_bytes=10))
     assert [camera.offer(Raw(stamp, size=4)) for stamp in (1, 2, 3)] == [True, True, False]
     snapshot = camera.snapshot()
     assert (snapshot.waiting, snapshot.overflowed, snapshot.dropped) == (2, 1, 0)

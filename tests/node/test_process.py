@@ -176,6 +176,22 @@ def test_a_signal_ends_the_node_while_it_loads_its_model(run, client, number) ->
     assert 'asked to end' in errors and 'did not start' not in errors
 
 
+STUCK = """
+import time
+from upsnet_ros.node.process import StopSignal
+stop = StopSignal(grace_s=0.2)
+print('ready', flush=True)
+while True:
+    time.sleep(0.01)
+"""
+
+
+def test_a_signal_ends_a_process_that_does_not_come_to_its_end(run) -> None:
+    process = run([sys.executable, '-c', STUCK])
+    assert process.stdout.readline() == 'ready\n'
+    assert stop(process, signal.SIGTERM)[0] == ExitStatus.ASKED_TO_END
+
+
 def test_a_signal_ends_a_node_that_was_told_to_configure(run, client) -> None:
     process = run([*FAKE_NODE, '--loading'], autostart='false', diagnostics_period=0.05)
     service = client.create_client(ChangeState, 'perception_node/change_state')

@@ -17,9 +17,8 @@ from upsnet_ros.node.waiting import (
     Admission,
     AdmissionRules,
     Frame,
-    FrameStore,
-    NewestFrame,
     Refusal,
+    WaitingFrames,
 )
 
 RATE_WINDOW_S = 5.0
@@ -98,7 +97,7 @@ class CameraState:
     Args:
         name: prefix of the camera's topics.
         clock: steady clock in seconds.
-        store: where frames wait; by default a slot for the newest.
+        store: where frames wait; by default the newest alone.
     """
 
     def __init__(
@@ -106,12 +105,12 @@ class CameraState:
         name: str,
         *,
         clock: Callable[[], float] = time.monotonic,
-        store: FrameStore | None = None,
+        store: WaitingFrames | None = None,
     ) -> None:
         self.name = name
         self._clock = clock
         self._lock = threading.Lock()
-        self._store = store if store is not None else NewestFrame()
+        self._store = store if store is not None else WaitingFrames()
         self._admission = Admission()
         self._arrivals: deque[float] = deque()
         self._results: deque[float] = deque()

@@ -19,7 +19,7 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
 from upsnet_ros.core.own_process import pid_namespace
-from upsnet_ros.node.camera import CameraSnapshot, CameraState
+from upsnet_ros.node.camera import COUNTERS, CameraSnapshot, CameraState
 from upsnet_ros.node.engine import Engine
 from upsnet_ros.node.frame_processor import ModelFailures
 from upsnet_ros.node.parameters import NodeParameters
@@ -244,16 +244,8 @@ def camera_status(
     size, age_s = camera.image_size, camera.last_age_s
     values = {
         'state': state,
-        'received': camera.received,
-        'processed': camera.processed,
+        **{name: getattr(camera, name) for name in COUNTERS},
         'waiting': camera.waiting,
-        'dropped': camera.dropped,
-        'overflowed': camera.overflowed,
-        'out_of_order': camera.out_of_order,
-        'rate_limited': camera.rate_limited,
-        'rejected': camera.rejected,
-        'failed': camera.failed,
-        'discarded': camera.discarded,
         'rate_hz': f'{camera.rate_hz:.1f}',
         'processed_hz': f'{camera.processed_hz:.1f}',
         'last_image_age_s': NOT_AVAILABLE if age_s is None else f'{age_s:.2f}',

@@ -28,7 +28,7 @@ from upsnet_ros.node.qos import (
     unused_overrides,
 )
 from upsnet_ros.node.topics import CALIBRATION, input_topics
-from upsnet_ros.node.waiting import AdmissionRules, AllFrames, FrameStore, NewestFrame
+from upsnet_ros.node.waiting import AdmissionRules, WaitingFrames
 
 BEST_EFFORT_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 # Where every frame counts: what arrives while the executor is busy with something else.
@@ -205,12 +205,12 @@ class CameraSubscriptions:
 MEBIBYTE = 1 << 20
 
 
-def frame_store(parameters: NodeParameters) -> FrameStore:
+def frame_store(parameters: NodeParameters) -> WaitingFrames:
     """Where the frames of one camera wait; the cameras share the memory evenly."""
     if not parameters.process_all:
-        return NewestFrame()
+        return WaitingFrames()
     share = parameters.process_all_memory * MEBIBYTE // len(parameters.camera_names)
-    return AllFrames(share)
+    return WaitingFrames(share)
 
 
 def admission_rules(parameters: NodeParameters) -> AdmissionRules:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -33,90 +33,42 @@ class Frame:
         stamp = self.message.header.stamp
         return stamp.sec * 1_000_000_000 + stamp.nanosec
 
-
-class FrameStore(Protocol):
-    """Holds frames between the executor's thread and the worker's."""
-
-    def put(self, frame: Frame) -> str:
-        """Stores a frame; names the counter of the frame that was lost for it, or ''."""
-
-    def take(self) -> Frame | None:
-        """Removes and returns the next frame."""
-
-    def peek(self) -> Frame | None:
-        """The next frame, which stays."""
-
-    def clear(self) -> int:
-        """Forgets all frames; returns how many."""
-
-    def begin_anew(self) -> int:
-        """Forgets frames whose stamps mean nothing any more; returns how many."""
-
-    def __len__(self) -> int:
-        """How many frames wait."""
+    @property
+    def size(self) -> int:
+        """Bytes of image data."""
+        return len(self.message.data)
 
 
-class NewestFrame:
-    """A slot: a new frame takes the place of one that nobody took."""
-
-    def __init__(self) -> None:
-        self._frame: Frame | None = None
-
-    def put(self, frame: Frame) -> str:
-        """Stores a frame; 'dropped' when an older one was lost for it."""
-        lost, self._frame = self._frame, frame
-        return 'dropped' if lost is not None else ''
-
-    def take(self) -> Frame | None:
-        """Empties the slot and returns what was in it."""
-        frame, self._frame = self._frame, None
-        return frame
-
-    def peek(self) -> Frame | None:
-        """The frame in the slot, which stays."""
-        return self._frame
-
-    def clear(self) -> int:
-        """Empties the slot; returns how many frames were in it."""
-        lost, self._frame = len(self), None
-        return lost
-
-    def begin_anew(self) -> int:
-        """Empties the slot, too: only the newest counts, and that is of another time."""
-        return self.clear()
-
-    def __len__(self) -> int:
-        """1 or 0."""
-        return int(self._frame is not None)
-
-
-class AllFrames:
-    """A queue that loses nothing until its memory is full.
+class WaitingFrames:
+    """The frames that wait: the newest alone, or all of them until their memory is full.
 
     Args:
-        limit_bytes: most bytes of image data that wait; one frame is always taken.
+        limit_bytes: most bytes of image data that wait, though one frame is always taken; None
+            for the newest frame alone.
     """
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int | None = None) -> None:
         self._limit_bytes = limit_bytes
         self._frames: deque[Frame] = deque()
         self._bytes = 0
 
     def put(self, frame: Frame) -> str:
-        """Stores a frame; 'overflowed' when it did not fit and was lost."""
-        size = len(frame.message.data)
-        if self._frames and self._bytes + size > self._limit_bytes:
+        """Stores a frame; names the counter of the frame that was lost for it, or ''."""
+        lost = ''
+        if self._limit_bytes is None:
+            lost = 'dropped' if self.clear() else ''
+        elif self._frames and self._bytes + frame.size > self._limit_bytes:
             return 'overflowed'
         self._frames.append(frame)
-        self._bytes += size
-        return ''
+        self._bytes += frame.size
+        return lost
 
     def take(self) -> Frame | None:
         """Removes and returns the oldest frame."""
         if not self._frames:
             return None
         frame = self._frames.popleft()
-        self._bytes -= len(frame.message.data)
+        self._bytes -= frame.size
         return frame
 
     def peek(self) -> Frame | None:
@@ -131,8 +83,11 @@ class AllFrames:
         return lost
 
     def begin_anew(self) -> int:
-        """Keeps all frames: every one is to be answered, whatever the clock does."""
-        return 0
+        """Forgets what is of another time, where only the newest counts; returns how many.
+
+        Where every frame is to be answered, it is, whatever the clock does.
+        """
+        return self.clear() if self._limit_bytes is None else 0
 
     def __len__(self) -> int:
         """How many frames wait."""
