@@ -393,7 +393,7 @@ def write_models_page(folder: Path, names: Sequence[str], *, baseline: str, comm
         *map(Column, ('Model', 'frames', 'change of PQ', 'interval')),
         *(Column(each.column, digits=each.digits) for each in figures),
     )
-    report = Report(
+    page = Report(
         kind='Models on one drive',
         title=f'{len(names)} models on {bag}',
         verdict=f'Changes of PQ are against {baseline}, with their intervals. The name of a model '
@@ -404,4 +404,4 @@ def write_models_page(folder: Path, names: Sequence[str], *, baseline: str, comm
         ),
         footer='Made by upsnet_ros.',
     )
-    return write_page(report, folder / PAGE_FILE)
+    return write_page(page, folder / PAGE_FILE)

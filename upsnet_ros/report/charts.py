@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -48,8 +49,10 @@ def chart_svg(chart: Timeline | Histogram) -> str:
         facecolor='none',
         frameon=False,
     )
-    is_timeline = isinstance(chart, Timeline)
-    drawn = _draw_timeline(axes, chart) if is_timeline else _draw_histogram(axes, chart)
+    if isinstance(chart, Timeline):
+        drawn = _draw_timeline(axes, chart)
+    else:
+        drawn = _draw_histogram(axes, chart)
     if not drawn:
         axes.set_axis_off()
         axes.text(0.5, 0.5, 'nothing was measured', ha='center', va='center', fontsize=TEXT,
@@ -101,10 +104,10 @@ def _within_reach(track: Track) -> Track:
 def _value_axis(axes: Axes, low: float, high: float) -> None:
     """Round values up to the least one above all that is drawn."""
     high = high if high > low else low + 1.0
-    ticks = MaxNLocator(4, steps=STEPS).tick_values(low, high)
-    first = np.searchsorted(ticks, low, side='right') - 1
-    last = np.searchsorted(ticks, high, side='left')
-    ticks = ticks[max(first, 0) : last + 1]
+    ticks = np.asarray(MaxNLocator(4, steps=STEPS).tick_values(low, high))
+    first = max(int(np.searchsorted(ticks, low, side='right')) - 1, 0)
+    last = int(np.searchsorted(ticks, high, side='left'))
+    ticks = ticks[first : last + 1]
     axes.set_ylim(ticks[0], ticks[-1])
     axes.set_yticks(ticks, [_short(tick) for tick in ticks])
     axes.tick_params(left=False, labelsize=TEXT, labelcolor=SOFT, pad=6)
@@ -113,7 +116,7 @@ def _value_axis(axes: Axes, low: float, high: float) -> None:
 
 
 def _lower_axis(axes: Axes, begin: float, end: float, name: str) -> None:
-    ticks = MaxNLocator(6, steps=STEPS).tick_values(begin, end)
+    ticks = np.asarray(MaxNLocator(6, steps=STEPS).tick_values(begin, end))
     ticks = ticks[(ticks >= begin) & (ticks <= end)]
     axes.set_xlim(begin, end)
     axes.set_xticks(ticks, [_short(tick) for tick in ticks])
@@ -136,7 +139,9 @@ def _draw_track(
         for part in np.split(np.arange(len(seconds)), breaks):
             axes.fill_between(seconds[part], low[part], high[part], color=colour, alpha=0.18,
                               linewidth=0)  # fmt: skip
-    line = dict(color=colour, linewidth=1.6, solid_joinstyle='round', clip_on=False)
+    line: dict[str, Any] = dict(
+        color=colour, linewidth=1.6, solid_joinstyle='round', clip_on=False
+    )
     axes.plot(np.insert(seconds, breaks, np.nan), np.insert(mean, breaks, np.nan), **line)
     edges = np.diff(np.concatenate(([0], breaks, [len(seconds)])))
     alone = np.concatenate(([0], breaks))[edges == 1] if len(seconds) else []

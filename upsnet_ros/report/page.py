@@ -106,17 +106,18 @@ def _filled(bar: Bar) -> float | None:
 
 def _whisker(interval: Interval) -> dict[str, Any] | None:
     """Where the ends and the middle of an interval lie in its cell [%]; None without a change."""
-    if interval.value is None or not math.isfinite(interval.value):
+    change = interval.value
+    if change is None or not math.isfinite(change):
         return None
 
     def place(end: float | None) -> float:
-        end = interval.value if end is None or not math.isfinite(end) else end
+        end = change if end is None or not math.isfinite(end) else end
         return round(50.0 + REACH * max(-1.0, min(1.0, end / (interval.reach or 1.0))), 2)
 
     low, high = place(interval.low), place(interval.high)
     ends = f'{document.signed(interval.low, 2)} to {document.signed(interval.high, 2)}'
     known = interval.low is not None and interval.high is not None
-    label = f'{document.signed(interval.value, 2)}, {ends if known else document.DASH}'
+    label = f'{document.signed(change, 2)}, {ends if known else document.DASH}'
     return {
-        'low': low, 'length': round(high - low, 2), 'middle': place(interval.value), 'label': label
+        'low': low, 'length': round(high - low, 2), 'middle': place(change), 'label': label
     }  # fmt: skip

@@ -86,8 +86,8 @@ def _block(block: Block, style: _Style, level: int) -> str:
             return _table(columns, rows, style)
         case Facts(_, title):
             heads = ('setting', 'value')
-            rows = list(block.rows())
-            body = style.table([heads, *rows]) if rows else ''
+            settings = list(block.rows())
+            body = style.table([heads, *settings]) if settings else ''
             return f'{style.heading(title, level)}\n\n{body}' if title and body else body
         case Frames(frames):
             lines = [(frame.title, '; '.join(map(_line, frame.notes))) for frame in frames]
@@ -123,7 +123,9 @@ def _cell(cell: Cell, digits: int) -> str:
         if cell.low is None or cell.high is None:
             return DASH
         return f'{signed(cell.low, digits)} to {signed(cell.high, digits)}'
-    return _line(cell) if isinstance(cell, Toned | Key | Link | tuple) else figure(cell, digits)
+    if isinstance(cell, Toned | Key | Link | tuple):
+        return _line(cell)
+    return figure(cell.value if isinstance(cell, Bar) else cell, digits)
 
 
 def _line(line: Line) -> str:
