@@ -19,7 +19,7 @@ from upsnet_ros.evaluation.compare import main as compare
 from upsnet_ros.evaluation.comparison_sections import write_models_page
 from upsnet_ros.evaluation.replay_report import read_report
 from upsnet_ros.evaluation.replay_sections import write_replay_page
-from upsnet_ros.report.document import Column, Table
+from upsnet_ros.report.document import Column, Film, Frame, Picture, Table
 from upsnet_ros.report.page import write_page
 
 VIEWS = ((330, True), (390, False), (768, True), (1280, False))  # width [px], dark
@@ -104,7 +104,11 @@ def comparison_alone(folder: Path) -> Path:
 
 
 def live(folder: Path) -> Path:
-    return write_replay_page(write_live(folder, dropped=(0, 3, 4, 9, 29)))
+    still = np.full((90, 160, 3), 99, np.uint8)
+    sample = Frame('camera at 1 s', (Picture('camera', still), Picture('labels', still)))
+    film = Film('drive.webm', 'the drive', still)
+    write_live(folder, dropped=(0, 3, 4, 9, 29))
+    return write_replay_page(folder, film=film, samples=(sample,))
 
 
 def every_block_with_long_words(folder: Path) -> Path:

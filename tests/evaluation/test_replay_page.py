@@ -19,6 +19,7 @@ from upsnet_ros.evaluation.figures import SkippedMessage
 from upsnet_ros.evaluation.label_files import write_label
 from upsnet_ros.evaluation.replay_report import read_report
 from upsnet_ros.evaluation.replay_sections import replay_report, write_replay_page
+from upsnet_ros.report.document import Film, Frame, Picture
 from upsnet_ros.report.page import render_page
 
 
@@ -109,6 +110,19 @@ def test_frames_that_were_lost_are_told_of_and_marked(tmp_path) -> None:
     for words in ('the JPEG ends too early', 'the index is missing', '2 images of ground truth'):
         assert words in page.text
     assert page.source.count('stroke: var(--alarm)') == 5  # a mark in each chart over time
+
+
+def test_a_film_and_samples_of_the_drive_have_their_places(tmp_path) -> None:
+    picture = np.full((8, 16, 3), 99, np.uint8)
+    sample = Frame('camera at 1 s', (Picture('labels of the node', picture),))
+    folder = write_street(tmp_path / 'one')
+    path = write_replay_page(folder, film=Film('drive.webm', 'the drive'), samples=(sample,))
+    page = ReadPage(path.read_text(encoding='utf-8'))
+    page.assert_loads_nothing()
+    assert [film['src'] for film in page.named('video')] == ['drive.webm']
+    parts = ('the drive', 'Classes', 'Worst frames', 'labels of the node', 'How this was measured')
+    places = [page.text.index(words) for words in parts]
+    assert places == sorted(places)
 
 
 @pytest.mark.parametrize('frames', [1, 2])

@@ -61,6 +61,7 @@ from upsnet_ros.report.text import terminal_text
 
 LOST_ALARM = 0.05  # share of lost frames above which a card is an alarm
 LEFT_OUT_SHOWN = 20
+TIME_BINS = 24
 # A system clock set by more than this while a bag was played falsifies the ages.
 CLOCK_STEP_MS = 2.0
 # Levels that the chart of a figure shows, and their names there.
@@ -365,20 +366,34 @@ def _over_the_drive(report: ReplayReport) -> list[Section]:
     for each in FIGURES:
         tracks = tuple(_tracks(each, report, start_ns))
         if any(np.isfinite(track.values).any() for track in tracks):
-            levels = [(BY_KEY[key], name) for key, name in LEVELS.get(each.key, ())]
-            values = [(level, name, level.shown(report.total)) for level, name in levels]
-            references = tuple(
-                Reference(value, f'{name} {figure(value, level.digits)}{_unit(level)}')
-                for level, name, value in values
-                if value is not None
-            )
             title = each.live_chart if report.kind == 'live' and each.live_chart else each.chart
-            charts.append(Timeline(title, tracks, references, each.least_top))
-    counts = tuple(report.total.confidence['counts'])
-    if sum(counts):
-        charts.append(Histogram('Instances by confidence', counts, 0.0, 1.0, 'confidence'))
+            charts.append(Timeline(title, tracks, _levels(each, report), each.least_top))
+    charts += _histograms(report)
     notes = [Note(text) for text in [' '.join(_how_to_read(report))] if text]
     return [Section('Over the drive', (*notes, Charts(tuple(charts))))]
+
+
+def _levels(each: Figure, report: ReplayReport) -> tuple[Reference, ...]:
+    levels = [(BY_KEY[key], name) for key, name in LEVELS.get(each.key, ())]
+    values = [(level, name, level.shown(report.total)) for level, name in levels]
+    return tuple(
+        Reference(value, f'{name} {figure(value, level.digits)}{_unit(level)}')
+        for level, name, value in values
+        if value is not None
+    )
+
+
+def _histograms(report: ReplayReport) -> Iterator[Histogram]:
+    time = BY_KEY['latency_p50_ms']
+    values = [v for f in report.cameras.values() for v in time.course(f) if v is not None]
+    if values:
+        counts, edges = np.histogram(values, bins=TIME_BINS, range=(0.0, max(values) or 1.0))
+        title = 'Frames by the age of their labels' if report.kind == 'live' else 'Frames by time'
+        ends = float(edges[0]), float(edges[-1])
+        yield Histogram(title, tuple(counts.tolist()), *ends, 'ms', _levels(time, report))
+    counts = report.total.confidence['counts']
+    if sum(counts):
+        yield Histogram('Instances by confidence', tuple(counts), 0.0, 1.0, 'confidence')
 
 
 def _unit(each: Figure) -> str:
