@@ -53,7 +53,7 @@ class TensorMemory:
             cuda.free_pinned(self._pinned)
             raise
         content = (ctypes.c_ubyte * self._size).from_address(self._pinned)
-        self.host = np.frombuffer(content, dtype=dtype).reshape(shape)
+        self.host = np.ctypeslib.as_array(content).view(dtype).reshape(shape)
 
     def queue_upload(self, stream: Any) -> None:
         """Queue the copy from host to device, where there is one to make."""

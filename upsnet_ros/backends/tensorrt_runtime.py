@@ -99,7 +99,9 @@ class LoadedEngine:
         Raises:
             ModelError: TensorRT does not take it.
         """
-        self._context = self._engine = self._runtime = None
+        self._runtime: Any = None
+        self._engine: Any = None
+        self._context: Any = None
         logger, self.log = _process_log(library)
         self.log.take_errors()  # those of an engine before this one explain nothing
         try:

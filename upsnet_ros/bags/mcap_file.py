@@ -78,7 +78,8 @@ class McapFile:
             summary = reader.get_summary()
             facts = summary.statistics if summary else None
             if (
-                facts is None
+                summary is None
+                or facts is None
                 or facts.chunk_count != len(summary.chunk_indexes)
                 or facts.channel_count != len(summary.channels)
                 or (facts.message_count and not facts.chunk_count)
@@ -215,7 +216,7 @@ class McapFile:
                 if not isinstance(record, Message) or not first <= record.log_time < stop:
                     continue
                 topic = self._topic_of.get(record.channel_id)
-                if topic in topics:
+                if topic is not None and topic in topics:
                     number += 1
                     message = (topic, record.log_time, record.data)
                     heapq.heappush(waiting, (record.log_time, number, message))

@@ -205,7 +205,8 @@ def _classes(figures: CameraFigures) -> str:
     return f'over {classes} class{"" if classes == 1 else "es"}'
 
 
-_LESS, _MORE = {'higher_is_better': False}, {'higher_is_better': True}
+_LESS: dict[str, Any] = {'higher_is_better': False}
+_MORE: dict[str, Any] = {'higher_is_better': True}
 
 FIGURES = (
     Figure(

@@ -235,7 +235,7 @@ class BagPlayer:
                 if not self._wait_until(started + seconds):
                     return self._sent
                 self._send(message, time.monotonic() - started - seconds, number)
-            if first is None or self._stop.received:
+            if first is None or last is None or self._stop.received:
                 break
             # The next round begins one mean distance of messages behind the last one.
             steps = max(counts.values()) - 1

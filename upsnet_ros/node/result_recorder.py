@@ -234,6 +234,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _read_to_the_end(finished: Event) -> None:
+    """Set `finished` when standard input is closed."""
+    sys.stdin.read()
+    finished.set()
+
+
 def record(options: argparse.Namespace) -> None:
     """Record until standard input is closed."""
     topics = [t for camera in options.cameras for t in topics_of_camera(camera, node=options.node)]
@@ -247,7 +253,7 @@ def record(options: argparse.Namespace) -> None:
             subscribe(node, topic, writing)
         for image_topic in options.images:
             watch(node, image_topic)
-        Thread(target=lambda: (sys.stdin.read(), finished.set()), daemon=True).start()
+        Thread(target=_read_to_the_end, args=(finished,), daemon=True).start()
         tell_event(event='ready')
         spin_until(node, finished)
     finally:
