@@ -99,9 +99,10 @@ class LoadedEngine:
         Raises:
             ModelError: TensorRT does not take it.
         """
-        self._runtime: Any = None
-        self._engine: Any = None
+        # In the order in which they go where nobody closes: each needs those after it.
         self._context: Any = None
+        self._engine: Any = None
+        self._runtime: Any = None
         logger, self.log = _process_log(library)
         self.log.take_errors()  # those of an engine before this one explain nothing
         try:
