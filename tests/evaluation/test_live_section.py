@@ -14,7 +14,8 @@ from tests.evaluation.replay_folders import changed, write_street
 from tests.report.page_reader import ReadPage
 from upsnet_ros.evaluation.compare import main as compare
 from upsnet_ros.evaluation.replay_report import read_report
-from upsnet_ros.evaluation.replay_sections import summary_text, write_replay_page
+from upsnet_ros.evaluation.replay_sections import write_replay_page
+from upsnet_ros.evaluation.replay_summary import summary_text
 
 
 def page_of(folder: Path) -> ReadPage:

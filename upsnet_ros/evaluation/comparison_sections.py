@@ -8,7 +8,6 @@ And the page that leads to the reports of several models which were evaluated in
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,7 +20,7 @@ from upsnet_ros.evaluation.comparison import (
     read_comparison,
 )
 from upsnet_ros.evaluation.figures import BY_KEY, FIGURES
-from upsnet_ros.evaluation.frame_pictures import ReportFolder, compared_picture, first_stamp
+from upsnet_ros.evaluation.frame_pictures import ComparedPictures
 from upsnet_ros.evaluation.frame_record import PAGE_FILE
 from upsnet_ros.evaluation.replay_report import read_report
 from upsnet_ros.report.document import (
@@ -40,7 +39,6 @@ from upsnet_ros.report.document import (
     Key,
     Link,
     Note,
-    Picture,
     Points,
     Report,
     Section,
@@ -58,58 +56,6 @@ COMPARISON_PAGE = 'comparison.html'
 CARDS = ('pq', 'pq_things', 'pq_stuff', 'miou', 'unknown_share', 'latency_p50_ms')
 PARTS = (('pq', 'PQ'), ('sq', 'SQ'), ('rq', 'RQ'), ('iou', 'IoU'))
 TONES: dict[str, Tone] = {'better': 'better', 'worse': 'worse', 'unclear': 'unclear'}
-
-
-@dataclass(frozen=True)
-class ComparedPictures:
-    """Pictures of frames in two reports; either may be gone since they were compared.
-
-    Attributes:
-        this, against: the reports, None where a folder is no longer there.
-        folder: of the comparison, where pictures of its frames may lie.
-    """
-
-    this: ReportFolder | None
-    against: ReportFolder | None
-    folder: Path
-
-    @classmethod
-    def open(cls, comparison: Comparison, folder: Path) -> ComparedPictures:
-        """The folders of both reports, as far as they still are where they were, and its own."""
-
-        def opened(path: str) -> ReportFolder | None:
-            try:
-                return ReportFolder(Path(path), read_report(Path(path)))
-            except EvaluationError:
-                return None
-
-        return cls(opened(comparison.this.folder), opened(comparison.against.folder), folder)
-
-    @property
-    def start_ns(self) -> int | None:
-        """Stamp of the first frame [ns], which the page counts seconds from."""
-        return None if self.this is None else first_stamp(self.this.report)
-
-    def of(self, camera: str, stamp_ns: int) -> tuple[Picture, ...]:
-        """Pictures of a frame: camera, the other's labels, these, the truth."""
-        this, against = (
-            {} if one is None else one.pictures(camera, stamp_ns)
-            for one in (self.this, self.against)
-        )
-        either = against | this
-        wanted = (
-            ('camera', 'image', either.get('image')),
-            ('labels of the other', 'against', against.get('labels')),
-            ('labels of this', 'this', this.get('labels')),
-            ('ground truth', 'truth', either.get('truth')),
-        )
-        pictures = []
-        for caption, kind, of_report in wanted:
-            own = compared_picture(self.folder, camera, stamp_ns, kind)
-            picture = own if own.is_file() else of_report
-            if picture is not None:
-                pictures.append(Picture(caption, picture))
-        return tuple(pictures)
 
 
 def write_comparison_page(comparison: Comparison, folder: Path) -> Path:

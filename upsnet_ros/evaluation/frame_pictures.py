@@ -1,6 +1,6 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of frames that lie in the folder of a report."""
+"""Pictures of frames that lie in the folder of a report or of a comparison."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from upsnet_ros.core.errors import LabelError
+from upsnet_ros.core.errors import EvaluationError, LabelError
 from upsnet_ros.core.overlay import colour_label_image
+from upsnet_ros.evaluation.comparison import Comparison
 from upsnet_ros.evaluation.label_files import label_path
-from upsnet_ros.evaluation.replay_report import ReplayReport
+from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
+from upsnet_ros.report.document import Picture
 
 
 def picture_file(folder: Path, name: str) -> Path | None:
@@ -54,3 +56,55 @@ def first_stamp(report: ReplayReport) -> int | None:
     """Stamp of the first frame of all cameras [ns], None without frames."""
     stamps = [figures.series[0].stamp_ns for figures in report.cameras.values() if figures.series]
     return min(stamps, default=None)
+
+
+@dataclass(frozen=True)
+class ComparedPictures:
+    """Pictures of frames in two reports; either may be gone since they were compared.
+
+    Attributes:
+        this, against: the reports, None where a folder is no longer there.
+        folder: of the comparison, where pictures of its frames may lie.
+    """
+
+    this: ReportFolder | None
+    against: ReportFolder | None
+    folder: Path
+
+    @classmethod
+    def open(cls, comparison: Comparison, folder: Path) -> ComparedPictures:
+        """The folders of both reports, as far as they still are where they were, and its own."""
+
+        def opened(path: str) -> ReportFolder | None:
+            try:
+                return ReportFolder(Path(path), read_report(Path(path)))
+            except EvaluationError:
+                return None
+
+        return cls(opened(comparison.this.folder), opened(comparison.against.folder), folder)
+
+    @property
+    def start_ns(self) -> int | None:
+        """Stamp of the first frame [ns], which the page counts seconds from."""
+        return None if self.this is None else first_stamp(self.this.report)
+
+    def of(self, camera: str, stamp_ns: int) -> tuple[Picture, ...]:
+        """Pictures of a frame: camera, the other's labels, these, the truth."""
+        this, against = (
+            {} if one is None else one.pictures(camera, stamp_ns)
+            for one in (self.this, self.against)
+        )
+        either = against | this
+        wanted = (
+            ('camera', 'image', either.get('image')),
+            ('labels of the other', 'against', against.get('labels')),
+            ('labels of this', 'this', this.get('labels')),
+            ('ground truth', 'truth', either.get('truth')),
+        )
+        pictures = []
+        for caption, kind, of_report in wanted:
+            own = compared_picture(self.folder, camera, stamp_ns, kind)
+            picture = own if own.is_file() else of_report
+            if picture is not None:
+                pictures.append(Picture(caption, picture))
+        return tuple(pictures)

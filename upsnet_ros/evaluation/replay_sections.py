@@ -1,6 +1,6 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The report of a replay for people, offline and live: its page and what the terminal says.
+"""The page of a replay, offline and live.
 
 Cards, charts and tables loop over the one table of figures; what is said here is what no single
 figure can say.
@@ -16,21 +16,24 @@ import numpy as np
 from upsnet_ros.core.labels import LabelClass
 from upsnet_ros.core.overlay import UNKNOWN_BGR, WRONG_BGR
 from upsnet_ros.evaluation.comparison import Comparison, read_comparison
-from upsnet_ros.evaluation.comparison_sections import (
-    ComparedPictures,
-    change_against,
-    comparison_section,
-)
-from upsnet_ros.evaluation.figures import BY_KEY, FIGURES, CameraFigures, Figure, Json, parts_of
-from upsnet_ros.evaluation.frame_pictures import first_stamp, picture_file
+from upsnet_ros.evaluation.comparison_sections import comparison_section
+from upsnet_ros.evaluation.figures import BY_KEY, FIGURES, CameraFigures, Figure, Json
+from upsnet_ros.evaluation.frame_pictures import ComparedPictures, first_stamp, picture_file
 from upsnet_ros.evaluation.frame_record import PAGE_FILE, REPORT_FILE
 from upsnet_ros.evaluation.replay_report import ReplayReport, WorstFrame, read_report
+from upsnet_ros.evaluation.replay_summary import (
+    headline_cards,
+    live_cards,
+    unit_of,
+    verdict,
+    warnings,
+    what_came,
+)
 from upsnet_ros.report.charts import STRETCHES
 from upsnet_ros.report.document import (
     Bar,
     Beside,
     Block,
-    Card,
     Cards,
     Cell,
     Charts,
@@ -42,7 +45,6 @@ from upsnet_ros.report.document import (
     Frames,
     Histogram,
     Key,
-    Line,
     Note,
     Picture,
     Points,
@@ -57,13 +59,9 @@ from upsnet_ros.report.document import (
     percent,
 )
 from upsnet_ros.report.page import write_page
-from upsnet_ros.report.text import terminal_text
 
-LOST_ALARM = 0.05  # share of lost frames above which a card is an alarm
 LEFT_OUT_SHOWN = 20
 TIME_BINS = 24
-# A system clock set by more than this while a bag was played falsifies the ages.
-CLOCK_STEP_MS = 2.0
 # Levels that the chart of a figure shows, and their names there.
 LEVELS = {
     'pq': (('pq', 'drive'),),
@@ -75,11 +73,6 @@ CAPTIONS = {
     'truth': 'ground truth',
     'difference': 'where the class differs',
 }
-LOSSES = (
-    ('dropped_by_node', 'dropped by the node, which took a newer one'),
-    ('refused_by_node', 'refused by the node as unreadable, or failed in the model'),
-    ('lost_on_the_way', 'lost on the way to the node or back'),
-)
 COLOURS = 'Colours as in the pictures; shades tell instances of a class apart.'
 CLASSES_WITH_TRUTH = (
     f'{COLOURS} The bar is the panoptic quality in percent; a dash: the class was neither there '
@@ -172,146 +165,12 @@ def replay_report(
     )
 
 
-def summary_text(report: ReplayReport, folder: Path) -> str:
-    """The figures over all cameras, what was lost of the bag, and where the report is."""
-    cards = [*headline_cards(report).cards, *_live_cards(report)]
-    notes = list(report.bag.problems)
-    if report.total.skipped:
-        first = report.total.skipped[0]
-        notes.append(f'first image skipped, {first.stamp_ns}: {first.problem}')
-    step = report.speed.get('clock_step_ms') or 0.0
-    if abs(step) > CLOCK_STEP_MS:
-        notes.append(
-            f'the clock was set by {step} ms while playing; the times are wrong by as much'
-        )
-    if report.kind == 'live':
-        notes.insert(0, _what_came(report))
-    told = terminal_text([Cards(tuple(cards)), Points(tuple(notes))])
-    return f'{told}\n\n  report: {folder / REPORT_FILE}'
-
-
-def verdict(report: ReplayReport) -> str:
-    """The result in a sentence."""
-    total = report.total
-    frames = count_of(total.frames, 'frame')
-    how_many = frames if total.decoded == total.frames else f'{total.decoded} of {frames}'
-    sentence = f'{how_many} of {count_of(len(report.cameras), "camera")} labelled'
-    if total.latency_ms.p50 is not None:
-        sentence += f', half of them within {figure(total.latency_ms.p50, 0)} ms'
-    quality = BY_KEY['pq'].shown(total)
-    if quality is not None:
-        sentence += f', at a panoptic quality of {figure(quality)}'
-    return f'{sentence}.'
-
-
-def warnings(report: ReplayReport) -> list[str]:
-    """What a reader must know before trusting the figures."""
-    total = report.total
-    lines = list(report.bag.problems)
-    unreadable = len(total.skipped) - total.drops
-    for count, what in ((unreadable, 'could not be labelled'), (total.drops, 'got no label')):
-        if count:
-            lines.append(
-                f'{count_of(count, "image")} {what} and {"is" if count == 1 else "are"} in no '
-                'figure; see below.'
-            )
-    if total.truth_unmatched:
-        lines.append(
-            f'{count_of(total.truth_unmatched, "image")} of ground truth had a stamp that no '
-            'camera image has.'
-        )
-    if total.truth_problems:
-        lines.append(
-            f'{count_of(len(total.truth_problems), "image")} of ground truth could not be used; '
-            'see below.'
-        )
-    return lines
-
-
-def headline_cards(report: ReplayReport, comparison: Comparison | None = None) -> Cards:
-    """The headline figures; those of the node stand in a section of their own."""
-    cards = [
-        _card(each, report, comparison)
-        for each in FIGURES
-        if each.has_card and not _is_of_the_node(each, report)
-        if each.value(report.total, report.speed) is not None
-    ]
-    if report.kind == 'offline':
-        cards.append(_labelled_card(report))
-        rate, share = (report.speed.get(n) for n in ('frames_per_second', 'network_share'))
-        if rate is not None:
-            detail = '' if share is None else f'{percent(share, 0)} % of the time in the network'
-            cards.append(Card('Throughput', rate, 'frames/s', detail))
-    return Cards(tuple(cards))
-
-
-def _is_of_the_node(each: Figure, report: ReplayReport) -> bool:
-    return each.of_run or (report.kind == 'live' and bool(each.live_name))
-
-
-def _card(each: Figure, report: ReplayReport, comparison: Comparison | None) -> Card:
-    """A figure, the figures that are a part of it, and its change against the other report."""
-    total, speed = report.total, report.speed
-    parts = [each.detail(total)] if each.detail else []
-    for part in parts_of(each):
-        unit = '' if part.unit == each.unit else _unit(part)
-        parts.append(f'{part.short} {figure(part.shown(total, speed), part.digits)}{unit}')
-    change = change_against(comparison, each.key)
-    lines: list[Line] = [' · '.join(parts), *([(change, 'vs other')] if change else [])]
-    value = each.shown(total, speed)
-    return Card(each.called(report.kind), value, each.unit, lines, digits=each.digits)
-
-
-def _labelled_card(report: ReplayReport) -> Card:
-    total = report.total
-    unreadable = len(total.skipped) - total.drops
-    parts = [f'{unreadable} unreadable'] if unreadable else []
-    parts.append(f'{total.truth_frames} with ground truth')
-    return Card(
-        'Frames labelled', total.decoded, f'of {total.frames}', ' · '.join(parts),
-        alarm=_lost_many(total),
-    )  # fmt: skip
-
-
-def _lost_many(total: CameraFigures) -> bool:
-    return total.frames - total.decoded > LOST_ALARM * total.frames
-
-
 def _live(report: ReplayReport, comparison: Comparison | None) -> list[Section]:
     """What came in time, and what the node took."""
     if report.kind != 'live':
         return []
-    cards = Cards(tuple(_live_cards(report, comparison)))
-    return [Section('What the car would have seen', (Note(_what_came(report)), cards))]
-
-
-def _live_cards(report: ReplayReport, comparison: Comparison | None = None) -> list[Card]:
-    if report.kind != 'live':
-        return []
-    total = report.total
-    answered = Card(
-        'Frames answered', 100.0 * total.decoded / total.frames if total.frames else None, '%',
-        f'{total.decoded} of {total.frames} · {total.drops} dropped · '
-        f'{figure(report.speed.get("frames_per_second"))} labels/s',
-        alarm=_lost_many(total),
-    )  # fmt: skip
-    of_node = (each for each in FIGURES if each.has_card and _is_of_the_node(each, report))
-    return [answered, *(_card(each, report, comparison) for each in of_node)]
-
-
-def _what_came(report: ReplayReport) -> str:
-    speed, total = report.speed, report.total
-    pace = speed.get('rate')
-    played = 'The bag was played' + ('.' if pace is None else f' at {pace:g} times its pace.')
-    unread = total.frames - total.decoded - total.drops
-    if unread > 0:
-        played += f' {count_of(unread, "frame")} could not be evaluated, see the reasons below.'
-    if not total.drops:
-        return f'{played} Every {"other " if unread > 0 else ""}frame was answered.'
-    known = [(speed.get(name), what) for name, what in LOSSES]
-    parts = [f'{count} {what}' for count, what in known if count]
-    told = '; '.join(parts) if parts else 'the node did not tell why'
-    return f'{played} {count_of(total.drops, "frame")} got no label: {told}.'
+    cards = Cards(tuple(live_cards(report, comparison)))
+    return [Section('What the car would have seen', (Note(what_came(report)), cards))]
 
 
 def _class_tables(report: ReplayReport) -> Iterator[Table]:
@@ -377,7 +236,7 @@ def _levels(each: Figure, report: ReplayReport) -> tuple[Reference, ...]:
     levels = [(BY_KEY[key], name) for key, name in LEVELS.get(each.key, ())]
     values = [(level, name, level.shown(report.total)) for level, name in levels]
     return tuple(
-        Reference(value, f'{name} {figure(value, level.digits)}{_unit(level)}')
+        Reference(value, f'{name} {figure(value, level.digits)}{unit_of(level)}')
         for level, name, value in values
         if value is not None
     )
@@ -394,11 +253,6 @@ def _histograms(report: ReplayReport) -> Iterator[Histogram]:
     counts = report.total.confidence['counts']
     if sum(counts):
         yield Histogram('Instances by confidence', tuple(counts), 0.0, 1.0, 'confidence')
-
-
-def _unit(each: Figure) -> str:
-    """What is written behind a figure."""
-    return each.unit if each.unit in ('', '/s') else f' {each.unit}'
 
 
 def _how_to_read(report: ReplayReport) -> Iterator[str]:

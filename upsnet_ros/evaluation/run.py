@@ -49,7 +49,8 @@ from upsnet_ros.evaluation.replay_report import (
     read_report,
     write_report,
 )
-from upsnet_ros.evaluation.replay_sections import summary_text, write_replay_page
+from upsnet_ros.evaluation.replay_sections import write_replay_page
+from upsnet_ros.evaluation.replay_summary import summary_text
 from upsnet_ros.evaluation.requirements import Requirement, failures
 from upsnet_ros.evaluation.stages import FrameSource
 from upsnet_ros.evaluation.totals import Totals, add_up

@@ -38,7 +38,7 @@ from upsnet_ros.evaluation.replay_arguments import (
     read_baseline,
 )
 from upsnet_ros.evaluation.replay_report import ReplayReport
-from upsnet_ros.evaluation.replay_sections import summary_text
+from upsnet_ros.evaluation.replay_summary import summary_text
 from upsnet_ros.evaluation.requirements import Requirement, failures
 from upsnet_ros.evaluation.run import write_pages
 from upsnet_ros.installed_files import default_model_path
