@@ -59,6 +59,20 @@ class Stream:
         print(count, period_s, file=self.sender.stdin, flush=True)
         assert self.sender.stdout.readline() == 'sent\n'
 
+    def halt(self) -> None:
+        """Has the receiver stand still, but not while it holds a lock that the sender needs.
+
+        So each of its threads must be waiting in the kernel: another shows -1 in place of a call.
+        """
+        tasks = Path(f'/proc/{self.receiver.pid}/task')
+        while True:
+            self.receiver.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, self.receiver.pid, os.WSTOPPED)
+            calls = [(task / 'syscall').read_text() for task in tasks.iterdir()]
+            if not any(call.startswith(('-1', 'running')) for call in calls):
+                return
+            self.receiver.send_signal(signal.SIGCONT)
+
     def received(self) -> list[int]:
         """The numbers of the images that arrived until the sender's end did."""
         self.sender.stdin.close()
@@ -141,7 +155,7 @@ def test_a_reader_that_stands_still_finds_a_full_segment(stream, tmp_path, camer
     pair = stream(with_profile(path))
     pair.send(1, period_s=0.0)  # each knows the way to the other
     assert pair.receiver.stdout.readline() == '0\n'
-    pair.receiver.send_signal(signal.SIGSTOP)
+    pair.halt()
     pair.send(15 * cameras, period_s=0.0)
     pair.receiver.send_signal(signal.SIGCONT)
     assert pair.received() == list(range(1, 15 * cameras + 1))
