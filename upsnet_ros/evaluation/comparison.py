@@ -335,7 +335,7 @@ def _totals(paired: PairedFigures) -> dict[str, Difference]:
             figure.key,
             0,
             factor=figure.factor,
-            higher_is_better=bool(figure.higher_is_better),
+            higher_is_better=figure.higher_is_better,
         )
         for figure in COMPARED
     }

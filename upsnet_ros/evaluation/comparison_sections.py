@@ -74,7 +74,7 @@ def write_comparison_page(comparison: Comparison, folder: Path) -> Path:
         Facts(vars(comparison.this), 'This'),
         Facts(vars(comparison.against), 'Other'),
     )
-    report = Report(
+    page = Report(
         kind='Comparison',
         title=' against '.join(report_names(comparison)),
         verdict=_verdict(comparison),

@@ -121,7 +121,7 @@ class Figure:
         weigh: the figure of weighted frames, float64 [R], by default the mean of `frame`; a figure
             with neither is not compared.
         of_run: whether it is found by its key in `speed` of the report, not in a camera's figures.
-        higher_is_better: whether more of it is an improvement; None where it is neither.
+        higher_is_better: whether more of it is an improvement.
         factor: from what is measured to `unit`.
         digits: behind the point.
         live_name: how it is called in a live replay, where it is another thing than offline.
@@ -144,7 +144,7 @@ class Figure:
     frame: FrameValue | None = None
     weigh: Weigh | None = None
     of_run: bool = False
-    higher_is_better: bool | None = None
+    higher_is_better: bool = True
     factor: float = 1.0
     digits: int = 1
     live_name: str = ''
@@ -205,44 +205,41 @@ def _classes(figures: CameraFigures) -> str:
     return f'over {classes} class{"" if classes == 1 else "es"}'
 
 
-_LESS: dict[str, Any] = {'higher_is_better': False}
-_MORE: dict[str, Any] = {'higher_is_better': True}
-
 FIGURES = (
     Figure(
         'pq', 'Panoptic quality', '%', read=_quality('all', 'pq'),
         weigh=lambda frames: frames.class_mean('pq'), has_card=True, column='PQ',
-        chart='Panoptic quality of each frame', point=lambda p: p.pq, least_top=100.0, **_MORE,
+        chart='Panoptic quality of each frame', point=lambda p: p.pq, least_top=100.0,
     ),
     Figure(
         'sq', 'Segmentation quality', '%', read=_quality('all', 'sq'),
-        weigh=lambda frames: frames.class_mean('sq'), **_MORE,
+        weigh=lambda frames: frames.class_mean('sq'),
     ),
     Figure(
         'rq', 'Recognition quality', '%', read=_quality('all', 'rq'),
-        weigh=lambda frames: frames.class_mean('rq'), **_MORE,
+        weigh=lambda frames: frames.class_mean('rq'),
     ),
     Figure(
         'pq_things', 'PQ of things', '%', read=_quality('things', 'pq'),
         weigh=lambda frames: frames.class_mean('pq', 'things'), part_of='pq', short='things',
-        column='PQ things', **_MORE,
+        column='PQ things',
     ),
     Figure(
         'pq_stuff', 'PQ of stuff', '%', read=_quality('stuff', 'pq'),
         weigh=lambda frames: frames.class_mean('pq', 'stuff'), part_of='pq', short='stuff',
-        column='PQ stuff', **_MORE,
+        column='PQ stuff',
     ),
     Figure(
         'miou', 'Mean IoU', '%',
         read=lambda f: f.miou['miou'] if f.miou and f.miou['classes'] else None,
         weigh=lambda frames: frames.class_mean('iou'), has_card=True, column='IoU',
-        detail=_classes, **_MORE,
+        detail=_classes,
     ),
     Figure(
         'unknown_share', 'Unknown pixels', '%', read=lambda f: f.unknown_share, factor=100.0,
         frame=lambda record: record.unknown_share, digits=2, has_card=True, column='unknown [%]',
         detail=lambda f: 'mean of all frames', chart='Unknown pixels [%]',
-        point=lambda p: p.unknown_share, least_top=1.0, **_LESS,
+        point=lambda p: p.unknown_share, least_top=1.0, higher_is_better=False,
     ),
     Figure(
         'confidence', 'Confidence', '%', read=lambda f: f.confidence['mean'], factor=100.0,
@@ -256,67 +253,70 @@ FIGURES = (
         weigh=lambda frames: frames.quantile(_total_ms, 0.5), digits=0,
         live_name='Age of labels, median', has_card=True, column='p50 [ms]',
         chart='Time of each frame [ms]', live_chart='Age of the labels when they came [ms]',
-        point=lambda p: p.latency_ms, frame=_total_ms, **_LESS,
+        point=lambda p: p.latency_ms, frame=_total_ms, higher_is_better=False,
     ),
     Figure(
         'latency_p95_ms', 'Time a frame, p95', 'ms', read=lambda f: f.latency_ms.p95,
         weigh=lambda frames: frames.quantile(_total_ms, 0.95), digits=0,
         live_name='Age of labels, p95', part_of='latency_p50_ms', short='p95', column='p95 [ms]',
-        frame=_total_ms, **_LESS,
+        frame=_total_ms, higher_is_better=False,
     ),
     Figure(
         'latency_p99_ms', 'Time a frame, p99', 'ms', read=lambda f: f.latency_ms.p99,
         weigh=lambda frames: frames.quantile(_total_ms, 0.99), digits=0,
         live_name='Age of labels, p99', part_of='latency_p50_ms', short='p99', frame=_total_ms,
-        **_LESS,
+        higher_is_better=False,
     ),
     Figure(
         'latency_mean_ms', 'Time a frame, mean', 'ms', read=lambda f: f.latency_ms.mean,
-        digits=0, live_name='Age of labels, mean', frame=_total_ms, **_LESS,
+        digits=0, live_name='Age of labels, mean', frame=_total_ms, higher_is_better=False,
     ),
     Figure(
         'flips', 'Pixels that flip', '%', read=_stability('flip_share'), factor=100.0, digits=2,
         has_card=True, column='flips [%]', detail=lambda f: 'of a frame',
-        chart='Pixels that flip [%]', point=lambda p: p.flip_share, least_top=1.0, **_LESS,
+        chart='Pixels that flip [%]', point=lambda p: p.flip_share, least_top=1.0,
+        higher_is_better=False,
     ),
     Figure(
         'births_per_second', 'Instances that come', '/s', read=_stability('births_per_second'),
-        part_of='flips', short='instances that come', **_LESS,
+        part_of='flips', short='instances that come', higher_is_better=False,
     ),
     Figure(
         'deaths_per_second', 'Instances that go', '/s', read=_stability('deaths_per_second'),
-        part_of='flips', short='that go', **_LESS,
+        part_of='flips', short='that go', higher_is_better=False,
     ),
-    Figure('drops', 'Frames dropped', read=lambda f: f.drops, digits=0, **_LESS),
+    Figure('drops', 'Frames dropped', read=lambda f: f.drops, digits=0, higher_is_better=False),
     Figure(
         'drop_share', 'Share of frames dropped', '%', factor=100.0,
-        read=lambda f: f.drops / f.frames if f.frames else None, **_LESS,
+        read=lambda f: f.drops / f.frames if f.frames else None, higher_is_better=False,
     ),
-    Figure('skipped', 'Frames skipped', read=lambda f: len(f.skipped), digits=0, **_LESS),
-    Figure('frames', 'Frames labelled', read=lambda f: f.decoded, digits=0, **_MORE),
+    Figure(
+        'skipped', 'Frames skipped', read=lambda f: len(f.skipped), digits=0,
+        higher_is_better=False,
+    ),
+    Figure('frames', 'Frames labelled', read=lambda f: f.decoded, digits=0),
     Figure(
         'truth_frames', 'Frames with ground truth', read=lambda f: f.truth_frames, digits=0,
-        **_MORE,
     ),
     Figure(
         'truth_problems', 'Ground truth without use', read=lambda f: len(f.truth_problems),
-        digits=0, **_LESS,
+        digits=0, higher_is_better=False,
     ),
     Figure(
         'truth_unmatched', 'Ground truth without image', read=lambda f: f.truth_unmatched,
-        digits=0, **_LESS,
+        digits=0, higher_is_better=False,
     ),
     Figure(
         'node_cpu_percent', 'CPU of the node', '% of a core', of_run=True, digits=0,
-        has_card=True, **_LESS,
+        has_card=True, higher_is_better=False,
     ),
     Figure(
         'node_cpu_ms_per_frame', 'CPU of the node for a frame', 'ms', of_run=True, digits=0,
-        part_of='node_cpu_percent', short='each frame answered', **_LESS,
+        part_of='node_cpu_percent', short='each frame answered', higher_is_better=False,
     ),
     Figure(
         'node_peak_mb', 'Memory of the node', 'MB', of_run=True, digits=0, has_card=True,
-        detail=lambda f: 'the most that it held', **_LESS,
+        detail=lambda f: 'the most that it held', higher_is_better=False,
     ),
 )  # fmt: skip
 BY_KEY = {figure.key: figure for figure in FIGURES}
