@@ -85,7 +85,7 @@ def write_comparison_page(comparison: Comparison, folder: Path) -> Path:
         ),
         footer='Made by upsnet_ros.',
     )
-    return write_page(report, folder / COMPARISON_PAGE)
+    return write_page(page, folder / COMPARISON_PAGE)
 
 
 def comparison_section(
