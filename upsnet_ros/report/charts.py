@@ -89,7 +89,7 @@ def _draw_timeline(axes: Axes, chart: Timeline) -> bool:
         begin, end = begin - 0.5, end + 0.5
     _lower_axis(axes, begin, end, 'seconds')
     for value in references:
-        axes.axhline(value, color=SOFT, linewidth=1, dashes=(4, 4))
+        axes.axhline(value, color=SOFT, linewidth=1, dashes=(4, 4), zorder=3)
     for index, track in enumerate(tracks):
         _draw_track(axes, track, TRACKS[index % LINES], (begin, end), band=len(tracks) == 1)
     return True
@@ -186,5 +186,7 @@ def _draw_histogram(axes: Axes, chart: Histogram) -> bool:
     axes.bar(edges[:-1], counts, width=0.95 * (edges[1] - edges[0]), align='edge', color=ACCENT,
              linewidth=0)  # fmt: skip
     for reference in chart.references:
-        axes.axvline(min(max(reference.value, low), high), color=SOFT, linewidth=1, dashes=(4, 4))
+        axes.axvline(
+            min(max(reference.value, low), high), color=SOFT, linewidth=1, dashes=(4, 4), zorder=3
+        )
     return True

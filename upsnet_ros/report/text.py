@@ -141,7 +141,7 @@ def _aligned(rows: Rows) -> str:
     lines = [[one_line(cell) for cell in row] for row in rows if any(row)]
     columns = list(zip(*lines, strict=True))
     widths = [max(map(len, column)) for column in columns]
-    right = [_are_figures(column[1:]) for column in columns]
+    right = [index > 0 and _are_figures(column[1:]) for index, column in enumerate(columns)]
     padded = (
         '  '.join(
             cell.rjust(width) if to_right else cell.ljust(width)
