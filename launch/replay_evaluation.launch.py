@@ -36,11 +36,8 @@ from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.bags.truth import PANOPTIC, TRUTH_FORMATS
 from upsnet_ros.core.errors import ParameterError, UpsnetError
 from upsnet_ros.dds_profile import exported_profile, profile_variable
-from upsnet_ros.evaluation.live.__main__ import options_of, parse_arguments
-from upsnet_ros.evaluation.live.live_player import PLAYERS
-from upsnet_ros.evaluation.live.live_settings import ROSBAG2
-from upsnet_ros.evaluation.requirements import Requirement
-from upsnet_ros.installed_files import default_model_path
+from upsnet_ros.evaluation.live.commands import PLAYERS, ROSBAG2
+from upsnet_ros.evaluation.live.options import read_options
 from upsnet_ros.node.parameters import NodeParameters
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -121,17 +118,14 @@ def check(given: dict[str, str]) -> tuple[list[str], bool]:
     check_numbers(given)
     words = evaluation_words(given)
     try:
-        options = parse_arguments(words)
-        for text in options.require:
-            Requirement.parse(text)
-        asked = options_of(options, model=options.model or default_model_path(), command='')
-        with BagReader(asked.bag) as bag:
-            cameras = find_cameras(bag, names=asked.cameras, truths=asked.truths)
+        options = read_options(words, command='')
+        with BagReader(options.bag) as bag:
+            cameras = find_cameras(bag, names=options.cameras, truths=options.truths)
         names = [camera.name for camera in cameras]
         NodeParameters(camera_names=names)
     except UpsnetError as error:
         raise ParameterError(f'the arguments do not fit: {error}') from error
-    return names, asked.player == ROSBAG2
+    return names, options.player == ROSBAG2
 
 
 def perception(given: dict[str, str], names: list[str], *, is_rosbag2: bool) -> Action:

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from tests.browser.chromium import Browser, Page, find_chromium
-from tests.evaluation.live_rig import write_live
 from tests.evaluation.replay_folders import changed, write_nasty, write_street
+from tests.live.rig import write_live
 from tests.report.blocks import NASTY, every_block, report_of
 from upsnet_ros.evaluation.compare import main as compare
 from upsnet_ros.evaluation.comparison_sections import write_models_page

@@ -12,10 +12,6 @@ import numpy as np
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
-from upsnet_ros.core.panoptic_quality import PanopticQuality
-from upsnet_ros.evaluation.frame_scores import FrameMaterial, FrameScore
-from upsnet_ros.evaluation.frames import FrameOutcome, SentFrame
-
 ROAD, SKY, CAR, VOID = 0 << 8, 10 << 8, (13 << 8) + 1, 65535
 HEIGHT, WIDTH = 96, 192
 FIRST_STAMP, PERIOD = 1_000_000_000_000, 100_000_000
@@ -103,35 +99,6 @@ def write_drive(path: Path, *, frames: int, truth_every: int | None = 1) -> Path
             stamp = stamp_of(index)
             rows.append(label_row(TRUTH_TOPIC, truth_of(index), stamp_ns=stamp, recorded_ns=stamp))
     return write_bag(path, rows)
-
-
-def outcome_of(index: int, *, latency_ms: float | None = 50.0) -> FrameOutcome:
-    """A frame that was sent with its own stamp and answered after `latency_ms`, or dropped."""
-    stamp = stamp_of(index)
-    received = None if latency_ms is None else stamp + round(latency_ms * 1e6)
-    return FrameOutcome(SentFrame(index, stamp, stamp), received)
-
-
-def material_of(
-    index: int, *, predicted: np.ndarray | None, truth: np.ndarray | None
-) -> FrameMaterial:
-    """A frame with labels and truth as given; no labels: it was dropped."""
-    latency = None if predicted is None else 50.0
-    return FrameMaterial(outcome_of(index, latency_ms=latency), image_of(index), predicted, truth)
-
-
-def bare_score(
-    index: int,
-    *,
-    pq: float | None,
-    unknown_share: float | None = 0.0,
-    quality: PanopticQuality | None = None,
-) -> FrameScore:
-    """A score with values as given."""
-    dropped = unknown_share is None
-    return FrameScore(
-        outcome_of(index, latency_ms=None if dropped else 50.0), quality, pq, unknown_share
-    )
 
 
 def raw_image(data: np.ndarray, *, encoding: str, width: int, step: int, **other: int) -> object:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.evaluation.live_rig import LIVE_SPEED, write_live
 from tests.evaluation.replay_folders import changed, write_street
+from tests.live.rig import LIVE_SPEED, write_live
 from tests.report.page_reader import ReadPage
 from upsnet_ros.evaluation.compare import main as compare
 from upsnet_ros.evaluation.replay_report import read_report

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from tests.evaluation.live_rig import camera_rows
 from tests.evaluation.small_drive import write_bag, write_drive
+from tests.live.rig import camera_rows, write_live
 from tests.node import fake_launch
 from tests.node.real_launch import REAL_LAUNCH, run_real_launch
+from upsnet_ros.bags.joining import BagPart
 from upsnet_ros.core.errors import ParameterError
-from upsnet_ros.evaluation.live.__main__ import parse_arguments
+from upsnet_ros.evaluation.live.options import read_options
+from upsnet_ros.evaluation.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 LAUNCH_FILE = ROOT / 'launch' / 'replay_evaluation.launch.py'
@@ -54,7 +56,7 @@ def test_node_and_evaluation_are_started_for_the_cameras_of_the_bag(launch_file,
     assert not {'model', 'backend', 'process_all'} & arguments.keys()
     (evaluation,) = of_kind(actions, fake_launch.ExecuteProcess)
     assert evaluation.cmd[:3] == [sys.executable, '-m', EVALUATION]
-    options = parse_arguments(evaluation.cmd[3:])
+    options = read_options(evaluation.cmd[3:], command='')
     assert (str(options.bag), options.attach, options.player) == (drive, True, 'own')
 
 
@@ -68,7 +70,7 @@ def test_arguments_reach_whom_they_are_for(launch_file, drive, tmp_path) -> None
         'duration': '2.5',
         'process_all': 'true',
         'require': "pq>=50 'drops <= 3'",
-        'against': '/old',
+        'against': str(write_live(tmp_path / 'old', dropped=())),
         'restart': 'true',
         'backend': 'onnxruntime',
         'log_level': 'warn',
@@ -81,12 +83,15 @@ def test_arguments_reach_whom_they_are_for(launch_file, drive, tmp_path) -> None
     assert (arguments['process_all'], arguments['backend']) == ('true', 'onnxruntime')
     assert (arguments['log_level'], arguments['fastdds_profile']) == ('warn', 'none')
     (evaluation,) = of_kind(actions, fake_launch.ExecuteProcess)
-    options = parse_arguments(evaluation.cmd[3:])
-    assert (options.rate, options.start, options.duration) == (0.5, 1.0, 2.5)
-    assert options.require == ['pq>=50', 'drops <= 3'] and options.ground_truth == ['none']
-    assert (str(options.against), options.restart, options.cameras) == ('/old', True, 'camera')
+    options = read_options(evaluation.cmd[3:], command='')
+    assert (options.rate, options.part) == (0.5, BagPart(1.0, 2.5))
+    assert options.require == tuple(map(Requirement.parse, ('pq>=50', 'drops<=3')))
+    assert options.against == tmp_path / 'old' and options.restart
+    assert (options.cameras, options.truths) == (('camera',), ('none',))
+    assert options.command.startswith('ros2 launch upsnet_ros replay_evaluation.launch.py')
+    assert 'rate:=0.5' in options.command
     # The node has these already; they cannot be given to one that runs.
-    assert (options.backend, options.process_all) == ('auto', False)
+    assert options.parameters == {} and options.attach
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from upsnet_ros.evaluation.comparison import ComparedFrame, ComparedReport, Comp
 from upsnet_ros.evaluation.frame_pictures import compared_picture
 from upsnet_ros.evaluation.frame_record import FrameRecord
 from upsnet_ros.evaluation.judge import FrameJudge
-from upsnet_ros.evaluation.panels import fit_width
+from upsnet_ros.evaluation.pictures import fit_width
 from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
 from upsnet_ros.evaluation.stages import FrameSource, LabelledFrame, Stages
 from upsnet_ros.pipeline import PanopticPipeline

@@ -5,20 +5,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from upsnet_ros.core.labels import LabelSet
-from upsnet_ros.evaluation.frame_scores import FrameMaterial, FrameScore
-from upsnet_ros.evaluation.panels import (
-    FONT,
-    fit_width,
-    labels_panel,
-    truth_panel,
-    write_caption,
-)
+from upsnet_ros.evaluation.pictures import fit_width
 
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+WHITE = (255, 255, 255)
 CELL_WIDTH = 480
 GAP = 8
 TITLE_HEIGHT = 40
@@ -29,33 +25,57 @@ INK = (40, 34, 30)
 FAINT = (225, 221, 217)
 
 
-def row_caption(material: FrameMaterial, score: FrameScore) -> list[str]:
-    """Frame number and what was measured of it, each in ASCII."""
-    parts = [f'Frame {material.index}']
-    if score.pq is not None:
-        parts.append(f'PQ {score.pq:.0f}')
-    if material.outcome.latency_ms is not None:
-        parts.append(f'{material.outcome.latency_ms:.0f} ms')
-    else:
-        parts.append('no label')
-    return parts
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """A frame to look at; all pictures are BGR uint8 [H, W, 3].
+
+    Attributes:
+        title: which one, and what was measured of it, in ASCII.
+        image: what the camera saw.
+        labelled: the same under its labels.
+        truth: the same under its true labels, or None.
+    """
+
+    title: str
+    image: np.ndarray
+    labelled: np.ndarray
+    truth: np.ndarray | None
 
 
-def sheet_row(material: FrameMaterial, score: FrameScore, label_set: LabelSet) -> np.ndarray:
+def write_caption(
+    picture: np.ndarray, text: str, corner: tuple[int, int], *, scale: float, right: bool = False
+) -> None:
+    """Write text on a dark plate into `picture`, in place.
+
+    Args:
+        picture: BGR uint8 [H, W, 3], changed.
+        text: ASCII.
+        corner: left (or, if `right`, right) lower corner of the plate [px].
+        scale: size of the font, 1 being about 22 px high.
+        right: align to the right.
+    """
+    thickness = max(1, round(1.6 * scale))
+    (width, height), base = cv2.getTextSize(text, FONT, scale, thickness)
+    pad = round(10 * scale)
+    x = corner[0] - width - 2 * pad if right else corner[0]
+    y = corner[1]
+    top = max(0, y - height - base - 2 * pad)
+    plate = picture[top:y, max(0, x) : x + width + 2 * pad]
+    plate[:] = plate // 4
+    cv2.putText(
+        picture, text, (x + pad, y - pad - base), FONT, scale, WHITE, thickness, cv2.LINE_AA
+    )
+
+
+def sheet_row(moment: Moment) -> np.ndarray:
     """Camera, labels and truth of one frame side by side, BGR."""
-    truth = truth_panel(material, label_set)
-    labels = labels_panel(material, label_set) if material.predicted is not None else None
-    pictures = [fit_width(material.image, CELL_WIDTH)]
-    height = pictures[0].shape[0]
-    for panel in (labels, truth):
-        pictures.append(
-            np.full((height, CELL_WIDTH, 3), FAINT, np.uint8)
-            if panel is None
-            else fit_width(panel, CELL_WIDTH)
-        )
-    write_caption(pictures[0], '  '.join(row_caption(material, score)), (0, height), scale=0.45)
-    gap = np.full((height, GAP, 3), PAPER, np.uint8)
-    return np.hstack([gap, pictures[0], gap, pictures[1], gap, pictures[2], gap])
+    gap = np.full((fit_width(moment.image, CELL_WIDTH).shape[0], GAP, 3), PAPER, np.uint8)
+    parts = [gap]
+    for picture in (moment.image, moment.labelled, moment.truth):
+        empty = np.full((gap.shape[0], CELL_WIDTH, 3), FAINT, np.uint8)
+        parts += [empty if picture is None else fit_width(picture, CELL_WIDTH), gap]
+    write_caption(parts[1], moment.title, (0, gap.shape[0]), scale=0.45)
+    return np.hstack(parts)
 
 
 def _write(picture: np.ndarray, text: str, x: int, y: int, *, scale: float = 0.5) -> None:
@@ -84,13 +104,11 @@ def legend_rows(label_set: LabelSet, width: int) -> np.ndarray:
     return legend
 
 
-def draw_contact_sheet(
-    samples: Sequence[tuple[FrameMaterial, FrameScore]], label_set: LabelSet
-) -> np.ndarray:
-    """The sheet, BGR uint8; with no samples it is the titles and the legend alone."""
+def draw_contact_sheet(moments: Sequence[Moment], label_set: LabelSet) -> np.ndarray:
+    """The sheet, BGR uint8; with no moments it is the titles and the legend alone."""
     width = 3 * CELL_WIDTH + 4 * GAP
     gap = np.full((GAP, width, 3), PAPER, np.uint8)
     parts = [title_row(width)]
-    for material, score in samples:
-        parts += [sheet_row(material, score, label_set), gap]
+    for moment in moments:
+        parts += [sheet_row(moment), gap]
     return np.vstack([*parts, legend_rows(label_set, width)])

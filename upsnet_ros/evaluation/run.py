@@ -43,6 +43,7 @@ from upsnet_ros.evaluation.judge import FrameJudge
 from upsnet_ros.evaluation.label_files import PanopticFiles, write_label
 from upsnet_ros.evaluation.machine import describe_machine
 from upsnet_ros.evaluation.paired_bootstrap import BootstrapOptions
+from upsnet_ros.evaluation.pictures import WorstPictures
 from upsnet_ros.evaluation.replay_report import (
     ModelFacts,
     ReplayReport,
@@ -54,7 +55,6 @@ from upsnet_ros.evaluation.replay_summary import summary_text
 from upsnet_ros.evaluation.requirements import Requirement, failures
 from upsnet_ros.evaluation.stages import FrameSource
 from upsnet_ros.evaluation.totals import Totals, add_up
-from upsnet_ros.evaluation.worst_pictures import WorstPictures
 
 FAILED, REQUIREMENT_MISSED = 1, 2
 HELP_WIDTH = 79

@@ -13,7 +13,7 @@ from upsnet_ros.bags.joining import StampedMessages
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.labels import UNKNOWN_LABEL
 from upsnet_ros.core.structures import Instance, PanopticResult
-from upsnet_ros.evaluation.live.live_settings import ReplayRecord
+from upsnet_ros.evaluation.live.tally import LiveTally
 from upsnet_ros.images.messages import label_image
 
 TIMING = '/debug/{camera}/timing'
@@ -40,21 +40,13 @@ class LiveAnswers:
 
     Args:
         recording: the opened recording.
-        record: what happened.
+        tally: what was sent and what came.
     """
 
-    def __init__(self, recording: BagReader, record: ReplayRecord) -> None:
+    def __init__(self, recording: BagReader, tally: LiveTally) -> None:
         self._recording = recording
-        self._record = record
-        self._stamp_of = {
-            camera: {frame.bag_stamp_ns: frame.stamp_ns for frame in frames}
-            for camera, frames in record.sent.items()
-        }
-        self._arrival: dict[str, dict[int, int]] = {}
-        for camera, labels in record.labels.items():
-            arrivals = self._arrival[camera] = {}
-            for label in labels:
-                arrivals.setdefault(label.stamp_ns, label.received_ns)
+        self._tally = tally
+        self._stamp_of = {camera: dict(images) for camera, images in tally.sent.items()}
         self._labels = {c: self._topic(f'/{c}/panoptic/image') for c in self._stamp_of}
         self._instances = {c: self._topic(f'/{c}/panoptic/instances') for c in self._stamp_of}
         self._times = {c: self._timing_topic(c) for c in self._stamp_of}
@@ -77,27 +69,24 @@ class LiveAnswers:
             ImageError: the label image is damaged.
         """
         stamp = self._stamp_of[camera].get(bag_stamp_ns)
-        received = None if stamp is None else self._arrival[camera].get(stamp)
-        label = None if received is None else self._take(self._labels[camera], stamp)
+        arrived = None if stamp is None else self._tally.arrived[camera].get(stamp)
+        label = None if arrived is None else self._take(self._labels[camera], stamp)
         if label is None:
             return None
         instances = self._take(self._instances[camera], stamp)
         timing = self._take(self._times[camera], stamp)
-        began = self._began_ns(camera, stamp)
+        # The age begins at the stamp, or where that is of another clock with the image's arrival.
+        began = self._tally.seen_ns[camera].get(stamp, stamp)
         ms = {stage: float(getattr(timing, f'{stage}_ms')) for stage in STAGES if timing}
-        if began != stamp:  # the stamp is of another clock
+        if began != stamp:
             ms.pop('receive', None)
-        ms['total'] = (received - began) / 1e6
+        ms['total'] = (arrived - began) / 1e6
         return LiveAnswer(_result(label_image(label), instances), ms)
 
     def _take(self, topic: StampedMessages | None, stamp_ns: int) -> Any:
         """The message of a stamp, decoded; None where there is none."""
         data = topic.take(stamp_ns) if topic is not None else None
         return None if data is None else self._recording.decode(topic.topic, data)
-
-    def _began_ns(self, camera: str, stamp: int) -> int:
-        """When the age of a frame begins: at its stamp, or when it came to the recorder."""
-        return self._record.seen_ns[camera].get(stamp, stamp)
 
 
 def _result(labels: np.ndarray, message: Any) -> PanopticResult:

@@ -1,13 +1,17 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the node counts of each camera, read from the diagnostics that it publishes."""
+"""What the node does: what it counts, read from its diagnostics, and what its process costs."""
 
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
+
+import psutil
 
 from upsnet_ros.core.own_process import pid_namespace
 
@@ -102,3 +106,83 @@ def local_process(statuses: Statuses) -> int | None:
     is_here = host == socket.gethostname() and namespace is not None
     is_ours = is_here and values.get('pid_namespace') == namespace
     return int(pid) if is_ours and pid.isdecimal() else None
+
+
+@dataclass(frozen=True)
+class NodeCost:
+    """CPU and memory of the node.
+
+    Attributes:
+        cpu_s: seconds that its threads worked between the first and the last look; None where it
+            was looked at once only.
+        wall_s: seconds between the two.
+        peak_bytes: largest resident memory since the start of the process.
+    """
+
+    cpu_s: float | None
+    wall_s: float
+    peak_bytes: int | None
+
+    @property
+    def cpu_percent(self) -> float | None:
+        """Of one core: 200 is two cores at work all the time; None within no time at all."""
+        if self.cpu_s is None or self.wall_s <= 0:
+            return None
+        return 100.0 * self.cpu_s / self.wall_s
+
+
+class NodeWatch:
+    """Looks at a process again and again.
+
+    Args:
+        pid: of the process on this computer; None watches nothing.
+    """
+
+    def __init__(self, pid: int | None) -> None:
+        self._pid = pid
+        self._looks: list[tuple[float, float]] = []
+        self._peak = 0
+
+    def begin(self) -> None:
+        """Make this the first look."""
+        self._looks = []
+        self.look()
+
+    def look(self) -> None:
+        """Note what it has taken by now; a process that is gone leaves things as they were."""
+        if self._pid is None:
+            return
+        try:
+            times = psutil.Process(self._pid).cpu_times()
+            peak = _peak_bytes(self._pid)
+        except (OSError, psutil.Error):
+            return
+        self._looks = [*self._looks[:1], (time.monotonic(), times.user + times.system)]
+        self._peak = max(self._peak, peak)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the process has ended."""
+        if self._pid is None:
+            return False
+        try:
+            return psutil.Process(self._pid).status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    def cost(self) -> NodeCost | None:
+        """What it took from the first look to the last; None where there was none."""
+        if not self._looks:
+            return None
+        (begin, first), (end, last) = self._looks[0], self._looks[-1]
+        is_measured = len(self._looks) > 1
+        return NodeCost(last - first if is_measured else None, end - begin, self._peak or None)
+
+
+def _peak_bytes(pid: int) -> int:
+    """Largest resident memory so far; elsewhere than on Linux (VmHWM) the present one."""
+    try:
+        lines = Path(f'/proc/{pid}/status').read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith('VmHWM:'))
+    except (OSError, StopIteration):
+        return int(psutil.Process(pid).memory_info().rss)

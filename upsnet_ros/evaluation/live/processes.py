@@ -1,104 +1,92 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The perception node as a process of its own: started, watched, measured, stopped."""
+"""A process that was started: watched, listened to, ended. None outlives this one."""
 
 from __future__ import annotations
 
+import ctypes
+import json
+import os
 import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
 from types import TracebackType
-
-import psutil
+from typing import Any, Self
 
 from upsnet_ros.core.errors import ReplayError
-from upsnet_ros.evaluation.live.parent_death import die_with_parent
 
 LOG_LINES_SHOWN = 25
-# How long a node may take to leave by itself before it is told more firmly.
-INTERRUPT_SECONDS = 10.0
-TERMINATE_SECONDS = 3.0
+# How long a process may take to leave by itself before it is told more firmly [s].
+PATIENCE = ((signal.SIGINT, 10.0), (signal.SIGTERM, 3.0))
+END_SECONDS = 15.0
+
+_PR_SET_PDEATHSIG = 1  # from Linux's <linux/prctl.h>
+# Loaded here: between fork and exec nothing may be loaded any more.
+_LIBRARY = ctypes.CDLL(None) if sys.platform == 'linux' else None
+
+Event = dict[str, Any]
 
 
-def node_command(
-    model_path: Path,
-    cameras: Sequence[str],
-    parameters: Mapping[str, bool | int | str] | None = None,
-    params_file: Path | None = None,
-) -> list[str]:
-    """The command line that runs the node on a model for these cameras.
+def die_with_parent() -> Callable[[], None] | None:
+    """A `preexec_fn` by which Linux kills the child when this process ends; None elsewhere.
 
-    Args:
-        model_path: The model.onnx or .engine.
-        cameras: Their names.
-        parameters: Further parameters.
-        params_file: File of parameters; all others go before it.
+    The kernel does it when the starting thread ends, so start such processes from the main thread.
     """
-    names = ', '.join(f"'{name}'" for name in cameras)
-    values = {'model_path': f"'{model_path}'", 'camera_names': f'[{names}]'}
-    values |= {name: _yaml(value) for name, value in (parameters or {}).items()}
-    command = [sys.executable, '-m', 'upsnet_ros.node.main', '--ros-args']
-    if params_file is not None:
-        command += ['--params-file', str(params_file)]
-    for name, value in values.items():
-        command += ['-p', f'{name}:={value}']
-    return command
-
-
-def _yaml(value: bool | int | str) -> str:
-    return f"'{value}'" if isinstance(value, str) else str(value).lower()
-
-
-def peak_memory_bytes(pid: int) -> int | None:
-    """Largest resident memory a process has had so far; None once it is gone.
-
-    Linux counts it exactly (VmHWM); elsewhere the present size is the best there is, so ask often.
-    """
-    try:
-        for line in Path(f'/proc/{pid}/status').read_text().splitlines():
-            if line.startswith('VmHWM:'):
-                return int(line.split()[1]) * 1024
-        return int(psutil.Process(pid).memory_info().rss)
-    except (OSError, psutil.NoSuchProcess):
+    library, parent = _LIBRARY, os.getpid()
+    if library is None:
         return None
+
+    def prepare() -> None:
+        library.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it ended before the kernel was told
+            os._exit(1)
+
+    return prepare
 
 
 def last_lines(path: Path, *, count: int = LOG_LINES_SHOWN) -> str:
     """The end of a log file, or a note that it is empty."""
     with path.open(errors='replace') as file:
-        lines = deque(file, maxlen=count)
-    return ''.join(lines).rstrip() or '(the log is empty)'
+        return ''.join(deque(file, maxlen=count)).rstrip() or '(the log is empty)'
 
 
-class NodeProcess:
-    """Runs a command with its output in a log file. Use it as a context manager.
+class Child:
+    """A running process that writes to a log. Its context ends it.
 
-    It is asked to end when the context is left; on Linux it is killed when this process is.
+    Args:
+        name: what messages call it.
+        command: its command line.
+        environment: its variables.
+        log: file of what it writes; its folder is made.
     """
 
     def __init__(
-        self, command: Sequence[str], *, environment: Mapping[str, str], log: Path
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        log: Path,
+        is_telling: bool = False,
     ) -> None:
-        self.command = tuple(command)
-        self.log = log
-        self._environment = dict(environment)
-        self._process: subprocess.Popen[bytes] | None = None
-        self._peak = 0
-
-    def __enter__(self) -> NodeProcess:
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open('wb') as log:
+        self.name, self.command, self.log = name, tuple(command), log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open('wb') as file:
             self._process = subprocess.Popen(
                 self.command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=self._environment,
+                stdin=subprocess.PIPE if is_telling else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if is_telling else file,
+                stderr=file,
+                env=dict(environment),
                 preexec_fn=die_with_parent(),
             )
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -110,48 +98,133 @@ class NodeProcess:
         self.stop()
 
     @property
-    def process(self) -> subprocess.Popen[bytes]:
-        """The running process."""
-        if self._process is None:
-            raise ReplayError('the node was not started. Enter the context of NodeProcess first.')
-        return self._process
+    def pid(self) -> int:
+        """Id of the process."""
+        return self._process.pid
+
+    @property
+    def status(self) -> int | None:
+        """How it ended; None while it runs."""
+        return self._process.poll()
 
     def check(self) -> None:
-        """Note the memory the node has taken, and that it is still there.
+        """Make sure that it is still there.
 
         Raises:
-            ReplayError: the node has ended; the message holds the last lines of its log.
+            ReplayError: it has ended; the message holds the last lines of its log.
         """
-        self._peak = max(self._peak, peak_memory_bytes(self.process.pid) or 0)
-        status = self.process.poll()
-        if status is not None:
-            raise ReplayError(self.failure(f'the node ended by itself with status {status}'))
+        if self.status is not None:
+            raise ReplayError(
+                self.failure(f'the {self.name} ended by itself with status {self.status}')
+            )
 
     def failure(self, what: str) -> str:
-        """A message of what went wrong, with the last lines the node wrote."""
+        """A message of what went wrong, with the last lines that it wrote."""
         return (
             f'{what}.\nCommand: {" ".join(self.command)}\nLast lines of {self.log}:\n'
             f'{last_lines(self.log)}'
         )
 
-    @property
-    def peak_bytes(self) -> int | None:
-        """Largest resident memory seen by `check`, or None before the first."""
-        return self._peak or None
-
-    def stop(self) -> int | None:
-        """End the process: asked first, then told, then forced. Returns its exit status."""
-        if self._process is None:
-            return None
-        steps = ((signal.SIGINT, INTERRUPT_SECONDS), (signal.SIGTERM, TERMINATE_SECONDS))
-        for number, patience in steps:
-            if self._process.poll() is not None:
+    def stop(self) -> int:
+        """End it: asked first, then told, then forced. Returns its exit status."""
+        for number, patience in PATIENCE:
+            if self.status is not None:
                 break
             self._process.send_signal(number)
             try:
                 self._process.wait(patience)
             except subprocess.TimeoutExpired:
                 continue
-        if self._process.poll() is None:
+        if self.status is None:
             self._process.kill()
         return self._process.wait()
+
+
+class TellingChild(Child):
+    """A process that tells its progress as one JSON object per line on its standard output.
+
+    Closing its standard input asks it to end once its work is done.
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str], *, environment: Mapping[str, str], log: Path
+    ) -> None:
+        super().__init__(name, command, environment=environment, log=log, is_telling=True)
+        self._events: Queue[Event] = Queue()
+        self._reader = Thread(target=self._read, name=f'{name}_events', daemon=True)
+        self._reader.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self._process.terminate()  # nobody wants the rest of its work any more
+        super().__exit__(kind, error, trace)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith(b'{'):
+                self._events.put(json.loads(line))
+
+    def next_event(self, timeout: float = 0.0) -> Event | None:
+        """The next event, or None if none comes within `timeout` [s].
+
+        Raises:
+            ReplayError: it reported an error, or ended without its last event.
+        """
+        try:
+            event = self._events.get(timeout=timeout)
+        except Empty:
+            if self.status is None or self._reader.is_alive() or self._events.qsize():
+                return None
+            raise ReplayError(
+                self.failure(f'the {self.name} ended with status {self.status}')
+            ) from None
+        if event['event'] == 'error':
+            raise ReplayError(f'the {self.name} failed: {event["message"]}')
+        return event
+
+    def news(self, timeout: float = 0.0) -> list[Event]:
+        """Everything told by now, waiting up to `timeout` [s] for a first event.
+
+        Raises:
+            ReplayError: as by `next_event`.
+        """
+        events = []
+        while (event := self.next_event(0.0 if events else timeout)) is not None:
+            events.append(event)
+        return events
+
+    def finish(self) -> list[Event]:
+        """Ask it to end, wait for that and return what it told meanwhile.
+
+        Raises:
+            ReplayError: it reported an error.
+        """
+        self._ask_to_end()
+        events = []
+        while self._events.qsize() and (event := self.next_event()) is not None:
+            events.append(event)
+        return events
+
+    def _ask_to_end(self) -> None:
+        if self._process.stdin is not None and not self._process.stdin.closed:
+            self._process.stdin.close()
+        try:
+            self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            return
+        self._reader.join()
+
+    def stop(self) -> int:
+        """End it whatever it does."""
+        self._ask_to_end()
+        status = super().stop()
+        self._reader.join()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        return status

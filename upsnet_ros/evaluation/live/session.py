@@ -11,22 +11,35 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 
+from upsnet_ros.bags.cameras import CameraTopics
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.errors import ReplayError
-from upsnet_ros.evaluation.live.event_process import EventProcess
-from upsnet_ros.evaluation.live.live_player import Player, images_of, start_player, topics_to_play
-from upsnet_ros.evaluation.live.live_settings import ReplayRecord, ReplaySettings
-from upsnet_ros.evaluation.live.node_state import Counters, engine_of, is_busy, local_process
-from upsnet_ros.evaluation.live.node_watch import NodeWatch
-from upsnet_ros.evaluation.live.processes import NodeProcess, node_command
-from upsnet_ros.evaluation.live.replay_environment import replay_environment
+from upsnet_ros.evaluation.live.commands import (
+    node_command,
+    own_command,
+    recorder_command,
+    replay_environment,
+    rosbag2_command,
+)
+from upsnet_ros.evaluation.live.node_state import (
+    Counters,
+    NodeCost,
+    NodeWatch,
+    engine_of,
+    is_busy,
+    local_process,
+)
+from upsnet_ros.evaluation.live.options import LiveOptions
+from upsnet_ros.evaluation.live.processes import Child, Event, TellingChild
 from upsnet_ros.evaluation.live.tally import LiveTally
 
+# An engine takes its time to load.
+START_SECONDS = 90.0
 POLL_SECONDS = 0.05
 # Labels that are still on their way after the last image: given up when none came for so long
 # and the node has nothing left to do.
@@ -39,57 +52,157 @@ REPORT_SECONDS = 3.0
 
 logger = logging.getLogger(__name__)
 
-Progress = Callable[[int, int, int | None], None]
+Progress = Callable[..., None]
+News = Callable[[], list[Event]]
 
 
-class _LiveReplay:
-    """The processes of a replay, while it runs."""
+@dataclass(frozen=True)
+class Played:
+    """What happened in a live replay.
 
-    def __init__(self, settings: ReplaySettings, images: Mapping[str, str]) -> None:
-        self._settings = settings
-        self._images = images
-        self.environment = replay_environment(
-            os.environ,
-            log_folder=settings.logs / 'ros',
-            has_own_domain=not settings.is_attached,
-        )
-        self._node: NodeProcess | None = None
-        self._wall: list[float] = []
-        self._counters: dict[str, Counters] = {}
-        self._engine: dict[str, str] = {}
-        self._watch = NodeWatch(None)
-        self.tally = LiveTally(images)
+    Attributes:
+        tally: what was sent and what came.
+        counters: what the node counted of each camera; none where it published no diagnostics.
+        engine: what the node says of its model; empty where it published no diagnostics.
+        cost: CPU and memory of the node; None where its process could not be looked at.
+        wall_s: from the first image to the last label.
+        node_start_s: from the start of the process until it was active; None where it ran.
+    """
 
-    def start_recorder(self, stack: ExitStack) -> None:
-        """Record what the node publishes; where stamps are kept, note when images come, too."""
-        command = [sys.executable, '-m', 'upsnet_ros.node.result_recorder']
-        command += ['--output', str(self._settings.recording), '--cameras', *self._images]
-        if self._settings.keeps_stamps:
-            command += ['--images', *self._images.values()]
-        self._recorder = stack.enter_context(
-            EventProcess(
-                'recorder',
-                command,
-                environment=self.environment,
-                log=self._settings.logs / 'recorder.log',
+    tally: LiveTally
+    counters: Mapping[str, Counters]
+    engine: Mapping[str, str]
+    cost: NodeCost | None
+    wall_s: float
+    node_start_s: float | None
+
+
+def heard_by_the_node(cameras: Sequence[CameraTopics]) -> dict[str, str]:
+    """The image topic of each camera.
+
+    Raises:
+        ReplayError: the node does not listen to such a topic.
+    """
+    for camera in cameras:
+        usual = f'/{camera.name}/image_raw'
+        if camera.images not in (usual, f'{usual}/compressed'):
+            raise ReplayError(
+                f'the images of camera {camera.name} are on {camera.images}, and the node listens '
+                f'to {usual} and {usual}/compressed. Record or rename the topic accordingly, or '
+                'evaluate offline.'
             )
+    return {camera.name: camera.images for camera in cameras}
+
+
+class Session:
+    """A bag that is played into a node; nothing starts before `run`.
+
+    Args:
+        options: what to play, and into which node.
+        bag: the opened bag.
+        cameras: those of its cameras that are played.
+        sha256: what the model of a node that runs already must have.
+
+    Raises:
+        ReplayError: the node does not listen to the topics of the bag.
+    """
+
+    def __init__(
+        self,
+        options: LiveOptions,
+        bag: BagReader,
+        cameras: Sequence[CameraTopics],
+        *,
+        sha256: str,
+    ) -> None:
+        self._options = options
+        self._sha256 = sha256
+        self._images = heard_by_the_node(cameras)
+        infos = [f'{topic.split("/image_raw")[0]}/camera_info' for topic in self._images.values()]
+        self._topics = [*self._images.values(), *(topic for topic in infos if topic in bag.topics)]
+        length = (bag.end_ns - bag.start_ns) / 1e9 - options.part.start_s
+        if options.part.duration_s is not None:
+            length = min(length, options.part.duration_s)
+        self._playing_s = max(length, 0.0) / options.rate
+        self._environment = replay_environment(
+            os.environ, log_folder=options.logs / 'ros', has_own_domain=not options.attach
+        )
+        self._tally = LiveTally(self._images)
+        self._watch = NodeWatch(None)
+        self._node: Child | None = None
+
+    def run(self, progress: Progress) -> Played:
+        """Play the bag through the node and return what happened.
+
+        Args:
+            progress: called with images sent, images in all or None, and those `labelled`.
+
+        Raises:
+            ReplayError: a process did not start, ended or hung; the message holds its last lines.
+        """
+        with ExitStack() as stack:
+            self._recorder = stack.enter_context(self._start_recorder())
+            started = time.monotonic()
+            if not self._options.attach:
+                self._node = stack.enter_context(self._start_node())
+            self._wait_until_active()
+            start_s = None if self._options.attach else time.monotonic() - started
+            if self._options.attach:
+                self._wait_for_report()
+            self._begin()
+            wall_s = self._follow(self._start_player(stack), progress)
+            self._wait_for_report()
+            # A node that ends says that it has no model and no cameras any more.
+            counters, engine = self._tally.counters(), engine_of(self._tally.statuses)
+            self._finish()
+        return Played(self._tally, counters, engine, self._watch.cost(), wall_s, start_s)
+
+    def _start_recorder(self) -> TellingChild:
+        """Record what the node publishes; where stamps are kept, note when images come, too."""
+        images = list(self._images.values()) if self._options.keeps_stamps else []
+        return TellingChild(
+            'recorder',
+            recorder_command(self._options.recording, list(self._images), images),
+            environment=self._environment,
+            log=self._options.logs / 'recorder.log',
         )
 
-    def start_node(self, stack: ExitStack) -> None:
-        """Start the node, unless there is one."""
-        settings = self._settings
-        if settings.is_attached:
-            return
-        parameters = dict(settings.parameters)
-        if settings.keeps_stamps:
-            parameters['use_sim_time'] = True
-        command = settings.command or node_command(
-            settings.model_path, list(self._images), parameters, settings.params_file
+    def _start_node(self) -> Child:
+        options = self._options
+        clock = {'use_sim_time': True} if options.keeps_stamps else {}
+        command = node_command(
+            options.model.resolve(),
+            list(self._images),
+            {**options.parameters, **clock},
+            options.params_file,
         )
-        log = settings.logs / 'node.log'
-        self._node = stack.enter_context(
-            NodeProcess(command, environment=self.environment, log=log)
+        log = options.logs / 'node.log'
+        return Child('node', command, environment=self._environment, log=log)
+
+    def _start_player(self, stack: ExitStack) -> News:
+        """Start to play; returns what gives the news of it, the last being `done` with `sent`."""
+        options = self._options
+        make = rosbag2_command if options.keeps_stamps else own_command
+        command = make(options.bag, self._topics, rate=options.rate, part=options.part)
+        environment, log = self._environment, options.logs / 'player.log'
+        if not options.keeps_stamps:
+            telling = TellingChild('player', command, environment=environment, log=log)
+            return stack.enter_context(telling).news
+        player = stack.enter_context(
+            Child('ros2 bag play', command, environment=environment, log=log)
         )
+
+        def news() -> list[Event]:
+            """It tells nothing but its end."""
+            if player.status is None or self._tally.is_played:
+                return []
+            if player.status:
+                raise ReplayError(
+                    player.failure(f'ros2 bag play ended with status {player.status}')
+                )
+            return [{'event': 'done', 'sent': None}]
+
+        return news
 
     def _listen(self) -> None:
         """Take what the recorder tells, waiting a moment for it."""
@@ -97,25 +210,23 @@ class _LiveReplay:
             self._node.check()
         elif self._watch.is_gone:
             raise ReplayError(
-                f'the node ended by itself after {self.tally.label_count} labels; its own log '
+                f'the node ended by itself after {self._tally.label_count} labels; its own log '
                 'says why.'
             )
-        event = self._recorder.next_event(POLL_SECONDS)
-        for each in [*([event] if event else []), *self._recorder.drain()]:
-            self.tally.take(each)
+        for event in self._recorder.news(POLL_SECONDS):
+            self._tally.take(event)
 
-    def wait_until_active(self) -> None:
+    def _wait_until_active(self) -> None:
         """Wait for the tables of classes, which the node publishes, latched, with its activation.
 
         Raises:
             ReplayError: the node ended, or takes too long.
         """
-        limit = self._settings.start_seconds
-        deadline = time.monotonic() + limit
-        while not self.tally.is_active:
+        deadline = time.monotonic() + START_SECONDS
+        while not self._tally.is_active:
             self._listen()
             if time.monotonic() > deadline:
-                what = f'the node was not active within {limit:g} s (no class_info came)'
+                what = f'the node was not active within {START_SECONDS:g} s (no class_info came)'
                 if self._node is not None:
                     raise ReplayError(self._node.failure(what))
                 raise ReplayError(
@@ -123,26 +234,27 @@ class _LiveReplay:
                     'the same ROS_DOMAIN_ID, and is it active?'
                 )
 
-    def wait_for_report(self) -> None:
+    def _wait_for_report(self) -> None:
         """Wait until the node has told of itself once more; not for ever."""
-        reports, deadline = self.tally.reports, time.monotonic() + REPORT_SECONDS
-        while self.tally.reports == reports and time.monotonic() < deadline:
+        reports, deadline = self._tally.reports, time.monotonic() + REPORT_SECONDS
+        while self._tally.reports == reports and time.monotonic() < deadline:
             self._listen()
 
-    def begin(self) -> None:
+    def _begin(self) -> None:
         """Count and measure the node from here on.
 
         Raises:
             ReplayError: it says that it runs another model.
         """
-        wanted, engine = self._settings.model_sha256, engine_of(self.tally.statuses)
-        if wanted and engine.get('sha256', wanted) != wanted:
+        engine = engine_of(self._tally.statuses)
+        if engine.get('sha256', self._sha256) != self._sha256:
             raise ReplayError(
                 f'the node runs {engine.get("model_path")} with the sha256 {engine["sha256"]}, '
-                f'and {self._settings.model_path} has {wanted}; name the model that it runs.'
+                f'and {self._options.model.resolve()} has {self._sha256}; name the model that it '
+                'runs.'
             )
-        self.tally.begin()
-        pid = self._node.process.pid if self._node else local_process(self.tally.statuses)
+        self._tally.begin()
+        pid = self._node.pid if self._node else local_process(self._tally.statuses)
         if pid is None:
             logger.warning(
                 'the process of the node cannot be looked at from here (another computer or '
@@ -150,31 +262,35 @@ class _LiveReplay:
             )
         self._watch = NodeWatch(pid)
 
-    def play(self, player: Player, progress: Progress) -> None:
+    def _follow(self, news: News, progress: Progress) -> float:
         """Follow the player to its end, then wait until no more labels come.
+
+        Returns:
+            Seconds from the first image to the last label.
 
         Raises:
             ReplayError: a process ended or hangs.
         """
-        tally, last_news = self.tally, time.monotonic()
-        end_of_bag = last_news + self._playing_seconds()
+        tally, frame_times = self._tally, list[float]()
+        last_news = time.monotonic()
+        end_of_bag = last_news + self._playing_s
         while True:
             before = tally.sent_count + tally.label_count
-            if not self._wall:  # what it took until the first image is none of its work
+            if not frame_times:  # what it took until the first image is none of its work
                 self._watch.begin()
             self._listen()
-            for event in player.news():
+            for event in news():
                 tally.take(event)
                 last_news = time.monotonic()
             if tally.sent_count + tally.label_count > before:
                 last_news = time.monotonic()
-                self._wall = [*self._wall[:1], last_news]
+                frame_times = [*frame_times[:1], last_news]
                 self._watch.look()
-                progress(tally.sent_count, tally.label_count, tally.total)
+                progress(tally.sent_count, tally.total, labelled=tally.label_count)
             silence = time.monotonic() - last_news
             if tally.is_played and self._is_answered(silence):
                 self._watch.look()
-                return
+                return frame_times[-1] - frame_times[0] if frame_times else 0.0
             # A player is silent where the bag is; by the end of the bag it must have told so.
             is_due = tally.is_played or time.monotonic() > end_of_bag + SILENCE_SECONDS
             if is_due and silence > SILENCE_SECONDS:
@@ -183,76 +299,16 @@ class _LiveReplay:
                     f'the {who} nothing for {silence:.0f} s after {tally.sent_count} frames.'
                 )
 
-    def _playing_seconds(self) -> float:
-        """How long the player needs by the bag."""
-        settings = self._settings
-        with BagReader(settings.bag) as bag:
-            length = (bag.end_ns - bag.start_ns) / 1e9 - settings.start_s
-        if settings.duration_s is not None:
-            length = min(length, settings.duration_s)
-        return max(length, 0.0) / settings.rate_scale
-
     def _is_answered(self, silence: float) -> bool:
-        tally = self.tally
+        tally = self._tally
         return tally.has_all_labels or (silence > QUIET_SECONDS and not is_busy(tally.statuses))
 
-    def finish(self) -> int | None:
-        """End the node that was started, and the recording; returns the node's exit status."""
-        status = None
-        # A node that ends says that it has no model and no cameras any more.
-        self._counters = self.tally.counters()
-        self._engine = engine_of(self.tally.statuses)
+    def _finish(self) -> None:
+        """End the node that was started, and the recording."""
         if self._node is not None:
             self._node.check()
             status = self._node.stop()
+            if status:
+                logger.warning('the node ended with status %d when it was asked to end', status)
         for event in self._recorder.finish():
-            self.tally.take(event)
-        return status
-
-    def record(self, *, start_seconds: float | None, status: int | None) -> ReplayRecord:
-        """What happened."""
-        tally = self.tally
-        return ReplayRecord(
-            sent={name: tuple(frames) for name, frames in tally.sent.items()},
-            labels={name: tuple(labels) for name, labels in tally.labels.items()},
-            seen_ns=tally.seen_ns,
-            recording=self._settings.recording,
-            counters=self._counters,
-            engine=self._engine,
-            cost=self._watch.cost(),
-            wall_s=self._wall[-1] - self._wall[0] if self._wall else 0.0,
-            node_start_seconds=start_seconds,
-            node_exit_status=status,
-            clock_step_ms=tally.clock_step_ms,
-            latest_ms=tally.latest_ms,
-        )
-
-
-def run_live_replay(settings: ReplaySettings, *, progress: Progress) -> ReplayRecord:
-    """Play the bag through the node and return what happened.
-
-    Args:
-        settings: What to play and where to.
-        progress: Called with (frames sent, labels received, frames in all or None) as they come.
-
-    Raises:
-        BagError: the bag cannot be played.
-        ReplayError: a process did not start, ended or hung; the message holds its last log lines.
-    """
-    images = images_of(settings)
-    topics = topics_to_play(settings.bag, list(images.values()))
-    replay = _LiveReplay(settings, images)
-    with ExitStack() as stack:
-        replay.start_recorder(stack)
-        started = time.monotonic()
-        replay.start_node(stack)
-        replay.wait_until_active()
-        start_seconds = None if settings.is_attached else time.monotonic() - started
-        if settings.is_attached:
-            replay.wait_for_report()
-        replay.begin()
-        player = start_player(settings, topics, environment=replay.environment, stack=stack)
-        replay.play(player, progress)
-        replay.wait_for_report()
-        status = replay.finish()
-    return replay.record(start_seconds=start_seconds, status=status)
+            self._tally.take(event)

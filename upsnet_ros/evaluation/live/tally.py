@@ -5,11 +5,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from upsnet_ros.core.errors import ReplayError
-from upsnet_ros.evaluation.frames import ReceivedLabel, SentFrame
-from upsnet_ros.evaluation.live.event_process import Event
 from upsnet_ros.evaluation.live.node_state import Counters, Statuses, counters_of
+from upsnet_ros.evaluation.live.processes import Event
+
+
+class Sent(NamedTuple):
+    """An image given to the node: its stamp in the bag, and the one it was sent with [ns]."""
+
+    bag_stamp_ns: int
+    stamp_ns: int
 
 
 class LiveTally:
@@ -17,6 +24,18 @@ class LiveTally:
 
     Args:
         images: image topic of each camera.
+
+    Attributes:
+        sent: images of each camera in the order sent; where stamps are kept, those that were seen
+            by the recorder.
+        arrived: by camera, when the first label with a stamp came [ns].
+        seen_ns: where stamps are kept: by camera, when the image of a stamp came to the recorder.
+        statuses: what the node said of itself last, by name.
+        reports: how often it did.
+        total: images that the player is going to send; None where it does not tell.
+        latest_ms: largest delay of the player behind its schedule; None where it tells none.
+        is_played: whether the player has come to the end of the bag.
+        clock_step_ms: how far the system's clock was set meanwhile.
     """
 
     def __init__(self, images: Mapping[str, str]) -> None:
@@ -34,12 +53,11 @@ class LiveTally:
 
     def _forget_messages(self, cameras: Iterable[str]) -> None:
         names = list(cameras)
-        self.sent: dict[str, list[SentFrame]] = {name: [] for name in names}
-        self.labels: dict[str, list[ReceivedLabel]] = {name: [] for name in names}
+        self.sent: dict[str, list[Sent]] = {name: [] for name in names}
+        self.arrived: dict[str, dict[int, int]] = {name: {} for name in names}
         self.seen_ns: dict[str, dict[int, int]] = {name: {} for name in names}
-        self._sent_stamps: set[tuple[str, int]] = set()
-        self._label_stamps: set[tuple[str, int]] = set()
-        self._answered = 0
+        self.label_count = 0
+        self._unanswered: set[tuple[str, int]] = set()
 
     @property
     def is_active(self) -> bool:
@@ -52,14 +70,9 @@ class LiveTally:
         return sum(map(len, self.sent.values()))
 
     @property
-    def label_count(self) -> int:
-        """Labels of all cameras that came."""
-        return sum(map(len, self.labels.values()))
-
-    @property
     def has_all_labels(self) -> bool:
         """Whether every image that was sent has its label; labels of others do not count."""
-        return self._answered == len(self._sent_stamps) > 0
+        return self.sent_count > 0 and not self._unanswered
 
     def begin(self) -> None:
         """Count from here on, the node's counters as well as what comes.
@@ -102,27 +115,20 @@ class LiveTally:
             self.clock_step_ms = event['clock_step_ms']
 
     def _take_message(self, kind: str, camera: str, event: Event) -> None:
+        stamp_ns = event['stamp_ns']
         if kind == 'frame':
-            self._note_sent(camera, event['bag_stamp_ns'], event['stamp_ns'])
+            self._note_sent(camera, Sent(event['bag_stamp_ns'], stamp_ns))
             self.latest_ms = max(self.latest_ms or 0.0, event['late_ms'])
         elif kind == 'label':
-            self._note_label(camera, ReceivedLabel(event['stamp_ns'], event['received_ns']))
-        elif event['stamp_ns'] not in self.seen_ns[camera]:
-            stamp_ns = event['stamp_ns']
+            self.label_count += 1
+            self.arrived[camera].setdefault(stamp_ns, event['received_ns'])
+            self._unanswered.discard((camera, stamp_ns))
+        elif stamp_ns not in self.seen_ns[camera]:
             self.seen_ns[camera][stamp_ns] = event['received_ns']
-            self._note_sent(camera, stamp_ns, stamp_ns)
+            self._note_sent(camera, Sent(stamp_ns, stamp_ns))
 
-    def _note_sent(self, camera: str, bag_stamp_ns: int, stamp_ns: int) -> None:
-        sent, key = self.sent[camera], (camera, stamp_ns)
-        sent.append(SentFrame(len(sent), bag_stamp_ns, stamp_ns))
+    def _note_sent(self, camera: str, image: Sent) -> None:
+        self.sent[camera].append(image)
         # The events of two processes: a label may be told of before its image.
-        if key not in self._sent_stamps:
-            self._answered += key in self._label_stamps
-        self._sent_stamps.add(key)
-
-    def _note_label(self, camera: str, label: ReceivedLabel) -> None:
-        key = (camera, label.stamp_ns)
-        self.labels[camera].append(label)
-        if key not in self._label_stamps:
-            self._answered += key in self._sent_stamps
-        self._label_stamps.add(key)
+        if image.stamp_ns not in self.arrived[camera]:
+            self._unanswered.add((camera, image.stamp_ns))

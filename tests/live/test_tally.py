@@ -2,22 +2,26 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.evaluation.small_drive import write_drive
+from upsnet_ros.bags.cameras import CameraTopics
+from upsnet_ros.bags.joining import BagPart
+from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.errors import ReplayError
 from upsnet_ros.evaluation.figures import CameraFigures
-from upsnet_ros.evaluation.frames import ReceivedLabel, SentFrame
 from upsnet_ros.evaluation.live import session
-from upsnet_ros.evaluation.live.live_figures import live_speed
-from upsnet_ros.evaluation.live.live_settings import ReplayRecord, ReplaySettings
-from upsnet_ros.evaluation.live.node_state import Counters
-from upsnet_ros.evaluation.live.node_watch import NodeCost
-from upsnet_ros.evaluation.live.tally import LiveTally
+from upsnet_ros.evaluation.live.live_run import live_speed
+from upsnet_ros.evaluation.live.node_state import Counters, NodeCost
+from upsnet_ros.evaluation.live.options import LiveOptions
+from upsnet_ros.evaluation.live.session import Played
+from upsnet_ros.evaluation.live.tally import LiveTally, Sent
 
 IMAGES = {'front': '/front/image_raw'}
+OPTIONS = LiveOptions(bag=Path('bag'), model=Path('m.onnx'), output=Path('out'))
 
 
 def frame(stamp: int) -> dict[str, object]:
@@ -58,27 +62,18 @@ def test_only_labels_of_images_that_were_sent_are_answers() -> None:
     tally.take(message('label', 12))
     assert tally.has_all_labels
     tally.take(frame(13))
-    assert tally.has_all_labels and tally.sent['front'][2] == SentFrame(2, -87, 13)
+    assert tally.has_all_labels and tally.sent['front'][2] == Sent(-87, 13)
 
 
 def test_a_stranger_does_not_hide_a_lost_label_and_one_look_is_no_work() -> None:
-    record = ReplayRecord(
-        sent={'front': (SentFrame(0, 1, 11), SentFrame(1, 2, 12))},
-        labels={'front': (ReceivedLabel(3, 5), ReceivedLabel(11, 15))},
-        seen_ns={'front': {}},
-        recording=Path('results'),
-        counters={'front': Counters(received=2, processed=2)},
-        engine={},
-        cost=NodeCost(None, 0.0, 5_000_000),
-        wall_s=1.0,
-        node_start_seconds=None,
-        node_exit_status=None,
-        clock_step_ms=0.0,
-        latest_ms=None,
-    )
+    tally = LiveTally(IMAGES)
+    for event in (frame(11), frame(12), message('label', 3), message('label', 11)):
+        tally.take(event)
+    cost, counters = NodeCost(None, 0.0, 5_000_000), Counters(received=2, processed=2)
+    happened = Played(tally, {'front': counters}, {}, cost, 1.0, None)
     total = CameraFigures.__new__(CameraFigures)
     object.__setattr__(total, 'decoded', 2)
-    speed = live_speed(1.0, 'own', record, total)
+    speed = live_speed(OPTIONS, happened, total)
     assert speed['lost_on_the_way'] == 1
     assert speed['node_cpu_percent'] is None and speed['node_cpu_ms_per_frame'] is None
     assert speed['node_peak_mb'] == 5.0
@@ -118,17 +113,17 @@ def test_a_player_may_be_silent_as_long_as_the_bag_lasts(
     is_healthy: bool,
 ) -> None:
     bag = write_drive(tmp_path / 'drive', frames=6, truth_every=3)  # half a second
-    settings = ReplaySettings(
-        bag, Path('m.onnx'), tmp_path / 'work', ('front',), rate_scale=rate, duration_s=duration
-    )
-    replay = session._LiveReplay(settings, IMAGES)
+    options = replace(OPTIONS, bag=bag, rate=rate, part=BagPart(duration_s=duration))
+    camera = CameraTopics(name='front', images='/front/image_raw', truth=None)
+    with BagReader(bag) as opened:
+        replay = session.Session(options, opened, [camera], sha256='')
     clock = Clock()
     monkeypatch.setattr(session, 'time', clock)
     monkeypatch.setattr(replay, '_listen', lambda: setattr(clock, 'now', clock.now + 10.0))
     player = QuietPlayer(looks)
     if is_healthy:
-        replay.play(player, lambda *_: None)
-        assert replay.tally.has_all_labels
+        replay._follow(player.news, lambda *_, **told: None)
+        assert replay._tally.has_all_labels
     else:
         with pytest.raises(ReplayError, match='player sent nothing'):
-            replay.play(player, lambda *_: None)
+            replay._follow(player.news, lambda *_, **told: None)

@@ -9,29 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.evaluation.live_rig import LIVE_SPEED, camera_rows, colour_node_command, offline_pq
 from tests.evaluation.small_drive import label_row, stamp_of, truth_of, write_bag, write_drive
+from tests.live.rig import LIVE_SPEED, camera_rows, evaluate, offline_pq
 from upsnet_ros.evaluation.frame_record import NO_LABEL, FrameRecord, read_frames
-from upsnet_ros.evaluation.live import session
-from upsnet_ros.evaluation.live.__main__ import main
-from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
+from upsnet_ros.evaluation.replay_report import read_report
 
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True)
-def colour_node(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The evaluation starts the node that labels by colour."""
-    monkeypatch.setattr(session, 'node_command', colour_node_command(session.node_command))
-
-
-def run(bag: Path, model: Path, *more: str, name: str = 'out') -> int:
-    output = bag.parent / name
-    return main([str(bag), '--model', str(model), '--output', str(output), *more])
-
-
-def report_of(bag: Path, name: str = 'out') -> ReplayReport:
-    return read_report(bag.parent / name)
+pytestmark = pytest.mark.usefixtures('colour_node')
 
 
 def test_where_every_frame_is_answered_the_quality_is_that_of_the_labels(
@@ -39,9 +22,9 @@ def test_where_every_frame_is_answered_the_quality_is_that_of_the_labels(
 ) -> None:
     bag = write_drive(tmp_path / 'drive', frames=8, truth_every=2)
     # Every image has its turn, so a busy machine loses none.
-    assert run(bag, model_path, '--process-all', '--rate', '0.5', '--require', 'drops==0') == 0
-    report = report_of(bag)
-    total = report.total
+    assert evaluate(bag, model_path, '--process-all', '--require', 'drops==0') == 0
+    report = read_report(tmp_path / 'out')
+    total, speed = report.total, report.speed
     assert (report.kind, total.frames, total.decoded, total.drops) == ('live', 8, 8, 0)
     assert total.truth_frames == 4 and total.stability['steps'] == 7
     assert total.pq['all']['pq'] == offline_pq(bag, frames=range(0, 8, 2))
@@ -51,13 +34,12 @@ def test_where_every_frame_is_answered_the_quality_is_that_of_the_labels(
         assert isinstance(frame, FrameRecord)
         assert (frame.ms['inference'], frame.ms['panoptic_head']) == (2.0, 3.0)
         assert frame.ms['total'] >= frame.ms['wait'] >= 0
-    speed = report.speed
     assert set(speed) == set(LIVE_SPEED)
-    assert speed['rate'] == 0.5 and speed['player'] == 'own' and speed['frames'] == 8
+    assert (speed['rate'], speed['player'], speed['frames']) == (1.0, 'own', 8)
     assert (speed['dropped_by_node'], speed['lost_on_the_way']) == (0, 0)
     assert speed['node_cpu_percent'] > 0 and speed['node_cpu_ms_per_frame'] > 0
-    assert speed['node_peak_mb'] > 30 and speed['wall_s'] == pytest.approx(1.4, abs=0.7)
-    assert report.model.backend == 'colour' and report.model.name == 'fake'
+    assert speed['node_peak_mb'] > 30 and speed['wall_s'] > 0.5
+    assert (report.model.backend, report.model.name) == ('colour', 'fake')
     assert report.options['parameters'] == {'process_all': True}
     told = capsys.readouterr().out
     assert 'images labelled       8 of 8' in told and 'CPU' in told
@@ -73,8 +55,8 @@ def test_a_slow_node_drops_frames_and_the_report_says_when(
     monkeypatch.setenv('COLOUR_NODE_DELAY_S', '0.35')
     bag = write_drive(tmp_path / 'drive', frames=12)
     requirement = ('--require', 'drop_share<=0.1', '--require', 'node_peak_mb<=1')
-    assert run(bag, model_path, *requirement) == 2
-    report = report_of(bag)
+    assert evaluate(bag, model_path, *requirement) == 2
+    report = read_report(tmp_path / 'out')
     total = report.total
     assert 1 <= total.decoded < 12 and total.drops == 12 - total.decoded
     assert {each.problem for each in total.skipped} == {NO_LABEL}
@@ -87,54 +69,45 @@ def test_a_slow_node_drops_frames_and_the_report_says_when(
     told = capsys.readouterr()
     assert 'Requirement missed: drop_share <= 0.1' in told.err and 'node_peak_mb <= 1' in told.err
     assert 'dropped by the node' in told.out
-    page = (tmp_path / 'out' / 'report.html').read_text()
-    assert 'What the car would have seen' in page
 
 
-def test_two_cameras_are_joined_each_with_its_own(tmp_path: Path, model_path: Path) -> None:
-    rows = camera_rows('front', frames=range(6)) + camera_rows('rear', frames=range(3, 9))
+def test_a_part_of_two_cameras_is_joined_each_with_its_own(
+    tmp_path: Path, model_path: Path
+) -> None:
+    rows = camera_rows('front', frames=range(12)) + camera_rows('rear', frames=range(6, 18))
     bag = write_bag(tmp_path / 'drive', sorted(rows, key=lambda row: row[2]))
-    arguments = ('--process-all', '--rate', '0.5', '--cameras', 'front,rear')
-    assert run(bag, model_path, *arguments) == 0
-    report = report_of(bag)
-    assert [figures.decoded for figures in report.cameras.values()] == [6, 6]
-    for figures in report.cameras.values():
-        assert figures.truth_frames == 6 and figures.pq['all']['pq'] > 95
-
-
-def test_a_part_of_the_time_is_played(tmp_path: Path, model_path: Path) -> None:
-    bag = write_drive(tmp_path / 'drive', frames=20)
-    part = ('--start', '0.5', '--duration', '0.6')
-    assert run(bag, model_path, '--process-all', *part) == 0
-    report = report_of(bag)
-    assert report.total.decoded == report.total.frames == 6
-    assert [point.stamp_ns for point in report.cameras['camera'].series] == [
-        stamp_of(index) for index in range(5, 11)
-    ]
+    part = ('--cameras', 'front,rear', '--start', '0.5', '--duration', '0.6')
+    assert evaluate(bag, model_path, '--process-all', *part) == 0
+    report = read_report(tmp_path / 'out')
+    for name, played in (('front', range(5, 11)), ('rear', range(6, 11))):
+        figures = report.cameras[name]
+        assert [point.stamp_ns for point in figures.series] == [stamp_of(i) for i in played]
+        assert figures.truth_frames == len(played) and figures.pq['all']['pq'] > 95
 
 
 def test_parameters_of_a_file_reach_the_node(tmp_path: Path, model_path: Path) -> None:
     file = tmp_path / 'params.yaml'
     file.write_text('/**:\n  ros__parameters:\n    publish_timing: false\n    max_rate: 4.0\n')
     bag = write_drive(tmp_path / 'drive', frames=8)
-    assert run(bag, model_path, '--params-file', str(file)) == 0
+    assert evaluate(bag, model_path, '--params-file', str(file)) == 0
     lines = list(read_frames(tmp_path / 'out' / 'frames.jsonl'))
     assert all(set(line.ms) == {'total'} for line in lines if isinstance(line, FrameRecord))
-    assert report_of(bag).total.drops >= 3  # 10 Hz came, 4 Hz were let in
+    # 10 Hz came, 4 Hz were let in.
+    assert read_report(tmp_path / 'out').total.drops >= 3
 
 
 def test_a_report_is_kept_unless_it_shall_be_thrown_away(
     tmp_path: Path, model_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bag = write_drive(tmp_path / 'drive', frames=2)
-    assert run(bag, model_path, '--process-all') == 0
+    assert evaluate(bag, model_path, '--process-all') == 0
     before = (tmp_path / 'out' / 'report.json').read_text()
-    assert run(bag, model_path) == 1
+    assert evaluate(bag, model_path) == 1
     assert '--restart to throw it away' in capsys.readouterr().err
     assert (tmp_path / 'out' / 'report.json').read_text() == before
     again = ('--process-all', '--restart', '--against', str(tmp_path / 'old'))
     (tmp_path / 'out').rename(tmp_path / 'old')
-    assert run(bag, model_path, *again) == 0
+    assert evaluate(bag, model_path, *again) == 0
     comparison = json.loads((tmp_path / 'out' / 'comparison.json').read_text())
     assert comparison['frames']['both'] == 2 and comparison['totals']['pq']['difference'] == 0
 
@@ -144,5 +117,5 @@ def test_images_on_a_topic_that_the_node_does_not_hear_are_refused(
 ) -> None:
     row = ('/front/colour', *label_row('', truth_of(0), stamp_ns=1, recorded_ns=1)[1:])
     bag = write_bag(tmp_path / 'drive', [row])
-    assert run(bag, model_path) == 1
+    assert evaluate(bag, model_path) == 1
     assert 'the node listens to /front/colour/image_raw' in capsys.readouterr().err

@@ -1,6 +1,6 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of the few worst frames of a replay, kept on disk as it goes."""
+"""Pictures of frames: where labels and truth differ, and the few worst frames kept on disk."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ import cv2
 import numpy as np
 
 from upsnet_ros.core.errors import EvaluationError
-from upsnet_ros.core.labels import LabelSet
+from upsnet_ros.core.labels import UNKNOWN_LABEL, LabelSet, class_image
+from upsnet_ros.core.overlay import UNKNOWN_BGR, WRONG_BGR, draw_overlay
 from upsnet_ros.evaluation.figures import rounded
 from upsnet_ros.evaluation.frame_record import FrameRecord
-from upsnet_ros.evaluation.frame_scores import FrameMaterial
-from upsnet_ros.evaluation.frames import FrameOutcome, SentFrame
 from upsnet_ros.evaluation.label_files import camera_in_a_file_name
-from upsnet_ros.evaluation.panels import difference_panel, fit_width, labels_panel, truth_panel
 from upsnet_ros.evaluation.replay_report import WorstFrame
 
 WORST_FRAMES = 6
@@ -26,6 +24,45 @@ APART_NS = 1_000_000_000
 FOLDER = 'worst'
 LARGEST_WIDTH = 1280
 JPEG_FLAGS = [cv2.IMWRITE_JPEG_QUALITY, 88]
+KINDS = ('image', 'labels', 'truth', 'difference')
+
+
+def difference_panel(image: np.ndarray, labels: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Where the class is wrong (red) or unknown (amber) on a grey picture, BGR.
+
+    Void pixels of the truth count as neither.
+
+    Args:
+        image: BGR uint8 [H, W, 3].
+        labels: label image uint16 [H, W].
+        truth: the true one, likewise.
+    """
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) // 2 + 40
+    panel = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
+    judged = truth != UNKNOWN_LABEL
+    unknown = judged & (labels == UNKNOWN_LABEL)
+    panel[judged & ~unknown & (class_image(labels) != class_image(truth))] = WRONG_BGR
+    panel[unknown] = UNKNOWN_BGR
+    return panel
+
+
+def fit_width(picture: np.ndarray, width: int) -> np.ndarray:
+    """The picture at another width, its proportions kept."""
+    height = max(1, round(picture.shape[0] * width / picture.shape[1]))
+    shrinks = width < picture.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(picture, (width, height), interpolation=method)
+
+
+def write_picture(path: Path, picture: np.ndarray, flags: list[int]) -> None:
+    """Write a picture; its folder is made.
+
+    Raises:
+        EvaluationError: it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(path), picture, flags):
+        raise EvaluationError(f'{path} could not be written. Is the disk full?')
 
 
 def badness(record: FrameRecord) -> tuple[int, float]:
@@ -58,9 +95,7 @@ class WorstPictures:
 
     def remember(self, record: FrameRecord) -> None:
         """Take over a frame whose pictures an earlier run wrote."""
-        paths = {
-            kind: self._path(record, kind) for kind in ('image', 'labels', 'truth', 'difference')
-        }
+        paths = {kind: _path(record, kind) for kind in KINDS}
         found = {kind: path for kind, path in paths.items() if (self._folder / path).is_file()}
         if 'image' in found:
             self._kept.append(_Kept(record, found))
@@ -97,41 +132,22 @@ class WorstPictures:
             others[: len(others) - self._count + 1] if len(others) >= self._count else []
         )
         for kept in out:
-            self._forget(kept)
+            self._kept.remove(kept)
+            for path in kept.pictures.values():
+                (self._folder / path).unlink(missing_ok=True)
         self._kept.append(_Kept(record, self._write(record, image, labels, truth)))
-
-    def _forget(self, kept: _Kept) -> None:
-        self._kept.remove(kept)
-        for path in kept.pictures.values():
-            (self._folder / path).unlink(missing_ok=True)
-
-    def _path(self, record: FrameRecord, kind: str) -> str:
-        camera = camera_in_a_file_name(record.camera)
-        return f'{FOLDER}/{camera}_{record.stamp_ns}_{kind}.jpg'
 
     def _write(
         self, record: FrameRecord, image: np.ndarray, labels: np.ndarray, truth: np.ndarray | None
     ) -> dict[str, str]:
-        sent = SentFrame(record.index, record.stamp_ns, record.stamp_ns)
-        usable = truth if truth is not None and truth.shape == labels.shape else None
-        material = FrameMaterial(FrameOutcome(sent, None), image, labels, usable)
-        panels = {
-            'image': image,
-            'labels': labels_panel(material, self._label_set),
-            'truth': truth_panel(material, self._label_set),
-            'difference': difference_panel(material),
-        }
-        (self._folder / FOLDER).mkdir(exist_ok=True)
-        written = {}
+        panels = {'image': image, 'labels': draw_overlay(image, labels, self._label_set)}
+        if truth is not None and truth.shape == labels.shape:
+            panels['truth'] = draw_overlay(image, truth, self._label_set)
+            panels['difference'] = difference_panel(image, labels, truth)
         for kind, panel in panels.items():
-            if panel is not None:
-                written[kind] = self._path(record, kind)
-                shown = fit_width(panel, min(panel.shape[1], LARGEST_WIDTH))
-                if not cv2.imwrite(str(self._folder / written[kind]), shown, JPEG_FLAGS):
-                    raise EvaluationError(
-                        f'{self._folder / written[kind]} could not be written. Is the disk full?'
-                    )
-        return written
+            shown = fit_width(panel, min(panel.shape[1], LARGEST_WIDTH))
+            write_picture(self._folder / _path(record, kind), shown, JPEG_FLAGS)
+        return {kind: _path(record, kind) for kind in panels}
 
     def ranked(self) -> tuple[WorstFrame, ...]:
         """The frames kept, the worst first."""
@@ -146,6 +162,12 @@ class WorstPictures:
             )
             for kept in ordered
         )
+
+
+def _path(record: FrameRecord, kind: str) -> str:
+    """Where a picture lies below the run's output."""
+    camera = camera_in_a_file_name(record.camera)
+    return f'{FOLDER}/{camera}_{record.stamp_ns}_{kind}.jpg'
 
 
 def _is_near(one: FrameRecord, other: FrameRecord) -> bool:

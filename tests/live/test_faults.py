@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -14,32 +13,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.evaluation.live_rig import colour_node_command, start_node, write_live
 from tests.evaluation.small_drive import image_row, write_bag, write_drive
-from tests.fakes.fake_backend import make_manifest
-from upsnet_ros.evaluation.live import session
-from upsnet_ros.evaluation.live.__main__ import main
+from tests.live.rig import evaluate, start_node, write_live, write_model
 from upsnet_ros.evaluation.replay_report import read_report
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(autouse=True)
-def colour_node(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The evaluation starts the node that labels by colour."""
-    monkeypatch.setattr(session, 'node_command', colour_node_command(session.node_command))
-
-
-def run(bag: Path, model: Path, *more: str, name: str = 'out') -> int:
-    output = bag.parent / name
-    return main([str(bag), '--model', str(model), '--output', str(output), *more])
-
-
-def write_other_model(path: Path) -> Path:
-    """Another model than that of the fixture."""
-    path.write_bytes(b'another')
-    make_manifest(sha256=hashlib.sha256(b'another').hexdigest()).write(path.with_suffix('.json'))
-    return path
+pytestmark = pytest.mark.usefixtures('colour_node')
 
 
 def test_a_node_that_dies_is_told_with_its_last_words(
@@ -50,22 +31,22 @@ def test_a_node_that_dies_is_told_with_its_last_words(
 ) -> None:
     monkeypatch.setenv('COLOUR_NODE_DIES_AFTER', '2')
     bag = write_drive(tmp_path / 'drive', frames=20, truth_every=None)
-    assert run(bag, model_path) == 1
+    assert evaluate(bag, model_path) == 1
     error = capsys.readouterr().err
     assert 'the node ended by itself with status 3' in error and 'out of colours' in error
     assert not (tmp_path / 'out' / 'report.json').exists()
     monkeypatch.delenv('COLOUR_NODE_DIES_AFTER')
     # Nothing was judged, so nothing is lost when the run begins anew.
-    assert run(bag, model_path, '--process-all', '--rate', '2') == 0
+    assert evaluate(bag, model_path, '--process-all', '--rate', '2') == 0
 
 
 def test_nothing_is_left_behind_by_a_run_that_is_ended(tmp_path: Path, model_path: Path) -> None:
     bag = write_drive(tmp_path / 'drive', frames=300, truth_every=None)
     code = (
-        'import sys; from tests.evaluation.live_rig import colour_node_command; '
+        'import sys; from tests.live.rig import colour_node_command; '
         'from upsnet_ros.evaluation.live import __main__ as live, session; '
         'session.node_command = colour_node_command(session.node_command); '
-        'sys.exit(live.main(sys.argv[1:]))'
+        'sys.exit(live.main())'
     )
     command = [sys.executable, '-c', code, str(bag), '--model', str(model_path)]
     command += ['--output', str(tmp_path / 'out')]
@@ -91,12 +72,12 @@ def test_a_node_that_runs_already_is_evaluated_and_left_running(
     monkeypatch.setenv('ROS_DOMAIN_ID', os.environ.get('ROS_DOMAIN_ID', str(os.getpid() % 90 + 5)))
     bag = write_drive(tmp_path / 'drive', frames=6, truth_every=3)
     with start_node(model_path, tmp_path / 'node.log', 'process_all:=true') as node:
-        assert run(bag, model_path, '--attach') == 0
-        assert node.process.poll() is None
+        assert evaluate(bag, model_path, '--attach') == 0
+        assert node.status is None
         # Counted anew, though the node has seen the drive before.
-        assert run(bag, model_path, '--attach', name='again') == 0
-        other = write_other_model(tmp_path / 'other.onnx')
-        assert run(bag, other, '--attach', name='wrong') == 1
+        assert evaluate(bag, model_path, '--attach', name='again') == 0
+        other = write_model(tmp_path / 'other.onnx', b'another')
+        assert evaluate(bag, other, '--attach', name='wrong') == 1
         assert 'name the model that it runs' in capsys.readouterr().err
     report = read_report(tmp_path / 'again')
     assert report.total.decoded == 6 and report.total.truth_frames == 2
@@ -115,7 +96,7 @@ def test_a_node_that_runs_already_and_dies_is_noticed(
     monkeypatch.setenv('COLOUR_NODE_DIES_AFTER', '2')
     bag = write_drive(tmp_path / 'drive', frames=6, truth_every=None)
     with start_node(model_path, tmp_path / 'node.log', 'process_all:=true'):
-        assert run(bag, model_path, '--attach') == 1
+        assert evaluate(bag, model_path, '--attach') == 1
     assert 'the node ended by itself after' in capsys.readouterr().err
 
 
@@ -125,9 +106,9 @@ def test_without_a_node_there_is_nothing_to_attach_to(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr('upsnet_ros.evaluation.live.live_settings.START_SECONDS', 1.0)
+    monkeypatch.setattr('upsnet_ros.evaluation.live.session.START_SECONDS', 1.0)
     bag = write_drive(tmp_path / 'drive', frames=2)
-    assert run(bag, model_path, '--attach') == 1
+    assert evaluate(bag, model_path, '--attach') == 1
     error = capsys.readouterr().err
     assert 'Does a node run with the cameras camera, in the same ROS_DOMAIN_ID' in error
 
@@ -153,7 +134,7 @@ def test_what_cannot_be_done_is_told_before_anything_starts(
     told: str,
 ) -> None:
     bag = write_drive(tmp_path / 'drive', frames=1)
-    assert run(bag, model_path, *arguments) == 1
+    assert evaluate(bag, model_path, *arguments) == 1
     assert told in capsys.readouterr().err
     assert not (tmp_path / 'out' / 'live').exists()
 
@@ -165,7 +146,7 @@ def test_a_drive_that_cannot_be_played_costs_no_earlier_report(
     before = sorted((p.name, p.stat().st_size) for p in folder.iterdir())
     bag = tmp_path / 'elsewhere'
     write_bag(bag, [('/camera/other', *image_row(index)[1:]) for index in range(2)])
-    assert run(bag, model_path, '--restart', '--cameras', '/camera/other') == 1
+    assert evaluate(bag, model_path, '--restart', '--cameras', '/camera/other') == 1
     assert '/camera/other' in capsys.readouterr().err
     assert sorted((p.name, p.stat().st_size) for p in folder.iterdir()) == before
 
@@ -175,6 +156,6 @@ def test_a_report_is_not_compared_with_the_one_that_replaces_it(
 ) -> None:
     folder = write_live(tmp_path / 'out', dropped=())
     bag = write_drive(tmp_path / 'drive', frames=1)
-    assert run(bag, model_path, '--restart', '--against', str(folder)) == 1
+    assert evaluate(bag, model_path, '--restart', '--against', str(folder)) == 1
     assert 'is the output of this run' in capsys.readouterr().err
     assert read_report(folder).total.decoded == 30

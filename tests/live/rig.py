@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -20,6 +21,7 @@ from tests.evaluation.small_drive import (
     stamp_of,
     truth_of,
 )
+from tests.fakes.fake_backend import make_manifest
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.json_lines import json_line
 from upsnet_ros.core.labels import cityscapes_label_set
@@ -30,8 +32,9 @@ from upsnet_ros.evaluation.frame_record import (
     SkippedFrame,
     read_frames,
 )
-from upsnet_ros.evaluation.live.processes import NodeProcess, node_command
-from upsnet_ros.evaluation.live.replay_environment import replay_environment
+from upsnet_ros.evaluation.live.__main__ import main
+from upsnet_ros.evaluation.live.commands import node_command, replay_environment
+from upsnet_ros.evaluation.live.processes import Child
 from upsnet_ros.evaluation.replay_report import read_report
 from upsnet_ros.evaluation.totals import add_up
 
@@ -63,13 +66,25 @@ def colour_node_command(real: Callable[..., list[str]]) -> Callable[..., list[st
     return command
 
 
-def start_node(model: Path, log: Path, *parameters: str) -> NodeProcess:
+def evaluate(bag: Path, model: Path, *more: str, name: str = 'out') -> int:
+    """The exit status of a live evaluation into a folder beside the bag."""
+    return main([str(bag), '--model', str(model), '--output', str(bag.parent / name), *more])
+
+
+def write_model(path: Path, data: bytes) -> Path:
+    """A file with a manifest that fits it; there is no network in it."""
+    path.write_bytes(data)
+    make_manifest(sha256=hashlib.sha256(data).hexdigest()).write(path.with_suffix('.json'))
+    return path
+
+
+def start_node(model: Path, log: Path, *parameters: str) -> Child:
     """A node in the domain of this process, as someone else would have started it."""
-    command = colour_node_command(node_command)(model, ['camera'])
+    command = colour_node_command(node_command)(model, ['camera'], {})
     for parameter in parameters:
         command += ['-p', parameter]
     environment = replay_environment(os.environ, log_folder=log.parent, has_own_domain=False)
-    return NodeProcess(command, environment=environment, log=log)
+    return Child('node', command, environment=environment, log=log)
 
 
 def camera_rows(camera: str, *, frames: Iterable[int]) -> list[Row]:

@@ -10,15 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.evaluation.live_rig import colour_node_command
 from tests.evaluation.small_drive import stamp_of, write_drive
+from tests.live.rig import evaluate
 from upsnet_ros.bags.joining import BagPart
 from upsnet_ros.core.errors import ReplayError
 from upsnet_ros.evaluation.frame_record import FrameRecord, read_frames
-from upsnet_ros.evaluation.live import session
-from upsnet_ros.evaluation.live.__main__ import main
-from upsnet_ros.evaluation.live.live_player import choose_player, rosbag2_command
-from upsnet_ros.evaluation.live.live_settings import ROSBAG2, ReplaySettings
+from upsnet_ros.evaluation.live.commands import choose_player, rosbag2_command
 from upsnet_ros.evaluation.replay_report import read_report
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +23,7 @@ STAND_IN = Path(__file__).with_name('ros2_stand_in.py')
 
 
 @pytest.fixture
-def rosbag2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def rosbag2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, colour_node: None) -> dict[str, str]:
     """An environment in which `ros2 bag` looks installed; returns it."""
     programs = tmp_path / 'bin'
     programs.mkdir()
@@ -42,7 +39,6 @@ def rosbag2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         ('PYTHONPATH', ROOT),
     ):
         monkeypatch.setenv(name, os.pathsep.join([str(first), os.environ.get(name, '')]))
-    monkeypatch.setattr(session, 'node_command', colour_node_command(session.node_command))
     return dict(os.environ)
 
 
@@ -57,10 +53,8 @@ def test_auto_takes_rosbag2_where_it_is_installed(rosbag2: dict[str, str]) -> No
 
 
 def test_a_part_of_the_time_is_told_in_options_of_rosbag2() -> None:
-    settings = ReplaySettings(
-        Path('drive'), Path('m.onnx'), Path('work'), player=ROSBAG2, start_s=2.0, duration_s=3.0
-    )
-    command = rosbag2_command(settings, ['/front/image_raw'])
+    part = BagPart(2.0, 3.0)
+    command = rosbag2_command(Path('drive'), ['/front/image_raw'], rate=1.0, part=part)
     assert command[:4] == ['ros2', 'bag', 'play', 'drive']
     assert command[command.index('--start-offset') + 1] == '2.0'
     assert command[command.index('--playback-duration') + 1] == '3.0'
@@ -73,8 +67,7 @@ def test_stamps_are_kept_and_ages_run_from_the_arrival_of_the_image(
     monkeypatch.setenv('COLOUR_NODE_DELAY_S', '0.05')
     bag = write_drive(tmp_path / 'drive', frames=8, truth_every=2)
     output = tmp_path / 'out'
-    arguments = [str(bag), '--model', str(model_path), '--output', str(output), '--process-all']
-    assert main([*arguments, '--rate', '0.5', '--start', '0.2']) == 0
+    assert evaluate(bag, model_path, '--process-all', '--rate', '0.5', '--start', '0.2') == 0
     report = read_report(output)
     assert report.total.decoded == report.total.frames == 6 and report.total.truth_frames == 3
     assert report.speed['player'] == 'rosbag2' and report.speed['player_late_ms'] is None
@@ -93,7 +86,6 @@ def test_a_player_that_fails_is_told_with_its_last_words(
 ) -> None:
     (tmp_path / 'bin' / 'ros2').write_text('#!/bin/sh\necho "no storage plugin" >&2\nexit 4\n')
     bag = write_drive(tmp_path / 'drive', frames=2)
-    arguments = [str(bag), '--model', str(model_path), '--output', str(tmp_path / 'out')]
-    assert main(arguments) == 1
+    assert evaluate(bag, model_path) == 1
     error = capsys.readouterr().err
     assert 'ros2 bag play ended with status 4' in error and 'no storage plugin' in error

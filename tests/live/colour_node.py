@@ -59,9 +59,7 @@ class ColourPipeline:
         """There is nothing to close."""
 
 
-def load(
-    model_path: Path | str, *, backend: str, num_threads: int, stale_engine: str
-) -> ColourPipeline:
+def load(model_path: Path | str, **options: object) -> ColourPipeline:
     """Stands for `PanopticPipeline.load`."""
     return ColourPipeline(model_path)
 

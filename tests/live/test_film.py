@@ -1,0 +1,191 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures of a drive, without any node: where labels are wrong, the film, the contact sheet."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.evaluation.replay_folders import changed
+from tests.evaluation.replay_reports import BAG, record_of, write_replay
+from tests.evaluation.small_drive import (
+    CAR,
+    ROAD,
+    VOID,
+    WIDTH,
+    image_of,
+    image_row,
+    labels_by_colour,
+    stamp_of,
+    truth_of,
+    write_bag,
+    write_drive,
+)
+from upsnet_ros.bags.joining import BagPart
+from upsnet_ros.core.labels import cityscapes_label_set
+from upsnet_ros.evaluation.contact_sheet import Moment, draw_contact_sheet
+from upsnet_ros.evaluation.film import (
+    FilmWriter,
+    evenly_spaced,
+    rate_hz,
+    sweep_panel,
+    sweep_position,
+    write_film,
+)
+from upsnet_ros.evaluation.frame_record import NO_LABEL, SkippedFrame
+from upsnet_ros.evaluation.label_files import write_label
+from upsnet_ros.evaluation.pictures import (
+    UNKNOWN_BGR,
+    WRONG_BGR,
+    difference_panel,
+    fit_width,
+)
+from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
+
+LABELS = cityscapes_label_set()
+
+
+def count(picture: np.ndarray, colour: tuple[int, int, int]) -> int:
+    return int((picture == np.array(colour, np.uint8)).all(axis=2).sum())
+
+
+def frames_of(path: Path) -> tuple[list[np.ndarray], float]:
+    """The pictures of a film and its rate."""
+    film, frames = cv2.VideoCapture(str(path)), []
+    while (read := film.read())[0]:
+        frames.append(read[1])
+    return frames, film.get(cv2.CAP_PROP_FPS)
+
+
+def test_differences_are_counted_where_the_truth_is_not_void() -> None:
+    truth, labels = truth_of(0), truth_of(0)
+    labels[truth == CAR] = ROAD
+    labels[:10] = VOID
+    labels[truth == VOID] = CAR
+    panel = difference_panel(image_of(0), labels, truth)
+    assert count(panel, WRONG_BGR) == int((truth == CAR).sum())
+    assert count(panel, UNKNOWN_BGR) == 10 * WIDTH
+    # Another number of an instance is no other class.
+    renumbered = np.where(truth == CAR, CAR + 4, truth).astype(np.uint16)
+    assert count(difference_panel(image_of(0), renumbered, truth), WRONG_BGR) == 0
+
+
+@pytest.mark.parametrize('divide', [-1.0, 0.0, 0.25, 0.5, 1.0, 7.0])
+def test_the_sweep_shows_the_camera_left_of_its_line_and_labels_right_of_it(
+    divide: float,
+) -> None:
+    image, labelled = np.zeros((64, 400, 3), np.uint8), np.full((64, 400, 3), 200, np.uint8)
+    panel = sweep_panel(image, labelled, divide=divide, caption='0')
+    line = int(np.clip(divide, 0, 1) * 400)
+    middle = panel[30]
+    assert (middle[: max(line - 4, 0)] == 0).all()
+    assert (middle[line + 4 :] == 200).all()
+    assert not image.any()
+
+
+def test_the_sweep_begins_in_the_middle_and_stays_inside() -> None:
+    assert sweep_position(0.0) == 0.5
+    positions = [sweep_position(t / 10) for t in range(100)]
+    assert 0.0 < min(positions) < 0.15
+    assert 0.85 < max(positions) < 1.0
+
+
+@pytest.mark.parametrize(('width', 'height'), [(96, 48), (192, 96), (400, 200)])
+def test_pictures_keep_their_proportions(width: int, height: int) -> None:
+    assert fit_width(image_of(0), width).shape == (height, width, 3)
+
+
+@pytest.mark.parametrize(
+    ('total', 'wanted', 'expected'),
+    [(0, 3, []), (1, 3, [0]), (3, 3, [0, 1, 2]), (100, 4, [12, 37, 62, 87])],
+)
+def test_moments_are_spread_evenly(total: int, wanted: int, expected: list[int]) -> None:
+    assert evenly_spaced(total, wanted) == expected
+
+
+def test_a_rate_needs_a_span_and_asks_for_no_order() -> None:
+    assert rate_hz([400_000_000, 0, 200_000_000]) == 5.0
+    assert rate_hz([]) == rate_hz([7]) == rate_hz([7, 7]) == 10.0
+
+
+@pytest.mark.parametrize('size', [(96, 192), (95, 191)])
+def test_a_film_has_the_frames_that_were_added(tmp_path: Path, size: tuple[int, int]) -> None:
+    film = FilmWriter(tmp_path / 'drive', frames_per_second=10.0)
+    for index in range(7):
+        film.add(image_of(index)[: size[0], : size[1]])
+    film.close()
+    frames, rate = frames_of(film.path)
+    assert (len(frames), rate) == (7, pytest.approx(10.0))
+    even = tuple(side - side % 2 for side in size)
+    assert frames[0].shape[:2] == even
+    shown = image_of(0)[: even[0], : even[1]]
+    assert np.abs(frames[0].astype(int) - shown).mean() < 12
+
+
+def test_a_film_without_frames_leaves_no_file(tmp_path: Path) -> None:
+    film = FilmWriter(tmp_path / 'drive', frames_per_second=10.0)
+    film.close()
+    assert film.path is None and list(tmp_path.iterdir()) == []
+
+
+def test_the_contact_sheet_grows_by_rows_and_names_every_colour() -> None:
+    moment = Moment('Frame 0', image_of(0), image_of(1), None)
+    empty, sheet = (draw_contact_sheet([moment] * rows, LABELS) for rows in (0, 3))
+    assert sheet.shape[0] - empty.shape[0] == 3 * (240 + 8)
+    for label_class in LABELS.classes:
+        assert count(sheet[-120:], label_class.colour[::-1]) >= 300, label_class.name
+    labelled, truth = (sheet[60:260, x : x + 380].reshape(-1, 3) for x in (520, 1010))
+    assert len(np.unique(labelled, axis=0)) > 1
+    assert len(np.unique(truth, axis=0)) == 1  # an empty place: there is no truth
+
+
+def report_of(drive: Path, folder: Path, *, frames: int, dropped: tuple[int, ...]) -> ReplayReport:
+    """The report of a drive answered by colour, as an evaluation leaves it with its labels."""
+    lines = []
+    for index in range(frames):
+        stamp, labels = stamp_of(index), labels_by_colour(image_of(index))
+        if index in dropped:
+            lines.append(SkippedFrame('camera', index, stamp, NO_LABEL))
+            continue
+        record = record_of(index, labels, truth_of(index), camera='camera', label_set=LABELS)
+        lines.append(replace(record, stamp_ns=stamp))
+        write_label(folder, 'camera', stamp, labels)
+    bag = replace(BAG, path=str(drive))
+    write_replay(folder, lines, kind='live', bag=bag, label_set=LABELS)
+    part = asdict(BagPart())
+    changed(folder, options={'truths': [], 'truth_format': 'panoptic', 'part': part})
+    return read_report(folder)
+
+
+def test_a_drive_is_filmed_with_its_labels_where_they_came(tmp_path: Path) -> None:
+    drive, folder = write_drive(tmp_path / 'drive', frames=8, truth_every=3), tmp_path / 'out'
+    film = write_film(report_of(drive, folder, frames=8, dropped=(2, 6)), folder)
+    frames, rate = frames_of(film.path)
+    assert (len(frames), rate) == (8, pytest.approx(10.0)) and film.still.shape == (96, 192, 3)
+    answered = [str(stamp_of(index)) for index in (0, 1, 3, 4, 5, 7)]
+    overlays = sorted((folder / 'overlays' / 'camera').iterdir())
+    assert [path.stem for path in overlays] == answered
+    # Moments are frames that were answered, with their truth where there is one.
+    assert [moment.title.split()[1] for moment in film.moments] == ['0', '1', '3', '4', '5', '7']
+    assert [moment.truth is not None for moment in film.moments] == [True, False, True] + [
+        False
+    ] * 3
+    assert all('PQ ' in moment.title and '40 ms' in moment.title for moment in film.moments)
+    for moment in film.moments:
+        assert (moment.labelled != moment.image).any()
+    assert (folder / 'contact_sheet.png').stat().st_size > 1000
+
+
+def test_an_image_that_cannot_be_read_is_black_and_the_film_goes_on(tmp_path: Path) -> None:
+    rows = [image_row(index) for index in range(3)]
+    rows[1][3].data = rows[1][3].data[:40]
+    drive, folder = write_bag(tmp_path / 'drive', rows), tmp_path / 'out'
+    film = write_film(report_of(drive, folder, frames=3, dropped=(1,)), folder)
+    frames, _ = frames_of(film.path)
+    assert len(frames) == 3 and frames[1].mean() < 60 < frames[0].mean()
+    assert len(film.moments) == 2

@@ -1,0 +1,151 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a live evaluation is asked for, and the command line that asks for it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from upsnet_ros.bags.joining import BagPart
+from upsnet_ros.core.errors import EvaluationError, ReplayError
+from upsnet_ros.evaluation.figures import BY_KEY
+from upsnet_ros.evaluation.frame_record import LIVE_FOLDER
+from upsnet_ros.evaluation.live.commands import AUTO, OWN, PLAYERS, ROSBAG2, choose_player
+from upsnet_ros.evaluation.run import RunOptions, argument_parser, common_options
+from upsnet_ros.installed_files import default_model_path
+
+# What an option of the node is where it is not given.
+UNSAID = (None, False, 0, 'auto')
+OF_THE_NODE = ('backend', 'threads', 'process_all', 'params_file')
+EXAMPLES = """\
+examples:
+  live_replay_evaluation drive --model model.onnx --output out/live
+  live_replay_evaluation drive --output out/slow --rate 0.5 --require "drops==0"
+  live_replay_evaluation drive --output out/new --against out/live
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveOptions(RunOptions):
+    """What to play, into which node, and what to write.
+
+    Attributes:
+        rate: pace, 1 is as recorded.
+        player: `own`, which renews the stamps, or `rosbag2`, which keeps them.
+        attach: whether the node runs already.
+        parameters: parameters of the node that is started.
+        params_file: file of further ones.
+    """
+
+    rate: float = 1.0
+    player: str = OWN
+    attach: bool = False
+    parameters: dict[str, bool | int | str] = field(default_factory=dict)
+    params_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be played.
+
+        Raises:
+            ReplayError: the pace is impossible.
+            EvaluationError: there is no such file of parameters, or nothing to compare with.
+        """
+        super().__post_init__()
+        if not 0.01 <= self.rate <= 100:
+            raise ReplayError(
+                f'the pace must lie in 0.01..100, received {self.rate}. 1 is as recorded.'
+            )
+        if self.params_file is not None and not self.params_file.is_file():
+            raise EvaluationError(f'--params-file {self.params_file}: there is no such file')
+
+    @property
+    def recording(self) -> Path:
+        """The bag with the node's answers."""
+        return self.output / LIVE_FOLDER / 'results'
+
+    @property
+    def logs(self) -> Path:
+        """Folder of what the processes write."""
+        return self.output / LIVE_FOLDER / 'logs'
+
+    @property
+    def keeps_stamps(self) -> bool:
+        """Whether the images bear the stamps of the bag, and the node follows /clock."""
+        return self.player == ROSBAG2
+
+
+def read_options(words: list[str], *, command: str) -> LiveOptions:
+    """The evaluation that a command line asks for.
+
+    Args:
+        words: the command line without the program.
+        command: what the report says that it was.
+
+    Raises:
+        EvaluationError: a number is impossible, or options contradict each other.
+        ReplayError: rosbag2 is asked for and not installed.
+        ModelError: no model is named, and the package's own is missing.
+    """
+    given = _parser().parse_args(words)
+    parameters: dict[str, bool | int | str] = {}
+    if given.backend != 'auto':
+        parameters['backend'] = given.backend
+    if given.threads:
+        parameters['num_threads'] = given.threads
+    if given.process_all:
+        parameters['process_all'] = True
+    named = [f'--{n.replace("_", "-")}' for n in OF_THE_NODE if getattr(given, n) not in UNSAID]
+    if given.attach and named:
+        raise EvaluationError(
+            f'{", ".join(named)} cannot be given to a node that runs already; leave it out, or '
+            '--attach'
+        )
+    return LiveOptions(
+        **common_options(given),
+        model=given.model or default_model_path(),
+        part=BagPart(given.start, given.duration),
+        rate=given.rate,
+        player=choose_player(given.player, os.environ),
+        attach=given.attach,
+        parameters=parameters,
+        params_file=given.params_file,
+        command=given.command_line or command,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argument_parser(
+        'live_replay_evaluation',
+        'Play a rosbag2 into the node over DDS and evaluate what it answers in time.',
+        examples=EXAMPLES,
+        figures=tuple(BY_KEY),
+    )
+    add = parser.add_argument
+    add('--model', type=Path, help='model.onnx or .engine (default: the demo model)')
+    # The launch file's own line goes into the report, as that is what can be given again.
+    add('--command-line', default='', help=argparse.SUPPRESS)
+    add('--rate', type=float, default=1.0, metavar='R', help='pace, 1 is as recorded (default: 1)')
+    add(
+        '--player',
+        choices=PLAYERS,
+        default=AUTO,
+        help='own: the player of this package, which renews the stamps; rosbag2: ros2 bag play, '
+        'which keeps them, so that the age runs from the arrival of the image; auto: the latter '
+        'where it is installed',
+    )
+    add('--process-all', action='store_true', help='have the node label every image, however late')
+    add(
+        '--params-file',
+        type=Path,
+        metavar='FILE',
+        help='YAML with further parameters of the node, as for perception.launch.py',
+    )
+    add(
+        '--attach',
+        action='store_true',
+        help='evaluate the node that runs already; its model must be that of --model',
+    )
+    return parser
