@@ -107,7 +107,6 @@ if __name__ == '__main__':
         python_requires='>=3.11',
         packages=find_packages(include=['upsnet_ros', 'upsnet_ros.*']),
         package_data={
-            'upsnet_ros.evaluation': ['templates/*'],
             'upsnet_ros.report': ['templates/*'],
         },
         data_files=shared_files(),

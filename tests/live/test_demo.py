@@ -55,7 +55,7 @@ def test_the_demo_labels_films_and_reports_and_the_next_one_replaces_it(
     assert {path.name for path in (output / 'labels').iterdir()} == {'camera'}
     assert not (output / 'overlays' / 'camera' / '1.jpg').exists()
     told = capsys.readouterr().out
-    assert f'{total.decoded} of 8' in told and 'panoptic quality' in told
+    assert f'{total.decoded} of 8 · ' in told and 'Panoptic quality' in told
     assert str(output / 'report.html') in told and str(output / 'drive.webm') in told
 
 

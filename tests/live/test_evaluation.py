@@ -42,7 +42,7 @@ def test_where_every_frame_is_answered_the_quality_is_that_of_the_labels(
     assert (report.model.backend, report.model.name) == ('colour', 'fake')
     assert report.options['parameters'] == {'process_all': True}
     told = capsys.readouterr().out
-    assert 'images labelled       8 of 8' in told and 'CPU' in told
+    assert '8 of 8 · 0 dropped' in told and 'CPU' in told
     assert (tmp_path / 'out' / 'report.html').stat().st_size > 1000
 
 

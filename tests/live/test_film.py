@@ -14,10 +14,6 @@ import pytest
 from tests.evaluation.replay_folders import changed
 from tests.evaluation.replay_reports import BAG, record_of, write_replay
 from tests.evaluation.small_drive import (
-    CAR,
-    ROAD,
-    VOID,
-    WIDTH,
     image_of,
     image_row,
     labels_by_colour,
@@ -39,12 +35,7 @@ from upsnet_ros.evaluation.film import (
 )
 from upsnet_ros.evaluation.frame_record import NO_LABEL, SkippedFrame
 from upsnet_ros.evaluation.label_files import write_label
-from upsnet_ros.evaluation.pictures import (
-    UNKNOWN_BGR,
-    WRONG_BGR,
-    difference_panel,
-    fit_width,
-)
+from upsnet_ros.evaluation.pictures import fit_width
 from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
 
 LABELS = cityscapes_label_set()
@@ -60,19 +51,6 @@ def frames_of(path: Path) -> tuple[list[np.ndarray], float]:
     while (read := film.read())[0]:
         frames.append(read[1])
     return frames, film.get(cv2.CAP_PROP_FPS)
-
-
-def test_differences_are_counted_where_the_truth_is_not_void() -> None:
-    truth, labels = truth_of(0), truth_of(0)
-    labels[truth == CAR] = ROAD
-    labels[:10] = VOID
-    labels[truth == VOID] = CAR
-    panel = difference_panel(image_of(0), labels, truth)
-    assert count(panel, WRONG_BGR) == int((truth == CAR).sum())
-    assert count(panel, UNKNOWN_BGR) == 10 * WIDTH
-    # Another number of an instance is no other class.
-    renumbered = np.where(truth == CAR, CAR + 4, truth).astype(np.uint16)
-    assert count(difference_panel(image_of(0), renumbered, truth), WRONG_BGR) == 0
 
 
 @pytest.mark.parametrize('divide', [-1.0, 0.0, 0.25, 0.5, 1.0, 7.0])

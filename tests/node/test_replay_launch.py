@@ -143,7 +143,7 @@ if REAL_LAUNCH:  # as in test_launch_file
             'process_all:=true',
             'require:=frames>=4',
         )
-        assert 'images labelled       3 of 3' in output
+        assert '3 of 3 · 0 dropped' in output
         assert 'Requirement missed: frames >= 4 is required, measured 3' in output
         assert 'the evaluation ended with status 2' in output
         assert (tmp_path / 'out' / 'report.html').is_file()

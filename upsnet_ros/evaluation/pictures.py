@@ -1,6 +1,6 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of frames: where labels and truth differ, and the few worst frames kept on disk."""
+"""Pictures on disk, and those of the few worst frames of a run, kept as it goes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from upsnet_ros.core.errors import EvaluationError
-from upsnet_ros.core.labels import UNKNOWN_LABEL, LabelSet, class_image
-from upsnet_ros.core.overlay import UNKNOWN_BGR, WRONG_BGR, draw_overlay
+from upsnet_ros.core.labels import LabelSet
+from upsnet_ros.core.overlay import draw_difference, draw_overlay
 from upsnet_ros.evaluation.figures import rounded
 from upsnet_ros.evaluation.frame_record import FrameRecord
 from upsnet_ros.evaluation.label_files import camera_in_a_file_name
@@ -25,25 +25,6 @@ FOLDER = 'worst'
 LARGEST_WIDTH = 1280
 JPEG_FLAGS = [cv2.IMWRITE_JPEG_QUALITY, 88]
 KINDS = ('image', 'labels', 'truth', 'difference')
-
-
-def difference_panel(image: np.ndarray, labels: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Where the class is wrong (red) or unknown (amber) on a grey picture, BGR.
-
-    Void pixels of the truth count as neither.
-
-    Args:
-        image: BGR uint8 [H, W, 3].
-        labels: label image uint16 [H, W].
-        truth: the true one, likewise.
-    """
-    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) // 2 + 40
-    panel = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
-    judged = truth != UNKNOWN_LABEL
-    unknown = judged & (labels == UNKNOWN_LABEL)
-    panel[judged & ~unknown & (class_image(labels) != class_image(truth))] = WRONG_BGR
-    panel[unknown] = UNKNOWN_BGR
-    return panel
 
 
 def fit_width(picture: np.ndarray, width: int) -> np.ndarray:
@@ -143,7 +124,7 @@ class WorstPictures:
         panels = {'image': image, 'labels': draw_overlay(image, labels, self._label_set)}
         if truth is not None and truth.shape == labels.shape:
             panels['truth'] = draw_overlay(image, truth, self._label_set)
-            panels['difference'] = difference_panel(image, labels, truth)
+            panels['difference'] = draw_difference(image, labels, truth)
         for kind, panel in panels.items():
             shown = fit_width(panel, min(panel.shape[1], LARGEST_WIDTH))
             write_picture(self._folder / _path(record, kind), shown, JPEG_FLAGS)
