@@ -31,7 +31,8 @@ from upsnet_ros.evaluation.label_files import LABEL_FOLDER
 from upsnet_ros.evaluation.live.live_run import evaluate_live
 from upsnet_ros.evaluation.live.options import LiveOptions
 from upsnet_ros.evaluation.live.session import heard_by_the_node
-from upsnet_ros.evaluation.replay_sections import summary_text, write_replay_page
+from upsnet_ros.evaluation.replay_sections import write_replay_page
+from upsnet_ros.evaluation.replay_summary import summary_text
 from upsnet_ros.installed_files import default_model_path
 from upsnet_ros.manifest import ModelManifest
 
