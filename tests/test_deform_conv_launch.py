@@ -13,7 +13,6 @@ from training.deform_conv_kernels.launch import (
     SCALARS,
     Convolution,
     check_sizes,
-    padded_row,
     plan_launch,
 )
 from training.deform_conv_kernels.tiles import TILES, Tile, busy_tile, tiles_for
@@ -104,12 +103,6 @@ def test_symbolic_dimensions_give_the_same_launch() -> None:
             found = [known_value(value, values) for value in (plan.grid[0], *plan.scalars)]
             assert found == [expected.grid[0], *expected.scalars]
             assert plan.block == expected.block
-
-
-@pytest.mark.parametrize('channels', [1, 15, 16, 17, 256])
-def test_rows_of_the_weight_are_multiples_of_16(channels: int) -> None:
-    assert padded_row(channels) % 16 == 0
-    assert 0 <= padded_row(channels) - channels < 16
 
 
 @pytest.mark.parametrize(

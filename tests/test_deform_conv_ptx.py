@@ -67,12 +67,6 @@ def test_text_is_what_tensorrt_takes(name: str) -> None:
     assert (STORE.target, STORE.ptx_version) == (TARGET, PTX_VERSION) == ('sm_80', '8.5')
 
 
-@pytest.mark.parametrize('name', KERNELS)
-def test_text_holds_no_path_and_no_date(name: str) -> None:
-    text = KERNELS[name].text
-    assert '.file' not in text and '.loc' not in text and '/home' not in text
-
-
 @pytest.mark.parametrize('name', [n for n in KERNELS if not n.startswith('float32')])
 def test_products_use_matrix_units(name: str) -> None:
     kind = 'f16.f16' if name.startswith('float16') else 'tf32.tf32'
@@ -103,21 +97,6 @@ def test_altered_text_is_refused(tmp_path: Path) -> None:
     path = folder / f'{ANY_TILE.name}.ptx'
     path.write_text(path.read_text().replace('add.f32', 'sub.f32', 1) + ' ')
     with pytest.raises(KernelStoreError, match=f'{ANY_TILE.name}.ptx: SHA-256 .*compile'):
-        read_store(folder)
-
-
-def test_truncated_text_is_refused(tmp_path: Path) -> None:
-    folder = altered(tmp_path)
-    path = folder / f'{ANY_TILE.name}.ptx'
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(KernelStoreError, match='SHA-256'):
-        read_store(folder)
-
-
-def test_swapped_texts_are_refused(tmp_path: Path) -> None:
-    folder = altered(tmp_path)
-    shutil.copy(folder / f'{TILES[0].name}.ptx', folder / f'{TILES[1].name}.ptx')
-    with pytest.raises(KernelStoreError, match=f'{TILES[1].name}.ptx: SHA-256'):
         read_store(folder)
 
 
@@ -169,12 +148,6 @@ def test_index_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
     (folder / INDEX).write_bytes(content)
     with pytest.raises(KernelStoreError, match=INDEX):
         read_store(folder)
-
-
-def test_unknown_kernel_is_named_with_the_known_ones() -> None:
-    assert STORE.kernel(ANY_TILE.name) is KERNELS[ANY_TILE.name]
-    with pytest.raises(KernelStoreError, match=f"no compiled kernel 'x'.*{ANY_TILE.name}"):
-        STORE.kernel('x')
 
 
 def test_reading_and_launching_take_neither_torch_nor_triton_nor_numpy() -> None:

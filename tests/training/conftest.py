@@ -2,14 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """A tiny data set and a tiny recipe that the training tests share."""
 
+import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from tests.fakes.small_recipe import make_small_recipe
 from training.recipe.recipe import Recipe
+
+# The networks are so small that threads wait for each other longer than they compute; processes
+# that tests start inherit it.
+torch.set_num_threads(1)
+os.environ['OMP_NUM_THREADS'] = '1'
 
 THINGS = {24: (60, 20, 220), 26: (140, 0, 0), 33: (30, 120, 30)}  # label id: BGR
 

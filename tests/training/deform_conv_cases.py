@@ -27,7 +27,7 @@ SMALL = Tile('float32', 16, 32, 16, 32, 4, 1, even_channels=False, channels_last
 EVEN = replace(SMALL, out_channels=32, even_channels=True)
 LAST = replace(EVEN, channels_last=True)
 HALF, HALF_EVEN, HALF_LAST = (replace(t, precision='float16') for t in (SMALL, EVEN, LAST))
-RANDOM_CASES = 30
+RANDOM_CASES = 10
 GUARD = 4096  # values that are no numbers, before and after the map
 
 
@@ -74,19 +74,13 @@ NAMED_CASES = (
     Case('odd size', shape=(1, 7, 9, 11), out_channels=17),
     Case('no image', shape=(0, 4, 5, 5)),
     Case('three images', shape=(3, 4, 5, 5)),
-    Case('three images, channels last', shape=(3, 32, 5, 5), tile=LAST),
     Case('stride 2', stride=(2, 2), shape=(1, 4, 9, 8)),
     Case('dilation 2', dilation=(2, 2), padding=(2, 2), shape=(1, 4, 9, 8)),
     Case('unequal settings', kernel=(2, 3), stride=(2, 1), padding=(0, 2), dilation=(3, 1)),
     Case('kernel 1x1', kernel=(1, 1), padding=(0, 0)),
-    Case('kernel 5x5', kernel=(5, 5), padding=(2, 2)),
-    Case('groups', shape=(2, 8, 5, 5), out_channels=12, groups=4),
-    Case('offset groups', shape=(2, 12, 5, 5), offset_groups=3),
     Case('both groups', shape=(1, 12, 5, 5), out_channels=6, groups=2, offset_groups=3),
     Case('more groups of channels', shape=(1, 12, 4, 5), groups=6, offset_groups=2),
     Case('many passes', shape=(1, 75, 4, 4), out_channels=33),
-    Case('groups, even', shape=(1, 64, 5, 5), out_channels=64, groups=2, tile=EVEN),
-    Case('groups, last', shape=(2, 64, 4, 5), out_channels=8, groups=2, tile=LAST),
     Case('both groups, last', (1, 96, 4, 5), 6, groups=3, offset_groups=6, tile=LAST),
     Case('whole offsets', offsets='whole'),
     Case('half offsets', offsets='half'),
@@ -116,7 +110,7 @@ def shipped_cases() -> tuple[Case, ...]:
     return tuple(
         Case(
             f'tile {tile.name}',
-            shape=(1, tile.channel_pass + tile.in_channels, 9, 17),
+            shape=(1, tile.channel_pass + tile.in_channels, 3, tile.pixels // 3 + 2),
             out_channels=tile.out_channels + 1,
             kernel=(1, 2),
             padding=(0, 0),
@@ -142,7 +136,7 @@ def random_cases() -> tuple[Case, ...]:
         channels = unit * groups * offset_groups * draw.randint(1, 2)
         case = Case(
             f'random {len(cases)}',
-            shape=(draw.randint(1, 3), channels, *pair(1, 9)),
+            shape=(draw.randint(1, 2), channels, *pair(1, 6)),
             out_channels=groups * draw.randint(1, 20),
             kernel=draw.choice(((1, 1), (3, 3), (3, 3), pair(1, 4))),
             stride=pair(1, 3),

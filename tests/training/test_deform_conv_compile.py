@@ -75,15 +75,7 @@ def test_command_refuses_a_tile_that_spills_and_writes_nothing(
     tmp_path, monkeypatch, capsys
 ) -> None:
     monkeypatch.setattr(compile_module, 'TILES', (SPILLING,))
+    monkeypatch.setattr(compile_module, 'ARCHITECTURES', ARCHITECTURES[:1])
     assert main(['--output', str(tmp_path / 'ptx')]) == 1
     assert 'bytes spilled on sm_' in capsys.readouterr().err
     assert not (tmp_path / 'ptx').exists()
-
-
-def test_table_shows_registers_and_spills(tmp_path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(compile_module, 'TILES', TILES[-1:])
-    assert main(['--table']) == 0
-    header, row = capsys.readouterr().out.splitlines()
-    assert 'sm_110' in header
-    registers = STORED[TILES[-1].name][1]['resources']['sm_80']['registers']
-    assert row.split()[:3] == [TILES[-1].name, str(STORE.kernels[-1].shared), f'{registers}+0']

@@ -124,13 +124,6 @@ def test_both_operators_agree_on_a_cpu() -> None:
     torch.testing.assert_close(gathered, layer(x), rtol=1e-4, atol=1e-4)
 
 
-def test_a_checkpoint_knows_nothing_of_the_choice() -> None:
-    layer = OffsetDeformConv2d(4, 3)
-    before = set(layer.state_dict())
-    use_torchvision(layer)
-    assert set(layer.state_dict()) == before == {'weight', 'bias', 'offset.weight', 'offset.bias'}
-
-
 def test_networks_are_imported_without_triton() -> None:
     program = (
         "import sys; sys.modules['triton'] = None; import training.build, training.export_wrapper"

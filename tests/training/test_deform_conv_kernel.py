@@ -65,10 +65,6 @@ def test_kernel_equals_torchvision(case: Case, interpreted: dict[str, dict]) -> 
     assert result['difference'] <= TOLERANCE[case.kind] * result['largest']
 
 
-def test_cases_have_names_of_their_own() -> None:
-    assert len({case.name for case in CASES}) == len(CASES)
-
-
 @pytest.mark.parametrize('layout', ['not a number', 'not a number, channels last'])
 def test_offset_that_is_no_number_spoils_its_pixel_only(layout, interpreted) -> None:
     assert interpreted[layout]['at offset'] == [[1, 2, 3]]
@@ -85,11 +81,6 @@ def test_weight_rows_are_filled_up_with_zeros() -> None:
     assert packed.shape == (2, 1, 2, 16)
     assert packed[1, 0, 1, :3].tolist() == weight[1, :, 1, 0].tolist()
     assert packed[..., 3:].abs().max() == 0
-
-
-def test_weight_of_full_rows_is_only_permuted() -> None:
-    weight = torch.randn(4, 32, 3, 3)
-    assert torch.equal(pack_weight(weight), weight.permute(2, 3, 0, 1))
 
 
 def test_tile_follows_channels_and_size() -> None:
@@ -190,14 +181,6 @@ def test_operator_keeps_pytorchs_rules_for_operators() -> None:
     settings = ([1, 1], [1, 1], [1, 1], 1, 1)
     checks = torch.library.opcheck(torch.ops.upsnet.deform_conv2d.default, (*tensors, *settings))
     assert set(checks.values()) == {'SUCCESS'}
-
-
-def test_shapes_are_known_without_values() -> None:
-    x = torch.empty(2, 8, 9, 9, device='meta', dtype=torch.float16)
-    offset = torch.empty(2, 18, 5, 5, device='meta')
-    weight = torch.empty(4, 8, 3, 3, device='meta', dtype=torch.float16)
-    y = deform_conv2d(x, offset, weight, stride=(2, 2), padding=(1, 1))
-    assert (y.shape, y.dtype) == ((2, 4, 5, 5), torch.float16)
 
 
 def test_autocast_on_a_cpu_computes_in_single_precision() -> None:

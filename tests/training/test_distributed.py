@@ -19,7 +19,7 @@ from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from training.distributed import DeviceError, Processes, choose_device, joined_processes
 from training.recipe.reading import recipe_from_dict
 from training.recipe.recipe import Recipe
-from training.train import prepare
+from training.train import main, prepare
 from upsnet_ros.core.errors import ModelError
 
 ROOT = Path(__file__).parents[2]
@@ -28,32 +28,28 @@ STEPS = 6
 LOSS_TOLERANCE = 1e-4
 WEIGHT_TOLERANCE = 1e-6
 
-# Kills the second process once, in the middle of the run, after a checkpoint was written.
-KILLER = """
+# Kills the second process once, in the middle of the run, after a checkpoint was written; before
+# that, the first process decides over values that each process has its own of.
+SCRIPT = """
 import os, signal, sys
 from pathlib import Path
+import torch
 from training.train import main
 from training.trainer import Trainer
 original = Trainer.step
 def step(self, parts):
+    rank = self.processes.rank
     mark = Path(os.environ['KILL_MARK'])
-    if self.step_count == 3 and self.processes.rank == 1 and not mark.exists():
+    if self.step_count == 0:
+        mean, count = torch.full((2,), rank + 0.5), torch.tensor(rank + 7)
+        self.processes.follow_first([mean, count])
+        assert (mean.tolist(), count.item()) == ([0.5, 0.5], 7)
+    if self.step_count == 3 and rank == 1 and not mark.exists():
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return original(self, parts)
 Trainer.step = step
 sys.exit(main())
-"""
-
-
-# Values of each process's own, as running statistics are.
-FOLLOW = """
-import torch
-from training.distributed import joined_processes
-with joined_processes('cpu') as processes:
-    mean, count = torch.full((2,), processes.rank + 0.5), torch.tensor(processes.rank + 7)
-    processes.follow_first([mean, count])
-    assert (mean.tolist(), count.item()) == ([0.5, 0.5], 7)
 """
 
 
@@ -88,32 +84,12 @@ def start(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def train(
-    recipe: Recipe,
-    start: Path,
-    data: Path,
-    output: Path,
-    *,
-    processes: int = 1,
-    restarts: int = 0,
-    script: Path | None = None,
-) -> None:
+def arguments(recipe: Recipe, start: Path, data: Path, output: Path) -> list[str]:
     output.mkdir()
     config = output / 'recipe.yaml'
     config.write_text(yaml.safe_dump(recipe.to_dict()))
-    command = [sys.executable]
-    if processes > 1:
-        command += ['-m', 'torch.distributed.run', '--standalone']
-        command += [f'--nproc-per-node={processes}', f'--max-restarts={restarts}']
-    command += [str(script)] if script else ['-m', 'training.train']
-    command += ['--config', str(config), '--data', str(data), '--output', str(output)]
-    command += ['--initial', str(start), '--workers', '0', '--device', 'cpu']
-    variables = dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(ROOT))
-    variables['KILL_MARK'] = str(output / 'killed')
-    done = subprocess.run(
-        command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
+    found = ['--config', str(config), '--data', str(data), '--output', str(output)]
+    return [*found, '--initial', str(start), '--workers', '0', '--device', 'cpu']
 
 
 def read_losses(output: Path) -> list[dict[str, float]]:
@@ -141,7 +117,7 @@ def alone(
 ) -> Path:
     """One process that computes every step whole."""
     output = tmp_path_factory.mktemp('alone') / 'run'
-    train(recipe, start, town, output)
+    assert main(arguments(recipe, start, town, output)) == 0
     return output
 
 
@@ -157,45 +133,39 @@ def test_the_weights_move(alone: Path, start: Path) -> None:
         assert moved > 50 * WEIGHT_TOLERANCE, (name, moved)
 
 
-def test_two_processes_equal_one(
-    recipe: Recipe, start: Path, town: Path, tmp_path: Path, alone: Path
-) -> None:
-    train(recipe, start, town, tmp_path / 'run', processes=2)
-    assert_same_run(tmp_path / 'run', alone)
-    rows, others = read_validations(tmp_path / 'run'), read_validations(alone)
-    assert [row['step'] for row in rows] == [3, 6]
-    for row, other in zip(rows, others, strict=True):
-        assert row == pytest.approx(other, abs=0.1)  # [%]; a pixel may fall on the other side
-
-
 def test_parts_one_after_another_equal_the_whole(
     recipe: Recipe, start: Path, town: Path, tmp_path: Path, alone: Path
 ) -> None:
     parts = replace(recipe, optimisation=replace(recipe.optimisation, accumulation_steps=4))
-    train(parts, start, town, tmp_path / 'run')
+    assert main(arguments(parts, start, town, tmp_path / 'run')) == 0
     assert_same_run(tmp_path / 'run', alone)
 
 
-def test_a_killed_process_is_started_anew_and_the_run_ends_the_same(
+def test_two_processes_equal_one_although_one_of_them_is_killed_on_the_way(
     recipe: Recipe, start: Path, town: Path, tmp_path: Path, alone: Path
 ) -> None:
-    script = tmp_path / 'killer.py'
-    script.write_text(KILLER)
     halves = replace(recipe, optimisation=replace(recipe.optimisation, accumulation_steps=2))
-    train(halves, start, town, tmp_path / 'run', processes=2, restarts=1, script=script)
-    assert (tmp_path / 'run' / 'killed').exists()
-    assert_same_run(tmp_path / 'run', alone)
-
-
-def test_the_first_process_decides_where_it_is_asked(tmp_path: Path) -> None:
-    script = tmp_path / 'follow.py'
-    script.write_text(FOLLOW)
-    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2']
+    output, script = tmp_path / 'run', tmp_path / 'script.py'
+    script.write_text(SCRIPT)
+    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
+    command += ['--nproc-per-node=2', '--max-restarts=1', '--monitor-interval=0.1', str(script)]
     variables = dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(ROOT))
+    variables['KILL_MARK'] = str(output / 'killed')
     done = subprocess.run(
-        [*command, str(script)], env=variables, capture_output=True, text=True, timeout=300
+        [*command, *arguments(halves, start, town, output)],
+        cwd=ROOT,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
+    assert (output / 'killed').exists()
+    assert_same_run(output, alone)
+    rows, others = read_validations(output), read_validations(alone)
+    assert [row['step'] for row in rows] == [3, 6]
+    for row, other in zip(rows, others, strict=True):
+        assert row == pytest.approx(other, abs=0.1)  # [%]; a pixel may fall on the other side
 
 
 def test_processes_that_find_different_checkpoints_are_refused(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import gpu
-from benchmarks.gpu import main, parse_size
+from benchmarks.gpu import main
 from benchmarks.gpu_parts import part as parts_module
 from benchmarks.gpu_parts.part import NEEDS_GPU, Part, Settings, run_part_alone
 
@@ -82,14 +82,3 @@ def test_a_process_that_dies_or_hangs_is_a_failure(monkeypatch: pytest.MonkeyPat
     }
     monkeypatch.setattr(parts_module, 'LONGEST_S', 0)
     assert 'not done after 0 s' in run_part_alone(part, SETTINGS)['failures'][0]
-
-
-def test_settings_reach_the_process_of_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    options = gpu.parse_options(['--output', 'x.json', *SETTINGS.arguments()])
-    assert (options.size, options.network_size, options.repeat) == ((96, 160), (64, 96), 1)
-
-
-def test_sizes_are_multiples_of_32() -> None:
-    assert parse_size('640x320') == (320, 640)
-    with pytest.raises(Exception, match='multiples of 32'):
-        parse_size('600x300')
