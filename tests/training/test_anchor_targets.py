@@ -9,38 +9,10 @@ import torch
 import training.matching.rpn_targets as rpn_targets
 from training.matching.rpn_targets import match_anchors
 from training.models.anchors import level_anchors
-from training.models.box_coding import encode_boxes
 
 
 def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
-
-
-def test_anchor_equal_to_a_box_is_positive_with_zero_deltas() -> None:
-    anchors = level_anchors(8, (40, 40))
-    box = anchors[3 * (20 * 40 + 20) + 1]
-    targets = match_anchors(anchors, box[None], image_size=(320, 320), generator=generator())
-    assert 3 * (20 * 40 + 20) + 1 in targets.positives.tolist()
-    index = targets.positives.tolist().index(3 * (20 * 40 + 20) + 1)
-    assert targets.deltas[index].abs().max() < 1e-6
-    assert len(targets.positives) + len(targets.negatives) <= 256
-
-
-def test_best_anchor_of_a_tiny_box_is_positive_although_the_overlap_is_small() -> None:
-    anchors = level_anchors(16, (20, 20))
-    box = torch.tensor([[100.0, 100, 109, 109]])
-    targets = match_anchors(anchors, box, image_size=(320, 320), generator=generator())
-    assert len(targets.positives) >= 1
-
-
-def test_anchors_outside_the_image_take_no_part() -> None:
-    anchors = level_anchors(32, (10, 10))
-    boxes = torch.tensor([[0.0, 0, 150, 150]])
-    targets = match_anchors(anchors, boxes, image_size=(300, 310), generator=generator())
-    chosen = anchors[torch.cat((targets.positives, targets.negatives))]
-    assert (chosen[:, :2] >= 0).all()
-    assert (chosen[:, 2] < 310).all()
-    assert (chosen[:, 3] < 300).all()
 
 
 def test_an_image_without_boxes_gives_only_negatives() -> None:
@@ -132,16 +104,6 @@ def test_a_weak_best_anchor_may_be_drawn_as_a_negative() -> None:
     assert len(negatives) == 128  # 256 less the 128 positives drawn before
     assert not positives & negatives
     assert 0 < len(positives) < 128
-
-
-def test_an_anchor_learns_the_box_it_overlaps_most() -> None:
-    # It leads for the second box, but overlaps the first more.
-    anchors = torch.tensor([[0.0, 0, 9, 9], [0, 0, 9, 8]])
-    boxes = torch.tensor([[0.0, 0, 9, 8], [0, 0, 9, 19]])
-    targets = match_anchors(anchors, boxes, image_size=(100, 100), generator=generator())
-    assert targets.positives.tolist() == [0, 1]
-    expected = encode_boxes(anchors, boxes[[0, 0]], weights=(1.0, 1.0, 1.0, 1.0))
-    torch.testing.assert_close(targets.deltas, expected)
 
 
 def test_a_box_that_no_anchor_touches_makes_no_positive() -> None:

@@ -10,9 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from training.data.cityscapes import CityscapesReader, read_label_image
-from training.data.errors import DataError
-from training.data.formats import open_data_set
+from training.data.cityscapes import read_label_image
 from training.data.frames import read_image
 from upsnet_ros.core.errors import ImageError
 from upsnet_ros.core.labels import cityscapes_label_set, encode_label
@@ -47,16 +45,6 @@ def test_group_of_an_untrained_class_is_void(tmp_path: Path) -> None:
     assert read_label_image(path, LABELS).tolist() == [[65535, 65535, 0]]
 
 
-@pytest.mark.parametrize(('value', 'own_classes'), [(34, False), (255, True), (40001, False)])
-def test_values_that_are_no_label_ids_are_named(
-    tmp_path: Path, value: int, own_classes: bool
-) -> None:
-    path = write_ids(tmp_path / 'ids.png', [[7, value]])
-    labels = replace(LABELS, name='own') if own_classes else LABELS
-    with pytest.raises(DataError, match=rf'ids\.png: values \[{value}\] are no label ids'):
-        read_label_image(path, labels)
-
-
 def test_of_own_classes_any_label_id_may_be_left_untrained(tmp_path: Path) -> None:
     path = write_ids(tmp_path / 'ids.png', [[7, 200]])
     assert read_label_image(path, replace(LABELS, name='own')).tolist() == [[0, 65535]]
@@ -74,17 +62,6 @@ def test_the_largest_255_objects_of_a_class_stay(
     assert len(np.unique(labels)) == 256
     assert "258 objects of class 'car'" in caplog.text
     assert 'the smallest 3 become a crowd' in caplog.text
-
-
-def test_unreadable_files_are_named(tmp_path: Path) -> None:
-    broken, empty = tmp_path / 'broken.png', tmp_path / 'empty.png'
-    broken.write_bytes(b'\x89PNG no')
-    empty.touch()
-    for path in (broken, empty, tmp_path / 'missing.png'):
-        with pytest.raises(ImageError, match=path.name):
-            read_image(path)
-        with pytest.raises(ImageError, match=path.name):
-            read_label_image(path, LABELS)
 
 
 @pytest.mark.parametrize('ending', ['png', 'jpg'])
@@ -105,28 +82,3 @@ def test_a_padded_jpeg_is_whole(tmp_path: Path) -> None:
     cv2.imwrite(str(path), np.zeros((8, 8, 3), np.uint8))
     path.write_bytes(path.read_bytes() + bytes(4000))
     assert read_image(path).shape == (8, 8, 3)
-
-
-def test_colours_in_the_place_of_ids_are_refused(tmp_path: Path) -> None:
-    cv2.imwrite(str(tmp_path / 'colour.png'), np.zeros((4, 4, 3), np.uint8))
-    with pytest.raises(ImageError, match=r'colour\.png: not a readable single-channel PNG'):
-        read_label_image(tmp_path / 'colour.png', LABELS)
-
-
-def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r'no images: expected \S*leftImg8bit/train/CITY'):
-        open_data_set(tmp_path, 'cityscapes', LABELS).frames('train')
-    with pytest.raises(DataError, match='nowhere is no folder'):
-        open_data_set(tmp_path / 'nowhere', 'cityscapes', LABELS)
-
-
-def test_the_reader_reads_what_the_functions_read(town: Path) -> None:
-    reader = open_data_set(town, 'cityscapes', LABELS)
-    assert isinstance(reader, CityscapesReader)
-    frames = reader.frames('train')
-    assert len(frames) == 3
-    frame = frames[1]
-    np.testing.assert_array_equal(reader.read_image(frame), read_image(frame.image))
-    np.testing.assert_array_equal(
-        reader.read_label_image(frame), read_label_image(frame.instances, LABELS)
-    )

@@ -18,14 +18,12 @@ from tests.fakes.panoptic_data import (
     WALL,
     segment,
     write_data_set,
-    write_ids,
 )
 from training.data.errors import DataError
 from training.data.formats import open_data_set
 from training.data.frames import FrameReader
 from training.evaluation.panoptic_submission import SubmittedImage
 from training.label_sets import find_label_set
-from upsnet_ros.core.errors import ImageError
 from upsnet_ros.core.labels import encode_label
 
 LABELS = find_label_set('coco')
@@ -189,40 +187,6 @@ def test_wrong_entries_are_named_with_file_and_value(root: Path, message: str) -
     with pytest.raises(DataError, match=message) as caught:
         reader(root).frames('train')
     assert 'panoptic_train2017.json' in str(caught.value)
-
-
-@pytest.mark.parametrize('text', ['{"images": [', '[1, 2]', '\x00', '[' * 100_000])
-def test_a_file_that_is_no_json_is_named(root: Path, text: str) -> None:
-    (root / 'annotations' / 'panoptic_train2017.json').write_text(text)
-    with pytest.raises(DataError, match=r'panoptic_train2017\.json'):
-        reader(root).frames('train')
-
-
-def test_png_and_json_that_do_not_belong_together_are_named(root: Path) -> None:
-    frame = reader(root).frames('train')[0]
-    ids = IDS.copy()
-    ids[0, 0], ids[2, 1] = 1234, 7  # an id of no entry; and the only pixel of id 8 is gone
-    write_ids(frame.instances, ids)
-    with pytest.raises(
-        DataError,
-        match=r'000000000002\.png: ids without an entry .* \[1234\] and no pixel .* \[8\]',
-    ):
-        reader(root).read_label_image(frame)
-
-
-def test_a_png_of_another_size_is_named(root: Path) -> None:
-    frame = reader(root).frames('train')[0]
-    write_ids(frame.instances, IDS[:, :3])
-    with pytest.raises(DataError, match=r'000000000002\.png is 3x3 pixels, but its image 4x3'):
-        reader(root).read_label_image(frame)
-
-
-@pytest.mark.parametrize('pixels', [np.zeros((3, 4), np.uint8), np.zeros((3, 4, 3), np.uint16)])
-def test_a_png_of_another_kind_is_named(root: Path, pixels: np.ndarray) -> None:
-    frame = reader(root).frames('train')[0]
-    cv2.imwrite(str(frame.instances), pixels)
-    with pytest.raises(ImageError, match=r'000000000002\.png'):
-        reader(root).read_label_image(frame)
 
 
 def test_an_image_without_segments_is_void(tmp_path: Path) -> None:

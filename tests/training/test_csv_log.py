@@ -27,13 +27,6 @@ def test_a_resumed_log_has_every_step_once(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_new_run_begins_a_new_log(tmp_path: Path) -> None:
-    path = tmp_path / 'losses.csv'
-    write(path, start=0, steps=range(1, 6))
-    write(path, start=0, steps=range(1, 2))
-    assert path.read_text().split() == ['step,loss', '1,0.5']
-
-
 def test_a_stop_while_a_log_is_read_again_loses_no_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

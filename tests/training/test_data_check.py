@@ -66,51 +66,6 @@ def test_a_sound_data_set_passes(data: Path) -> None:
     assert 'classes never seen: sidewalk, building' in text
 
 
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-20])
-
-
-def resize(path: Path) -> None:
-    cv2.imwrite(str(path), np.zeros((50, 70, 3), np.uint8))
-
-
-@pytest.mark.parametrize(
-    ('spoil', 'message'),
-    [
-        (lambda d: truth_of(d, 1).unlink(), r'000001_000000_gtFine_instanceIds.png: cannot be re'),
-        (
-            lambda d: image_of(d, 1).write_bytes(b''),
-            r'000001_\S*leftImg8bit.png: the file is empty',
-        ),
-        (lambda d: truth_of(d, 1).write_bytes(b''), r'000001_\S*Ids.png: the file is empty'),
-        (lambda d: cut(image_of(d, 1)), r'000001_\S*leftImg8bit.png: not a readable image'),
-        (lambda d: cut(truth_of(d, 1)), r'000001_\S*Ids.png: not a readable single-channel'),
-        (lambda d: resize(image_of(d, 1)), r'000001_\S* is 70x50 pixels, but \S*Ids.png 160x96'),
-        (lambda d: write_truth(d, 1, np.full(SIZE, 99)), r'000001_\S*Ids.png: values \[99\] are'),
-    ],
-)
-def test_each_fatal_problem_is_named(data: Path, spoil, message: str) -> None:
-    spoil(data)
-    with pytest.raises(DataError, match=message) as caught:
-        check(data)
-    assert str(caught.value).startswith('1 problem in the data set')
-
-
-def test_all_problems_are_told_together(data: Path) -> None:
-    for index in range(3, 20):
-        shutil.copy(image_of(data, 0), image_of(data, index))
-    truth_of(data, 0).unlink()
-    image_of(data, 0).write_bytes(b'')
-    with pytest.raises(DataError) as caught:
-        check(data)
-    lines = str(caught.value).splitlines()
-    assert lines[0].startswith('19 problems')
-    assert 'leftImg8bit.png: the file is empty' in lines[1]
-    assert 'instanceIds.png: cannot be read' in lines[2]
-    assert lines[-1] == '  and 9 more'
-    assert len(lines) == 12
-
-
 def test_harmless_frames_are_counted_and_dropped_or_kept(data: Path) -> None:
     road = np.full(SIZE, 7)
     crowd, flat, void = road.copy(), road.copy(), np.zeros(SIZE)
@@ -152,19 +107,6 @@ def test_facts_count_pixels_objects_and_boxes_of_each_class(data: Path) -> None:
     assert road == ClassFacts(0, 40000 - 12000 - 300 - 50 - 70 - 200, 0, 0, 0, 0, (), ())
     assert person == ClassFacts(11, 70, 0, 0, 0, 1, (), ())
     assert car == ClassFacts(13, 12350, 1, 1, 1, 0, (120, 40, 30), (100, 40, 10))
-
-
-def test_a_class_of_more_objects_than_a_label_image_holds_is_told(data: Path) -> None:
-    ids = np.full(SIZE, 7)
-    for index in range(256):
-        row, column = divmod(index, 32)
-        ids[row * 3 : row * 3 + 2, column * 5 : column * 5 + 2] = 26000 + index
-    write_truth(data, 1, ids)
-    summary = check(data)
-    assert (summary.frames[1][1].objects, summary.frames[1][1].full) == (255, 1)
-    assert any(
-        line.startswith('1 with over 254 objects of a class') for line in summary.oddities()
-    )
 
 
 def test_a_data_set_without_anything_to_learn_is_refused(data: Path) -> None:

@@ -269,12 +269,6 @@ def test_a_folder_of_no_format_is_told(tmp_path: Path, caplog: pytest.LogCapture
     assert 'expected leftImg8bit and gtFine (cityscapes) or annotations/' in caplog.text
 
 
-def test_an_unknown_option_is_a_wrong_command() -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(['--no-such-option'])
-    assert caught.value.code == 2
-
-
 def test_examples_show_rare_classes_first() -> None:
     def facts(*classes: int, pixels: int = 500) -> FrameFacts:
         entries = tuple(ClassFacts(c, pixels, 0, 0, 0, 0, (), ()) for c in classes)

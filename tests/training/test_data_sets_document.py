@@ -28,11 +28,6 @@ def commands(module: str) -> list[str]:
     return [line for line in lines if line.startswith(f'python -m {module} ')]
 
 
-@pytest.mark.parametrize('line', commands('training.data_check'))
-def test_every_command_of_the_check_is_understood(line: str) -> None:
-    data_check.parse_arguments(shlex.split(line)[3:])
-
-
 def test_a_small_synthetic_data_set_passes_the_check(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,18 +60,3 @@ def test_the_example_of_an_own_data_set_is_read(tmp_path: Path) -> None:
         ('road', 4), ('car', 3)
     ]  # fmt: skip
     assert (train['objects'], train['remarks']) == (1, ['1 of a single colour: 0001'])
-
-
-def test_every_message_of_the_document_is_one_of_the_code() -> None:
-    root = DOCUMENT.parents[1]
-    code = '\n'.join(
-        path.read_text() for folder in SOURCES for path in (root / folder).glob('*.py')
-    )
-    # Strings are joined over lines, and values are left out of both.
-    code = re.sub(r"['\"]\n\s*f?['\"]", '', code)
-    rows = re.findall(r'^\| ((?:not a readable )?`.*?) \|', DOCUMENT.read_text(), re.M)
-    assert len(rows) > 30
-    for message in re.findall(r'`(.*?)`', '\n'.join(rows)):
-        pieces = re.split(r"\[?\d+\]?(?:x\d+)?|'?\(?\.\.\.\)?'?(?:/\S+)?|'test'", message)
-        missing = [piece for piece in pieces if piece.strip() not in code]
-        assert not missing, message

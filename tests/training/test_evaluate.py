@@ -22,7 +22,6 @@ from training.inference.assembly import TrainedNetwork, build_labeller
 from training.inference.options import InferenceOptions
 from training.models.upsnet import UPSNet
 from training.recipe.recipe import Recipe
-from upsnet_ros.core.errors import LabelError
 from upsnet_ros.core.labels import class_image
 from upsnet_ros.core.mean_iou import MeanIou
 from upsnet_ros.core.panoptic_quality import PanopticQuality
@@ -168,10 +167,6 @@ def test_half_a_network_labels_its_half(
     assert all(row['false_positives'] == 0 for row in stuff['pq']['per_class'][11:])
 
 
-def test_a_limit_takes_the_first_frames(upsnet: Path, town: Path, tmp_path: Path) -> None:
-    assert evaluate(town, tmp_path / 'out', upsnet, '--limit', '1')['frames'] == 1
-
-
 def test_an_exported_model_is_tested_on_its_own_size(town: Path, tmp_path: Path) -> None:
     exported = write_tiny_model(tmp_path)
     metrics = evaluate(town, tmp_path / 'out', exported, '--instance-class', 'detection')
@@ -235,18 +230,6 @@ def test_shares_of_the_frames_add_up(model: UPSNet, small_recipe: Recipe, town: 
     assert total.to_dict()['miou'] == whole.to_dict()['miou']
     assert total.unknown == pytest.approx(whole.unknown)
     assert set(whole.figures()) == {'pq', 'pq_things', 'pq_stuff', 'sq', 'rq', 'miou'}
-
-
-def test_no_frames_are_no_figures(model: UPSNet, small_recipe: Recipe, town: Path) -> None:
-    reader = open_data_set(town, 'cityscapes', small_recipe.data.label_set)
-    nothing = evaluate_model(model, small_recipe, [], reader)
-    assert nothing.to_dict()['frames'] == 0 and nothing.to_dict()['miou'] is None
-    assert set(nothing.figures().values()) == {0.0}
-
-
-def test_states_of_another_label_set_are_refused(small_recipe: Recipe) -> None:
-    with pytest.raises(LabelError, match='expected'):
-        Evaluation.from_state(small_recipe.data.label_set, np.zeros(7))
 
 
 @pytest.mark.parametrize('mode', [True, False])

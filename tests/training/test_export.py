@@ -16,14 +16,13 @@ from tests.fakes.lively_network import SIZE, lively_model, make_checkpoint, smoo
 from training.build import build_model
 from training.checkpoint import save_checkpoint
 from training.engine.tensors import data_dependent_shapes
-from training.export import build_graph, export, main
+from training.export import export, main
 from training.export_check import compare, require_agreement
 from training.export_wrapper import ExportWrapper, LevelCanvas, round_weights, unrolled_nms
 from training.models.roi_features import assign_levels, pyramid_roi_align
 from training.models.rpn import nms_inclusive
 from training.models.upsnet import ProposalLimits, UPSNet
 from training.recipe.recipe import Recipe
-from training.torch_backend import TorchBackend
 from upsnet_ros.agreement import Agreement
 from upsnet_ros.core.errors import ModelError
 from upsnet_ros.manifest import ModelManifest
@@ -181,33 +180,6 @@ def test_the_first_operator_is_a_cast_and_top_k_stays_within_limits(
     assert max(counts) <= 3840
 
 
-def test_shapes_that_depend_on_the_data_are_found() -> None:
-    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
-    value = helper.make_tensor_value_info('x', kind, [4])
-    answer = helper.make_tensor_value_info('y', onnx.TensorProto.INT64, None)
-    nodes = [helper.make_node('NonZero', ['x'], ['y'])]
-    graph = helper.make_graph(nodes, 'g', [value], [answer])
-    assert data_dependent_shapes(helper.make_model(graph)) == ['y']
-    nodes = [
-        helper.make_node('Foo', ['x'], ['z'], domain='odd'),
-        helper.make_node('Relu', ['z'], ['y']),
-    ]
-    graph = helper.make_graph(
-        nodes, 'g', [value], [helper.make_tensor_value_info('y', kind, None)]
-    )
-    imports = [helper.make_opsetid('', 20), helper.make_opsetid('odd', 1)]
-    model = helper.make_model(graph, opset_imports=imports)
-    assert data_dependent_shapes(model) == ['z', 'y']
-
-
-def test_a_deformable_backbone_is_exported_too(small_recipe: Recipe) -> None:
-    recipe = replace(small_recipe, model=replace(small_recipe.model, deformable_stages=(4, 5)))
-    graph = build_graph(round_weights(build_model(recipe).eval()), input_size=SIZE)
-    own = [node for node in graph.graph.node if node.op_type == 'DeformConv2d']
-    assert len(own) == 2 + 2 * 4
-    assert all(len(node.input) == 4 for node in own)
-
-
 def test_unrolled_suppression_equals_greedy_suppression() -> None:
     generator = torch.Generator().manual_seed(0)
     for count, spread in ((1, 10), (50, 60), (200, 100), (250, 400)):
@@ -270,10 +242,3 @@ def test_too_few_proposals_are_refused(small_recipe: Recipe) -> None:
     model.test_proposals = ProposalLimits(pre_nms=250, post_nms=20)
     with pytest.raises(ModelError, match='test_candidates is 50'):
         ExportWrapper(model, input_size=SIZE)
-
-
-def test_torch_backend_pads_like_the_graph(small_recipe: Recipe) -> None:
-    backend = TorchBackend(lively_model(small_recipe), input_size=SIZE)
-    output = backend.infer(np.zeros((96, 160, 3), np.uint8))
-    assert output.boxes.shape == (100, 4)
-    assert (output.scores[output.count :] == 0).all()

@@ -13,7 +13,7 @@ from training.data.frames import Frame
 from training.evaluation.frame_loop import BadFrame, FrameError, evaluate_frames
 from training.inference.labeller import Labelled
 from upsnet_ros.core.errors import ImageError, ModelError
-from upsnet_ros.core.labels import UNKNOWN_LABEL, cityscapes_label_set
+from upsnet_ros.core.labels import cityscapes_label_set
 from upsnet_ros.core.structures import PanopticResult
 
 LABELS = cityscapes_label_set()
@@ -99,14 +99,6 @@ def test_what_a_network_gets_wrong_is_a_bad_frame_too() -> None:
     found = run(['1', '2', '3'], answer, skip_bad=True)
     assert 'NaN' in found[0].problem and '25344' in found[1].problem
     assert found[2].pq(LABELS) == 100
-
-
-def test_an_empty_prediction_is_counted_as_such() -> None:
-    def unknown(frame: Frame, image: np.ndarray, truth: np.ndarray) -> Labelled:
-        return Labelled(PanopticResult(np.full(SIZE, UNKNOWN_LABEL, np.uint16), (), 1.0), None)
-
-    (record,) = run(['1'], unknown)
-    assert (record.segments, record.pq(LABELS), record.unknown_share) == (0, 0.0, 1.0)
 
 
 def test_files_that_cannot_be_written_stop_the_run() -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tests.fakes.official_checkpoint import official_list, random_checkpoint
-from training.build import build_model, load_trained_model
+from training.build import load_trained_model
 from training.checkpoint import load_checkpoint
 from training.import_official import (
     VARIANTS,
@@ -26,13 +26,6 @@ from training.import_official import (
 from training.initial.weight_file import InitialWeightsError, read_weight_file
 from training.official_names import official_name
 
-# Facts of the published models: all parameters, and those that training changes.
-PARAMETERS = {
-    'r50_cityscapes': (44_527_804, 44_252_284),
-    'r101_cityscapes': (63_519_932, 63_192_188),
-    'r50_coco': (46_129_904, 45_854_384),
-    'r101_dcn_coco': (66_408_204, 66_080_460),
-}
 LAYER = 'fpn.fpn_p5.weight'
 
 
@@ -59,21 +52,6 @@ def test_our_names_and_the_published_ones_are_in_bijection(variant: str) -> None
         for name, tensor in renamed.items()
     }
     assert shapes == official_list(variant)
-
-
-@pytest.mark.parametrize('name', ['backbone.head.weight', 'normalise.mean', 'rpn.convolution.x'])
-def test_no_published_name_for_other_tensors(name: str) -> None:
-    with pytest.raises(ValueError, match=name):
-        official_name(name)
-
-
-@pytest.mark.parametrize('variant', VARIANTS)
-def test_parameter_counts_are_the_published_ones(variant: str) -> None:
-    with torch.device('meta'):
-        parameters = list(build_model(variant_recipe(variant)).parameters())
-    total = sum(parameter.numel() for parameter in parameters)
-    trainable = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
-    assert (total, trainable) == PARAMETERS[variant]
 
 
 def test_every_value_arrives_at_its_place() -> None:

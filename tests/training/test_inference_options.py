@@ -11,7 +11,6 @@ from tests.fakes.small_networks import make_mask_rcnn_recipe, make_pspnet_recipe
 from tests.fakes.small_recipe import make_small_recipe
 from training.build import build_model
 from training.inference.assembly import TrainedNetwork, build_labeller
-from training.inference.fixed_input import FixedInput
 from training.inference.merge_heuristic import MergeHeuristic
 from training.inference.options import InferenceOptions
 from training.inference.predictor import Predictor
@@ -167,9 +166,3 @@ def test_true_classes_are_not_overruled_by_the_majority(upsnet: TrainedNetwork) 
     assert head.parameters['instance_class'] == 'detection'
     asked = InferenceOptions(oracles=oracles, instance_class='majority')
     assert build_labeller(upsnet, asked).head.parameters['instance_class'] == 'majority'
-
-
-def test_fixed_input_is_that_of_the_exported_network(upsnet: TrainedNetwork) -> None:
-    labeller = build_labeller(upsnet, InferenceOptions(fixed_input=True))
-    assert isinstance(labeller.network, FixedInput)
-    assert labeller.network.network.input_size == (96, 160)

@@ -65,14 +65,6 @@ def test_equals_the_network_on_the_prepared_image(model: UPSNet) -> None:
     assert_same(want, prediction)
 
 
-def test_boxes_end_where_the_image_ends(model: UPSNet) -> None:
-    prediction, geometry = predictor(model).predict(IMAGE)
-    padded = predict(model, prepare_image(IMAGE, geometry, model.normalise), image_size=(96, 160))
-    assert padded.boxes[:, 2].max() > geometry.content_width - 1
-    assert prediction.boxes[:, 2].max() == geometry.content_width - 1
-    assert prediction.boxes.min() >= 0
-
-
 def test_detections_are_suppressed_class_by_class(model: UPSNet) -> None:
     candidates, _ = predictor(model).predict(IMAGE)
     detections, _ = predictor(model, select=select_detections).predict(IMAGE)
@@ -103,11 +95,6 @@ def test_mask_rcnn_alone_sees_some_thing_everywhere(mask_rcnn: UPSNet, model: UP
     assert not alone.has_semantics and predictor(model).has_semantics
     assert (prediction.semantic_logits.argmax(dim=0) >= 11).all()
     assert torch.equal(prediction.boxes, predictor(model).predict(IMAGE)[0].boxes)
-
-
-def test_pspnet_alone_finds_no_instances() -> None:
-    output = predictor(CellNetwork()).answer(IMAGE).output
-    assert output.count == 0 and output.semantic_logits.shape == (3, 24, 40)
 
 
 def test_views_average_what_the_single_ones_say(model: UPSNet) -> None:

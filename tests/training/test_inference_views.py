@@ -108,34 +108,12 @@ def test_every_view_says_the_same_of_the_same_place(size: tuple[int, int], view:
     torch.testing.assert_close(moved[:, rows, columns], plain[:, rows, columns], atol=2e-2, rtol=0)
 
 
-def test_equal_views_average_to_one() -> None:
-    image = random_image((50, 77))
-    single = logits_of(image, None)
-    assert torch.equal(logits_of(image, [BASE, BASE]), single)
-
-
-def test_the_average_is_that_of_the_views() -> None:
-    image = random_image((50, 77))
-    views = [BASE, View(96, 200), View(64, 128, mirrored=True)]
-    parts = torch.stack([logits_of(image, [view]) for view in views])
-    torch.testing.assert_close(logits_of(image, views), parts.mean(dim=0))
-    assert not torch.allclose(parts[0], parts[1])
-
-
 def test_logits_stay_exactly_where_they_are() -> None:
     geometry = BASE.geometry((50, 77))
     logits = torch.randn(3, geometry.input_height // 4, geometry.input_width // 4)
     assert torch.equal(move_logits(logits, geometry, geometry, mirrored=False), logits)
     twice = average_views(lambda view: logits, [BASE, BASE], base=geometry)
     assert torch.equal(twice, logits)
-
-
-def test_a_mirrored_cell_is_read_at_its_mirror_image() -> None:
-    # 20 pixels in cells 0 to 4, the rest is padding.
-    geometry = View(20, 20).geometry((20, 20))
-    logits = torch.arange(8.0).expand(1, 8, 8)
-    moved = move_logits(logits, geometry, geometry, mirrored=True)
-    assert moved[0, 0].tolist() == [4.0, 3.0, 2.0, 1.0, 0.0, 0.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize('size', [(1, 1), (1, 30), (33, 2)])

@@ -27,14 +27,6 @@ def test_windows_cover_an_axis(length: int, side: int, expected: list) -> None:
     assert list(spans(length, side)) == expected
 
 
-@pytest.mark.parametrize('length', range(32, 700, 32))
-@pytest.mark.parametrize('side', [8, 104, 200])
-def test_windows_reach_everywhere_and_start_on_cells(length: int, side: int) -> None:
-    windows = list(spans(length, side))
-    assert {pixel for start, end in windows for pixel in range(start, end)} == set(range(length))
-    assert all(start % 8 == 0 and end - start == min(side, length) for start, end in windows)
-
-
 @pytest.mark.parametrize('side', [40, 64, 1000])
 def test_a_network_of_cells_does_not_notice(side: int) -> None:
     network, images = CellNetwork(), torch.randn(2, 3, 96, 160)

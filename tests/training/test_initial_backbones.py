@@ -138,39 +138,6 @@ def test_what_does_not_fit_is_named_and_nothing_is_changed(
     assert all(torch.equal(value, before[name]) for name, value in backbone.state_dict().items())
 
 
-def test_a_deeper_network_is_refused_with_the_first_of_its_tensors(
-    weights: OrderedDict[str, Tensor], tmp_path: Path
-) -> None:
-    with pytest.raises(InitialWeightsError) as caught:
-        load_caffe_backbone(make_backbone(blocks=(1, 1, 4, 1)), write(tmp_path, weights))
-    assert 'layer3.2.conv1.weight: missing' in str(caught.value)
-    assert 'and 10 more' in str(caught.value)  # of two blocks of 15 tensors
-    assert 'model.blocks' in str(caught.value)
-
-
-class Anything:
-    """An object that a file of weights has no business to hold."""
-
-
-@pytest.mark.parametrize(
-    ('values', 'message'),
-    [
-        ([torch.zeros(1)], 'holds list'),
-        ({}, 'holds nothing'),
-        (torch.zeros(3), 'holds Tensor'),
-        ({'conv1.weight': 'text'}, 'conv1.weight: str'),
-        ({'conv1.weight': torch.eye(2).to_sparse()}, 'conv1.weight: torch.sparse_coo'),
-        ({'a': torch.zeros(1), 'module.a': torch.zeros(1)}, "with and without 'module.'"),
-        ({'conv1.weight': Anything()}, 'cannot be read as plain tensors'),
-    ],
-)
-def test_files_of_anything_but_tensors_are_refused(
-    values: object, message: str, tmp_path: Path
-) -> None:
-    with pytest.raises(InitialWeightsError, match=message):
-        load_caffe_backbone(make_backbone(), write(tmp_path, values))
-
-
 def test_missing_and_damaged_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InitialWeightsError, match='no file of weights at .*absent.pth'):
         load_caffe_backbone(make_backbone(), tmp_path / 'absent.pth')

@@ -109,14 +109,6 @@ def assert_documented(arrays: dict[str, np.ndarray]) -> None:
             assert length == (int(letter) if letter.isdigit() else known), note.name
 
 
-def test_help_names_every_array(capsys) -> None:
-    with pytest.raises(SystemExit):
-        main(['--help'])
-    text = capsys.readouterr().out
-    for note in ARRAYS:
-        assert re.search(rf'^  {note.name} +{re.escape(note.form)}$', text, re.MULTILINE)
-
-
 @pytest.mark.parametrize('resolution', ['input_frame', 'image'])
 @pytest.mark.parametrize('rule', ['majority', 'detection'])
 def test_the_steps_lead_to_the_heads_own_result(

@@ -149,26 +149,6 @@ def column_box(left: float, right: float) -> tuple[float, float, float, float]:
     return (left, -20.0, right, 84.0)
 
 
-def test_a_better_instance_keeps_the_overlap_whatever_its_class() -> None:
-    boxes = [column_box(0.0, 31.0), column_box(24.0, 55.0)]
-    output = make_output(flat_logits([3, 0, 1, 0]), boxes, [2, 3], [0.9, 0.8], 9.0)
-    result = MergeHeuristic(LABELS, stuff_area_limit=0)(output, GEOMETRY)
-    row = result.label_image[30]
-    first, second = row == (2 << 8 | 1), row == (3 << 8 | 1)
-    assert first[:32].all() and not first[33:].any()
-    assert second[33:56].all() and not second[58:].any()
-    assert (result.label_image == result.label_image[30]).all()
-    assert (row[~first & ~second] == 0).all()
-
-
-@pytest.mark.parametrize('threshold, kept', [(0.1, 1), (0.5, 2)])
-def test_an_instance_that_is_mostly_covered_is_dropped(threshold: float, kept: int) -> None:
-    boxes = [column_box(0.0, 31.0), column_box(24.0, 55.0)]
-    output = make_output(flat_logits([3, 0, 1, 0]), boxes, [2, 2], [0.9, 0.8], 9.0)
-    result = MergeHeuristic(LABELS, mask_overlap_threshold=threshold)(output, GEOMETRY)
-    assert [i.label for i in result.instances] == [2 << 8 | n for n in range(1, kept + 1)]
-
-
 def test_a_share_equal_to_the_threshold_is_kept() -> None:
     # The left half of the mask is the first one's.
     logits = np.full((2, 28, 28), 9.0, np.float32)
@@ -182,28 +162,6 @@ def test_a_share_equal_to_the_threshold_is_kept() -> None:
     for threshold, count in ((share, 2), (np.nextafter(share, 0.0), 1)):
         heuristic = MergeHeuristic(LABELS, mask_overlap_threshold=float(threshold))
         assert len(heuristic(output, GEOMETRY).instances) == count
-
-
-def test_thing_pixels_without_an_instance_are_unknown() -> None:
-    output = make_output(flat_logits([1, 0, 3, 0]), [column_box(0.0, 31.0)], [3], [0.9], 9.0)
-    result = MergeHeuristic(LABELS)(output, GEOMETRY)
-    assert (result.label_image[:, :31] == (3 << 8 | 1)).all()
-    assert (result.label_image[:, 34:] == UNKNOWN_LABEL).all()
-
-
-def test_stuff_below_the_limit_is_unknown_after_the_instances_took_their_pixels() -> None:
-    logits = flat_logits([4, 0, 0, 0])
-    boxes = [column_box(-80.0, 31.0)]
-    covered = MergeHeuristic(LABELS, stuff_area_limit=0)(
-        make_output(logits, boxes, [2], [0.9], 9.0), GEOMETRY
-    )
-    left = int((covered.label_image == 0).sum())
-    assert 0 < left < 64 * 64
-    for limit, label in ((left, 0), (left + 1, UNKNOWN_LABEL)):
-        result = MergeHeuristic(LABELS, stuff_area_limit=limit)(
-            make_output(logits, boxes, [2], [0.9], 9.0), GEOMETRY
-        )
-        assert (result.label_image[covered.label_image == 0] == label).all()
 
 
 def test_score_threshold_is_strict() -> None:

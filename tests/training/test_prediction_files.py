@@ -3,7 +3,6 @@
 """Predictions read from files, and what is wrong with some of them."""
 
 import json
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -178,18 +177,6 @@ def test_wrong_segments_are_named_with_file_and_value(predictions: Path, message
     assert 'mine.json' in str(caught.value)
 
 
-@pytest.mark.parametrize('other', [NAME, 'another'])
-def test_an_image_annotated_twice_is_named(predictions: Path, other: str) -> None:
-    write(predictions.parent, [entry(NAME, 139), entry(other, 139)])
-    with pytest.raises(DataError, match=rf'mine\.json: the frame {NAME} is annotated 2 times'):
-        open_files(predictions).read(NAME, SIZE)
-
-
-def test_a_frame_without_annotation_is_named(predictions: Path) -> None:
-    with pytest.raises(DataError, match=r'mine\.json: no annotation of the frame 000000000140'):
-        open_files(predictions).read('000000000140', SIZE)
-
-
 @pytest.mark.parametrize('size', [(6, 8), (4, 3), (3, 5)])
 def test_another_size_is_never_stretched(predictions: Path, size: tuple[int, int]) -> None:
     width, height = size[1], size[0]
@@ -263,20 +250,3 @@ def test_a_folder_with_two_predictions_is_refused(predictions: Path) -> None:
     (folder / 'other').mkdir()
     with pytest.raises(UpsnetError, match=r'found mine\.json, other\.json'):
         open_files(folder)
-
-
-def test_more_objects_than_a_label_image_holds(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    ids = np.repeat(np.arange(1, 301, dtype=np.uint32), 2)[None, 40:]  # 20 objects of no pixel...
-    ids = np.concatenate([ids[0], np.arange(1, 21, dtype=np.uint32)])[None]  # ...get one each
-    (tmp_path / 'mine').mkdir()
-    write_ids(tmp_path / 'mine' / 'x.png', ids)
-    path = write(tmp_path, [entry('x', 1, [segment(n, CAR) for n in range(1, 301)])])
-    with caplog.at_level(logging.WARNING):
-        labels = open_files(path).read('x', ids.shape)
-    values = np.unique(labels)
-    car = TRAIN_ID[CAR] << 8
-    assert values.tolist() == list(range(car, car + 256))  # 255 objects, and one of the others
-    assert (labels[ids <= 20] == car).all() and (labels == car).sum() == 20 + 25 * 2
-    assert "300 objects of class 'car'; a label image holds 255" in caplog.text

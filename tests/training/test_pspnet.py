@@ -13,7 +13,6 @@ from torchvision.models.detection import maskrcnn_resnet50_fpn
 from training.models.fpn import FeaturePyramid
 from training.models.pspnet import PSPNet, PyramidPooling
 from training.models.resnet import ResNet
-from training.models.synchronise import synchronise_normalisation
 from upsnet_ros.core.errors import ImageError, ParameterError
 
 
@@ -121,15 +120,6 @@ def test_a_map_smaller_than_the_grid_is_pooled_all_the_same() -> None:
     assert out.flatten().tolist() == [2.5] * 5
 
 
-def test_dropout_is_drawn_in_training_only() -> None:
-    model, images = make_network(dropout=0.5), make_images(2, 3, 64, 64)
-    with torch.no_grad():
-        model.train()
-        assert not torch.equal(model(images)[0], model(images)[0])
-        model.eval()
-        assert torch.equal(model(images)[0], model(images)[0])
-
-
 def test_a_frozen_backbone_has_a_trained_head() -> None:
     model = make_network(form='frozen', frozen_stages=2).train()
     before = {name: value.clone() for name, value in model.named_buffers()}
@@ -152,38 +142,9 @@ def test_one_image_at_once_is_refused_in_training_with_what_to_change() -> None:
     assert len(model.train()(make_images(2, 3, 64, 64))) == 2
 
 
-def test_images_on_several_gpus_count_together() -> None:
-    model = synchronise_normalisation(
-        make_network(form='synchronised'), torch.device('cuda'), world=2
-    )
-    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in model.modules())
-    model.train()
-    model._check_batch(1)
-
-
 def test_sides_that_are_no_multiples_of_8_are_refused() -> None:
     with pytest.raises(ImageError, match='100x64 pixels'):
         make_network().eval()(make_images(1, 3, 64, 100))
-
-
-def test_classes_that_do_not_add_up_are_refused() -> None:
-    with pytest.raises(ParameterError, match='3 stuff and 2 thing classes are not 6'):
-        make_network(num_classes=6)
-
-
-def test_head_and_backbone_are_normalised_alike() -> None:
-    with pytest.raises(ParameterError, match="'batch' of a PSPNet whose backbone has 'frozen'"):
-        make_network(form='frozen', head_form='batch')
-
-
-@torch.no_grad()
-def test_pixels_are_normalised_as_in_the_other_networks() -> None:
-    image = torch.tensor([102.9801, 115.9465, 122.7717]).view(1, 3, 1, 1)
-    assert make_network().normalise(image).abs().max() < 1e-4
-    red = make_network(pixels='torchvision').normalise(
-        torch.tensor([0, 0, 255.0]).view(1, 3, 1, 1)
-    )
-    torch.testing.assert_close(red[0, 0, 0, 0].item(), (1 - 0.485) / 0.229, rtol=1e-5, atol=0)
 
 
 def count_parameters(*modules: nn.Module) -> int:

@@ -8,7 +8,7 @@ import pytest
 import torch
 import yaml
 
-from training.build import build_model, build_recipe_optimiser, build_schedule
+from training.build import build_model, build_schedule
 from training.label_sets import find_label_set
 from training.models.deform_conv import OffsetDeformConv2d
 from training.recipe.errors import RecipeError
@@ -226,37 +226,6 @@ def test_coco_has_the_published_classes_in_the_published_order() -> None:
     for kind in (range(labels.num_stuff), labels.thing_ids):
         ids = [labels.classes[i].dataset_id for i in kind]
         assert ids == sorted(ids)
-
-
-def test_schedule_warms_up_from_a_tenth_and_ends_at_zero() -> None:
-    schedule = build_schedule(load_recipe(TINY))
-    assert schedule.rate_at(0) == pytest.approx(0.1 * schedule.rate)
-    assert schedule.rate_at(schedule.warmup) == pytest.approx(schedule.rate)
-    assert schedule.rate_at(schedule.steps) == pytest.approx(0.0, abs=1e-9)
-
-
-def test_step_schedule_multiplies_at_every_point() -> None:
-    values = tiny_values()
-    values['optimisation'] |= {'schedule': 'step', 'decay_at': [1000, 2000], 'iterations': 3000}
-    schedule = build_schedule(recipe_from_dict(values))
-    factors = [schedule.rate_at(i) / schedule.rate for i in (999, 1000, 2000)]
-    assert factors == pytest.approx([1.0, 0.1, 0.01])
-
-
-def test_rate_scales_with_the_images_per_step() -> None:
-    values = tiny_values()
-    values['optimisation'] |= {'batch_size': 8, 'reference_batch_size': 4, 'learning_rate': 0.5}
-    assert build_schedule(recipe_from_dict(values)).rate == pytest.approx(1.0)
-
-
-def test_only_weights_decay() -> None:
-    recipe = load_recipe(TINY)
-    model = build_model(recipe)
-    weights, biases = build_recipe_optimiser(recipe, model).param_groups
-    assert biases['weight_decay'] == 0
-    assert all(p.ndim > 1 for p in weights['params'])
-    total = sum(len(group['params']) for group in (weights, biases))
-    assert total == sum(1 for p in model.parameters() if p.requires_grad)
 
 
 def published_values() -> dict:

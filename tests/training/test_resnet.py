@@ -81,14 +81,6 @@ def test_dilated_stages_hold_the_outputs_of_the_coarse_grids(stride_in: str) -> 
     assert_all_close(sampled, coarse(images))
 
 
-def test_a_dilated_cell_sees_as_far_as_its_dilations_reach() -> None:
-    backbone = make_backbone(blocks=(1, 1, 1, 2), dilated=True).eval()
-    res4 = torch.randn(1, backbone.out_channels[2], 25, 25, requires_grad=True)
-    backbone.stages[3](res4)[0, :, 12, 12].sum().backward()
-    seen = res4.grad.abs().sum(dim=(0, 1)).nonzero()
-    assert set(seen[:, 0].tolist()) == set(seen[:, 1].tolist()) == {4, 8, 12, 16, 20}
-
-
 @torch.no_grad()
 def test_the_smallest_images_have_one_cell() -> None:
     assert [s.shape[-2:] for s in make_backbone().eval()(make_images(1, 3, 32, 32))][3] == (1, 1)
@@ -175,25 +167,8 @@ def test_frozen_normalisation_never_changes() -> None:
     assert all(p.ndim == 1 for name, p in backbone.named_parameters() if name in untrained)
 
 
-@pytest.mark.parametrize(
-    ('values', 'received'),
-    [({'stride_in': '3x3'}, "stride_in '3x3'"), ({'dilated': True}, 'dilated')],
-)
-def test_deformable_stages_want_the_stride_in_the_1x1(
-    values: dict[str, Any], received: str
-) -> None:
-    with pytest.raises(ParameterError, match=f'deformable stages .5,. .* with {received}'):
-        make_backbone(deformable_stages=(5,), **values)
-
-
 def count_layers(model: nn.Module, kind: type) -> int:
     return sum(isinstance(layer, kind) for layer in model.modules())
-
-
-def test_one_process_keeps_ordinary_normalisation() -> None:
-    backbone = make_backbone(normalisation='synchronised')
-    assert synchronise_normalisation(backbone, torch.device('cpu'), world=1) is backbone
-    assert count_layers(backbone, nn.SyncBatchNorm) == 0
 
 
 @pytest.mark.parametrize('form', ['frozen', 'batch'])
@@ -213,19 +188,6 @@ def test_several_processes_on_gpus_are_synchronised() -> None:
     network.train()
     assert sum(layer.training for layer in layers) == 6 * 3 + 3
     assert not any(p.requires_grad for p in backbone.stem.parameters())
-
-
-def test_converted_layers_of_one_process_compute_the_same() -> None:
-    images = make_images(2, 3, 64, 64)
-    expected = outcome(make_backbone(), images)
-    converted = synchronise_normalisation(
-        make_backbone(normalisation='synchronised', checkpoint_gradients=True),
-        torch.device('cuda'),
-        world=2,
-    )
-    assert count_layers(converted, nn.SyncBatchNorm)
-    for name, value in outcome(converted, images).items():
-        torch.testing.assert_close(value, expected[name], msg=name)
 
 
 def test_several_processes_on_cpus_are_refused() -> None:

@@ -13,7 +13,6 @@ from training.data.label_runs import LabelRuns
 from training.data.loader import pad_sample
 from training.data.objects import find_objects, trace_outlines
 from training.data.sample import Sample
-from upsnet_ros.core.geometry import InputGeometry
 from upsnet_ros.core.labels import encode_label
 
 STUFF = 11
@@ -43,18 +42,6 @@ def random_labels(seed: int, size: tuple[int, int] = (37, 53)) -> np.ndarray:
         [0, 5, 10, 65535, *(encode_label(c, i) for c in (11, 13) for i in range(4))], np.uint16
     )
     return table[np.kron(small, np.ones((4, 4), int))[: size[0], : size[1]]]
-
-
-@pytest.mark.parametrize('seed', range(5))
-def test_runs_tell_what_the_pixels_tell(seed: int) -> None:
-    labels = random_labels(seed)
-    runs = LabelRuns.of(labels)
-    assert runs.values.tolist() == np.unique(labels).tolist()
-    for value, area, box in zip(runs.values, runs.areas(), runs.boxes(), strict=True):
-        rows, columns = np.nonzero(labels == value)
-        assert area == len(rows)
-        assert box.tolist() == [columns.min(), rows.min(), columns.max(), rows.max()]
-    np.testing.assert_array_equal(runs.painted(runs.values), labels)
 
 
 def test_boxes_are_inclusive_and_crowds_stand_apart() -> None:
@@ -161,14 +148,6 @@ def test_an_image_of_one_pixel_becomes_a_sample() -> None:
     assert (sample.semantic[:40, :40] == CAR).all()
 
 
-def test_outline_of_a_rectangle_passes_through_its_border_pixels() -> None:
-    sample = sample_of(make_labels(), scale=0.5)
-    (outline,) = sample.polygons[1]
-    assert outline.dtype == np.float32
-    assert set(map(tuple, outline.tolist())) == {(2.5, 5), (12, 5), (12, 9.5), (2.5, 9.5)}
-    assert sample_of(make_labels(), draw_polygons=False).polygons == []
-
-
 def test_parts_of_an_object_have_outlines_of_their_own_and_holes_are_filled() -> None:
     labels = np.zeros((30, 30), np.uint16)
     labels[2:12, 2:12] = encode_label(CAR, 1)
@@ -243,18 +222,6 @@ def test_an_image_smaller_than_the_crop_is_padded() -> None:
     assert (crop.semantic[:50] == CAR).all()
     assert crop.image[:, 60, 3].tolist() == [103, 116, 123]
     assert len(crop.boxes) == len(crop.masks) == 0
-
-
-@pytest.mark.parametrize(
-    ('size', 'short', 'longest', 'expected'),
-    [((1024, 2048), 800, 2048, 0.78125), ((480, 640), 800, 1333, 800 / 480),
-     ((400, 1000), 800, 1333, 1.333)],
-)  # fmt: skip
-def test_scale_obeys_the_long_side(
-    size: tuple[int, int], short: int, longest: int, expected: float
-) -> None:
-    resized = InputGeometry.for_short_side(size, short_side=short, max_long_side=longest)
-    assert resized.scale == pytest.approx(expected)
 
 
 def test_images_are_sampled_at_steps_of_one_over_the_factor() -> None:

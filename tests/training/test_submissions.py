@@ -180,9 +180,3 @@ def test_names_that_the_tools_do_not_find_are_refused(name: str, tmp_path: Path)
     with pytest.raises(DataError, match='expected CITY_SEQUENCE_FRAME'):
         submission.write_instances(name, ())
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize('classes', [np.full((2, 2), 19, np.uint8), np.zeros((2, 2), np.uint16)])
-def test_classes_that_are_none_are_refused(classes: np.ndarray, tmp_path: Path) -> None:
-    with pytest.raises(LabelError, match=NAME):
-        CityscapesSubmission(tmp_path, CITYSCAPES).write_semantic(NAME, classes)

@@ -77,14 +77,6 @@ def test_a_folder_that_cannot_be_made_is_named(
         assert option in error and str(tmp_path / 'file') in error
 
 
-def test_an_existing_bag_is_not_overwritten(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    (tmp_path / 'drive').mkdir()
-    error = fails(capsys, '--bag', str(tmp_path / 'drive'))
-    assert '--bag' in error and 'exists already' in error
-
-
 def test_data_set_and_bag_in_one_call(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     status = main(
         [
@@ -106,11 +98,3 @@ def test_data_set_and_bag_in_one_call(capsys: pytest.CaptureFixture[str], tmp_pa
     assert len(list((tmp_path / 'data').rglob('*_leftImg8bit.png'))) == 1
     assert (tmp_path / 'drive' / 'metadata.yaml').is_file()
     assert '2 frames at 10 Hz' in capsys.readouterr().out
-
-
-def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(['--help'])
-    said = capsys.readouterr().out
-    assert ended.value.code == 0
-    assert all(word in said for word in ('examples:', '--bag', 'gtFine', '16UC1', '1024x512'))

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from training.synthetic.camera import NEAR, Camera, clip_near
-from training.synthetic.canvas import Canvas, Part, share_blocks
+from training.synthetic.camera import Camera
+from training.synthetic.canvas import Canvas, Part
 from training.synthetic.drive import (
     VISIT_TIMES,
     drive_world_seed,
@@ -16,7 +16,6 @@ from training.synthetic.drive import (
     visit_world,
 )
 from training.synthetic.light import make_light
-from training.synthetic.painting_order import Extent, paint_far_to_near
 from training.synthetic.render import MIN_PIXELS, Frame, render_frame
 from training.synthetic.world import make_world
 from upsnet_ros.core.errors import ParameterError
@@ -181,35 +180,6 @@ def test_objects_keep_their_ids_and_move_little_in_a_drive(drive: list[Frame]) -
     assert moved > 30 and kept / moved > 0.97
 
 
-def test_projection_is_a_pinhole() -> None:
-    camera = Camera(1000, 500, x=1.0, y=1.4, s=10.0)
-    seen = camera.to_camera(np.array([3.0, 0.0, 30.0]))
-    assert seen == pytest.approx([2.0, -1.4, 20.0])
-    u, v = camera.to_image(seen)
-    assert u == pytest.approx(499.5 + camera.focal * 0.1)
-    assert v == pytest.approx(0.45 * 500 + camera.focal * 0.07)
-
-
-def test_ground_hits_undo_the_projection() -> None:
-    camera = Camera(320, 160, x=0.7, y=1.4, s=25.0, yaw=0.03, pitch=-0.01, curvature=0.003)
-    rows = np.array([90.0, 110.0, 159.0])
-    for height in (0.0, 0.13):
-        x, s = camera.ground_hits(rows, height)
-        points = np.stack([x, np.full_like(x, height), s], -1).astype(float)
-        image = camera.to_image(camera.to_camera(points))
-        assert np.allclose(image[..., 0], np.arange(320)[None, :], atol=0.02)
-        assert np.allclose(image[..., 1], rows[:, None], atol=0.02)
-
-
-def test_clipping_at_the_near_plane() -> None:
-    ahead = np.array([[0, 0, 1.0], [1, 0, 2.0], [0, 1, 2.0]])
-    assert np.array_equal(clip_near(ahead), ahead)
-    assert len(clip_near(ahead * [1, 1, -1])) == 0
-    cut = clip_near(np.array([[0, 0, 1.4], [0, 0, -0.6], [1, 0, 1.4]]))
-    assert len(cut) == 4 and (cut[:, 2] >= NEAR - 1e-12).all()
-    assert [0.0, 0.0, NEAR] in np.round(cut, 12).tolist()
-
-
 def test_labels_lie_where_the_image_is_painted() -> None:
     canvas = Canvas(Camera(96, 64, 0.0, 1.4, 0.0), make_light(np.random.default_rng(0)))
     canvas.draw(Part(np.array([[10.3, 8.2], [70.7, 20.4], [30.5, 55.9]]), (255, 255, 255), 777))
@@ -222,31 +192,3 @@ def test_labels_lie_where_the_image_is_painted() -> None:
     inner = cv2.erode(labelled.astype(np.uint8), kernel).astype(bool)
     assert inner.sum() > 800
     assert bright[inner].all() and not bright[~outer].any()
-
-
-def test_haze_blocks_cover_a_row_in_order() -> None:
-    shares = np.exp(-np.linspace(0, 2, 500))
-    blocks = share_blocks(shares)
-    assert blocks[0][0] == 0 and blocks[-1][1] == 500
-    assert all(one[1] == two[0] for one, two in zip(blocks[:-1], blocks[1:], strict=True))
-    for start, end, share in blocks:
-        assert np.abs(shares[start:end] - share).max() <= 0.02
-    assert share_blocks(np.array([0.5])) == [(0, 1, 0.5)]
-
-
-@pytest.mark.parametrize(
-    ('extents', 'expected'),
-    [
-        ([], []),
-        ([Extent(5, 6, 0)], [0]),
-        ([Extent(5, 6, 0), Extent(20, 22, 0), Extent(9, 12, 3)], [1, 2, 0]),
-        # A tram from 10 m to 40 m; beside it, further out, a car nearer than the tram's middle.
-        ([Extent(10, 40, -3), Extent(15, 19, -6)], [1, 0]),
-        # The same car between the camera's path and the tram.
-        ([Extent(10, 40, -6), Extent(28, 32, -3)], [0, 1]),
-        # Two things at one and the same place must not wait for each other.
-        ([Extent(8, 8, 2), Extent(8, 8, 2)], [0, 1]),
-    ],
-)
-def test_painting_order(extents: list[Extent], expected: list[int]) -> None:
-    assert paint_far_to_near(extents, 0.0) == expected

@@ -4,11 +4,6 @@
 
 import csv
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,33 +102,6 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
         assert torch.equal(resumed.averaged.state[key], whole.averaged.state[key]), key
     losses = [(tmp_path / run / 'losses.csv').read_text() for run in ('parts', 'whole')]
     assert losses[0] == losses[1]
-
-
-def test_a_killed_run_goes_on_with_the_same_losses(
-    small_recipe: Recipe, town: Path, tmp_path: Path
-) -> None:
-    recipe = with_monitoring(with_optimisation(small_recipe, iterations=8), save_every=2)
-    command = [sys.executable, '-m', 'training.train', '--data', str(town), '--workers', '1']
-    command += ['--config', write_recipe(recipe, tmp_path / 'recipe.yaml'), '--device', 'cpu']
-    variables = dict(os.environ, OMP_NUM_THREADS='1')
-
-    def start(output: str) -> subprocess.Popen:
-        folder = str(tmp_path / output)
-        return subprocess.Popen(
-            [*command, '--output', folder], cwd=ROOT, env=variables, stderr=subprocess.DEVNULL
-        )
-
-    killed = start('killed')
-    deadline = time.monotonic() + 120
-    while not (tmp_path / 'killed' / 'last.pt').exists():
-        assert time.monotonic() < deadline and killed.poll() is None
-        time.sleep(0.01)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    assert start('killed').wait(timeout=120) == 0
-    assert start('whole').wait(timeout=120) == 0
-    assert read_losses(tmp_path / 'killed') == read_losses(tmp_path / 'whole')
-    assert len(read_losses(tmp_path / 'whole')) == 8
 
 
 def test_a_checkpoint_of_another_recipe_is_refused_by_key(
@@ -235,18 +203,6 @@ def test_memory_that_runs_out_in_a_validation_names_it(
     monkeypatch.setattr('training.validation.Validation.figures', exhausted)
     trainer = Trainer(with_monitoring(small_recipe, validate_every=1))
     with pytest.raises(MemoryExhausted, match='monitoring.validate_every=0'):
-        run(trainer, town, tmp_path, workers=0)
-
-
-def test_other_runtime_errors_stay_what_they_are(
-    small_recipe: Recipe, town: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(*_: object) -> None:
-        raise RuntimeError('shapes differ')
-
-    trainer = Trainer(small_recipe)
-    monkeypatch.setattr(trainer.network, 'criterion', broken)
-    with pytest.raises(RuntimeError, match='shapes differ'):
         run(trainer, town, tmp_path, workers=0)
 
 
