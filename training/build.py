@@ -16,19 +16,19 @@ from training.models.rpn import RegionProposalHead
 from training.models.semantic_head import SemanticHead
 from training.models.upsnet import ProposalLimits, UPSNet
 from training.optimisation import Schedule, build_optimiser
-from training.recipe.model import PspNetRecipe
+from training.recipe.model import ModelRecipe, PspNetRecipe
 from training.recipe.recipe import Recipe
 
 
 def build_model(recipe: Recipe) -> UPSNet | PSPNet:
     """The recipe's network with random weights."""
     if isinstance(recipe.model, PspNetRecipe):
-        return _build_pspnet(recipe)
-    return _build_upsnet(recipe)
+        return _build_pspnet(recipe, recipe.model)
+    return _build_upsnet(recipe, recipe.model)
 
 
-def _build_upsnet(recipe: Recipe) -> UPSNet:
-    values, labels = recipe.model, recipe.data.label_set
+def _build_upsnet(recipe: Recipe, values: ModelRecipe) -> UPSNet:
+    labels = recipe.data.label_set
     backbone = _build_backbone(recipe, dilated=False, deformable_stages=values.deformable_stages)
     channels = values.fpn_channels
     return UPSNet(
@@ -48,7 +48,7 @@ def _build_upsnet(recipe: Recipe) -> UPSNet:
             num_layers=values.mask_layers,
             num_classes=labels.num_things + 1,
         ),
-        semantic_head=_build_semantic_head(recipe),
+        semantic_head=_build_semantic_head(values, num_classes=labels.num_classes),
         num_stuff=labels.num_stuff,
         num_things=labels.num_things,
         pixels=values.pixels,
@@ -60,19 +60,18 @@ def _build_upsnet(recipe: Recipe) -> UPSNet:
     )
 
 
-def _build_semantic_head(recipe: Recipe) -> SemanticHead | None:
-    values = recipe.model
+def _build_semantic_head(values: ModelRecipe, *, num_classes: int) -> SemanticHead | None:
     if not values.semantic_channels:
         return None
     return SemanticHead(
         in_channels=values.fpn_channels,
         channels=values.semantic_channels,
-        num_classes=recipe.data.label_set.num_classes,
+        num_classes=num_classes,
     )
 
 
-def _build_pspnet(recipe: Recipe) -> PSPNet:
-    values, labels = recipe.model, recipe.data.label_set
+def _build_pspnet(recipe: Recipe, values: PspNetRecipe) -> PSPNet:
+    labels = recipe.data.label_set
     return PSPNet(
         backbone=_build_backbone(recipe, dilated=True, deformable_stages=()),
         pyramid_bins=values.pyramid_bins,

@@ -190,13 +190,13 @@ def write_sheets(
             for frame in choose_examples(report.summary, count)
         ]
         if examples:
-            names[split] = f'sheet_{split}.jpg'
+            sheet = names[split] = f'sheet_{split}.jpg'
             total = report.statistics.frames
             title = (
                 f"{name}, split '{split}': {len(examples)} of {total} frames, classes of "
                 f'{reader.label_set.name}'
             )
-            draw_picture_sheet(output / names[split], title, examples, reader.label_set)
+            draw_picture_sheet(output / sheet, title, examples, reader.label_set)
     return names
 
 

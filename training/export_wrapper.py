@@ -164,7 +164,7 @@ class ExportWrapper(nn.Module):
         train_ids = (classes + self.model.num_stuff - 1) * kept.long()
         empty = CANDIDATE_SLOTS - self.model.test_candidates
         return (
-            self.model.semantic_head(output.levels[:4]),
+            self.model.semantic()(output.levels[:4]),
             F.pad(boxes * shown[:, None], (0, 0, 0, empty))[None],
             F.pad(scores * shown, (0, empty))[None],
             F.pad(train_ids.int(), (0, empty))[None],

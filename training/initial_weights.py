@@ -13,7 +13,7 @@ from training.initial.backbones import load_caffe_backbone, load_torchvision_bac
 from training.initial.other_model import load_other_model
 from training.models.pspnet import PSPNet
 from training.models.upsnet import UPSNet
-from training.recipe.errors import require
+from training.recipe.errors import RecipeError, require
 from training.recipe.recipe import Recipe
 
 LOGGER = logging.getLogger(__name__)
@@ -44,7 +44,10 @@ def initialise(model: UPSNet | PSPNet, recipe: Recipe, path: Path | None) -> Non
         load_torchvision_backbone(model.backbone, path)
     else:
         expected = f'{FILES[weights]} given with --initial'
-        require(path is not None, 'initial.weights', weights, expected)
+        if path is None:
+            raise RecipeError(
+                f"recipe key 'initial.weights': got {weights!r}, expected {expected}"
+            )
         if weights == 'caffe':
             load_caffe_backbone(model.backbone, path)
         else:

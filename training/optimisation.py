@@ -65,7 +65,8 @@ def build_optimiser(
 
     The rates are set by :func:`set_rate` before every step.
     """
-    weights, biases = [], []
+    weights: list[nn.Parameter] = []
+    biases: list[nn.Parameter] = []
     for parameter in model.parameters():
         if parameter.requires_grad:
             (weights if parameter.ndim > 1 else biases).append(parameter)

@@ -28,11 +28,11 @@ class TorchBackend:
     def __init__(self, model: UPSNet, *, input_size: tuple[int, int]) -> None:
         self.model = model.eval()
         self.input_size = input_size
+        self.device = str(next(model.parameters()).device)
 
     def infer(self, image: np.ndarray) -> NetworkOutput:
         """Run one uint8 ``[H, W, 3]`` BGR image of the input size."""
-        device = next(self.model.parameters()).device
-        pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).to(device)
+        pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).to(self.device)
         normalised = self.model.normalise(pixels[None])[0]
         prediction = predict(self.model, normalised, image_size=self.input_size)
         return to_network_output(prediction, num_stuff=self.model.num_stuff)

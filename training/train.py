@@ -13,6 +13,7 @@ from last.pt with the same command, on any number of devices.
 """
 
 import argparse
+import json
 import logging
 import sys
 from pathlib import Path
@@ -28,6 +29,7 @@ from training.recipe.recipe import Recipe
 from training.run import run
 from training.trainer import Trainer
 from upsnet_ros.core.errors import ModelError, UpsnetError
+from upsnet_ros.core.json_lines import differences
 
 LOGGER = logging.getLogger(__name__)
 # Keys that change how a run is computed or told, not what it learns.
@@ -145,22 +147,15 @@ def refuse_other_recipe(wanted: Recipe, found: Recipe, path: Path) -> None:
     Keys that change how a run is computed or told may differ.
     """
     values, others = wanted.to_dict(), found.to_dict()
-    for section in (values, others):
-        section.pop('monitoring')
+    for recipe in (values, others):
+        recipe.pop('monitoring')
         for key in FREE_OPTIMISATION_KEYS:
-            section['optimisation'].pop(key)
-    for section, content in values.items():
-        other = others[section]
-        keys = sorted(set(content) | set(other)) if isinstance(content, dict) else [None]
-        for key in keys:
-            mine = content if key is None else content.get(key)
-            theirs = other if key is None else other.get(key)
-            if mine != theirs:
-                name = section if key is None else f'{section}.{key}'
-                raise RecipeError(
-                    f'{path} was written with another recipe: {name} is {theirs!r} there and '
-                    f'{mine!r} here; give the recipe it was started with, or another --output'
-                )
+            recipe['optimisation'].pop(key)
+    for name, (theirs, mine) in differences(json.loads(json.dumps(others)), values).items():
+        raise RecipeError(
+            f'{path} was written with another recipe: {name} is {theirs!r} there and {mine!r} '
+            'here; give the recipe it was started with, or another --output'
+        )
 
 
 if __name__ == '__main__':

@@ -3,7 +3,7 @@
 """State of a run, and one step of it: on one device or on many, whole or in parts."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
 import torch
@@ -16,8 +16,12 @@ from training.data.sample import Sample
 from training.data.sharded_batches import images_at_once
 from training.distributed import Processes
 from training.divergence import TrainingDiverged
+from training.losses.criterion import Criterion
+from training.losses.semantic_criterion import SemanticCriterion
 from training.memory import memory_guard
+from training.models.pspnet import PSPNet
 from training.models.synchronise import synchronise_normalisation
+from training.models.upsnet import UPSNet
 from training.optimisation import AveragedWeights, keep_rate_in_momentum, set_rate
 from training.recipe.recipe import Recipe
 
@@ -33,7 +37,7 @@ class LossNetwork(nn.Module):
         criterion: Its losses.
     """
 
-    def __init__(self, model: nn.Module, criterion: object) -> None:
+    def __init__(self, model: nn.Module, criterion: Criterion | SemanticCriterion) -> None:
         super().__init__()
         self.model = model
         self.criterion = criterion
@@ -56,7 +60,11 @@ class Trainer:
     """
 
     def __init__(
-        self, recipe: Recipe, processes: Processes | None = None, *, initialise=None
+        self,
+        recipe: Recipe,
+        processes: Processes | None = None,
+        *,
+        initialise: Callable[[UPSNet | PSPNet], None] | None = None,
     ) -> None:
         self.recipe = recipe
         self.processes = processes or Processes(0, 1, torch.device('cpu'))

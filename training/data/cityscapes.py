@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from training.data.errors import BrokenFrame, DataError
-from training.data.frames import Frame, FrameList, read_image, read_png, unpaired_files
+from training.data.frames import Frame, FrameList, FrameReader, read_image, read_png, unpaired_files
 from training.data.label_runs import LabelRuns
 from training.data.label_values import label_values
 from upsnet_ros.core.labels import VOID_CLASS, LabelSet
@@ -18,7 +18,7 @@ IMAGE_ENDING = '_leftImg8bit.png'
 TRUTH_ENDING = '_gtFine_instanceIds.png'
 
 
-class CityscapesReader:
+class CityscapesReader(FrameReader):
     """A data set in Cityscapes layout, with the Cityscapes classes or own ones.
 
     Args:
@@ -31,8 +31,7 @@ class CityscapesReader:
     expected_split = 'leftImg8bit/SPLIT and gtFine/SPLIT'
 
     def __init__(self, root: Path, label_set: LabelSet) -> None:
-        self.root = root
-        self.label_set = label_set
+        super().__init__(root, label_set)
         self._images, self._truth = root / 'leftImg8bit', root / 'gtFine'
 
     @staticmethod

@@ -113,7 +113,12 @@ def count_split(summary: DataSummary) -> SplitStatistics:
         sizes=dict(sizes.most_common()),
         pixels=sum(height * width * number for (height, width), number in sizes.items()),
         classes=tuple(
-            ClassStatistics(entry.name, entry.is_thing, *row, _median(*sides))
+            ClassStatistics(
+                entry.name,
+                entry.is_thing,
+                **dict(zip(('frames', *COUNTS), row, strict=True)),
+                median_box=_median(*sides),
+            )
             for entry, row, *sides in zip(classes, counts.tolist(), widths, heights, strict=True)
         ),
     )

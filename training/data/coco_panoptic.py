@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from training.data.errors import BrokenFrame, DataError
-from training.data.frames import Frame, FrameList, read_image, read_rgb_png, unpaired_files
+from training.data.frames import Frame, FrameList, FrameReader, read_image, read_rgb_png, unpaired_files
 from training.data.label_runs import LabelRuns, bands
 from training.data.label_values import label_values
 from training.data.panoptic_json import read_category_names, read_panoptic_json
@@ -51,7 +51,7 @@ class PanopticFrame(Frame):
         return f'{self.size} {crc32(self.segments.tobytes()):08x}'
 
 
-class CocoPanopticReader:
+class CocoPanopticReader(FrameReader):
     """A data set in COCO panoptic format, with the COCO classes or own ones.
 
     Args:
@@ -64,8 +64,7 @@ class CocoPanopticReader:
     expected_split = 'annotations/panoptic_SPLIT.json'
 
     def __init__(self, root: Path, label_set: LabelSet) -> None:
-        self.root = root
-        self.label_set = label_set
+        super().__init__(root, label_set)
         self._annotations = root / 'annotations'
 
     @staticmethod
@@ -131,16 +130,18 @@ class CocoPanopticReader:
             f'{self._annotations}, with a folder of PNGs of the same name beside it'
         )
 
-    def read_image(self, frame: PanopticFrame) -> np.ndarray:
+    def read_image(self, frame: Frame) -> np.ndarray:
         """As BGR."""
         return read_image(frame.image)
 
-    def read_label_image(self, frame: PanopticFrame) -> np.ndarray:
+    def read_label_image(self, frame: Frame) -> np.ndarray:
         """The segments' classes and numbers.
 
         A segment of a thing class with ``iscrowd`` gets instance 0; pixels of id 0 and of
         categories that are not trained are void.
         """
+        if not isinstance(frame, PanopticFrame):
+            raise TypeError(f'got {frame!r}, expected a frame of this reader')
         colours = read_rgb_png(frame.instances)
         if colours.shape[:2] != frame.size:
             (height, width), found = frame.size, colours.shape

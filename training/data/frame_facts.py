@@ -102,7 +102,8 @@ class FrameFacts:
         (height, width), rows, flat, full, one_colour = values
         numbers = [height, width, flat, full, one_colour]
         entries = []
-        for *counts, widths, heights in rows:
+        for class_id, pixels, small, medium, large, crowds, widths, heights in rows:
+            counts = (class_id, pixels, small, medium, large, crowds)
             numbers += [*counts, *widths, *heights]
             entries.append(ClassFacts(*counts, tuple(widths), tuple(heights)))
         if not all(isinstance(value, int) for value in numbers):
@@ -126,7 +127,7 @@ def examine_frame(reader: FrameReader, frame: Frame, *, num_stuff: int) -> Frame
     labels = _attempt(reader.read_label_image, frame, problems)
     if image is not None and labels is not None and labels.shape != image.shape[:2]:
         problems.append(size_mismatch(frame, image.shape[:2], labels.shape))
-    if problems:
+    if problems or image is None or labels is None:
         return problems
     runs = LabelRuns.of(labels)
     per_class, flat = _count_classes(runs, num_stuff)
@@ -143,17 +144,18 @@ def _count_classes(runs: LabelRuns, num_stuff: int) -> tuple[tuple[ClassFacts, .
     object_areas = areas[np.searchsorted(runs.values, objects.values)]
     groups = np.digitize(object_areas, (MEDIUM_AREA, LARGE_AREA))
     counts = np.zeros((VOID_CLASS + 1, 5), np.int64)  # pixels, three sizes, crowds
-    np.add.at(counts, (runs.values >> INSTANCE_BITS, 0), areas)
+    np.add.at(counts[:, 0], runs.values >> INSTANCE_BITS, areas)
     np.add.at(counts, (objects.values >> INSTANCE_BITS, 1 + groups), 1)
-    np.add.at(counts, (objects.crowd_values >> INSTANCE_BITS, 4), 1)
+    np.add.at(counts[:, 4], objects.crowd_values >> INSTANCE_BITS, 1)
     present = np.flatnonzero(counts[:VOID_CLASS, 0])
     sides = (objects.boxes[:, 2:] - objects.boxes[:, :2]).astype(int) + 1  # corners are inside
     object_classes = objects.values >> INSTANCE_BITS
     rows = []
     for class_id in present.tolist():
         widths, heights = sides[object_classes == class_id].T.tolist()
-        row = counts[class_id].tolist()
-        rows.append(ClassFacts(class_id, *row, tuple(widths), tuple(heights)))
+        pixels, small, medium, large, crowds = counts[class_id].tolist()
+        sizes = (small, medium, large)
+        rows.append(ClassFacts(class_id, pixels, *sizes, crowds, tuple(widths), tuple(heights)))
     return tuple(rows), objects.flat
 
 

@@ -3,10 +3,11 @@
 """What every format of data set offers: a list of frames, their images and label images."""
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -64,35 +65,41 @@ class FrameList:
     remarks: list[str]
 
 
-class FrameReader(Protocol):
-    """A data set of some format, in a folder.
+class FrameReader(ABC):
+    """A data set of some format.
+
+    Args:
+        root: Its folder.
+        label_set: Classes that the label images are written in.
 
     Attributes:
         default_label_set: Name of the classes that data sets of the format usually have.
         expected: What a folder of the format holds, for messages.
         expected_split: What it holds of each split, for messages.
-        root: The folder.
-        label_set: Classes that the label images are written in.
     """
 
     default_label_set: ClassVar[str]
     expected: ClassVar[str]
     expected_split: ClassVar[str]
-    root: Path
-    label_set: LabelSet
 
-    def __init__(self, root: Path, label_set: LabelSet) -> None: ...
+    def __init__(self, root: Path, label_set: LabelSet) -> None:
+        self.root = root
+        self.label_set = label_set
 
     @staticmethod
+    @abstractmethod
     def fits(root: Path) -> bool:
         """Whether a folder has the names of the format."""
 
+    @abstractmethod
     def splits(self) -> set[str]:
         """Names of the splits with truth, as the files have them."""
 
+    @abstractmethod
     def splits_without_truth(self) -> set[str]:
         """Names of the splits that have images alone, as Cityscapes' ``train_extra``."""
 
+    @abstractmethod
     def find_split(self, split: str) -> str:
         """The name of a split as the files have it.
 
@@ -100,6 +107,7 @@ class FrameReader(Protocol):
             DataError: If there is none.
         """
 
+    @abstractmethod
     def survey(self, split: str) -> FrameList:
         """Look at the names and annotations of a split; what is wrong is told, not raised.
 
@@ -108,6 +116,7 @@ class FrameReader(Protocol):
                 whole.
         """
 
+    @abstractmethod
     def frames(self, split: str) -> list[Frame]:
         """Frames of a split in a fixed order; their files need not be there.
 
@@ -115,6 +124,7 @@ class FrameReader(Protocol):
             DataError: If the split is not there, is empty, or its annotations are malformed.
         """
 
+    @abstractmethod
     def read_image(self, frame: Frame) -> np.ndarray:
         """Colour image, uint8 ``[H, W, 3]`` BGR.
 
@@ -122,6 +132,7 @@ class FrameReader(Protocol):
             ImageError: If the file cannot be decoded.
         """
 
+    @abstractmethod
     def read_label_image(self, frame: Frame) -> np.ndarray:
         """Truth, uint16 ``[H, W]``: ``class << 8 | instance``.
 

@@ -90,12 +90,14 @@ class SampleLoader:
 
 def _share_size(samples: list[Sample | LoadingFailure]) -> list[Sample] | LoadingFailure:
     """Pad the samples of a batch to their common height and width."""
+    whole = []
     for sample in samples:
         if isinstance(sample, LoadingFailure):
             return sample
-    height = max(sample.image.shape[1] for sample in samples)
-    width = max(sample.image.shape[2] for sample in samples)
-    return [pad_sample(sample, height=height, width=width) for sample in samples]
+        whole.append(sample)
+    height = max(sample.image.shape[1] for sample in whole)
+    width = max(sample.image.shape[2] for sample in whole)
+    return [pad_sample(sample, height=height, width=width) for sample in whole]
 
 
 def pad_sample(sample: Sample, *, height: int, width: int) -> Sample:

@@ -83,8 +83,7 @@ class ShardedBatches(Sampler):
         return max(self.count - self.start, 0) * self.accumulation
 
     def __iter__(self) -> Iterator[list[Key]]:
-        order: np.ndarray | None = None
-        order_epoch = -1
+        order, order_epoch = np.empty(0, int), -1
         for step, first in self._parts():
             keys = []
             for position in range(first, first + self.share):

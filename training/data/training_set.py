@@ -74,20 +74,25 @@ class TrainingSet(Dataset):
         resized = InputGeometry.for_short_side(
             labels.shape, short_side=side, max_long_side=values.max_long_side
         )
-        common = {
-            'scale': resized.scale,
-            'flip': bool(index % 2),
-            'seed': sample_seed(self.seed, position),
-        }
+        scale, flip = resized.scale, bool(index % 2)
+        seed = sample_seed(self.seed, position)
         if values.train_crop:
-            return make_crop(frame.name, image, labels, side=values.train_crop, **common)
+            return make_crop(
+                *(frame.name, image, labels),
+                side=values.train_crop,
+                scale=scale,
+                flip=flip,
+                seed=seed,
+            )
         return make_sample(
             frame.name,
             image,
             labels,
             num_stuff=self.label_set.num_stuff,
             draw_polygons=self.draw_polygons,
-            **common,
+            scale=scale,
+            flip=flip,
+            seed=seed,
         )
 
 

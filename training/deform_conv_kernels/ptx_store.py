@@ -8,9 +8,9 @@ truncated or mixed-up file is refused, since a GPU would run it.
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from training.deform_conv_kernels.launch import PARAMETERS
 from training.deform_conv_kernels.tiles import Tile
@@ -111,7 +111,7 @@ def read_store(folder: Path = FOLDER) -> KernelStore:
 
 def _kernel(folder: Path, entry: dict[str, Any]) -> CompiledKernel:
     """Read one kernel; the file's name follows from its tile, so that it names no other path."""
-    types = {field.name: field.type for field in fields(Tile)}
+    types = get_type_hints(Tile)
     tile = Tile(**{name: _typed(value, types[name]) for name, value in entry['tile'].items()})
     path = folder / f'{tile.name}.ptx'
     text = _read(path)

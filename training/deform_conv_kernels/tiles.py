@@ -64,33 +64,26 @@ class Tile:
         return not self.even_channels or all(share % self.in_channels == 0 for share in shares)
 
 
-def _even(precision: str, *sizes: int, last: bool) -> Tile:
-    return Tile(precision, *sizes, even_channels=True, channels_last=last)
-
-
-def _any(precision: str, *sizes: int) -> Tile:
-    return Tile(precision, *sizes, even_channels=False, channels_last=False)
-
-
-# Output channels, pixels, input channels, channels of a pass, warps, stages; large tiles first.
+# Output channels, pixels, input channels, channels of a pass, warps, stages, whether channels must
+# be multiples, whether they come last; large tiles first.
 TILES = (
-    _even('float16', 256, 64, 32, 128, 8, 2, last=True),
-    _even('float16', 128, 128, 32, 64, 8, 2, last=True),
-    _even('float16', 128, 64, 32, 128, 8, 2, last=True),
-    _even('float16', 128, 32, 32, 128, 8, 3, last=True),
-    _even('float16', 64, 32, 32, 128, 4, 3, last=True),
-    _even('float16', 128, 128, 16, 64, 8, 2, last=False),
-    _even('float16', 128, 64, 16, 64, 8, 1, last=False),
-    _even('float16', 64, 64, 16, 64, 4, 2, last=False),
-    _any('float16', 64, 64, 16, 64, 4, 2),
-    _even('float32', 128, 64, 16, 64, 8, 1, last=True),
-    _even('float32', 64, 64, 16, 64, 8, 2, last=True),
-    _even('float32', 64, 64, 16, 64, 8, 1, last=False),
-    _any('float32', 64, 64, 16, 64, 8, 1),
-    _even('tf32', 128, 64, 16, 64, 8, 2, last=True),
-    _even('tf32', 64, 64, 16, 64, 8, 3, last=True),
-    _even('tf32', 128, 64, 16, 64, 8, 1, last=False),
-    _any('tf32', 64, 64, 16, 64, 8, 2),
+    Tile('float16', 256, 64, 32, 128, 8, 2, True, True),
+    Tile('float16', 128, 128, 32, 64, 8, 2, True, True),
+    Tile('float16', 128, 64, 32, 128, 8, 2, True, True),
+    Tile('float16', 128, 32, 32, 128, 8, 3, True, True),
+    Tile('float16', 64, 32, 32, 128, 4, 3, True, True),
+    Tile('float16', 128, 128, 16, 64, 8, 2, True, False),
+    Tile('float16', 128, 64, 16, 64, 8, 1, True, False),
+    Tile('float16', 64, 64, 16, 64, 4, 2, True, False),
+    Tile('float16', 64, 64, 16, 64, 4, 2, False, False),
+    Tile('float32', 128, 64, 16, 64, 8, 1, True, True),
+    Tile('float32', 64, 64, 16, 64, 8, 2, True, True),
+    Tile('float32', 64, 64, 16, 64, 8, 1, True, False),
+    Tile('float32', 64, 64, 16, 64, 8, 1, False, False),
+    Tile('tf32', 128, 64, 16, 64, 8, 2, True, True),
+    Tile('tf32', 64, 64, 16, 64, 8, 3, True, True),
+    Tile('tf32', 128, 64, 16, 64, 8, 1, True, False),
+    Tile('tf32', 64, 64, 16, 64, 8, 2, False, False),
 )
 
 

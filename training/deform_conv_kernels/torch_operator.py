@@ -6,6 +6,7 @@ On a CPU both are torchvision's. Traced graphs and compilers see one operator wi
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torchvision
@@ -130,13 +131,13 @@ def _shape(
     return x.new_empty(x.shape[0], weight.shape[0], offset.shape[2], offset.shape[3])
 
 
-def _remember(ctx, inputs: tuple, output: Tensor) -> None:
+def _remember(ctx: Any, inputs: tuple, output: Tensor) -> None:
     x, offset, weight, bias, *ctx.settings = inputs
     ctx.save_for_backward(x, offset, weight)
     ctx.bias_kind = None if bias is None else bias.dtype
 
 
-def _backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
+def _backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
     x, offset, weight = ctx.saved_tensors
     stride, padding, dilation, groups, offset_groups = ctx.settings
     # torchvision adds up gradients in the type of the tensors, for which a half is too coarse.

@@ -46,6 +46,7 @@ def build_engine(job: CompileJob, *, progress: bool = True) -> dict[str, Any]:
             stderr=log,
             text=True,
         )
+        assert child.stdout is not None  # as asked for
         try:
             answer = _follow(child.stdout, progress=progress)
             code = child.wait()

@@ -121,7 +121,7 @@ class _Batching:
         return [self._graph.fresh(f'{name}_camera{camera}') for camera in range(self._cameras)]
 
     def _keeps_images_apart(self, node: onnx.NodeProto) -> bool:
-        if any(self._graph.tensors[name].shape[:1] != (1,) for name in node.output if name):
+        if any(self._graph.shape(name)[:1] != (1,) for name in node.output if name):
             return False
         first, *others = node.input
         if node.op_type in FIRST_INPUT_HAS_IMAGES:
@@ -131,7 +131,7 @@ class _Batching:
             apart = self._all_images.issuperset((x, offset))
             return apart and not self._depend_on_images([weight, *rest])
         if node.op_type == 'Concat':
-            axis = attributes(node)['axis'] % len(self._graph.tensors[first].shape)
+            axis = attributes(node)['axis'] % len(self._graph.shape(first))
             return axis != 0 and self._all_images.issuperset(node.input)
         if node.op_type in ELEMENTWISE:
             return all(self._broadcasts(name, node.output[0]) for name in node.input)
@@ -144,7 +144,7 @@ class _Batching:
     def _broadcasts(self, name: str, result: str) -> bool:
         if name in self._one_image:
             return False
-        shape, rank = self._graph.tensors[name].shape, len(self._graph.tensors[result].shape)
+        shape, rank = self._graph.shape(name), len(self._graph.shape(result))
         if name in self._all_images:
             return len(shape) == rank
         return len(shape) < rank or shape[0] == 1
@@ -161,13 +161,13 @@ def _resize(graph: EditableGraph, node: onnx.NodeProto) -> bool:
 
 def _reduce(graph: EditableGraph, node: onnx.NodeProto) -> bool:
     axes = graph.constant(node.input[1]) if len(node.input) == 2 else None
-    rank = len(graph.tensors[node.input[0]].shape)
+    rank = len(graph.shape(node.input[0]))
     return axes is not None and len(axes) > 0 and 0 not in axes % rank
 
 
 def _unsqueeze(graph: EditableGraph, node: onnx.NodeProto) -> bool:
     axes = graph.constant(node.input[1])
-    rank = len(graph.tensors[node.output[0]].shape)
+    rank = len(graph.shape(node.output[0]))
     return axes is not None and 0 not in axes % rank
 
 

@@ -26,8 +26,10 @@ def fold_constants(model: onnx.ModelProto) -> onnx.ModelProto:
     opsets = list(model.opset_import)
     nodes = []
     for node in graph.nodes:
-        inputs = {name: graph.constant(name) for name in node.input if name}
-        if node.domain or not inputs or any(value is None for value in inputs.values()):
+        names = [name for name in node.input if name]
+        found = {name: graph.constant(name) for name in names}
+        inputs = {name: value for name, value in found.items() if value is not None}
+        if node.domain or not names or len(inputs) < len(found):
             nodes.append(node)
             continue
         for name, value in zip(node.output, _evaluate(node, inputs, opsets), strict=True):

@@ -8,6 +8,8 @@ own. ``native`` needs no plugin at all: GridSample and a 1x1 convolution, with t
 column buffer takes.
 """
 
+from typing import Any
+
 import numpy as np
 import onnx
 from onnx import helper
@@ -41,7 +43,7 @@ def use_deform_conv_form(model: onnx.ModelProto, form: str) -> onnx.ModelProto:
         raise ParameterError(f'--deform-conv {form}: expected one of {", ".join(FORMS)}')
     graph = EditableGraph(model)
     rewrite = {'plugin': _plugin, 'builtin': _builtin, 'native': _native}[form]
-    nodes = []
+    nodes: list[onnx.NodeProto] = []
     for node in graph.nodes:
         is_ours = node.op_type == OPERATOR and node.domain == DOMAIN
         nodes += rewrite(graph, node) if is_ours else [node]
@@ -98,7 +100,7 @@ def _plugin(graph: EditableGraph, node: onnx.NodeProto) -> list[onnx.NodeProto]:
 def _builtin(graph: EditableGraph, node: onnx.NodeProto) -> list[onnx.NodeProto]:
     """TensorRT's plugin has five inputs, so the mask of ones that ONNX leaves out is connected."""
     weight = _weight(graph, node)
-    batch, _, height, width = graph.tensors[node.output[0]].shape
+    batch, _, height, width = graph.shape(node.output[0])
     taps = weight.shape[2] * weight.shape[3]
     ones = np.ones((batch, taps, height, width), weight.dtype)
     mask = graph.add_constant(f'ones_{batch}_{height}_{width}_{weight.dtype}', ones)
@@ -121,8 +123,8 @@ def _native(graph: EditableGraph, node: onnx.NodeProto) -> list[onnx.NodeProto]:
     """All taps of all pixels are sampled at once, one below the other, then multiplied."""
     weight = _weight(graph, node)
     out_channels, channels, *kernel = weight.shape
-    batch, _, height, width = graph.tensors[node.input[0]].shape
-    out_height, out_width = graph.tensors[node.output[0]].shape[2:]
+    batch, _, height, width = graph.shape(node.input[0])
+    out_height, out_width = graph.shape(node.output[0])[2:]
     taps = kernel[0] * kernel[1]
     make = NodeMaker(graph, node.output[0])
     offset, casts = _offsets_in_single(graph, node)
@@ -130,8 +132,8 @@ def _native(graph: EditableGraph, node: onnx.NodeProto) -> list[onnx.NodeProto]:
     pairs = make('Reshape', offset, *make.integers([batch, taps, 2, out_height, out_width]))
     moves = make('Transpose', pairs, perm=[0, 1, 3, 4, 2])  # y, x in the last axis
     places = moves
-    for grid in _resting_places(attributes(node), kernel, (out_height, out_width)):
-        places = make('Add', places, make.constant(grid))
+    for resting in _resting_places(attributes(node), kernel, (out_height, out_width)):
+        places = make('Add', places, make.constant(resting))
     # GridSample's -1 and 1 are the outer borders of the map; a pixel's centre is its number.
     sizes = np.array([height, width], np.float32)
     scaled = make('Mul', places, make.constant(2 / sizes))
@@ -151,7 +153,7 @@ def _native(graph: EditableGraph, node: onnx.NodeProto) -> list[onnx.NodeProto]:
 
 def _sample(graph: EditableGraph, make: NodeMaker, x: str, grid: str) -> str:
     """Sample a map; GridSample has one precision for all, and coordinates need the single one."""
-    settings = {'mode': 'linear', 'padding_mode': 'zeros', 'align_corners': 0}
+    settings: dict[str, Any] = {'mode': 'linear', 'padding_mode': 'zeros', 'align_corners': 0}
     if graph.tensors[x].dtype == SINGLE:
         return make('GridSample', x, grid, **settings)
     sampled = make('GridSample', make('Cast', x, to=SINGLE), grid, **settings)

@@ -3,11 +3,13 @@
 """A copy of an ONNX graph that is rewritten node by node."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from training.engine.errors import GraphError
 from training.engine.tensors import infer_tensors
 
 HALF, SINGLE = TensorProto.FLOAT16, TensorProto.FLOAT
@@ -46,6 +48,17 @@ class EditableGraph:
     def constant_names(self) -> set[str]:
         """Names of all constants."""
         return set(self._constants)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Sizes of all axes of a tensor.
+
+        Raises:
+            GraphError: If one of them depends on the data.
+        """
+        shape = self.tensors[name].shape
+        if shape is None:
+            raise GraphError(f'the shape of {name} depends on the data')
+        return shape
 
     def constant(self, name: str) -> np.ndarray | None:
         """Value of a constant, None for a tensor that is computed or missing."""
@@ -114,7 +127,7 @@ class EditableGraph:
         return nodes[::-1], needed
 
 
-def attributes(node: onnx.NodeProto) -> dict[str, object]:
+def attributes(node: onnx.NodeProto) -> dict[str, Any]:
     """Attributes of a node as plain values; texts as str."""
     values = {a.name: helper.get_attribute_value(a) for a in node.attribute}
     return {

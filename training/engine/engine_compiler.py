@@ -143,7 +143,9 @@ def _make_builder(trt: ModuleType, logger: Any, complaints: Complaints) -> Any:
 
 
 def _make_logger(trt: ModuleType, complaints: Complaints) -> Any:
-    class Logger(trt.ILogger):
+    base: Any = trt.ILogger
+
+    class Logger(base):
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
 
@@ -157,7 +159,9 @@ def _make_logger(trt: ModuleType, complaints: Complaints) -> Any:
 
 
 def _make_monitor(trt: ModuleType, report: Report) -> Any:
-    class Monitor(trt.IProgressMonitor):
+    base: Any = trt.IProgressMonitor
+
+    class Monitor(base):
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
             self._totals: dict[str, int] = {}

@@ -180,4 +180,7 @@ class _Mixing:
             )
 
     def _value(self, name: str) -> np.ndarray:
-        return self._graph.constant(self._stored.get(name, name))
+        value = self._graph.constant(self._stored.get(name, name))
+        if value is None:
+            raise GraphError(f'{name} is computed, expected a constant')
+        return value

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes the standard operators that take the place of one node."""
 
+from typing import Any
+
 import numpy as np
 import onnx
 from onnx import helper
@@ -25,7 +27,9 @@ class NodeMaker:
         self._name = name
         self.nodes: list[onnx.NodeProto] = []
 
-    def __call__(self, operator: str, *inputs: str, output: str | None = None, **settings) -> str:
+    def __call__(
+        self, operator: str, *inputs: str, output: str | None = None, **settings: Any
+    ) -> str:
         """Add a node with one result; returns the result's name."""
         result = output or self._graph.fresh(f'{self._name}_{operator.lower()}')
         name = f'{result}_native'

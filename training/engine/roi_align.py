@@ -28,7 +28,7 @@ def use_native_roi_align(model: onnx.ModelProto) -> onnx.ModelProto:
         GraphError: If a ``RoiAlign`` has settings that the exported graph never has.
     """
     graph = EditableGraph(model)
-    nodes = []
+    nodes: list[onnx.NodeProto] = []
     for node in graph.nodes:
         nodes += _decompose(graph, node) if node.op_type == 'RoiAlign' else [node]
     graph.nodes = nodes
@@ -38,10 +38,10 @@ def use_native_roi_align(model: onnx.ModelProto) -> onnx.ModelProto:
 def _decompose(graph: EditableGraph, node: onnx.NodeProto) -> list[onnx.NodeProto]:
     settings = attributes(node)
     ratio = settings.get('sampling_ratio', 0)
-    batch, channels, height, width = graph.tensors[node.input[0]].shape
+    batch, channels, height, width = graph.shape(node.input[0])
     _check(node, batch)
     rows, columns = settings['output_height'], settings['output_width']
-    regions = graph.tensors[node.input[1]].shape[0]
+    regions = graph.shape(node.input[1])[0]
     scale = settings.get('spatial_scale', 1.0)
     make = NodeMaker(graph, node.output[0])
 

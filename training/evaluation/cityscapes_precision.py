@@ -79,7 +79,7 @@ def _as_the_tool_expects() -> Iterator[None]:
     write, instance_level.writeDict2JSON = instance_level.writeDict2JSON, lambda *values: None
     lacks_in1d = not hasattr(np, 'in1d')
     if lacks_in1d:
-        np.in1d = np.isin
+        setattr(np, 'in1d', np.isin)  # noqa: B010 - NumPy's own types do not know it
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings('ignore', 'Mean of empty slice')  # no objects: no figure
@@ -87,7 +87,7 @@ def _as_the_tool_expects() -> Iterator[None]:
     finally:
         instance_level.writeDict2JSON = write
         if lacks_in1d:
-            del np.in1d
+            delattr(np, 'in1d')
 
 
 def _percent(share: float) -> float | None:

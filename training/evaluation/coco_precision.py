@@ -20,7 +20,7 @@ from training.evaluation.frame_record import FrameRecord
 from upsnet_ros.core.labels import LabelSet
 
 Kind = Literal['box', 'mask']
-IOU_TYPES = {'box': 'bbox', 'mask': 'segm'}  # COCO's names
+IOU_TYPES: dict[Kind, str] = {'box': 'bbox', 'mask': 'segm'}  # COCO's names
 
 
 def coco_results(
@@ -43,8 +43,8 @@ def coco_results(
     """
     results = []
     for record in records:
-        for found in record.detections:
-            entry = {
+        for found in record.detections or ():
+            entry: dict[str, Any] = {
                 'image_id': image_ids[record.name],
                 'category_id': label_set.classes[found.class_id].dataset_id,
                 'score': found.score,
@@ -91,13 +91,13 @@ def coco_precision(
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    figures = [_percent(value) for value in evaluation.stats[:6]]
+    ap, ap50, ap75, small, medium, large = map(_percent, evaluation.stats[:6])
     # [overlaps, recalls, classes, areas, limits] at all areas and the largest limit.
     precision = evaluation.eval['precision'][:, :, :, 0, -1]
     per_class = {
         entry.name: _percent(_mean(precision[:, :, index])) for index, entry in enumerate(things)
     }
-    return AveragePrecision(*figures, per_class=per_class)
+    return AveragePrecision(ap, ap50, ap75, small, medium, large, per_class)
 
 
 def _truth_of_records(

@@ -134,5 +134,5 @@ def _sparse(counts: np.ndarray) -> dict[str, list[float]]:
 
 def _dense(values: dict[str, list[float]], shape: tuple[int, int]) -> np.ndarray:
     counts = np.zeros(shape)
-    counts.ravel()[values['at']] = values['is']
+    counts.ravel()[np.array(values['at'], np.intp)] = values['is']
     return counts

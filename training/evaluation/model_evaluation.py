@@ -52,15 +52,14 @@ def evaluate_model(
     with evaluation_mode(model):
         labeller = build_labeller(TrainedNetwork(model, recipe), options or InferenceOptions())
 
-        def records() -> Iterator[FrameRecord]:
-            yield from evaluate_frames(
-                lambda frame, image, truth: labeller.label(image, truth),
-                frames[rank::world],
-                reader,
-                label_set=labeller.head.label_set,
-            )
-
-        return Evaluation.of(labeller.head.label_set, records())
+        found = evaluate_frames(
+            lambda frame, image, truth: labeller.label(image, truth),
+            frames[rank::world],
+            reader,
+            label_set=labeller.head.label_set,
+        )
+        records = (entry for entry in found if isinstance(entry, FrameRecord))
+        return Evaluation.of(labeller.head.label_set, records)
 
 
 @contextmanager

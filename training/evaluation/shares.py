@@ -47,8 +47,8 @@ def evaluate_share(
     Raises:
         UpsnetError: If a frame cannot be evaluated and ``skip_bad`` is off.
     """
-    records: Records = [record for frame in frames if (record := journal.find(frame))]
-    known = {record.name for record in records}
+    known = {frame.name: record for frame in frames if (record := journal.find(frame))}
+    records: Records = [*known.values()]
     rest = [frame for frame in frames if frame.name not in known]
     found = evaluate_frames(
         answer,
@@ -66,10 +66,10 @@ def evaluate_share(
         dynamic_ncols=True,
         disable=not progress,
     ) as bar:
-        for frame, record in zip(rest, found, strict=True):
-            if isinstance(record, FrameRecord):
-                journal.keep(frame, record)
-            records.append(record)
+        for frame, entry in zip(rest, found, strict=True):
+            if isinstance(entry, FrameRecord):
+                journal.keep(frame, entry)
+            records.append(entry)
             bar.update()
     return records
 
@@ -87,7 +87,7 @@ def join_shares(
     """
     values = [vars(entry) if isinstance(entry, BadFrame) else entry.to_json() for entry in own]
     parts = processes.gather(zlib.compress(json.dumps(values).encode(), level=1))
-    by_name = {}
+    by_name: dict[str, FrameRecord | BadFrame] = {}
     for part in parts:
         for entry in json.loads(zlib.decompress(part)):
             if 'problem' in entry:

@@ -20,14 +20,16 @@ class Answering(Protocol):
     """Networks on images of any size: ``Predictor`` and ``FixedInput``.
 
     Attributes:
-        has_semantics: Whether the semantic logits mean anything.
         detection_kind: What the detections of its answers are: Mask R-CNN's own, suppressed class
             by class (``'detections'``), or the panoptic head's candidates, suppressed over all
             classes together (``'candidates'``).
     """
 
-    has_semantics: bool
     detection_kind: str
+
+    @property
+    def has_semantics(self) -> bool:
+        """Whether the semantic logits mean anything."""
 
     def answer(  # noqa: D102
         self, image_bgr: np.ndarray, truth: np.ndarray | None = None
@@ -90,6 +92,6 @@ class Labeller:
             answer.output.semantic_logits,
             answer.geometry,
             num_stuff=self.head.label_set.num_stuff,
-            label_resolution=self.head.parameters['label_resolution'],
+            label_resolution=str(self.head.parameters['label_resolution']),
             memory=self._memory,
         )

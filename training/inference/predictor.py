@@ -209,21 +209,23 @@ class Predictor:
         truth: np.ndarray | None,
     ) -> Tensor:
         classes = self.model.num_stuff + self.model.num_things
-        if SEGMENTATION in self.oracles:
+        if SEGMENTATION in self.oracles and truth is not None:
             return true_semantic_logits(truth, geometry, num_classes=classes)
         network = self._semantic_network
         if network is None:
             return _things_everywhere(geometry, classes, num_stuff=self.model.num_stuff)
         known = None
-        if network is self._instance_network and not self.window:
-            known = network.semantic_head(output.levels[:4])[0]
-        logits_of = partial(self._logits_of_view, image_bgr, known)
+        if output is not None and isinstance(network, UPSNet) and not self.window:
+            if network is self._instance_network:
+                known = network.semantic()(output.levels[:4])[0]
+        logits_of = partial(self._logits_of_view, network, image_bgr, known)
         return average_views(logits_of, self.views, base=geometry)
 
-    def _logits_of_view(self, image_bgr: np.ndarray, known: Tensor | None, view: View) -> Tensor:
+    def _logits_of_view(
+        self, network: UPSNet | PSPNet, image_bgr: np.ndarray, known: Tensor | None, view: View
+    ) -> Tensor:
         if known is not None and view == self.base:
             return known
-        network = self._semantic_network
         geometry = view.geometry(image_bgr.shape[:2])
         image = prepare_image(view.of(image_bgr), geometry, network.normalise)
         images = image[None].to(_device(network))

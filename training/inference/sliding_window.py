@@ -27,14 +27,13 @@ def windowed_logits(network: Callable[[Tensor], Tensor], images: Tensor, *, side
 
     Source: Zhao et al. 2017, as the paper's supplement tests it.
     """
-    total, times = None, None
+    quarter = [length // SEMANTIC_STRIDE for length in images.shape[2:]]
+    total, times = images.new_zeros(()), images.new_zeros(quarter)
     for top, bottom in spans(images.shape[2], side):
         for left, right in spans(images.shape[3], side):
             logits = network(images[:, :, top:bottom, left:right]).float()
-            if total is None:
-                quarter = [length // SEMANTIC_STRIDE for length in images.shape[2:]]
+            if not total.ndim:  # the number of classes is known now
                 total = logits.new_zeros(*logits.shape[:2], *quarter)
-                times = logits.new_zeros(quarter)
             rows = slice(top // SEMANTIC_STRIDE, bottom // SEMANTIC_STRIDE)
             columns = slice(left // SEMANTIC_STRIDE, right // SEMANTIC_STRIDE)
             total[:, :, rows, columns] += logits

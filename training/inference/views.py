@@ -105,6 +105,7 @@ def average_views(
         geometry = view.geometry((base.image_height, base.image_width))
         placed = move_logits(logits_of(view).float(), geometry, base, mirrored=view.mirrored)
         total = placed if total is None else total + placed
+    assert total is not None  # there is at least one view
     return total / len(views)
 
 

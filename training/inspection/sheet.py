@@ -147,8 +147,8 @@ def _draw_box(axes: Axes, box: Box, *, height: int) -> None:
 
 def _draw_legend(figure: Figure, entries: Sequence[tuple[str, Colour]]) -> None:
     patches = [
-        Patch(facecolor=tuple(part / 255 for part in colour), edgecolor='grey', label=name)
-        for name, colour in entries
+        Patch(facecolor=(r / 255, g / 255, b / 255), edgecolor='grey', label=name)
+        for name, (r, g, b) in entries
     ]
     figure.legend(
         handles=patches,

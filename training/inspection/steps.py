@@ -61,11 +61,10 @@ def inspect_image(
     content = (geometry.content_height, geometry.content_width)
     proposals = model.proposals(output, [content])
     class_logits, deltas = model.box_outputs(output.levels, proposals)
-    semantic = model.semantic_head(output.levels[:4])[0].float()
+    semantic = model.semantic()(output.levels[:4])[0].float()
     heads = _HeadOutputs(model, output, content, (proposals[0], class_logits, deltas), semantic)
     candidates = heads.find(select_candidates, score_threshold=head.score_threshold)
     detections = heads.find(select_detections)
-    choices = {'label_set': label_set, 'head': head}
     return {
         'image': image_bgr,
         'pixels': pixels.numpy(),
@@ -80,8 +79,8 @@ def inspect_image(
         **_detection_arrays(detections, geometry),
         **_candidate_arrays(candidates),
         'semantic_logits': candidates.semantic_logits,
-        **panoptic_steps(candidates, geometry, **choices),
-        'result': final_result(candidates, detections, geometry, **choices),
+        **panoptic_steps(candidates, geometry, label_set=label_set, head=head),
+        'result': final_result(candidates, detections, geometry, label_set=label_set, head=head),
     }
 
 

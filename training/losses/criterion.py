@@ -178,8 +178,8 @@ class Criterion:
         batch: list[Sample],
         generators: list[torch.Generator],
     ) -> dict[str, Tensor]:
-        features = model.semantic_head.features(output.levels[:4])
-        logits = model.semantic_head.score(features)
+        features = model.semantic().features(output.levels[:4])
+        logits = model.semantic().score(features)
         labels = torch.stack([sample.semantic for sample in batch])
         loss = semantic_loss(logits, labels, full_resolution=self.choices.full_resolution_semantic)
         losses = {'semantic': self.weights.semantic * loss}
@@ -197,7 +197,7 @@ class Criterion:
         size = model.mask_head.mask_size
         boxes = [sample.boxes for sample in batch]
         if self.choices.crop_features:
-            crops = model.semantic_head.score(quarter_roi_align(features, boxes, output_size=size))
+            crops = model.semantic().score(quarter_roi_align(features, boxes, output_size=size))
         else:
             crops = quarter_roi_align(logits, boxes, output_size=size)
         labels = torch.cat([crop_labels(s.semantic, s.boxes, size) for s in batch])

@@ -167,8 +167,9 @@ class OffsetDeformConv2d(nn.Module):
         offset = self.offset(x)
         if torch.compiler.is_exporting() or self.torchvision_always:
             return deform_conv2d(x, offset.to(x.dtype), self.weight, self.bias, padding=1)
-        if runs_our_kernel(x):
-            return our_operator()(x, offset, self.weight, self.bias, padding=(1, 1))
+        ours = our_operator() if runs_our_kernel(x) else None
+        if ours is not None:
+            return ours(x, offset, self.weight, self.bias, padding=(1, 1))
         if x.is_cuda:
             return deform_conv2d(x, offset.to(x.dtype), self.weight, self.bias, padding=1)
         return deform_conv2d_gather(x, offset, self.weight, self.bias)

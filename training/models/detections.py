@@ -208,7 +208,7 @@ def predict(model: UPSNet, image: Tensor, *, image_size: tuple[int, int]) -> Pre
     output = model.pyramid_output(image[None])
     regions = score_regions(model, output, image_size=image_size)
     found = select_instances(model, output, regions)
-    semantic = model.semantic_head(output.levels[:4])[0]
+    semantic = model.semantic()(output.levels[:4])[0]
     return Prediction(**vars(found), semantic_logits=semantic.float())
 
 

@@ -25,7 +25,8 @@ class PixelNormalisation(nn.Module):
     def __init__(self, pixels: PixelFormat) -> None:
         super().__init__()
         self.swap = pixels == 'torchvision'
-        mean, deviation = CAFFE_MEAN_BGR, (1.0, 1.0, 1.0)
+        mean: tuple[float, ...] = CAFFE_MEAN_BGR
+        deviation: tuple[float, ...] = (1.0, 1.0, 1.0)
         if self.swap:
             mean = tuple(255 * value for value in IMAGENET_MEAN_RGB[::-1])
             deviation = tuple(255 * value for value in IMAGENET_DEVIATION_RGB[::-1])

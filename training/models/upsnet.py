@@ -18,6 +18,7 @@ from training.models.resnet import ResNet
 from training.models.roi_features import pyramid_roi_align
 from training.models.rpn import RegionProposalHead, select_proposals
 from training.models.semantic_head import SemanticHead
+from upsnet_ros.core.errors import ModelError
 
 LEVEL_STRIDES = (4, 8, 16, 32, 64)
 
@@ -115,9 +116,19 @@ class UPSNet(nn.Module):
         ]
         return PyramidOutput(levels, logits, deltas, anchors)
 
+    def semantic(self) -> SemanticHead:
+        """The semantic head of a network that has one.
+
+        Raises:
+            ModelError: If this is Mask R-CNN alone.
+        """
+        if self.semantic_head is None:
+            raise ModelError('this network is Mask R-CNN alone, expected one with a semantic head')
+        return self.semantic_head
+
     def semantic_logits_quarter(self, images: Tensor) -> Tensor:
         """Semantic logits alone, ``[B, S, H / 4, W / 4]``; see :meth:`pyramid_output`."""
-        return self.semantic_head(self.pyramid(self.backbone(images))[:4])
+        return self.semantic()(self.pyramid(self.backbone(images))[:4])
 
     def proposals(self, output: PyramidOutput, image_sizes: list[tuple[int, int]]) -> list[Tensor]:
         """Proposals per image, ``[P_i, 4]`` in input pixels, by descending objectness."""

@@ -6,6 +6,8 @@ Forward is PyTorch's ``embedding_bag``. Its backward sorts all indices first; a 
 compiled by Numba does without. ``benchmarks/gpu.py`` times the operators built on this.
 """
 
+from typing import Any
+
 import numba
 import numpy as np
 import torch
@@ -37,12 +39,12 @@ def _scatter(
 
 class _WeightedBag(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:  # noqa: D102
+    def forward(ctx: Any, table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:  # noqa: D102
         ctx.save_for_backward(table, rows, weights)
         return F.embedding_bag(rows, table, mode='sum', per_sample_weights=weights)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, Tensor]:  # noqa: D102
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, Tensor]:  # noqa: D102
         table, rows, weights = ctx.saved_tensors
         table_gradient, weight_gradient = torch.zeros_like(table), torch.empty_like(weights)
         _scatter(

@@ -3,6 +3,7 @@
 """Recipe of the images and labels."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from training.data.formats import READERS
 from training.recipe.errors import require, require_choice
@@ -17,12 +18,13 @@ class DataRecipe:
     format: str  # layout of the folder: 'cityscapes', 'coco_panoptic' (docs/data_sets.md)
     label_set: LabelSet  # 'cityscapes', 'coco', or the path of a YAML file with the classes
     train_short_sides: tuple[int, ...]  # pixels
-    short_side_choice: str  # 'listed': one of them; 'range': any whole number between
+    short_side_choice: Literal['listed', 'range']  # one of them; any whole number between
     max_long_side: int  # pixels, training
     train_crop: int = 0  # side in pixels of a random square crop; 0 = whole images (UPSNet)
     test_short_side: int  # pixels
     test_max_long_side: int  # pixels
-    images_without_things: str  # 'drop' (published): never trained on; 'keep': background
+    # 'drop': never trained on (published); 'keep': background
+    images_without_things: Literal['drop', 'keep']
     input_height: int  # of the exported network, pixels, a multiple of 32
     input_width: int
 
@@ -31,7 +33,6 @@ class DataRecipe:
         sides = self.train_short_sides
         right = bool(sides) and min(sides) >= 32
         require(right, 'data.train_short_sides', sides, 'sides from 32 up')
-        require_choice('data.short_side_choice', self.short_side_choice, ('listed', 'range'))
         require(
             self.short_side_choice == 'listed' or len(sides) == 2,
             'data.train_short_sides',
@@ -55,8 +56,6 @@ class DataRecipe:
             self.test_max_long_side,
             'at least data.test_short_side',
         )
-        choices = ('drop', 'keep')
-        require_choice('data.images_without_things', self.images_without_things, choices)
         for key in ('input_height', 'input_width'):
             value = getattr(self, key)
             right = value > 0 and value % SIDE_MULTIPLE == 0

@@ -3,21 +3,21 @@
 """Recipe of the weights that training starts from."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-from training.recipe.errors import require, require_choice
+from training.recipe.errors import require
 
 
 @dataclass(frozen=True, kw_only=True)
 class InitialRecipe:
     """Weights to start from."""
 
-    weights: str  # 'none', 'caffe' (published), 'torchvision', or 'checkpoint' of ours
-    head_rows: str = 'same'  # of a checkpoint: or 'coco_to_cityscapes' classes (published)
+    # 'caffe': published; 'checkpoint': of ours
+    weights: Literal['none', 'caffe', 'torchvision', 'checkpoint']
+    # Of a checkpoint: of the same classes, or (published) moved to their Cityscapes namesakes.
+    head_rows: Literal['same', 'coco_to_cityscapes'] = 'same'
 
     def __post_init__(self) -> None:
-        choices = ('none', 'caffe', 'torchvision', 'checkpoint')
-        require_choice('initial.weights', self.weights, choices)
-        require_choice('initial.head_rows', self.head_rows, ('same', 'coco_to_cityscapes'))
         require(
             self.head_rows == 'same' or self.weights == 'checkpoint',
             'initial.head_rows',

@@ -3,8 +3,9 @@
 """Recipe of the losses and their targets."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-from training.recipe.errors import detail, require, require_choice
+from training.recipe.errors import detail, require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,10 +21,12 @@ class LossRecipe:
     keep_share: float = detail('predict_unknown', unused=1.0)
     # true: published; false: the paper's text (1/4)
     full_resolution_semantic: bool = detail('semantic', unused=True)
-    # 'features' (published) or 'logits' (the paper's text)
-    semantic_roi_crop: str = detail('semantic_roi', unused='features')
-    mask_targets: str  # 'polygon' (published): outlines drawn at 28x28; 'pixel': sampled
-    crowd_regions: str  # 'match' (published): proposals on crowds are positives; 'ignore'
+    # 'features': published; 'logits': the paper's text
+    semantic_roi_crop: Literal['features', 'logits'] = detail('semantic_roi', unused='features')
+    # 'polygon': outlines drawn at 28x28 (published); 'pixel': sampled
+    mask_targets: Literal['polygon', 'pixel']
+    # 'match': proposals on crowds are positives (published)
+    crowd_regions: Literal['match', 'ignore']
     rois_per_image: int
     foreground_rois: int
     train_pre_nms: int
@@ -39,10 +42,6 @@ class LossRecipe:
             self.keep_share,
             '1, because losses.predict_unknown is false',
         )
-        choices = ('features', 'logits')
-        require_choice('losses.semantic_roi_crop', self.semantic_roi_crop, choices)
-        require_choice('losses.mask_targets', self.mask_targets, ('polygon', 'pixel'))
-        require_choice('losses.crowd_regions', self.crowd_regions, ('match', 'ignore'))
         for key in ('foreground_rois', 'train_pre_nms', 'train_post_nms'):
             require(getattr(self, key) > 0, f'losses.{key}', getattr(self, key), 'at least 1')
         require(

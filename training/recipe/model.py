@@ -3,26 +3,31 @@
 """Recipe of the network: UPSNet, Mask R-CNN alone, or PSPNet."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-from training.recipe.errors import require, require_choice
+from training.recipe.errors import require
 from upsnet_ros.core.structures import CANDIDATE_SLOTS
 
 MAX_TOP_K = 3840  # TensorRT's limit
-NORMALISATIONS = ('frozen', 'batch', 'synchronised')
-STRIDE_PLACEMENTS = ('1x1', '3x3')
-PIXEL_FORMATS = ('caffe', 'torchvision')
+
+StridePlacement = Literal['1x1', '3x3']
+PixelFormat = Literal['caffe', 'torchvision']
+Normalisation = Literal['frozen', 'batch', 'synchronised']
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRecipe:
     """UPSNet, or its instance half alone (``mask_rcnn``)."""
 
-    network: str  # 'upsnet', or 'mask_rcnn': no semantic head, for the combined baseline
+    # 'mask_rcnn': no semantic head, for the combined baseline
+    network: Literal['upsnet', 'mask_rcnn']
     blocks: tuple[int, ...]  # residual blocks of res2..res5
     width: int  # channels of the stem
-    stride_in: str  # '1x1': Caffe/MSRA (published); '3x3': torchvision's ImageNet weights
-    pixels: str  # 'caffe': BGR minus means (published); 'torchvision': RGB, mean and deviation
-    normalisation: str  # 'frozen' (published), 'batch', 'synchronised' (over all devices)
+    # '1x1': Caffe/MSRA (published); '3x3': torchvision's ImageNet weights
+    stride_in: StridePlacement
+    # 'caffe': BGR minus means (published); 'torchvision': RGB, mean and deviation
+    pixels: PixelFormat
+    normalisation: Normalisation  # 'frozen': published; 'synchronised': over all devices
     frozen_stages: int  # 2: stem and res2 are never trained (published); 0: everything is
     deformable_stages: tuple[int, ...] = ()  # backbone stages with deformable 3x3 convolutions
     fpn_channels: int
@@ -39,7 +44,6 @@ class ModelRecipe:
     test_candidates: int  # most candidates of the panoptic head; 100 published and at most
 
     def __post_init__(self) -> None:
-        require_choice('model.network', self.network, ('upsnet', 'mask_rcnn'))
         check_backbone(self)
         require(
             set(self.deformable_stages) <= {3, 4, 5},
@@ -82,22 +86,21 @@ class ModelRecipe:
 class PspNetRecipe:
     """PSPNet (Zhao et al. 2017): the semantic half of the combined baseline MR-CNN-PSP."""
 
-    network: str  # 'pspnet'
+    network: Literal['pspnet']
     blocks: tuple[int, ...]  # residual blocks of res2..res5; res4 and res5 are dilated
     width: int  # channels of the stem
-    stride_in: str  # as in UPSNet
-    pixels: str  # as in UPSNet
-    normalisation: str  # as in UPSNet
+    stride_in: StridePlacement  # as in UPSNet
+    pixels: PixelFormat  # as in UPSNet
+    normalisation: Normalisation  # as in UPSNet
     frozen_stages: int
     pyramid_bins: tuple[int, ...]  # sides of the pooled maps; 1, 2, 3, 6 in PSPNet
     pyramid_channels: int  # of each pooled branch and of the final 3x3; 512 in PSPNet
     dropout: float = 0.0  # before the classifiers; 0.1 in PSPNet
 
     def __post_init__(self) -> None:
-        require_choice('model.network', self.network, ('pspnet',))
         check_backbone(self)
         bins = self.pyramid_bins
-        require(bins and min(bins) > 0, 'model.pyramid_bins', bins, 'sides of at least 1')
+        require(min(bins, default=0) > 0, 'model.pyramid_bins', bins, 'sides of at least 1')
         value = self.pyramid_channels
         require(value > 0, 'model.pyramid_channels', value, 'at least 1')
         require(0 <= self.dropout < 1, 'model.dropout', self.dropout, '0 <= x < 1')
@@ -112,8 +115,5 @@ def check_backbone(values: ModelRecipe | PspNetRecipe) -> None:
     good = len(blocks) == 4 and min(blocks) > 0
     require(good, 'model.blocks', blocks, 'four numbers from 1 up, res2..res5')
     require(values.width > 0, 'model.width', values.width, 'at least 1')
-    require_choice('model.stride_in', values.stride_in, STRIDE_PLACEMENTS)
-    require_choice('model.pixels', values.pixels, PIXEL_FORMATS)
-    require_choice('model.normalisation', values.normalisation, NORMALISATIONS)
     frozen = values.frozen_stages
     require(0 <= frozen <= 5, 'model.frozen_stages', frozen, '0 to 5')

@@ -3,17 +3,18 @@
 """Recipe of the optimisation: how the weights are found."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-from training.recipe.errors import detail, require, require_choice
+from training.recipe.errors import detail, require
 
 
 @dataclass(frozen=True, kw_only=True)
 class OptimisationRecipe:
     """How the weights are found. Iterations count steps of ``reference_batch_size`` images."""
 
-    optimiser: str  # 'sgd' (published) or 'adamw'
-    # 'caffe' (published): the rate inside the buffer; 'pytorch'
-    momentum_form: str = detail('optimiser', on='sgd', unused='pytorch')
+    optimiser: Literal['sgd', 'adamw']  # 'sgd': published
+    # 'caffe': the rate inside the buffer (published)
+    momentum_form: Literal['caffe', 'pytorch'] = detail('optimiser', on='sgd', unused='pytorch')
     learning_rate: float  # at reference_batch_size images per step
     reference_batch_size: int  # images per step of the rate and the iterations; 16 published
     batch_size: int  # images per step over all devices; rate and iterations follow it
@@ -23,23 +24,17 @@ class OptimisationRecipe:
     bias_multiplier: float  # rate of biases and normalisation over that of weights; 2 published
     iterations: int
     warmup_iterations: int = 0  # steps, whatever the batch size (published)
-    schedule: str  # 'step' (published), 'cosine', 'poly' (PSPNet)
+    schedule: Literal['step', 'cosine', 'poly']  # 'step': published; 'poly': PSPNet
     # Iterations at which 'step' multiplies the rate by 0.1
     decay_at: tuple[int, ...] = detail('schedule', on='step', unused=())
     clip_gradient_norm: float = 0.0  # 0 = never, as published
-    precision: str  # 'float32' (published), 'bfloat16', 'float16' (autocast, scaled losses)
+    # 'float32': published; the others: autocast, 'float16' with scaled losses
+    precision: Literal['float32', 'bfloat16', 'float16']
     gradient_checkpointing: bool = False  # compute the backbone twice to save memory
     average_decay: float = 0.0  # exponential moving average of the weights; 0 = none
     seed: int
 
     def __post_init__(self) -> None:
-        for key, allowed in (
-            ('optimiser', ('sgd', 'adamw')),
-            ('momentum_form', ('caffe', 'pytorch')),
-            ('schedule', ('step', 'cosine', 'poly')),
-            ('precision', ('float32', 'bfloat16', 'float16')),
-        ):
-            require_choice(f'optimisation.{key}', getattr(self, key), allowed)
         require(
             self.optimiser == 'sgd' or self.momentum_form == 'pytorch',
             'optimisation.momentum_form',

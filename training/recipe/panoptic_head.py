@@ -3,7 +3,7 @@
 """Recipe of the panoptic head at inference."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from training.recipe.errors import require, require_choice
 from upsnet_ros.core.labelling import LABEL_RESOLUTIONS
@@ -13,23 +13,22 @@ from upsnet_ros.core.labelling import LABEL_RESOLUTIONS
 class PanopticHeadRecipe:
     """How the two heads' outputs become one label per pixel."""
 
-    kind: str  # 'unified' (the paper's panoptic head), 'heuristic' (merge of Kirillov et al.)
+    # 'unified': the paper's panoptic head; 'heuristic': merge of Kirillov et al.
+    kind: Literal['unified', 'heuristic']
     score_threshold: float
     mask_overlap_threshold: float
     stuff_area_limit: int  # pixels of the camera image
     predict_unknown: bool = False  # the unknown channel
-    instance_class: str  # 'majority': the paper's rule; 'detection': the box head's class
+    # 'majority': the paper's rule; 'detection': the box head's class
+    instance_class: Literal['majority', 'detection']
     label_resolution: str  # 'input_frame' (published) or 'image'
 
     def __post_init__(self) -> None:
-        require_choice('panoptic_head.kind', self.kind, ('unified', 'heuristic'))
         for key in ('score_threshold', 'mask_overlap_threshold'):
             value = getattr(self, key)
             require(0 <= value <= 1, f'panoptic_head.{key}', value, '0 to 1')
         limit = self.stuff_area_limit
         require(limit >= 0, 'panoptic_head.stuff_area_limit', limit, '0 or more pixels')
-        choices = ('majority', 'detection')
-        require_choice('panoptic_head.instance_class', self.instance_class, choices)
         resolution = self.label_resolution
         require_choice('panoptic_head.label_resolution', resolution, LABEL_RESOLUTIONS)
 

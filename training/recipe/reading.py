@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import yaml
 
 from training.label_sets import find_label_set
-from training.recipe.errors import RecipeError, is_wanted, require
+from training.recipe.errors import RecipeError, is_wanted, require, require_choice
 from training.recipe.model import NETWORKS
 from training.recipe.recipe import Recipe
 from upsnet_ros.core.errors import LabelError
@@ -94,7 +94,10 @@ def _convert(wanted: Any, value: Any, key: str, folder: Path | None) -> Any:
         return _label_set(value, key, folder)
     if key == 'model':
         wanted = _network_class(value)
-    if is_dataclass(wanted):
+    if get_origin(wanted) is Literal:
+        require_choice(key, value, get_args(wanted))
+        return value
+    if isinstance(wanted, type) and is_dataclass(wanted):
         return _build(wanted, value, prefix=f'{key}.', folder=folder)
     if get_origin(wanted) is tuple:
         require(isinstance(value, list | tuple), key, value, 'a list')

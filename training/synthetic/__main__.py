@@ -160,8 +160,8 @@ def main(arguments: list[str] | None = None) -> int:
         drive = render_drive(
             options.seed, size=options.size, frames=options.frames, rate=options.rate
         )
-        drive = tqdm(drive, total=options.frames, unit='frame', desc='driving')
-        total = write_bag(options.bag, drive, raw=options.raw)
+        shown = tqdm(drive, total=options.frames, unit='frame', desc='driving')
+        total = write_bag(options.bag, shown, raw=options.raw)
         print(f'{total} frames at {options.rate:g} Hz in {options.bag}')
     return 0
 

@@ -34,8 +34,13 @@ REACH = {
 class Body(Protocol):
     """The shape of an actor."""
 
-    class_ids: tuple[int, ...]
-    size: tuple[float, float, float]
+    @property
+    def class_ids(self) -> tuple[int, ...]:
+        """Train ids of what it consists of."""
+
+    @property
+    def size(self) -> tuple[float, float, float]:
+        """Length, width and height [m]."""
 
     def parts(
         self, pose: Pose, camera: Camera, light: Light, time: float, labels: tuple[int, ...]

@@ -4,6 +4,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -29,21 +30,21 @@ class _Messages:
         self.store = get_typestore(Stores.ROS2_JAZZY)
         self._types = self.store.types
 
-    def header(self, stamp_ns: int) -> object:
+    def header(self, stamp_ns: int) -> Any:
         """Stamp and optical frame."""
         time = self._types['builtin_interfaces/msg/Time'](
             sec=stamp_ns // 10**9, nanosec=stamp_ns % 10**9
         )
         return self._types['std_msgs/msg/Header'](stamp=time, frame_id=FRAME_ID)
 
-    def compressed(self, image: np.ndarray, stamp_ns: int) -> object:
+    def compressed(self, image: np.ndarray, stamp_ns: int) -> Any:
         """A JPEG image message."""
         data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
         return self._types['sensor_msgs/msg/CompressedImage'](
             header=self.header(stamp_ns), format='bgr8; jpeg compressed bgr8', data=data.ravel()
         )
 
-    def image(self, picture: np.ndarray, encoding: str, stamp_ns: int) -> object:
+    def image(self, picture: np.ndarray, encoding: str, stamp_ns: int) -> Any:
         """An uncompressed image message, little endian."""
         height, width = picture.shape[:2]
         data = np.frombuffer(np.ascontiguousarray(picture).tobytes(), np.uint8)
@@ -57,7 +58,7 @@ class _Messages:
             data=data,
         )
 
-    def info(self, frame: Frame, stamp_ns: int) -> object:
+    def info(self, frame: Frame, stamp_ns: int) -> Any:
         """The pinhole calibration; no distortion."""
         camera = frame.camera
         level = HORIZON * camera.height

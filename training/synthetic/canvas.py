@@ -3,7 +3,7 @@
 """Image and label painted together, so that they always agree."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from .light import Light
 
 SHIFT = 4  # polygons are drawn with 1/16 px
 _SCALE = 1 << SHIFT
+UNIT: Any = 1.0  # a factor: OpenCV takes a number there, which its types do not know
 
 
 class Part(NamedTuple):

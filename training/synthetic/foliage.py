@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pictures of trees, bushes, hedges and the far tree line."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -43,7 +45,7 @@ def _crown(
 
 
 def _blobs(
-    rng: np.random.Generator, rows: int, columns: int, places: list[tuple[float, ...]]
+    rng: np.random.Generator, rows: int, columns: int, places: Sequence[tuple[float, ...]]
 ) -> np.ndarray:
     """Union of soft ellipses (x, y, radius x, radius y as shares); float32 [rows, columns]."""
     step = 4  # soft enough to be computed coarsely

@@ -11,7 +11,7 @@ import numpy as np
 from upsnet_ros.core.labels import encode_label
 
 from .camera import NEAR, Camera, clip_near
-from .canvas import SHIFT, fixed_point, share_blocks
+from .canvas import SHIFT, UNIT, fixed_point, share_blocks
 from .classes import ROAD, SIDEWALK, TERRAIN
 from .light import Light, rgb
 from .noise import TILE, noise_tile
@@ -241,6 +241,6 @@ def _lay(colour: np.ndarray, mask: np.ndarray, paint: np.ndarray, strength: floa
     if not mask.any():
         return
     cover = cv2.merge([mask] * 3)
-    kept = cv2.multiply(colour, 255 - cv2.multiply(cover, 1.0, scale=strength), scale=1 / 255)
+    kept = cv2.multiply(colour, 255 - cv2.multiply(cover, UNIT, scale=strength), scale=1 / 255)
     paint_only = cv2.transform(mask, (paint * strength / 255)[:, None])
     cv2.add(kept, paint_only, dst=colour)

@@ -333,9 +333,10 @@ def _tram_end(
     m = (tip - body) * 0.35 + body
 
     def flat(points: list[tuple[float, float, float]], colour: np.ndarray) -> Face:
-        return quad(
-            *(points if sign < 0 else [points[1], points[0], points[3], points[2]]), colour
-        )
+        first, second, third, fourth = points
+        if sign < 0:
+            return quad(first, second, third, fourth, colour)
+        return quad(second, first, fourth, third, colour)
 
     low = flat([(-b, y0, tip), (b, y0, tip), (b, waist, tip), (-b, waist, tip)], paint)
     high = flat([(-b, waist, tip), (b, waist, tip), (c, height, m), (-c, height, m)], CREAM)

@@ -4,6 +4,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 
@@ -49,6 +50,10 @@ class Light:
         upward = 0.9 + 0.1 * float(normal[1])
         return self.ambient * upward + self.sun * facing
 
+    @overload
+    def own_share(self, depth: float) -> float: ...
+    @overload
+    def own_share(self, depth: np.ndarray) -> np.ndarray: ...
     def own_share(self, depth: float | np.ndarray) -> float | np.ndarray:
         """Share of a surface's own colour left after the haze in between, 0..1."""
         return np.exp(-np.maximum(depth, 0) / self.haze_distance)

@@ -3,6 +3,7 @@
 """Paints one frame of a world: picture and label image."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -155,7 +156,9 @@ def _paint(
         if end > camera.s + 2 and start < camera.s + 150:
             for item in items:
                 item.draw(canvas)
-    standing = [(actor.extent(time), (actor, parts)) for actor, parts in chosen]
+    standing: list[tuple[Extent, Any]] = [
+        (actor.extent(time), (actor, parts)) for actor, parts in chosen
+    ]
     standing += [
         (Extent(plant.base[2], plant.base[2], plant.base[0]), plant)
         for plant in world.plants
@@ -168,13 +171,14 @@ def _paint(
     ]
     grain = wide_noise('fine')
     for index in paint_far_to_near([extent for extent, _ in standing], camera.x):
-        item = standing[index][1]
-        if isinstance(item, tuple):
-            _draw_actor(canvas, *item, grain)
-        elif hasattr(item, 'draw'):
-            item.draw(canvas)
+        thing = standing[index][1]
+        if isinstance(thing, tuple):
+            actor, parts = thing
+            _draw_actor(canvas, actor, parts, grain)
+        elif hasattr(thing, 'draw'):
+            thing.draw(canvas)
         else:
-            for part in item.parts(camera, world.light, time):
+            for part in thing.parts(camera, world.light, time):
                 canvas.draw(part)
     return canvas
 

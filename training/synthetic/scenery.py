@@ -236,9 +236,9 @@ def _house(
 
 def _garden(
     rng: np.random.Generator, lot: Lot, line: float, shop: PlantShop, ground: float
-) -> list[Plane | Plant | Gable]:
+) -> list[Plant]:
     """Trees and bushes, far ones first."""
-    plants = []
+    plants: list[Plant] = []
     park = lot.kind == 'park'
     for place in np.arange(lot.start + 1.5, lot.end - 1, rng.uniform(3.5, 6)):
         deep = rng.uniform(2.0, 14.0) if park else rng.uniform(1.6, max(lot.setback - 1, 1.8))
@@ -260,7 +260,7 @@ def street_plants(
     ground: float,
 ) -> list[Plant]:
     """Trees along the kerb and bushes on the grass behind the pavement."""
-    plants = []
+    plants: list[Plant] = []
     for sign in (-1, 1):
         side = street.side(sign)
         if rng.random() < 0.6:

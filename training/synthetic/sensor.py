@@ -18,7 +18,7 @@ _SPARE = 256  # the stored noise is this much larger than a picture, to start an
 def _grain(height: int, width: int) -> np.ndarray:
     """Noise around 128; uint8 [height + 256, width + 256, 3], the same in every process."""
     rng = np.random.default_rng(5)
-    noise = rng.standard_normal((height + _SPARE, width + _SPARE, 3), dtype=np.float32)
+    noise: np.ndarray = rng.standard_normal((height + _SPARE, width + _SPARE, 3), dtype=np.float32)
     noise = cv2.GaussianBlur(noise, (3, 3), 0.4)
     return np.clip(128 + _GRAIN_SCALE * noise / noise.std(), 0, 255).astype(np.uint8)
 

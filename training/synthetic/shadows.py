@@ -11,7 +11,7 @@ import numpy as np
 
 from .actors import Actor
 from .camera import clip_near
-from .canvas import SHIFT, Canvas, fixed_point
+from .canvas import SHIFT, UNIT, Canvas, fixed_point
 from .scenery import Plane
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def cast_shadows(
         first: first row of the ground.
     """
     height, width = canvas.label.shape
-    sun = np.zeros((height - first, width), np.uint8)
-    touch = np.zeros_like(sun)
+    sun: np.ndarray = np.zeros((height - first, width), np.uint8)
+    touch: np.ndarray = np.zeros_like(sun)
     for actor in actors:
         print_ = actor.footprint(time)
         _fill(canvas, touch, _grown(print_, 1.06), first, 170)
@@ -40,7 +40,7 @@ def cast_shadows(
         _sun_shadows(canvas, world, actors, time, first, sun)
     sun = cv2.GaussianBlur(sun, (5, 5), 0)
     touch = cv2.blur(touch, (13, 5))
-    light = 255 - cv2.max(cv2.multiply(sun, 1.0, scale=world.light.shadow), touch)
+    light = 255 - cv2.max(cv2.multiply(sun, UNIT, scale=world.light.shadow), touch)
     region = canvas.image[first:]
     cv2.multiply(region, cv2.merge([light] * 3), dst=region, scale=1 / 255)
 

@@ -154,7 +154,7 @@ def make_street(rng: np.random.Generator, *, start: float, end: float) -> Street
     sides = (_make_side(rng), _make_side(rng))
     lots = tuple(lot for sign in (-1, 1) for lot in _make_lots(rng, sign, start, end))
     yard_start = start - 20
-    yards = tuple(_yard_table(lots, sign, yard_start, end + 400) for sign in (-1, 1))
+    left_yards, right_yards = (_yard_table(lots, sign, yard_start, end + 400) for sign in (-1, 1))
     ego_lane = (
         max(lane.x for lane in lanes)
         if rng.random() < 0.5
@@ -173,7 +173,7 @@ def make_street(rng: np.random.Generator, *, start: float, end: float) -> Street
         sides,
         lots,
         ego_lane,
-        yards,
+        (left_yards, right_yards),
         yard_start,
     )
 
