@@ -3,10 +3,14 @@
 """Real DDS on this host only, in a domain of this test process's own."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
+import rclpy
+from rclpy.context import Context
+from rclpy.node import Node
 
-from tests.node.node_harness import NodeHarness
+from tests.node.node_harness import NodeHarness, SpinThread, unique_namespace
 
 # Domains up to 101 keep clear of the ports that the system hands out.
 os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
@@ -26,3 +30,23 @@ def start_node():
     yield start
     for harness in running:
         harness.close()
+
+
+@pytest.fixture
+def namespace() -> str:
+    """A namespace of this test alone."""
+    return unique_namespace()
+
+
+@pytest.fixture
+def client(namespace: str) -> Iterator[Node]:
+    """A node in this process with its own thread, beside a node in another process."""
+    context = Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('test_client', context=context, namespace=namespace)
+    thread = SpinThread(context)
+    thread.executor.add_node(node)
+    yield node
+    thread.close()
+    node.destroy_node()
+    rclpy.shutdown(context=context)

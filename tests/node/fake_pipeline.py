@@ -104,6 +104,15 @@ class FakeLoader:
         return self.pipelines[-1]
 
 
+class BatchLoader(FakeLoader):
+    """Loads pipelines that label the images of several cameras in one run."""
+
+    def __call__(self, *arguments, **options) -> FakePipeline:
+        pipeline = super().__call__(*arguments, **options)
+        pipeline.max_batch = 4
+        return pipeline
+
+
 def missing_model() -> ModelError:
     """What loading raises for a path without a file."""
     return ModelError('no model at /nowhere/model.onnx, expected an ONNX file; export one')

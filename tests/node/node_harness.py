@@ -75,6 +75,11 @@ def half_blue_image(height: int = 6, width: int = 8, *, columns: int = 3) -> np.
     return image
 
 
+def labels_of(message: Image) -> np.ndarray:
+    """The values of a label image, uint16 [H, W]."""
+    return np.frombuffer(message.data, '<u2').reshape(message.height, message.width)
+
+
 def unique_namespace() -> str:
     """A namespace that no other test uses, in this process or in another one."""
     return f'test_{os.getpid()}_{next(_NUMBERS)}'

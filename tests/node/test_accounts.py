@@ -10,7 +10,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
 
-from tests.node.fake_pipeline import FakeLoader, FakePipeline
+from tests.node.fake_pipeline import BatchLoader, FakePipeline
 from tests.node.fault_rig import check_accounts
 from tests.node.node_harness import (
     NodeHarness,
@@ -25,15 +25,6 @@ from upsnet_ros.node.camera import CameraSnapshot
 from upsnet_ros.node.outputs import CameraOutputs
 
 OK, WARN, ERROR = b'\x00', b'\x01', b'\x02'
-
-
-class BatchLoader(FakeLoader):
-    """Loads pipelines for several cameras."""
-
-    def __call__(self, *arguments, **options) -> FakePipeline:
-        pipeline = super().__call__(*arguments, **options)
-        pipeline.max_batch = 4
-        return pipeline
 
 
 class Stream:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import Image
 
-from tests.node.fake_pipeline import FakeLoader, FakePipeline, expected_labels
-from tests.node.node_harness import half_blue_image, image_message, wait_until
+from tests.node.fake_pipeline import BatchLoader, expected_labels
+from tests.node.node_harness import half_blue_image, image_message, labels_of, wait_until
 from upsnet_ros.node.camera import ALIVE_S, CameraState
 from upsnet_ros.node.worker import BatchLimits, FrameSelector
 
@@ -125,15 +125,6 @@ def test_a_camera_that_is_silent_or_never_came_is_not_waited_for(rig) -> None:
     assert rig.take(MANY) == 'c'
 
 
-class BatchLoader(FakeLoader):
-    """Loads pipelines for several cameras."""
-
-    def __call__(self, *arguments, **options) -> FakePipeline:
-        pipeline = super().__call__(*arguments, **options)
-        pipeline.max_batch = 4
-        return pipeline
-
-
 NAMES = ['a', 'b', 'c']
 
 
@@ -146,10 +137,6 @@ def publish_all(harness, publishers, stamp: int, *, spoiled: str = '') -> dict[s
             message.encoding = '64FC9'
         publisher.publish(message)
     return images
-
-
-def labels_of(message: Image) -> np.ndarray:
-    return np.frombuffer(message.data, '<u2').reshape(message.height, message.width)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from tests.node.node_harness import (
     find_status,
     half_blue_image,
     image_message,
+    labels_of,
     status_values,
     wait_until,
 )
@@ -20,10 +21,6 @@ from upsnet_ros.msg import PanopticInstanceArray
 from upsnet_ros.node.messages import message_data
 
 BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-
-
-def labels_of(message: Image) -> np.ndarray:
-    return np.frombuffer(message.data, '<u2').reshape(message.height, message.width)
 
 
 def compressed_message(image: np.ndarray, stamp: int) -> CompressedImage:

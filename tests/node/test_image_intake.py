@@ -13,16 +13,13 @@ from tests.node.node_harness import (
     find_status,
     half_blue_image,
     image_message,
+    labels_of,
     status_values,
     wait_until,
 )
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.msg import PanopticInstanceArray
 from upsnet_ros.node.messages import message_data
-
-
-def labels_of(message: Image) -> np.ndarray:
-    return np.frombuffer(message.data, '<u2').reshape(message.height, message.width)
 
 
 def as_encoding(image: np.ndarray, encoding: str, stamp: int) -> Image | CompressedImage:

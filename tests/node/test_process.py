@@ -12,11 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from rclpy.context import Context
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
@@ -25,12 +23,10 @@ from tests.node.fake_pipeline import expected_labels
 from tests.node.node_harness import (
     RELIABLE,
     Collector,
-    SpinThread,
     find_status,
     half_blue_image,
     image_message,
     status_values,
-    unique_namespace,
     wait_until,
 )
 from upsnet_ros.node.process import ExitStatus
@@ -39,11 +35,6 @@ ROOT = Path(__file__).parents[2]
 FAKE_NODE = [sys.executable, '-m', 'tests.node.fake_node']
 # The node ends within two seconds of a signal; a busy machine may take longer to show it.
 END_S = 10.0
-
-
-@pytest.fixture
-def namespace() -> str:
-    return unique_namespace()
 
 
 @pytest.fixture
@@ -69,20 +60,6 @@ def run(namespace):
     for process in processes:
         process.kill()
         process.communicate()
-
-
-@pytest.fixture
-def client(namespace):
-    """A node in this process with its own thread."""
-    context = Context()
-    rclpy.init(context=context)
-    node = rclpy.create_node('test_client', context=context, namespace=namespace)
-    thread = SpinThread(context)
-    thread.executor.add_node(node)
-    yield node
-    thread.close()
-    node.destroy_node()
-    rclpy.shutdown(context=context)
 
 
 def wait_for_node(client) -> None:

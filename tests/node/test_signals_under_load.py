@@ -12,17 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import rclpy
-from rclpy.context import Context
 from sensor_msgs.msg import Image
 
 from tests.node.node_harness import (
     RELIABLE,
     Collector,
-    SpinThread,
     half_blue_image,
     image_message,
-    unique_namespace,
     wait_until,
 )
 
@@ -57,19 +53,6 @@ class Stream:
     def close(self) -> None:
         self._stop.set()
         self._thread.join(10)
-
-
-@pytest.fixture
-def client():
-    context = Context()
-    rclpy.init(context=context)
-    node = rclpy.create_node('test_client', context=context, namespace=unique_namespace())
-    thread = SpinThread(context)
-    thread.executor.add_node(node)
-    yield node
-    thread.close()
-    node.destroy_node()
-    rclpy.shutdown(context=context)
 
 
 @pytest.fixture
