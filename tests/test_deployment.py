@@ -11,9 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from upsnet_ros.dds_profile import profile_sizes
 from upsnet_ros.node.main import END_AFTER_FAULT_S, END_AFTER_SIGNAL_S
-from upsnet_ros.node.parameters import parameter_rules
 from upsnet_ros.node.process import ExitStatus
 
 ROOT = Path(__file__).parents[1]
@@ -238,21 +236,3 @@ def test_what_the_page_names_exists() -> None:
         assert f'RENAME {program}\n' in CMAKE
     for file in re.findall(r'\w+\.launch\.py', PAGE):
         assert (ROOT / 'launch' / file).is_file()
-
-
-def test_the_parameters_that_the_page_names_exist() -> None:
-    named = set(re.findall(r'`((?:max|stale|watchdog|input|drop|diagnostics)_\w+)`', PAGE))
-    assert len(named) >= 8
-    assert named <= parameter_rules().keys()
-
-
-def test_the_table_of_shared_memory_is_the_arithmetic() -> None:
-    rows = re.findall(
-        r'^\| (\d) of (\d+)x(\d+) \| (\d+) MiB.*?\| (\d+) \| ([\d.]+) GiB', PAGE, re.M
-    )
-    assert len(rows) == 3
-    for cameras, width, height, segment, queue, container in rows:
-        sizes = profile_sizes(cameras=int(cameras), size=(int(width), int(height)))
-        assert sizes.segment_bytes == int(segment) * 2**20
-        assert sizes.queue_capacity == int(queue)
-        assert sizes.container_bytes / 2**30 == pytest.approx(float(container), abs=0.05)

@@ -15,6 +15,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+from upsnet_ros.dds_profile import profile_sizes
 from upsnet_ros.node.parameters import NodeParameters, parameter_rules
 from upsnet_ros.node.process import ExitStatus
 from upsnet_ros.node.security_policy import policy_text
@@ -22,6 +23,8 @@ from upsnet_ros.node.topics import DIAGNOSTICS, ENABLE, INPUTS, OUTPUTS, Output,
 
 ROOT = Path(__file__).resolve().parents[2]
 CHANGES = {'live': 'live', 'unconfigured': 'unconfigured', 'never': 'at start'}
+# Cameras, and width and height of their images, for which docs/deployment.md says the memory.
+SETUPS = ((1, 2048, 1024), (4, 1280, 720), (4, 1920, 1080))
 COLUMNS = 99
 YAML_HEAD = """\
 # Copyright 2026 The upsnet_ros authors
@@ -53,7 +56,10 @@ def generated_files(root: Path = ROOT) -> dict[Path, str]:
                 'parameters': parameter_table(),
             },
         ),
-        deployment: with_tables(deployment.read_text(), {'exit statuses': status_table()}),
+        deployment: with_tables(
+            deployment.read_text(),
+            {'exit statuses': status_table(), 'shared memory': memory_table()},
+        ),
         root / 'config' / 'perception.yaml': parameter_file(),
         root / 'deploy' / 'sros2' / 'policy.xml': policy_text(),
     }
@@ -114,6 +120,22 @@ def status_table() -> list[str]:
         '|---|---|',
         *(f'| {status:d} | {status.text} |' for status in ExitStatus),
     ]
+
+
+def memory_table() -> list[str]:
+    """Lines of a Markdown table of the shared memory that images need."""
+    lines = [
+        '| cameras | shared memory of a process: 8 x 6 x cameras x pixels, at least 96 MiB '
+        '| places: per 65,500 bytes | `/dev/shm`: a driver per camera, node, 2 subscribers |',
+        '|---|---|---|---|',
+    ]
+    for cameras, width, height in SETUPS:
+        sizes = profile_sizes(cameras=cameras, size=(width, height))
+        lines.append(
+            f'| {cameras} of {width}x{height} | {sizes.segment_bytes / 2**20:.0f} MiB '
+            f'| {sizes.queue_capacity} | {sizes.container_bytes / 2**30:.1f} GiB |'
+        )
+    return lines
 
 
 def parameter_file() -> str:
