@@ -138,7 +138,7 @@ def export(
     with tempfile.TemporaryDirectory(dir=output, prefix='.partial-') as folder:
         trial = Path(folder) / 'model.onnx'
         trial.write_bytes(content)
-        describe(checkpoint, graph, digest, Agreement.empty()).write(trial.with_suffix('.json'))
+        describe(checkpoint, graph, digest, Agreement()).write(trial.with_suffix('.json'))
         agreement = compare(rounded, trial, [read_image(path) for path in images])
         require_agreement(agreement)
         manifest = describe(checkpoint, graph, digest, agreement, metrics=metrics)

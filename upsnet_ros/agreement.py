@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 
 import numpy as np
 
@@ -80,83 +81,22 @@ class Agreement:
     score_difference: float = 0.0
     mask_difference: float = 0.0
 
-    @classmethod
-    def empty(cls) -> Agreement:
-        """Nothing compared."""
-        return cls()
-
     def to_dict(self) -> dict[str, float]:
         """Plain values."""
         return asdict(self)
 
     def problems(self, tolerance: Tolerance) -> list[str]:
         """Each figure that is out of its tolerance, with the limit; NaN always is."""
-        at_least = {
-            'frames': 1,
-            'candidates': MINIMUM_CANDIDATES,
-            'equal_pixels': tolerance.equal_pixels,
-            'matched': tolerance.matched,
-        }
-        at_most = {
-            'semantic_difference': tolerance.semantic,
-            'score_difference': tolerance.score,
-            'mask_difference': tolerance.mask,
-        }
-        wrong = [
-            f'{name} is {getattr(self, name):.6g}, expected >= {limit:g}'
-            for name, limit in at_least.items()
-            if not getattr(self, name) >= limit
-        ]
-        return wrong + [
-            f'{name} is {getattr(self, name):.6g}, expected <= {limit:g}'
-            for name, limit in at_most.items()
-            if not getattr(self, name) <= limit
+        return [
+            f'{figure.name} is {getattr(self, figure.name):.6g}, expected {figure.relation} '
+            f'{figure.limit(tolerance):g}'
+            for figure in _FIGURES
+            if figure.limit and not figure.fits(getattr(self, figure.name), tolerance)
         ]
 
     def table(self, tolerance: Tolerance) -> str:
         """Every figure beside its limit, one a line; an exclamation mark where it is out of it."""
-        rows = (
-            ('frames', f'{self.frames}', '1', self.frames >= 1, '>='),
-            (
-                'candidates',
-                f'{self.candidates}',
-                f'{MINIMUM_CANDIDATES}',
-                self.candidates >= MINIMUM_CANDIDATES,
-                '>=',
-            ),
-            *(
-                (name, f'{100 * value:.3f} %', f'{100 * limit:g} %', value >= limit, '>=')
-                for name, value, limit in (
-                    ('equal pixels', self.equal_pixels, tolerance.equal_pixels),
-                    ('candidates that both have', self.matched, tolerance.matched),
-                )
-            ),
-            (
-                'equal pixels of the worst frame',
-                f'{100 * self.worst_equal_pixels:.3f} %',
-                '',
-                True,
-                '',
-            ),
-            *(
-                (
-                    f'largest difference of {name}',
-                    f'{value:.2g}',
-                    f'{limit:g}',
-                    value <= limit,
-                    '<=',
-                )
-                for name, value, limit in (
-                    ('semantic logits', self.semantic_difference, tolerance.semantic),
-                    ('scores', self.score_difference, tolerance.score),
-                    ('mask logits', self.mask_difference, tolerance.mask),
-                )
-            ),
-        )
-        return '\n'.join(
-            f'{"  " if fits else "! "}{name:38}{value:>12}  {relation:2} {limit}'.rstrip()
-            for name, value, limit, fits, relation in rows
-        )
+        return '\n'.join(f.line(getattr(self, f.name), tolerance) for f in _FIGURES)
 
     def require(self, tolerance: Tolerance, who: str) -> None:
         """Refuse a disagreement.
@@ -181,6 +121,71 @@ class Agreement:
             f'{self.semantic_difference:.1e}, scores {self.score_difference:.1e}, mask logits '
             f'{self.mask_difference:.1e}'
         )
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """A figure of an agreement.
+
+    Attributes:
+        name: of the attribute.
+        label: what people call it.
+        limit: what it is held to; None for one that is only told.
+        is_least: whether the limit is the least value.
+        write: the figure as text.
+        write_limit: its limit as text.
+    """
+
+    name: str
+    label: str
+    limit: Callable[[Tolerance], float] | None
+    is_least: bool = True
+    write: Callable[[float], str] = '{:.2g}'.format
+    write_limit: Callable[[float], str] = '{:g}'.format
+
+    @property
+    def relation(self) -> str:
+        return '>=' if self.is_least else '<='
+
+    def fits(self, value: float, tolerance: Tolerance) -> bool:
+        if self.limit is None:
+            return True
+        limit = self.limit(tolerance)
+        return value >= limit if self.is_least else value <= limit
+
+    def line(self, value: float, tolerance: Tolerance) -> str:
+        mark = '  ' if self.fits(value, tolerance) else '! '
+        line = f'{mark}{self.label:38}{self.write(value):>12}'
+        if self.limit is None:
+            return line
+        return f'{line}  {self.relation} {self.write_limit(self.limit(tolerance))}'
+
+
+def _share(name: str, label: str, limit: Callable[[Tolerance], float] | None) -> _Figure:
+    return _Figure(
+        name,
+        label,
+        limit,
+        write=lambda share: f'{100 * share:.3f} %',
+        write_limit=lambda share: f'{100 * share:g} %',
+    )
+
+
+def _difference(name: str, label: str) -> _Figure:
+    label = f'largest difference of {label}'
+    return _Figure(f'{name}_difference', label, attrgetter(name), is_least=False)
+
+
+_FIGURES = (
+    _Figure('frames', 'frames', lambda tolerance: 1, write='{:d}'.format),
+    _Figure('candidates', 'candidates', lambda tolerance: MINIMUM_CANDIDATES, write='{:d}'.format),
+    _share('equal_pixels', 'equal pixels', attrgetter('equal_pixels')),
+    _share('matched', 'candidates that both have', attrgetter('matched')),
+    _share('worst_equal_pixels', 'equal pixels of the worst frame', None),
+    _difference('semantic', 'semantic logits'),
+    _difference('score', 'scores'),
+    _difference('mask', 'mask logits'),
+)
 
 
 @dataclass(frozen=True)

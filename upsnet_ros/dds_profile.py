@@ -188,17 +188,21 @@ def profile_text(*, cameras: int = DEFAULT_CAMERAS, size: tuple[int, int] = DEFA
     )
 
 
+def heeded_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Variables that this ROS distribution's Fast DDS takes its profile from, in its order."""
+    if environment.get('ROS_DISTRO', '').strip() in BEFORE_THREE_DISTRIBUTIONS:
+        return (VARIABLE_BEFORE_THREE,)
+    return (VARIABLE_SINCE_THREE, VARIABLE_BEFORE_THREE)
+
+
 def profile_variable(environment: Mapping[str, str]) -> str:
-    """Name of the variable that this ROS distribution's Fast DDS takes its profile from."""
-    is_before_three = environment.get('ROS_DISTRO') in BEFORE_THREE_DISTRIBUTIONS
-    return VARIABLE_BEFORE_THREE if is_before_three else VARIABLE_SINCE_THREE
+    """Name of the variable to set for it."""
+    return heeded_variables(environment)[0]
 
 
 def exported_profile(environment: Mapping[str, str]) -> str:
-    """The profile that the user has exported, under the old name too; empty for none."""
-    return environment.get(profile_variable(environment)) or environment.get(
-        VARIABLE_BEFORE_THREE, ''
-    )
+    """The profile that the user has exported; empty for none."""
+    return next(filter(None, (environment.get(v) for v in heeded_variables(environment))), '')
 
 
 def read_size(text: str) -> tuple[int, int]:

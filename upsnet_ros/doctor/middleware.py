@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from upsnet_ros.dds_profile import (
-    BEFORE_THREE_DISTRIBUTIONS,
     FRAGMENT_BYTES,
     MIB,
-    VARIABLE_BEFORE_THREE,
-    VARIABLE_SINCE_THREE,
     ProfileSizes,
+    heeded_variables,
+    profile_variable,
 )
 from upsnet_ros.doctor.finding import Finding, doubtful, fine, wrong
 from upsnet_ros.doctor.subject import Subject
@@ -50,16 +49,9 @@ class SharedMemoryTransport:
         )
 
 
-def heeded_variables(subject: Subject) -> tuple[str, ...]:
-    """Variables that this Fast DDS takes its profile from, in its order."""
-    if subject.variable('ROS_DISTRO') in BEFORE_THREE_DISTRIBUTIONS:
-        return (VARIABLE_BEFORE_THREE,)
-    return (VARIABLE_SINCE_THREE, VARIABLE_BEFORE_THREE)
-
-
 def profile_in_use(subject: Subject) -> tuple[str, Path] | None:
     """Variable and path of the profile; None if there is none."""
-    for name in heeded_variables(subject):
+    for name in heeded_variables(subject.environment):
         if subject.variable(name):
             return name, Path(subject.variable(name))
     return None
@@ -170,7 +162,7 @@ def _large_profile(subject: Subject) -> str:
 
 def _remedy(subject: Subject) -> str:
     """How to get the profile that is wanted: ours, or one made for more cameras."""
-    variable = heeded_variables(subject)[0]
+    variable = profile_variable(subject.environment)
     ours = find_installed(OUR_PROFILE)
     transport = None if ours is None else read_transport(ours)
     where = 'where cameras, node and subscribers start'
@@ -188,7 +180,7 @@ def check_profile(subject: Subject) -> Iterator[Finding]:
     if not uses_fast_dds(subject):
         yield fine(PROFILE, f'not used by {middleware(subject)}')
         return
-    variable = heeded_variables(subject)[0]
+    variable = profile_variable(subject.environment)
     in_use = profile_in_use(subject)
     if in_use is not None:
         yield _judge_profile(subject, *in_use)
