@@ -15,6 +15,15 @@ import numpy as np
 import pytest
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
+from tests.bags.odd_bags import (
+    BARE,
+    BROKEN,
+    FRAMES,
+    PROTOBUF,
+    drive_rows,
+    write_mcap,
+    write_sqlite,
+)
 from tests.bags.player_rig import (
     Listener,
     PlayerProcess,
@@ -141,6 +150,24 @@ def test_equal_stamps_stay_equal_and_missing_ones_are_made_up(
     received.wait(3)
     found = stamps_of(received)
     assert [sorted(set(found)).index(stamp) for stamp in found] == expected
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_a_bag_with_other_topics_beside_the_images_is_played(
+    tmp_path: Path, listener: Listener, start: StartPlayer, storage: str
+) -> None:
+    listener.subscribe(IMAGE_TOPIC)
+    path = tmp_path / 'drive #3? 100%'
+    path.mkdir()
+    if storage == 'mcap':
+        bag = write_mcap(path / 'a.mcap', drive_rows(), BROKEN, PROTOBUF, BARE)
+    else:
+        unknown = "UPDATE message_definitions SET encoding = 'unknown'"
+        bag = write_sqlite(tmp_path / 'bag', unknown).rename(path / 'bag')
+    player = start('--leave', '--rate', '4', bag=bag)
+    assert player.end() == (0, '')
+    told = [frame['bag_stamp_ns'] for frame in player.of('frame')]
+    assert told == [stamp_of(index) for index in range(FRAMES)]
 
 
 def test_a_best_effort_player_meets_best_effort_subscribers_only(

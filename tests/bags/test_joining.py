@@ -16,11 +16,11 @@ from tests.evaluation.small_drive import (
     stamp_of,
     truth_of,
 )
-from upsnet_ros.bags.cameras import CameraTopics, camera_name, find_cameras
+from upsnet_ros.bags.cameras import CameraTopics, find_cameras
 from upsnet_ros.bags.definitions import header_stamp_ns
 from upsnet_ros.bags.joining import BagPart, ReplayStream, StreamedFrame
 from upsnet_ros.bags.reader import BagReader
-from upsnet_ros.core.errors import BagError, EvaluationError
+from upsnet_ros.core.errors import EvaluationError
 
 CAMERA = CameraTopics('camera', IMAGE_TOPIC, TRUTH_TOPIC)
 IMAGE_TYPE = 'sensor_msgs/msg/CompressedImage'
@@ -144,82 +144,3 @@ def test_cameras_are_told_apart(tmp_path: Path) -> None:
         ('left', 1, False),
         ('right', 1, True),
     ]
-
-
-def image_on(topic: str) -> Row:
-    return (topic, *image_row(0)[1:])
-
-
-@pytest.mark.parametrize(
-    ('topic', 'name'),
-    [
-        ('/front/image_raw', 'front'),
-        ('/front/image_raw/compressed', 'front'),
-        ('/rig/left/image_raw/compressed', 'rig/left'),
-        ('/image_raw', 'image_raw'),
-        ('/front/image_color/compressed', 'front/image_color'),
-    ],
-)
-def test_names_of_cameras(topic: str, name: str) -> None:
-    assert camera_name(topic) == name
-
-
-def test_cameras_are_found_by_their_topics(tmp_path: Path) -> None:
-    raw = truth_row(0, topic='/a/image_raw')
-    rows = [
-        raw,
-        image_on('/a/image_raw/compressed'),
-        image_on('/b/image_raw/compressed'),
-        image_on('/c/image_rect/compressed'),
-        truth_row(0, topic='/b/ground_truth/panoptic/image'),
-        truth_row(0, topic='/a/panoptic/image'),
-    ]
-    with BagReader(write_rows(tmp_path / 'bag', rows)) as bag:
-        found = find_cameras(bag)
-        assert [(c.name, c.images) for c in found] == [
-            ('a', '/a/image_raw'),
-            ('b', '/b/image_raw/compressed'),
-        ]
-        assert [c.truth for c in found] == [None, '/b/ground_truth/panoptic/image']
-        (only,) = find_cameras(bag, names=['c/image_rect'])
-        assert only.images == '/c/image_rect/compressed'
-        (only,) = find_cameras(
-            bag, names=['/a/image_raw/compressed'], truths=['/a/panoptic/image']
-        )
-        assert (only.name, only.truth) == ('a', '/a/panoptic/image')
-        both = find_cameras(bag, truths=['a=/a/panoptic/image'])
-        assert [c.truth for c in both] == ['/a/panoptic/image', None]
-        assert [c.truth for c in find_cameras(bag, truths=['none'])] == [None, None]
-
-
-@pytest.mark.parametrize(
-    ('names', 'truths', 'message'),
-    [
-        (['rear'], [], "no images of camera 'rear'.*/b/image_raw/compressed"),
-        (['/odom'], [], '/odom of .* has messages of std_msgs/msg/Header'),
-        (['a', '/a/image_raw/compressed'], [], 'topics of the same camera'),
-        ([], ['/truth'], 'does not fit the cameras a, b'),
-        ([], ['x=/truth'], 'does not fit the cameras a, b'),
-        (['a'], ['/truth'], 'ground truth /truth of .* is not there'),
-        (['a'], ['/odom'], 'ground truth /odom of .* has messages of std_msgs/msg/Header'),
-    ],
-)
-def test_wrong_topics_are_refused_with_what_is_there(
-    tmp_path: Path, names: list[str], truths: list[str], message: str
-) -> None:
-    stamp = image_row(0)[3].header
-    rows = [
-        image_on('/a/image_raw/compressed'),
-        image_on('/b/image_raw/compressed'),
-        ('/odom', 'std_msgs/msg/Header', 5, stamp),
-    ]
-    with BagReader(write_rows(tmp_path / 'bag', rows)) as bag:
-        with pytest.raises(BagError, match=message):
-            find_cameras(bag, names=names, truths=truths)
-
-
-def test_a_bag_without_images_is_refused(tmp_path: Path) -> None:
-    row = ('/odom', 'std_msgs/msg/Header', 5, image_row(0)[3].header)
-    with BagReader(write_rows(tmp_path / 'bag', [row])) as bag:
-        with pytest.raises(BagError, match=r'no camera images .*/odom \(std_msgs/msg/Header\)'):
-            find_cameras(bag)

@@ -12,9 +12,6 @@ from tests.evaluation.blue_drive import SIZE, blue_rows, truth_row
 from tests.evaluation.replay_bags import write_rows
 from tests.evaluation.small_drive import stamp_of
 from tests.fakes.tiny_model import write_tiny_model
-from upsnet_ros.bags.views import find_views
-from upsnet_ros.core.errors import EvaluationError, ParameterError
-from upsnet_ros.core.image_view import WHOLE_UPRIGHT, ImageView
 from upsnet_ros.core.labels import UNKNOWN_LABEL
 from upsnet_ros.core.window import Window
 from upsnet_ros.evaluation.compare import main as compare
@@ -23,42 +20,6 @@ from upsnet_ros.evaluation.replay import main as replay
 from upsnet_ros.evaluation.replay_report import read_report
 
 REGION = Window(8, 16, 56, 80)  # 16,8,64,48
-
-
-@pytest.mark.parametrize(
-    ('regions', 'rotations', 'front', 'rear'),
-    [
-        ([], [], WHOLE_UPRIGHT, WHOLE_UPRIGHT),
-        (['16,8,64,48'], ['90'], ImageView(REGION, 90), ImageView(REGION, 90)),
-        (['rear=16,8,64,48'], ['front=180'], ImageView(rotation=180), ImageView(REGION)),
-        (['16,8,64,48', 'front='], [' 270 ', 'front=0'], WHOLE_UPRIGHT, ImageView(REGION, 270)),
-    ],
-)
-def test_one_value_holds_for_all_cameras_or_for_the_one_it_names(
-    regions: list[str], rotations: list[str], front: ImageView, rear: ImageView
-) -> None:
-    views = find_views(['front', 'rear'], regions=regions, rotations=rotations)
-    assert views == {'front': front, 'rear': rear}
-
-
-@pytest.mark.parametrize(
-    ('regions', 'rotations', 'kind', 'told'),
-    [
-        (['side=1,2,3,4'], [], EvaluationError, 'side=1,2,3,4 does not fit the cameras front, a'),
-        (['1,2,3,4', '5,6,7,8'], [], EvaluationError, 'does not fit the cameras'),
-        ([], ['front=90', 'front=0'], EvaluationError, '--rotations front=90 front=0'),
-        ([], ['=90'], EvaluationError, 'does not fit'),
-        ([], ['left'], EvaluationError, "--rotations has 'left'"),
-        ([], ['a/b=45'], ParameterError, "45 for camera 'a/b'"),
-        (['a/b=1,2,3'], [], ParameterError, "'1,2,3' for camera 'a/b'"),
-    ],
-)
-def test_views_of_no_camera_and_impossible_ones_are_refused(
-    regions: list[str], rotations: list[str], kind: type[Exception], told: str
-) -> None:
-    with pytest.raises(kind) as caught:
-        find_views(['front', 'a/b'], regions=regions, rotations=rotations)
-    assert told in str(caught.value)
 
 
 @pytest.fixture

@@ -1,25 +1,32 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which topics of a bag are the images of a camera, and which are its ground truth."""
+"""Which topics of a bag are the images of a camera, its ground truth, and what is looked at."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from upsnet_ros.bags.definitions import IMAGE_TYPES
 from upsnet_ros.bags.reader import BagReader
-from upsnet_ros.bags.views import find_views
-from upsnet_ros.core.errors import BagError
-from upsnet_ros.core.image_view import WHOLE_UPRIGHT, ImageView
+from upsnet_ros.core.errors import BagError, EvaluationError, ImageError
+from upsnet_ros.core.image_view import WHOLE_UPRIGHT, ImageView, camera_views
+from upsnet_ros.images.messages import describe_encoding
 
 COMPRESSED = '/compressed'
 IMAGE_NAME = '/image_raw'
+# Names that drivers and image_proc give to images of one camera, the best one first.
+IMAGE_NAMES = ('image_raw', 'image_color', 'image_rect_color', 'image_rect', 'image', 'image_mono')
 TRUTH_NAME = '/ground_truth/panoptic/image'
 NO_TRUTH = 'none'
-# Images that are no camera's: what this package and others publish beside them.
-OTHER_IMAGES = re.compile('ground_truth|panoptic|semantic|overlay|depth|disparity|mask')
+# Images that are no camera's: what this package and others publish beside them, by name or, of
+# what is no colour, by encoding.
+OTHER_IMAGES = re.compile(
+    'ground_truth|panoptic|semantic|overlay|depth|disparity|mask', re.IGNORECASE
+)
+OTHER_ENCODINGS = re.compile('(16[US]|32[SF]|64F)C|.*compressedDepth')
+WHOLE_IMAGE, UPRIGHT = '', '0'
 
 
 @dataclass(frozen=True)
@@ -49,8 +56,10 @@ def find_cameras(
         truths: topics of ground truth: `CAMERA=TOPIC`, or one topic, in which `{camera}` stands
             for the camera's name; `none` for no ground truth. When empty, each camera's
             `ground_truth/panoptic/image` where there is one.
-        regions: what is looked at of the images, see `replay_views.find_views`.
+        regions: what is looked at of the images, see `find_views`.
         rotations: how they are turned, likewise.
+
+    Topics of images that are left out are told of with `bag.note`, unless cameras were named.
 
     Raises:
         BagError: there are no images, or a topic is missing or of another type.
@@ -63,12 +72,13 @@ def find_cameras(
             f'{", ".join(images)} are topics of the same camera; name one topic for each camera'
         )
     views = find_views(list(found), regions=regions, rotations=rotations)
-    return tuple(
+    cameras = tuple(
         CameraTopics(name, topic, truth, views[name])
-        for (name, topic), truth in zip(
-            found.items(), _truths_of(bag, list(found), truths), strict=True
-        )
+        for (name, topic), truth in zip(found.items(), _truths_of(bag, found, truths), strict=True)
     )
+    if not names:
+        _note_others(bag, cameras)
+    return cameras
 
 
 def camera_name(topic: str) -> str:
@@ -77,12 +87,29 @@ def camera_name(topic: str) -> str:
     return bare.removesuffix(IMAGE_NAME).strip('/') or bare.strip('/')
 
 
+def _bare(topic: str) -> str:
+    return topic.removesuffix(COMPRESSED)
+
+
+def _namespace(topic: str) -> str:
+    """What the images of one camera share: the name without that of the kind of image."""
+    above, _, last = _bare(topic).rpartition('/')
+    return above if last.startswith('image') else _bare(topic)
+
+
+def _rank(topic: str) -> tuple[int, str]:
+    """The best images of a camera first, raw before compressed ones."""
+    last = _bare(topic).rpartition('/')[2]
+    return (IMAGE_NAMES.index(last) if last in IMAGE_NAMES else len(IMAGE_NAMES), topic)
+
+
 def _image_topics(bag: BagReader) -> list[str]:
-    return sorted(topic for topic, kind in bag.topics.items() if kind in IMAGE_TYPES)
+    topics = [topic for topic, kind in bag.topics.items() if kind in IMAGE_TYPES]
+    return sorted(topics, key=_rank)
 
 
-def _told(topics: Sequence[str]) -> str:
-    return ', '.join(topics) or 'none'
+def _told(topics: Iterable[str]) -> str:
+    return ', '.join(sorted(topics)) or 'none'
 
 
 def _images_of(bag: BagReader, name: str) -> str:
@@ -93,13 +120,13 @@ def _images_of(bag: BagReader, name: str) -> str:
                 f'{" or ".join(IMAGE_TYPES)}. Image topics are: {_told(_image_topics(bag))}.'
             )
         return name
-    bare = f'/{name.strip("/")}'
-    wanted = [f'{bare}{IMAGE_NAME}', f'{bare}{IMAGE_NAME}{COMPRESSED}', bare, bare + COMPRESSED]
-    found = [topic for topic in wanted if bag.topics.get(topic) in IMAGE_TYPES]
+    wanted = f'/{name.strip("/")}'
+    found = [t for t in _image_topics(bag) if wanted in (_bare(t), _namespace(t))]
     if not found:
         raise BagError(
-            f'{bag.path} has no images of camera {name!r} (looked for {_told(wanted)}); its image '
-            f'topics are: {_told(_image_topics(bag))}.'
+            f'{bag.path} has no images of camera {name!r} (looked for {wanted}{IMAGE_NAME}, '
+            f'{wanted} and the like, raw or compressed); its image topics are: '
+            f'{_told(_image_topics(bag))}.'
         )
     return _fullest(bag, found)
 
@@ -110,25 +137,51 @@ def _fullest(bag: BagReader, topics: Sequence[str]) -> str:
 
 
 def _all_images(bag: BagReader) -> list[str]:
-    topics = [t for t in _image_topics(bag) if not OTHER_IMAGES.search(t) and bag.count(t)]
-    usual = [t for t in topics if t.removesuffix(COMPRESSED).endswith(IMAGE_NAME)]
-    by_camera: dict[str, list[str]] = {}
-    for topic in usual or topics:  # sorted: raw comes before compressed
-        by_camera.setdefault(camera_name(topic), []).append(topic)
+    """The best images of each camera."""
+    by_camera: dict[str, str] = {}
+    for topic in _image_topics(bag):
+        if not bag.count(topic) or OTHER_IMAGES.search(topic):
+            continue
+        if _namespace(topic) not in by_camera and not _is_of_no_camera(bag, topic):
+            by_camera[_namespace(topic)] = topic
     if not by_camera:
-        known = sorted(f'{topic} ({kind})' for topic, kind in bag.topics.items())
+        known = (f'{topic} ({kind})' for topic, kind in bag.topics.items())
         raise BagError(
             f'{bag.path} has no camera images ({" or ".join(IMAGE_TYPES)}); its topics are: '
             f'{_told(known)}. Name the image topics with --cameras.'
         )
-    return [found[0] for found in by_camera.values()]
+    return sorted(by_camera.values())
 
 
-def _truths_of(bag: BagReader, names: list[str], given: Sequence[str]) -> list[str | None]:
-    """The topic of the ground truth of each camera."""
+def _is_of_no_camera(bag: BagReader, topic: str) -> bool:
+    """Whether its first image says that it is depth or the like."""
+    for message in bag.messages([topic]):
+        try:
+            image = bag.decode(topic, message.data)
+        except ImageError:  # told of each such image later
+            break
+        return OTHER_ENCODINGS.match(describe_encoding(image)) is not None
+    return False
+
+
+def _note_others(bag: BagReader, cameras: Sequence[CameraTopics]) -> None:
+    seen = {_bare(camera.images) for camera in cameras} | {camera.truth for camera in cameras}
+    others = [t for t in _image_topics(bag) if bag.count(t) and not {t, _bare(t)} & seen]
+    if others:
+        bag.note(f'image topics that were left out: {_told(others)}; --cameras may name them')
+
+
+def _truths_of(
+    bag: BagReader, images: Mapping[str, str], given: Sequence[str]
+) -> list[str | None]:
+    """The topic of the ground truth of each camera, given the topic of its images."""
+    names = list(images)
     if not given:
-        usual = [f'/{name}{TRUTH_NAME}' for name in names]
-        return [topic if topic in bag.topics else None for topic in usual]
+        usual = [
+            (f'/{name}{TRUTH_NAME}', f'{_namespace(topic)}{TRUTH_NAME}')
+            for name, topic in images.items()
+        ]
+        return [next((t for t in topics if t in bag.topics), None) for topics in usual]
     if list(given) == [NO_TRUTH]:
         return [None] * len(names)
     pairs = dict(entry.split('=', 1) for entry in given if '=' in entry)
@@ -157,3 +210,48 @@ def _check_truth(bag: BagReader, topic: str | None) -> None:
             f'msg/Image or PNGs in CompressedImage. Image topics are: '
             f'{_told(_image_topics(bag))}.'
         )
+
+
+def find_views(
+    names: Sequence[str], *, regions: Sequence[str] = (), rotations: Sequence[str] = ()
+) -> dict[str, ImageView]:
+    """The view of each camera by its name.
+
+    Args:
+        names: all cameras.
+        regions: `x,y,width,height` in pixels for all cameras, or `CAMERA=x,y,width,height` for
+            one; a camera without a region is looked at as a whole.
+        rotations: degrees clockwise, likewise; a camera without one is upright.
+
+    Raises:
+        EvaluationError: a value is of no camera, or two are of the same.
+        ParameterError: there is no such region or rotation.
+    """
+    region_texts = _for_each(names, '--regions-of-interest', regions, otherwise=WHOLE_IMAGE)
+    rotation_texts = _for_each(names, '--rotations', rotations, otherwise=UPRIGHT)
+    return camera_views(names, region_texts, [_degrees(text) for text in rotation_texts])
+
+
+def _for_each(
+    names: Sequence[str], option: str, given: Sequence[str], *, otherwise: str
+) -> list[str]:
+    """The value of each camera: its own, else the one for all, else the usual one."""
+    values: dict[str, str] = {}
+    for entry in given:
+        camera, equals, value = entry.rpartition('=')
+        if camera in values or (equals and camera not in names):
+            raise EvaluationError(
+                f'{option} {" ".join(given)} does not fit the cameras {", ".join(names)}; '
+                'expected one value for all, or CAMERA=VALUE once for each'
+            )
+        values[camera] = value
+    return [values.get(name, values.get('', otherwise)) for name in names]
+
+
+def _degrees(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise EvaluationError(
+            f'--rotations has {text!r}, expected degrees clockwise, or CAMERA=DEGREES'
+        ) from error

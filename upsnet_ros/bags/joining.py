@@ -200,17 +200,14 @@ class ReplayStream:
             if camera.truth is not None
         }
         self._unstamped = {c.name for c in cameras if has_no_stamps(bag, c.images)}
+        for name in sorted(self._unstamped):
+            bag.note(
+                f'the images of {name} have no stamps (0): they are told apart by their times of '
+                'recording, and ground truth cannot be joined with them'
+            )
         self._passed: dict[str, int] = dict.fromkeys(self._camera_of.values(), 0)
         self._given: dict[str, int] = dict.fromkeys(self._passed, 0)
         self._stamps: dict[str, set[int]] = {name: set() for name in self._passed}
-
-    def notes(self) -> tuple[str, ...]:
-        """What kept images from their ground truth, in words."""
-        return tuple(
-            f'the images of {name} have no stamps (0): they are told apart by their times of '
-            'recording, and ground truth cannot be joined with them'
-            for name in sorted(self._unstamped)
-        )
 
     def expected_frames(self) -> int:
         """About how many images come, by the counts of the bag."""

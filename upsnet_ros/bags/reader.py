@@ -41,6 +41,7 @@ class BagFacts:
         duration_s: from its first to its last message [s].
         messages: number of its messages; None where a damaged bag does not say.
         problems: what kept parts of it from being read, in words.
+        notes: what else is to be known of it, in words.
     """
 
     path: str
@@ -48,6 +49,7 @@ class BagFacts:
     duration_s: float
     messages: int | None
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class BagMessage(NamedTuple):
@@ -74,6 +76,7 @@ class BagReader:
         messages_found: messages of all topics that are there.
         start_ns: time of recording of the first message [ns]; 0 in an empty bag.
         end_ns: of the last one, likewise.
+        notes: what is to be known of it beside what could not be read, in words.
 
     Raises:
         BagError: there is nothing that could be a rosbag2.
@@ -89,6 +92,7 @@ class BagReader:
         self._stack = ExitStack()
         self._files: list[StorageFile] = []
         self._stores: dict[str, Typestore] = {}
+        self.notes: list[str] = []
         self._not_unpacked: set[tuple[str, int]] = set()
 
     def __enter__(self) -> BagReader:
@@ -165,7 +169,13 @@ class BagReader:
             duration_s=(self.end_ns - self.start_ns) / 1e9,
             messages=self.messages_found,
             problems=tuple(problems),
+            notes=tuple(self.notes),
         )
+
+    def note(self, text: str) -> None:
+        """Have something told of the bag that is no damage, once."""
+        if text not in self.notes:
+            self.notes.append(text)
 
     def messages(
         self,

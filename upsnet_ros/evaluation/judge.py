@@ -13,7 +13,7 @@ from upsnet_ros.core.mean_iou import confusion_rows
 from upsnet_ros.core.panoptic_quality import PanopticQuality
 from upsnet_ros.core.structures import PanopticResult
 from upsnet_ros.evaluation.frame_record import CONFIDENCE_BINS, FrameRecord, Row
-from upsnet_ros.evaluation.stability import compare_frames
+from upsnet_ros.evaluation.stability import LONGEST_STEP_SECONDS, compare_frames
 
 MS_DIGITS = 3
 
@@ -38,7 +38,7 @@ class FrameJudge:
 
     def __init__(self, label_set: LabelSet) -> None:
         self._label_set = label_set
-        self._before: dict[str, tuple[int, np.ndarray]] = {}
+        self._before: dict[str, tuple[int, int, np.ndarray]] = {}
 
     def __call__(
         self,
@@ -67,12 +67,14 @@ class FrameJudge:
                 truth_problem = str(error)
         step = None
         if frame.camera in self._before:
-            stamp_ns, before = self._before[frame.camera]
+            stamp_ns, recorded_ns, before = self._before[frame.camera]
             seconds = (frame.stamp_ns - stamp_ns) / 1e9
+            if not 0 < seconds <= LONGEST_STEP_SECONDS:  # stamps jump where a clock is set
+                seconds = (frame.recorded_ns - recorded_ns) / 1e9
             step = compare_frames(
                 before, labels, seconds=seconds, num_stuff=self._label_set.num_stuff
             )
-        self._before[frame.camera] = (frame.stamp_ns, labels)
+        self._before[frame.camera] = (frame.stamp_ns, frame.recorded_ns, labels)
         scores = np.array([instance.score for instance in result.instances])
         return FrameRecord(
             camera=frame.camera,

@@ -51,7 +51,7 @@ class OfflineOptions(RunOptions):
     """What to evaluate offline, and what to write.
 
     Attributes:
-        regions_of_interest: what is looked at of the images, see `bags.views.find_views`.
+        regions_of_interest: what is looked at of the images, see `bags.cameras.find_views`.
         rotations: how they are turned, likewise.
         write_panoptic: whether labels are written in COCO panoptic format.
         write_bag: where labels are written as a bag; None for nowhere.

@@ -61,7 +61,7 @@ def verdict(report: ReplayReport) -> str:
 def warnings(report: ReplayReport) -> list[str]:
     """What a reader must know before trusting the figures."""
     total = report.total
-    lines = list(report.bag.problems)
+    lines = [*report.bag.problems, *report.bag.notes]
     unreadable = len(total.skipped) - total.drops
     for count, what in ((unreadable, 'could not be labelled'), (total.drops, 'got no label')):
         if count:
