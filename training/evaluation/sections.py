@@ -130,7 +130,6 @@ def _headlines(metrics: dict[str, Any]) -> Cards:
     pq, sq, rq, pq_things, _, _, pq_stuff, _, _, miou, ap_box, ap_mask, milliseconds = row
     skipped = len(metrics['skipped'])
     kind = metrics['ap']['of'] if metrics['ap'] else 'not measured'
-    unknown = 100 * metrics['unknown_share'] if metrics['frames'] else None
     return Cards(
         (
             Card('Panoptic quality', pq, '%',
@@ -139,7 +138,8 @@ def _headlines(metrics: dict[str, Any]) -> Cards:
             Card('Recognition quality', rq, '%', 'F1 of the matching'),
             Card('Mean IoU', miou, '%', 'semantic head' if miou is not None else 'not known'),
             Card('AP of masks', ap_mask, '%', f'boxes {figure(ap_box)} · {kind}'),
-            Card('Unknown pixels', unknown, '%', 'of all, mean of frames', digits=2),
+            Card('Unknown pixels', 100 * metrics['unknown_share'], '%',
+                 'of all, mean of frames', digits=2),
             Card('Run time', milliseconds, 'ms', 'per image, mean', digits=0),
             Card('Frames', metrics['frames'], '',
                  f'{skipped} left out' if skipped else 'none left out', alarm=bool(skipped)),
@@ -176,8 +176,6 @@ def _histogram(frames: Sequence[dict[str, Any]]) -> Histogram:
 
 def _spread(frames: Sequence[dict[str, Any]]) -> str:
     """The histogram in a sentence."""
-    if not frames:
-        return 'No frame was evaluated.'
     low, middle, high = np.percentile([frame['pq'] for frame in frames], (10, 50, 90))
     return (
         f'Half of the frames are above {figure(middle)}, one in ten below {figure(low)}, one in '
@@ -232,8 +230,6 @@ def warnings(metrics: dict[str, Any]) -> list[str]:
     """
     lines = []
     skipped, empty = metrics['skipped'], metrics['empty_predictions']
-    if not metrics['frames']:
-        lines.append('No frame was evaluated: there are no figures.')
     if skipped:
         are = 'is' if len(skipped) == 1 else 'are'
         lines.append(
@@ -245,7 +241,7 @@ def warnings(metrics: dict[str, Any]) -> list[str]:
             f'{count_of(len(empty), "frame")} got labels without a single segment and '
             f'{"count" if len(empty) > 1 else "counts"} with all their misses: {_names(empty)}.'
         )
-    lines += _about_classes(metrics) if metrics['frames'] else []
+    lines += _about_classes(metrics)
     oracles = metrics['options'].get('oracles')
     if oracles:
         lines.append(
