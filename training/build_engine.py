@@ -17,6 +17,11 @@ compared with ONNX Runtime; one that differs more than its precision explains is
   --deform-conv native    standard operators only, slower: for a TensorRT before 10.13
 """
 
+if __name__ == '__main__':  # before the imports below, which take seconds
+    from upsnet_ros.core.own_process import INTERRUPTED, end_quietly
+
+    end_quietly(INTERRUPTED)
+
 import argparse
 import hashlib
 import logging
@@ -39,6 +44,7 @@ from training.engine.engine_compiler import CompileOptions
 from training.engine.golden_images import read_images, render_images
 from training.engine.variant import PRECISIONS, EngineForm, build_variant
 from training.engine.verification import verify_engine
+from training.interruption import interruptible
 from upsnet_ros.agreement import ENGINE_TOLERANCES, Agreement
 from upsnet_ros.backends.cuda_runtime import Gpu
 from upsnet_ros.backends.engine_record import EngineInput, EngineRecord, current_platform
@@ -264,4 +270,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(interruptible(main))

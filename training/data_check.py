@@ -13,6 +13,11 @@ panoptic_SPLIT.json, the PNGs in the folder of that name, the images in SPLIT); 
 describes both.
 """
 
+if __name__ == '__main__':  # before the imports below, which take seconds
+    from upsnet_ros.core.own_process import INTERRUPTED, end_quietly
+
+    end_quietly(INTERRUPTED)
+
 import argparse
 import json
 import logging
@@ -29,6 +34,7 @@ from training.data.frames import FrameReader
 from training.data.picture_sheet import Example, draw_picture_sheet
 from training.data.sections import check_report, problems_found, split_section
 from training.data.split_report import SplitReport, report_split
+from training.interruption import interruptible
 from training.label_sets import find_label_set
 from upsnet_ros.core.errors import ParameterError, UpsnetError
 from upsnet_ros.report.page import write_page
@@ -224,4 +230,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(interruptible(main, 'interrupted; what was found so far is not read again'))

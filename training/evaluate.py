@@ -19,6 +19,11 @@ The rows of the paper's tables (all of them: docs/paper_results.md):
   table 6, oracles  --oracle boxes; --oracle boxes --oracle classes; --oracle segmentation
 """
 
+if __name__ == '__main__':  # before the imports below, which take seconds
+    from upsnet_ros.core.own_process import INTERRUPTED, end_quietly
+
+    end_quietly(INTERRUPTED)
+
 import argparse
 import logging
 import shlex
@@ -32,6 +37,7 @@ from training.evaluation.evaluation_run import EvaluationRun, RunOptions
 from training.evaluation.frame_loop import BadFrame
 from training.inference.options import HEADS, InferenceOptions
 from training.inference.oracles import ORACLES
+from training.interruption import interruptible
 from training.label_sets import find_label_set
 from training.labellers import Subject, open_model, open_predictions
 from upsnet_ros.core.errors import ParameterError, UpsnetError
@@ -248,4 +254,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(interruptible(main, 'interrupted; the same command goes on from here'))

@@ -6,6 +6,11 @@ Writes ``model.onnx`` and ``model.json``. A model that lies there is replaced on
 ONNX Runtime agree on frames of the data set.
 """
 
+if __name__ == '__main__':  # before the imports below, which take seconds
+    from upsnet_ros.core.own_process import INTERRUPTED, end_quietly
+
+    end_quietly(INTERRUPTED)
+
 import argparse
 import hashlib
 import json
@@ -26,6 +31,7 @@ from training.data.frames import read_image
 from training.engine.tensors import data_dependent_shapes
 from training.export_check import compare, require_agreement
 from training.export_wrapper import ExportWrapper, round_weights
+from training.interruption import interruptible
 from training.models.upsnet import UPSNet
 from training.onnx_graph import (
     store_half_weights,
@@ -199,4 +205,4 @@ def read_metrics(path: Path) -> dict[str, Any]:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(interruptible(main))

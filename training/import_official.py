@@ -8,6 +8,11 @@ The result can be evaluated, inspected, exported and fine-tuned like any other. 
 is executed. The published weights are licensed for non-commercial use only.
 """
 
+if __name__ == '__main__':  # before the imports below, which take seconds
+    from upsnet_ros.core.own_process import INTERRUPTED, end_quietly
+
+    end_quietly(INTERRUPTED)
+
 import argparse
 import logging
 import sys
@@ -20,6 +25,7 @@ from torch import Tensor
 from training.build import build_model
 from training.checkpoint import Checkpoint, save_checkpoint
 from training.initial.weight_file import read_weight_file
+from training.interruption import interruptible
 from training.official_names import COUNTER, official_name
 from training.recipe.reading import load_recipe
 from training.recipe.recipe import Recipe
@@ -184,4 +190,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(interruptible(main))

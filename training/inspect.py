@@ -8,6 +8,11 @@ The image is resized as the published models are tested. Two such files show whe
 two implementations, part ways.
 """
 
+if __name__ == '__main__':  # before the imports below, which take seconds
+    from upsnet_ros.core.own_process import INTERRUPTED, end_quietly
+
+    end_quietly(INTERRUPTED)
+
 import argparse
 import logging
 import sys
@@ -22,6 +27,7 @@ from training.inspection import arrays
 from training.inspection.archive import write_archive
 from training.inspection.pictures import Pictures
 from training.inspection.steps import inspect_image
+from training.interruption import interruptible
 from upsnet_ros.core.errors import ImageError, ModelError, ParameterError, UpsnetError
 
 LOGGER = logging.getLogger(__name__)
@@ -129,4 +135,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(interruptible(main))

@@ -12,6 +12,11 @@ final.pt, losses.csv, validation.csv and tensorboard/. A run that was stopped or
 from last.pt with the same command, on any number of devices.
 """
 
+if __name__ == '__main__':  # before the imports below, which take seconds
+    from upsnet_ros.core.own_process import INTERRUPTED, end_quietly
+
+    end_quietly(INTERRUPTED)
+
 import argparse
 import json
 import logging
@@ -23,6 +28,7 @@ import torch
 from training.checkpoint import load_checkpoint
 from training.distributed import Processes, joined_processes
 from training.initial_weights import initialise
+from training.interruption import interruptible
 from training.recipe.errors import RecipeError
 from training.recipe.reading import load_recipe
 from training.recipe.recipe import Recipe
@@ -96,9 +102,6 @@ def main(arguments: list[str] | None = None) -> int:
     except (UpsnetError, OSError) as error:
         LOGGER.error('training stopped: %s', error)
         return 1
-    except KeyboardInterrupt:
-        LOGGER.info('interrupted; the same command goes on from the last checkpoint')
-        return 130
     return 0
 
 
@@ -159,4 +162,4 @@ def refuse_other_recipe(wanted: Recipe, found: Recipe, path: Path) -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(interruptible(main, 'interrupted; the same command goes on from the last checkpoint'))

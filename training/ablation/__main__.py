@@ -7,6 +7,11 @@ results.json and ablation.md. Seeds come one after the other, so that what is th
 is complete; the same command goes on where it stopped.
 """
 
+if __name__ == '__main__':  # before the imports below, which take seconds
+    from upsnet_ros.core.own_process import INTERRUPTED, end_quietly
+
+    end_quietly(INTERRUPTED)
+
 import argparse
 import json
 import logging
@@ -16,6 +21,7 @@ from pathlib import Path
 from training.ablation.report import format_report
 from training.ablation.study import ABLATION, COMPARISON, PSPNET, TRAININGS, Row
 from training.evaluate import main as evaluate
+from training.interruption import interruptible
 from training.train import main as train
 from upsnet_ros.core.errors import UpsnetError
 
@@ -138,4 +144,4 @@ def write_results(results: dict[str, dict[str, dict]], output: Path) -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(interruptible(main, 'interrupted; the same command goes on from the last checkpoint'))
