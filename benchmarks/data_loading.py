@@ -11,7 +11,6 @@ The times of whole training samples, resized and with targets, stand beside them
 
 import argparse
 import json
-import platform
 import statistics
 import sys
 import tempfile
@@ -31,6 +30,7 @@ from torchvision.io import ImageReadMode, decode_image, read_file
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.model_parts.results import write_results  # noqa: E402
 from training.data.cityscapes import CityscapesReader  # noqa: E402 - after this checkout's path
 from training.data.coco_panoptic import CocoPanopticReader  # noqa: E402
 from training.data.frames import Frame, FrameReader, read_png  # noqa: E402
@@ -223,17 +223,9 @@ def main() -> int:
             print(f'  {how:12} ours {row["ours_images_per_s"]:6.1f} images/s, torchvision '
                   f'{row["torchvision_images_per_s"]:6.1f}, ratio {row["ratio"]:.2f}')  # fmt: skip
             slow += [f'{name}, {how}'] if row['ratio'] < LEAST_RATIO else []
-    if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        versions = {module.__name__: module.__version__ for module in (torch, torchvision, cv2)}
-        report = {
-            'benchmark': 'data_loading',
-            'date': time.strftime('%Y-%m-%d'),
-            'machine': {'processor': platform.processor(), 'machine': platform.machine()},
-            'versions': versions,
-            'size': [1024, 2048],
-        }
-        options.output.write_text(json.dumps(report | result, indent=2) + '\n')
+    write_results(
+        options.output, 'data_loading', (torch, torchvision, cv2), {'size': [1024, 2048]} | result
+    )
     for text in slow:
         print(f'FAILED: {text}: less than {LEAST_RATIO} of torchvision')
     return 1 if slow else 0

@@ -11,27 +11,25 @@ worlds.
 
 from __future__ import annotations
 
-import argparse
-import json
-import platform
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
-import psutil
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from training.data.formats import open_data_set  # noqa: E402 - after the path of this checkout
+from benchmarks.model_parts.labelled_frames import (  # noqa: E402 - after the path of this checkout
+    parse_options,
+    read_frames,
+)
+from benchmarks.model_parts.results import write_results  # noqa: E402
 from training.engine.half_rounding import round_as_half  # noqa: E402
 from training.engine.variant import EngineForm, build_variant  # noqa: E402
-from training.synthetic.drive import visit_world  # noqa: E402
 from upsnet_ros.backends.graph_interface import to_network_output  # noqa: E402
 from upsnet_ros.core.geometry import InputGeometry, place_image  # noqa: E402
 from upsnet_ros.core.panoptic_head import PanopticHead  # noqa: E402
@@ -39,8 +37,6 @@ from upsnet_ros.core.panoptic_quality import PanopticQuality  # noqa: E402
 from upsnet_ros.core.structures import NetworkOutput  # noqa: E402
 from upsnet_ros.manifest import ModelManifest  # noqa: E402
 
-MODEL = ROOT / 'config' / 'models' / 'upsnet_tiny_synthetic' / 'model.onnx'
-SEED, WORLD_SIZE, FRAMES_PER_WORLD = 4711, (1024, 512), 2
 LEAST_EQUAL = 0.995  # of the pixels
 LARGEST_LOSS = 0.2  # of panoptic quality, in points
 
@@ -61,20 +57,6 @@ def make_runner(model: onnx.ModelProto) -> Callable[[np.ndarray], NetworkOutput]
         return to_network_output(dict(zip(names, values, strict=True)))
 
     return run
-
-
-def read_frames(
-    data: Path | None, count: int, manifest: ModelManifest
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Return camera and label images of a data set's split `val`, or of worlds no model saw."""
-    if data:
-        reader = open_data_set(data, 'cityscapes', manifest.label_set)
-        for frame in reader.frames('val')[:count]:
-            yield reader.read_image(frame), reader.read_label_image(frame)
-        return
-    for index in range(count // FRAMES_PER_WORLD):
-        for frame in visit_world(SEED, 'val', index, size=WORLD_SIZE, count=FRAMES_PER_WORLD):
-            yield frame.image, frame.label
 
 
 def measure(path: Path, data: Path | None, count: int) -> dict[str, float]:
@@ -109,24 +91,11 @@ def measure(path: Path, data: Path | None, count: int) -> dict[str, float]:
 
 def main() -> int:
     """Measure, print, write; fail below the aims."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--model', type=Path, default=MODEL, help='an exported model')
-    parser.add_argument('--data', type=Path, help='a data set in Cityscapes layout; its val split')
-    parser.add_argument('--frames', type=int, default=40, help='how many frames (default: 40)')
-    parser.add_argument('--output', type=Path, help='where to write the results as JSON')
-    options = parser.parse_args()
+    options = parse_options(__doc__)
     result = measure(options.model, options.data, options.frames)
     for name, value in result.items():
         print(f'{name:30}{value:10.4f}')
-    if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        report = {
-            'benchmark': 'half_precision',
-            'date': time.strftime('%Y-%m-%d'),
-            'machine': {'processor': platform.processor(), 'cores': psutil.cpu_count()},
-            'versions': {'onnxruntime': onnxruntime.__version__, 'numpy': np.__version__},
-        }
-        options.output.write_text(json.dumps(report | result, indent=2) + '\n')
+    write_results(options.output, 'half_precision', (onnxruntime, np), result)
     loss = abs(result['panoptic_quality_single'] - result['panoptic_quality_half'])
     return 0 if result['equal_pixels'] >= LEAST_EQUAL and loss <= LARGEST_LOSS else 1
 

@@ -11,31 +11,25 @@ out on each frame and put through the greedy loop. Without `--data`, frames of s
 
 from __future__ import annotations
 
-import argparse
-import json
-import platform
 import sys
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
-import psutil
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from training.data.formats import open_data_set  # noqa: E402 - after the path of this checkout
-from training.synthetic.drive import visit_world  # noqa: E402
+from benchmarks.model_parts.labelled_frames import (  # noqa: E402 - after the path of this checkout
+    parse_options,
+    read_frames,
+)
+from benchmarks.model_parts.results import write_results  # noqa: E402
 from upsnet_ros.core.geometry import InputGeometry, place_image  # noqa: E402
 from upsnet_ros.manifest import ModelManifest  # noqa: E402
-
-MODEL = ROOT / 'config' / 'models' / 'upsnet_tiny_synthetic' / 'model.onnx'
-SEED, WORLD_SIZE, FRAMES_PER_WORLD = 4711, (1024, 512), 2
 
 
 @dataclass(frozen=True)
@@ -113,18 +107,6 @@ def rounds_needed(overlaps: np.ndarray, alive: np.ndarray, exact: np.ndarray) ->
     return rounds
 
 
-def read_frames(data: Path | None, count: int, manifest: ModelManifest) -> Iterator[np.ndarray]:
-    """Return camera images of a data set's split `val`, or of worlds no model saw."""
-    if data:
-        reader = open_data_set(data, 'cityscapes', manifest.label_set)
-        for frame in reader.frames('val')[:count]:
-            yield reader.read_image(frame)
-        return
-    for index in range(count // FRAMES_PER_WORLD):
-        for frame in visit_world(SEED, 'val', index, size=WORLD_SIZE, count=FRAMES_PER_WORLD):
-            yield frame.image
-
-
 def measure(path: Path, data: Path | None, count: int) -> dict[str, dict[str, object]]:
     """Return the counts of each suppression over the frames."""
     manifest = ModelManifest.load(path)
@@ -138,7 +120,7 @@ def measure(path: Path, data: Path | None, count: int) -> dict[str, dict[str, ob
     (image,) = session.get_inputs()
     size = (image.shape[1], image.shape[2])
     counts = [Counts() for _ in suppressions]
-    for frame in tqdm(read_frames(data, count, manifest), total=count):
+    for frame, _ in tqdm(read_frames(data, count, manifest), total=count):
         geometry = InputGeometry.fit(image_size=frame.shape[:2], input_size=size)
         values = session.run(wanted, {image.name: place_image(frame, geometry)[None]})
         for index, count_of in enumerate(counts):
@@ -174,27 +156,15 @@ def summary(counts: Counts, suppression: Suppression) -> dict[str, object]:
 
 def main() -> int:
     """Measure, print, write; fail where a list is not suppressed as greedy suppression would."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--model', type=Path, default=MODEL, help='an exported model')
-    parser.add_argument('--data', type=Path, help='a data set in Cityscapes layout; its val split')
-    parser.add_argument('--frames', type=int, default=40, help='how many frames (default: 40)')
-    parser.add_argument('--output', type=Path, help='where to write the results as JSON')
-    options = parser.parse_args()
+    options = parse_options(__doc__)
     result = measure(options.model, options.data, options.frames)
     for name, figures in result.items():
         print(name)
         for key, value in figures.items():
             print(f'  {key:24}{value}')
-    if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        report = {
-            'benchmark': 'nms_exactness',
-            'date': time.strftime('%Y-%m-%d'),
-            'machine': {'processor': platform.processor(), 'cores': psutil.cpu_count()},
-            'versions': {'onnxruntime': onnxruntime.__version__, 'numpy': np.__version__},
-            'frames': options.frames,
-        }
-        options.output.write_text(json.dumps(report | result, indent=2) + '\n')
+    write_results(
+        options.output, 'nms_exactness', (onnxruntime, np), {'frames': options.frames} | result
+    )
     return 1 if any(figures['boxes_unlike_greedy'] for figures in result.values()) else 0
 
 

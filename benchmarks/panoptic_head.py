@@ -11,8 +11,6 @@ must agree on the labels, or the benchmark fails: a fast wrong answer is not wor
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import sys
 import time
 from collections.abc import Callable
@@ -24,6 +22,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.model_parts.results import write_results  # noqa: E402
 from tests.core.reference_panoptic_head import reference_panoptic_head  # noqa: E402
 from tests.fakes.label_images import disturbed, random_label_image  # noqa: E402
 from tests.fakes.network_output import street_output  # noqa: E402
@@ -149,18 +148,12 @@ def main() -> int:
     head = [measure_head(*case, options.repetitions) for case in CASES]
     others = [measure_others(size, options.repetitions) for size in ((512, 1024), (1024, 2048))]
     print_tables(head, others)
-    if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        results = {
-            'benchmark': 'panoptic_head',
-            'date': time.strftime('%Y-%m-%d'),
-            'machine': {'processor': platform.processor(), 'machine': platform.machine()},
-            'versions': {'numpy': np.__version__, 'opencv': cv2.__version__},
-            'threads': 1,
-            'panoptic_head': head,
-            'others': others,
-        }
-        options.output.write_text(json.dumps(results, indent=2) + '\n')
+    write_results(
+        options.output,
+        'panoptic_head',
+        (np, cv2),
+        {'threads': 1, 'panoptic_head': head, 'others': others},
+    )
     return 0
 
 

@@ -13,8 +13,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import json
-import platform
 import sys
 import time
 from pathlib import Path
@@ -28,6 +26,7 @@ from cityscapesscripts.evaluation import evalPanopticSemanticLabeling as citysca
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.model_parts.results import write_results  # noqa: E402
 from upsnet_ros.core.labels import UNKNOWN_LABEL, cityscapes_label_set  # noqa: E402
 from upsnet_ros.core.panoptic_quality import PanopticQuality  # noqa: E402
 
@@ -173,17 +172,7 @@ def main() -> int:
     result = measure(options.images)
     for name, value in result.items():
         print(f'{name:26}{value:12.4g}')
-    if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        report = {
-            'benchmark': 'panoptic_quality',
-            'date': time.strftime('%Y-%m-%d'),
-            'machine': {'processor': platform.processor(), 'machine': platform.machine()},
-            'versions': {'numpy': np.__version__},
-            'size': SIZE,
-            'threads': 1,
-        }
-        options.output.write_text(json.dumps(report | result, indent=2) + '\n')
+    write_results(options.output, 'panoptic_quality', (np,), {'size': SIZE, 'threads': 1} | result)
     for problem in problems_of(result):
         print(f'FAILED: {problem}')
     return 1 if problems_of(result) else 0

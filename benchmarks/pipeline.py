@@ -8,8 +8,6 @@ Both run the shipped model on the same frames of a synthetic drive, alternately,
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import statistics
 import sys
 import time
@@ -24,6 +22,7 @@ sys.path.insert(0, str(ROOT))
 
 import onnxruntime  # noqa: E402 - after the path of this checkout
 
+from benchmarks.model_parts.results import write_results  # noqa: E402
 from training.synthetic.drive import render_drive  # noqa: E402
 from upsnet_ros.pipeline import PanopticPipeline  # noqa: E402
 
@@ -65,16 +64,7 @@ def main() -> int:
     result = measure([frame.image for frame in drive])
     for name, value in result.items():
         print(f'{name:26}{value:9.2f}')
-    if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        report = {
-            'benchmark': 'pipeline',
-            'date': time.strftime('%Y-%m-%d'),
-            'machine': {'processor': platform.processor(), 'cores': psutil.cpu_count()},
-            'versions': {'onnxruntime': onnxruntime.__version__, 'numpy': np.__version__},
-            'frames': FRAMES,
-        }
-        options.output.write_text(json.dumps(report | result, indent=2) + '\n')
+    write_results(options.output, 'pipeline', (onnxruntime, np), {'frames': FRAMES} | result)
     return 0
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import subprocess
 import sys
 import tempfile
@@ -35,6 +34,7 @@ from rosbags.rosbag2 import (  # noqa: E402
     Writer,
 )
 
+from benchmarks.model_parts.results import write_results  # noqa: E402
 from training.synthetic.bag import write_bag  # noqa: E402
 from training.synthetic.drive import render_drive  # noqa: E402
 from upsnet_ros.bags.cameras import find_cameras  # noqa: E402
@@ -187,16 +187,9 @@ def main() -> int:
         result = measure(Path(folder))
     for name, value in result.items():
         print(f'{name:34}{value:10.3f}')
-    if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        report = {
-            'benchmark': 'replay',
-            'date': time.strftime('%Y-%m-%d'),
-            'machine': {'processor': platform.processor(), 'cores': psutil.cpu_count()},
-            'versions': {'onnxruntime': onnxruntime.__version__, 'numpy': np.__version__},
-            'drive_frames': DRIVE_FRAMES,
-        }
-        options.output.write_text(json.dumps(report | result, indent=2) + '\n')
+    write_results(
+        options.output, 'replay', (onnxruntime, np), {'drive_frames': DRIVE_FRAMES} | result
+    )
     is_fast = result['evaluation_network_share'] >= LEAST_NETWORK_SHARE
     is_light = result['read_ratio'] <= GREATEST_READING
     return 0 if is_fast and is_light else 1

@@ -8,8 +8,6 @@ recipe is trained from files, for the share of its time that goes into waiting f
 """
 
 import argparse
-import json
-import platform
 import statistics
 import subprocess
 import sys
@@ -28,6 +26,7 @@ from torchvision.ops.misc import FrozenBatchNorm2d
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.model_parts.results import write_results  # noqa: E402
 from training.data.sample import Sample  # noqa: E402 - after the path of this checkout
 from training.distributed import Processes  # noqa: E402
 from training.recipe.reading import load_recipe  # noqa: E402
@@ -211,17 +210,13 @@ def main() -> int:
     for group, values in result.items():
         for name, value in values.items():
             print(f'{group:14}{name:26}{value:10.3f}')
-    if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        report = {
-            'benchmark': 'training_step',
-            'date': time.strftime('%Y-%m-%d'),
-            'machine': {'processor': platform.processor(), 'threads': torch.get_num_threads()},
-            'versions': {'torch': torch.__version__, 'torchvision': torchvision.__version__},
-            'size': options.size,
-            'device': options.device,
-        }
-        options.output.write_text(json.dumps(report | result, indent=2) + '\n')
+    write_results(
+        options.output,
+        'training_step',
+        (torch, torchvision),
+        {'threads': torch.get_num_threads(), 'size': options.size, 'device': options.device}
+        | result,
+    )
     return 0
 
 
