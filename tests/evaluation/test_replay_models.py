@@ -12,13 +12,12 @@ from rosbags.highlevel import AnyReader
 from tests.evaluation.blue_drive import blue_rows, truth_row
 from tests.evaluation.frame_tables import SMALL_SET
 from tests.evaluation.replay_bags import write_rows
-from tests.evaluation.test_compared_labels import confused_model, truth_of
+from tests.evaluation.test_compared_pictures import confused_model, truth_of
 from tests.fakes.tiny_model import write_tiny_model
 from tests.report.page_reader import ReadPage
 from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.evaluation.comparison import read_comparison
-from upsnet_ros.evaluation.offline import model_names
-from upsnet_ros.evaluation.replay import main
+from upsnet_ros.evaluation.replay import main, model_names
 from upsnet_ros.evaluation.replay_report import read_report
 
 FRAMES = 4

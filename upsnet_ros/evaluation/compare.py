@@ -21,7 +21,7 @@ from pathlib import Path
 
 from upsnet_ros.core.errors import UpsnetError
 from upsnet_ros.core.own_process import INTERRUPTED, interrupted_by_signals
-from upsnet_ros.evaluation.compared_labels import write_compared_pictures
+from upsnet_ros.evaluation.compared_pictures import write_compared_pictures
 from upsnet_ros.evaluation.comparison import (
     COMPARISON_FILE,
     FRAMES_SHOWN,

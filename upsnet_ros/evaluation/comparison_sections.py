@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.labels import LabelSet
+from upsnet_ros.evaluation.compared_pictures import ComparedPictures
 from upsnet_ros.evaluation.comparison import (
     ComparedFrame,
     Comparison,
@@ -20,7 +21,6 @@ from upsnet_ros.evaluation.comparison import (
     read_comparison,
 )
 from upsnet_ros.evaluation.figures import BY_KEY, FIGURES
-from upsnet_ros.evaluation.frame_pictures import ComparedPictures
 from upsnet_ros.evaluation.frame_record import PAGE_FILE
 from upsnet_ros.evaluation.replay_report import read_report
 from upsnet_ros.report.document import (

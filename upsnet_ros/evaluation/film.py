@@ -24,11 +24,11 @@ from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.errors import EvaluationError, ImageError
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.overlay import draw_overlay
+from upsnet_ros.evaluation.command import progress_bar
 from upsnet_ros.evaluation.contact_sheet import Moment, draw_contact_sheet, write_caption
 from upsnet_ros.evaluation.figures import CameraFigures, SeriesPoint
 from upsnet_ros.evaluation.label_files import camera_in_a_file_name, label_path
 from upsnet_ros.evaluation.pictures import JPEG_FLAGS, fit_width, write_picture
-from upsnet_ros.evaluation.progress import progress_bar
 from upsnet_ros.evaluation.replay_report import ReplayReport
 from upsnet_ros.evaluation.stages import FrameSource, staged
 from upsnet_ros.report.document import Film, Frame, Picture

@@ -53,6 +53,15 @@ class WorstFrame:
     unknown_share: float
     pictures: dict[str, str]
 
+    def files(self, folder: Path) -> dict[str, Path]:
+        """The pictures that are there; none that a damaged report names outside its folder."""
+        paths = {kind: (folder / name).resolve() for kind, name in self.pictures.items()}
+        return {
+            kind: path
+            for kind, path in paths.items()
+            if path.is_relative_to(folder.resolve()) and path.is_file()
+        }
+
 
 @dataclass(frozen=True)
 class ReplayReport:
@@ -84,6 +93,14 @@ class ReplayReport:
     environment: Json
     options: Json
     worst: tuple[WorstFrame, ...] = ()
+
+    @property
+    def start_ns(self) -> int | None:
+        """Stamp of the first frame of all cameras [ns]; None without frames."""
+        stamps = [
+            figures.series[0].stamp_ns for figures in self.cameras.values() if figures.series
+        ]
+        return min(stamps, default=None)
 
     def to_dict(self) -> Json:
         """Plain JSON values; `from_dict` undoes it."""

@@ -15,10 +15,10 @@ import numpy as np
 
 from upsnet_ros.core.labels import LabelClass
 from upsnet_ros.core.overlay import UNKNOWN_BGR, WRONG_BGR
+from upsnet_ros.evaluation.compared_pictures import ComparedPictures
 from upsnet_ros.evaluation.comparison import Comparison, read_comparison
 from upsnet_ros.evaluation.comparison_sections import comparison_section
 from upsnet_ros.evaluation.figures import BY_KEY, FIGURES, CameraFigures, Figure, Json
-from upsnet_ros.evaluation.frame_pictures import ComparedPictures, first_stamp, picture_file
 from upsnet_ros.evaluation.frame_record import PAGE_FILE, REPORT_FILE
 from upsnet_ros.evaluation.replay_report import ReplayReport, WorstFrame, read_report
 from upsnet_ros.evaluation.replay_summary import (
@@ -218,7 +218,7 @@ def _quality_row(
 
 def _over_the_drive(report: ReplayReport) -> list[Section]:
     """A chart for each figure that has a course, and the spread of the confidences."""
-    start_ns = first_stamp(report)
+    start_ns = report.start_ns
     if start_ns is None:
         return []
     charts: list[Timeline | Histogram] = []
@@ -300,7 +300,7 @@ def _worst_frames(report: ReplayReport, folder: Path) -> list[Section]:
     if not report.worst:
         return []
     by_quality = report.worst[0].pq is not None
-    start_ns = first_stamp(report) or 0
+    start_ns = report.start_ns or 0
     frames = tuple(_worst_frame(frame, folder, start_ns) for frame in report.worst)
     legend = (
         'In the last picture:',
@@ -317,7 +317,7 @@ def _worst_frames(report: ReplayReport, folder: Path) -> list[Section]:
 
 
 def _worst_frame(frame: WorstFrame, folder: Path, start_ns: int) -> Frame:
-    files = {kind: picture_file(folder, name) for kind, name in frame.pictures.items()}
+    files = frame.files(folder)
     pictures = tuple(
         Picture(caption, path) for kind, caption in CAPTIONS.items() if (path := files.get(kind))
     )

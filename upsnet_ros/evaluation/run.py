@@ -7,10 +7,7 @@ Each command adds its own options to `RunOptions` and has its own way to the lab
 
 from __future__ import annotations
 
-import argparse
-import sys
-import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -18,19 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from upsnet_ros.backends.select import AUTOMATIC, BACKENDS
 from upsnet_ros.bags.cameras import CameraTopics, find_cameras
 from upsnet_ros.bags.joining import BagPart, ReplayStream, StreamedFrame
 from upsnet_ros.bags.label_writer import LabelBag
 from upsnet_ros.bags.reader import BagReader
-from upsnet_ros.bags.truth import PANOPTIC, TRUTH_FORMATS
-from upsnet_ros.core.errors import EvaluationError, UpsnetError
+from upsnet_ros.bags.truth import PANOPTIC
+from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.labels import LabelSet
-from upsnet_ros.core.own_process import INTERRUPTED, interrupted_by_signals
 from upsnet_ros.core.structures import PanopticResult
-from upsnet_ros.evaluation.compared_labels import write_compared_pictures
-from upsnet_ros.evaluation.comparison import COMPARISON_FILE, compare_reports, write_comparison
-from upsnet_ros.evaluation.comparison_sections import comparison_text
 from upsnet_ros.evaluation.figures import Json
 from upsnet_ros.evaluation.frame_record import (
     FRAMES_FILE,
@@ -42,7 +34,6 @@ from upsnet_ros.evaluation.frame_record import (
 from upsnet_ros.evaluation.judge import FrameJudge
 from upsnet_ros.evaluation.label_files import PanopticFiles, write_label
 from upsnet_ros.evaluation.machine import describe_machine
-from upsnet_ros.evaluation.paired_bootstrap import BootstrapOptions
 from upsnet_ros.evaluation.pictures import WorstPictures
 from upsnet_ros.evaluation.replay_report import (
     ModelFacts,
@@ -50,14 +41,10 @@ from upsnet_ros.evaluation.replay_report import (
     read_report,
     write_report,
 )
-from upsnet_ros.evaluation.replay_sections import write_replay_page
-from upsnet_ros.evaluation.replay_summary import summary_text
-from upsnet_ros.evaluation.requirements import Requirement, failures
+from upsnet_ros.evaluation.requirements import Requirement
 from upsnet_ros.evaluation.stages import FrameSource
 from upsnet_ros.evaluation.totals import Totals, add_up
 
-FAILED, REQUIREMENT_MISSED = 1, 2
-HELP_WIDTH = 79
 # An option that a report does not tell of: it does not decide what the report says.
 UNTOLD: dict[str, Any] = {'untold': True}
 
@@ -128,90 +115,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return list(value)
     return asdict(value) if isinstance(value, BagPart) else value
-
-
-def argument_parser(
-    program: str, description: str, *, examples: str, figures: Sequence[str]
-) -> argparse.ArgumentParser:
-    """A command line with the options that all evaluations have.
-
-    Args:
-        program: name of the command.
-        description: what it does.
-        examples: of its use.
-        figures: what `--require` takes.
-    """
-    notes = (
-        f'Exit status: 0 done, {FAILED} failed, {REQUIREMENT_MISSED} a requirement was missed, '
-        f'{INTERRUPTED} interrupted.',
-        f'Figures for --require: {", ".join(figures)}.',
-    )
-    parser = argparse.ArgumentParser(
-        prog=program,
-        description=description,
-        epilog='\n'.join([examples, *(textwrap.fill(note, HELP_WIDTH) for note in notes)]),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add('bag', type=Path, help='rosbag2: its folder, or one .mcap or .db3 file')
-    add(
-        '--backend',
-        choices=BACKENDS,
-        default=AUTOMATIC,
-        help='inference library; auto: TensorRT for an engine, else ONNX Runtime (default: auto)',
-    )
-    add('--threads', type=int, default=0, help='CPU threads of the network, 0: one per core')
-    add('--output', type=Path, required=True, help='folder of the report')
-    add('--cameras', default='', metavar='A,B', help='names or image topics (default: all)')
-    add(
-        '--ground-truth',
-        action='append',
-        default=[],
-        metavar='TOPIC',
-        help='label images: TOPIC, CAMERA=TOPIC, a TOPIC with {camera} in it, or none '
-        '(default: CAMERA/ground_truth/panoptic/image where there is one)',
-    )
-    add(
-        '--truth-format',
-        choices=TRUTH_FORMATS,
-        default=PANOPTIC,
-        help='panoptic: class << 8 | instance, as the node publishes; instance_ids: instanceIds '
-        'of Cityscapes (default: panoptic)',
-    )
-    add('--start', type=float, default=0.0, metavar='S', help='seconds to leave out at first')
-    add('--duration', type=float, metavar='S', help='seconds to evaluate from there')
-    add(
-        '--require',
-        action='append',
-        default=[],
-        metavar='FIGURE>=VALUE',
-        help='exit with status 2 unless this holds; may be given again',
-    )
-    add('--against', type=Path, metavar='FOLDER', help='compare with the report in this folder')
-    add(
-        '--restart',
-        action='store_true',
-        help='throw away what an earlier run left in OUTPUT: its report, frames and pictures',
-    )
-    return parser
-
-
-def common_options(given: argparse.Namespace) -> dict[str, Any]:
-    """The fields of `RunOptions` that a parsed command line gives, without model, part, command.
-
-    Raises:
-        EvaluationError: a requirement cannot be read.
-    """
-    return {
-        'bag': given.bag,
-        'output': given.output,
-        'cameras': tuple(name for name in given.cameras.split(',') if name),
-        'truths': tuple(given.ground_truth),
-        'truth_format': given.truth_format,
-        'restart': given.restart,
-        'require': tuple(map(Requirement.parse, given.require)),
-        'against': given.against,
-    }
 
 
 class Run:
@@ -374,51 +277,3 @@ class Run:
         )
         write_report(report, self.options.output)
         return report
-
-
-def present(report: ReplayReport, options: RunOptions) -> list[str]:
-    """Print a report and write its pages; returns why it misses what is required, if it does.
-
-    Raises:
-        UpsnetError: the report cannot be compared with that of `against`.
-    """
-    print(summary_text(report, options.output))
-    write_pages(options.output, against=options.against)
-    return failures(options.require, report.total, report.speed)
-
-
-def write_pages(folder: Path, *, against: Path | None) -> None:
-    """Write the report's page, and before it the comparison with another report.
-
-    Raises:
-        UpsnetError: the two reports cannot be compared.
-    """
-    (folder / COMPARISON_FILE).unlink(missing_ok=True)  # it was of the report before this one
-    if against is not None:
-        comparison = compare_reports(folder, against, options=BootstrapOptions())
-        write_comparison(comparison, folder)
-        print(f'\n{comparison_text(comparison)}')
-        for reason in write_compared_pictures(comparison, folder):
-            print(f'Note: {reason}')
-    print(f'  page:   {write_replay_page(folder)}')
-
-
-def run_command(evaluate: Callable[[], list[str]], *, stopped: str = '') -> int:
-    """Run an evaluation from the command line; returns its exit status.
-
-    Args:
-        evaluate: returns why requirements are missed.
-        stopped: what to do after an interrupt.
-    """
-    try:
-        with interrupted_by_signals():  # so that whatever is open is closed
-            missed = evaluate()
-    except UpsnetError as error:
-        print(f'The evaluation failed: {error}', file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        print(f'Stopped. {stopped}'.rstrip(), file=sys.stderr)
-        return INTERRUPTED
-    for reason in missed:
-        print(f'Requirement missed: {reason}', file=sys.stderr)
-    return REQUIREMENT_MISSED if missed else 0

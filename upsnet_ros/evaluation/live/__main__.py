@@ -17,9 +17,9 @@ if __name__ == '__main__':  # before the imports below, which take a while
 import shlex
 import sys
 
+from upsnet_ros.evaluation.command import present, run_command
 from upsnet_ros.evaluation.live.live_run import evaluate_live
 from upsnet_ros.evaluation.live.options import read_options
-from upsnet_ros.evaluation.run import present, run_command
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,13 +7,13 @@ from __future__ import annotations
 from upsnet_ros.bags.joining import StreamedFrame
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.errors import EvaluationError, ImageError
+from upsnet_ros.evaluation.command import progress_bar
 from upsnet_ros.evaluation.figures import CameraFigures, Json, rounded
 from upsnet_ros.evaluation.frame_record import FRAMES_FILE, NO_LABEL, SkippedFrame, read_frames
 from upsnet_ros.evaluation.live.answers import LiveAnswer, LiveAnswers
 from upsnet_ros.evaluation.live.options import LiveOptions
 from upsnet_ros.evaluation.live.processes import last_lines
 from upsnet_ros.evaluation.live.session import Played, Session
-from upsnet_ros.evaluation.progress import progress_bar
 from upsnet_ros.evaluation.replay_report import ModelFacts, ReplayReport
 from upsnet_ros.evaluation.run import Run
 from upsnet_ros.manifest import ModelManifest

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from upsnet_ros.bags.joining import BagPart
 from upsnet_ros.core.errors import EvaluationError, ReplayError
+from upsnet_ros.evaluation.command import argument_parser, common_options
 from upsnet_ros.evaluation.figures import BY_KEY
 from upsnet_ros.evaluation.frame_record import LIVE_FOLDER
 from upsnet_ros.evaluation.live.commands import AUTO, OWN, PLAYERS, ROSBAG2, choose_player
-from upsnet_ros.evaluation.run import RunOptions, argument_parser, common_options
+from upsnet_ros.evaluation.run import RunOptions
 from upsnet_ros.installed_files import default_model_path
 
 # What an option of the node is where it is not given.

@@ -18,8 +18,8 @@ from tests.evaluation.small_drive import stamp_of
 from tests.fakes.tiny_model import tiny_graph, write_tiny_model
 from upsnet_ros.core.overlay import draw_overlay
 from upsnet_ros.evaluation.compare import main as compare
+from upsnet_ros.evaluation.compared_pictures import compared_picture
 from upsnet_ros.evaluation.comparison import Comparison, read_comparison
-from upsnet_ros.evaluation.frame_pictures import compared_picture
 from upsnet_ros.evaluation.replay import main as replay
 from upsnet_ros.evaluation.replay_report import read_report, write_report
 from upsnet_ros.pipeline import PanopticPipeline

@@ -1,9 +1,10 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of the frames that a comparison shows, labelled anew by both models.
+"""Pictures of the frames that a comparison shows: labelled anew by both models, or found.
 
 A report keeps pictures of few frames, and the frames that changed most are others. An evaluation
-is deterministic, so the same model gives their labels again: from the bag, in seconds.
+is deterministic, so the same model gives their labels again: from the bag, in seconds. Where that
+cannot be done, what the folders of the reports have of a frame is shown.
 """
 
 from __future__ import annotations
@@ -18,16 +19,17 @@ import numpy as np
 from upsnet_ros.bags.cameras import find_cameras
 from upsnet_ros.bags.joining import BagPart, ReplayStream, StreamedFrame
 from upsnet_ros.bags.reader import BagReader
-from upsnet_ros.core.errors import EvaluationError, UpsnetError
-from upsnet_ros.core.overlay import draw_overlay
+from upsnet_ros.core.errors import EvaluationError, LabelError, UpsnetError
+from upsnet_ros.core.overlay import colour_label_image, draw_overlay
 from upsnet_ros.evaluation.comparison import ComparedFrame, ComparedReport, Comparison
-from upsnet_ros.evaluation.frame_pictures import compared_picture
 from upsnet_ros.evaluation.frame_record import FrameRecord
 from upsnet_ros.evaluation.judge import FrameJudge
-from upsnet_ros.evaluation.pictures import fit_width
+from upsnet_ros.evaluation.label_files import label_path
+from upsnet_ros.evaluation.pictures import fit_width, write_picture
 from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
 from upsnet_ros.evaluation.stages import FrameSource, LabelledFrame, Stages
 from upsnet_ros.pipeline import PanopticPipeline
+from upsnet_ros.report.document import Picture
 
 PICTURE_WIDTH = 720
 JPEG_FLAGS = [cv2.IMWRITE_JPEG_QUALITY, 88]
@@ -44,6 +46,11 @@ class _Side:
     pq: dict[tuple[str, int], float]
 
 
+def compared_picture(folder: Path, camera: str, stamp_ns: int, kind: str) -> Path:
+    """Where a comparison keeps a picture: `image`, `this` or `against` (labels), or `truth`."""
+    return folder / 'compared' / f'{camera.replace("/", "_")}_{stamp_ns}_{kind}.jpg'
+
+
 def write_compared_pictures(comparison: Comparison, folder: Path) -> list[str]:
     """Write camera, both labels and truth of the frames that got better and worse most.
 
@@ -55,7 +62,7 @@ def write_compared_pictures(comparison: Comparison, folder: Path) -> list[str]:
         Why pictures are missing, a line for each reason; none where all were written.
 
     Raises:
-        OSError: A picture cannot be written.
+        EvaluationError: a picture cannot be written.
     """
     frames = (*comparison.better, *comparison.worse)
     for stale in (folder / 'compared').glob('*.jpg'):
@@ -165,14 +172,80 @@ def _write(done: LabelledFrame, side: str, report: ReplayReport, folder: Path) -
         if label_image is not None and label_image.shape == done.image.shape[:2]
     }
     for kind, picture in {'image': done.image, **pictures}.items():
+        shown = fit_width(picture, min(picture.shape[1], PICTURE_WIDTH))
         path = compared_picture(folder, done.frame.camera, done.frame.stamp_ns, kind)
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(_jpeg(picture))
+        write_picture(path, shown, JPEG_FLAGS)
 
 
-def _jpeg(picture: np.ndarray) -> bytes:
-    small = fit_width(picture, PICTURE_WIDTH) if picture.shape[1] > PICTURE_WIDTH else picture
-    done, data = cv2.imencode('.jpg', small, JPEG_FLAGS)
-    if not done:
-        raise EvaluationError(f'a picture of shape {picture.shape} could not be packed as JPEG')
-    return data.tobytes()
+@dataclass(frozen=True)
+class ReportFolder:
+    """A report and the folder it lies in."""
+
+    folder: Path
+    report: ReplayReport
+
+    def pictures(self, camera: str, stamp_ns: int) -> dict[str, Path | np.ndarray]:
+        """What the folder has of a frame: pictures, or the colours of a written label image."""
+        for frame in self.report.worst:
+            if (frame.camera, frame.stamp_ns) == (camera, stamp_ns):
+                return dict(frame.files(self.folder))
+        path = label_path(self.folder, camera, stamp_ns)
+        labels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.is_file() else None
+        try:
+            return {} if labels is None else {
+                'labels': colour_label_image(labels, self.report.label_set)
+            }  # fmt: skip
+        except LabelError:
+            return {}  # not one of ours
+
+
+@dataclass(frozen=True)
+class ComparedPictures:
+    """Pictures of frames in two reports; either may be gone since they were compared.
+
+    Attributes:
+        this, against: the reports, None where a folder is no longer there.
+        folder: of the comparison, where pictures of its frames may lie.
+    """
+
+    this: ReportFolder | None
+    against: ReportFolder | None
+    folder: Path
+
+    @classmethod
+    def open(cls, comparison: Comparison, folder: Path) -> ComparedPictures:
+        """The folders of both reports, as far as they still are where they were, and its own."""
+
+        def opened(path: str) -> ReportFolder | None:
+            try:
+                return ReportFolder(Path(path), read_report(Path(path)))
+            except EvaluationError:
+                return None
+
+        return cls(opened(comparison.this.folder), opened(comparison.against.folder), folder)
+
+    @property
+    def start_ns(self) -> int | None:
+        """Stamp of the first frame [ns], which the page counts seconds from."""
+        return None if self.this is None else self.this.report.start_ns
+
+    def of(self, camera: str, stamp_ns: int) -> tuple[Picture, ...]:
+        """Pictures of a frame: camera, the other's labels, these, the truth."""
+        this, against = (
+            {} if one is None else one.pictures(camera, stamp_ns)
+            for one in (self.this, self.against)
+        )
+        either = against | this
+        wanted = (
+            ('camera', 'image', either.get('image')),
+            ('labels of the other', 'against', against.get('labels')),
+            ('labels of this', 'this', this.get('labels')),
+            ('ground truth', 'truth', either.get('truth')),
+        )
+        pictures = []
+        for caption, kind, of_report in wanted:
+            own = compared_picture(self.folder, camera, stamp_ns, kind)
+            picture = own if own.is_file() else of_report
+            if picture is not None:
+                pictures.append(Picture(caption, picture))
+        return tuple(pictures)

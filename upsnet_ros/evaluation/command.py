@@ -1,0 +1,184 @@
+# Copyright 2026 The upsnet_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands of evaluation have in common: command line, terminal, pages, exit status."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from upsnet_ros.backends.select import AUTOMATIC, BACKENDS
+from upsnet_ros.bags.truth import PANOPTIC, TRUTH_FORMATS
+from upsnet_ros.core.errors import UpsnetError
+from upsnet_ros.core.own_process import INTERRUPTED, interrupted_by_signals
+from upsnet_ros.evaluation.compared_pictures import write_compared_pictures
+from upsnet_ros.evaluation.comparison import COMPARISON_FILE, compare_reports, write_comparison
+from upsnet_ros.evaluation.comparison_sections import comparison_text
+from upsnet_ros.evaluation.paired_bootstrap import BootstrapOptions
+from upsnet_ros.evaluation.replay_report import ReplayReport
+from upsnet_ros.evaluation.replay_sections import write_replay_page
+from upsnet_ros.evaluation.replay_summary import summary_text
+from upsnet_ros.evaluation.requirements import Requirement, failures
+from upsnet_ros.evaluation.run import RunOptions
+
+FAILED, REQUIREMENT_MISSED = 1, 2
+HELP_WIDTH = 79
+
+
+def argument_parser(
+    program: str, description: str, *, examples: str, figures: Sequence[str]
+) -> argparse.ArgumentParser:
+    """A command line with the options that all evaluations have.
+
+    Args:
+        program: name of the command.
+        description: what it does.
+        examples: of its use.
+        figures: what `--require` takes.
+    """
+    notes = (
+        f'Exit status: 0 done, {FAILED} failed, {REQUIREMENT_MISSED} a requirement was missed, '
+        f'{INTERRUPTED} interrupted.',
+        f'Figures for --require: {", ".join(figures)}.',
+    )
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description=description,
+        epilog='\n'.join([examples, *(textwrap.fill(note, HELP_WIDTH) for note in notes)]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add('bag', type=Path, help='rosbag2: its folder, or one .mcap or .db3 file')
+    add(
+        '--backend',
+        choices=BACKENDS,
+        default=AUTOMATIC,
+        help='inference library; auto: TensorRT for an engine, else ONNX Runtime (default: auto)',
+    )
+    add('--threads', type=int, default=0, help='CPU threads of the network, 0: one per core')
+    add('--output', type=Path, required=True, help='folder of the report')
+    add('--cameras', default='', metavar='A,B', help='names or image topics (default: all)')
+    add(
+        '--ground-truth',
+        action='append',
+        default=[],
+        metavar='TOPIC',
+        help='label images: TOPIC, CAMERA=TOPIC, a TOPIC with {camera} in it, or none '
+        '(default: CAMERA/ground_truth/panoptic/image where there is one)',
+    )
+    add(
+        '--truth-format',
+        choices=TRUTH_FORMATS,
+        default=PANOPTIC,
+        help='panoptic: class << 8 | instance, as the node publishes; instance_ids: instanceIds '
+        'of Cityscapes (default: panoptic)',
+    )
+    add('--start', type=float, default=0.0, metavar='S', help='seconds to leave out at first')
+    add('--duration', type=float, metavar='S', help='seconds to evaluate from there')
+    add(
+        '--require',
+        action='append',
+        default=[],
+        metavar='FIGURE>=VALUE',
+        help='exit with status 2 unless this holds; may be given again',
+    )
+    add('--against', type=Path, metavar='FOLDER', help='compare with the report in this folder')
+    add(
+        '--restart',
+        action='store_true',
+        help='throw away what an earlier run left in OUTPUT: its report, frames and pictures',
+    )
+    return parser
+
+
+def common_options(given: argparse.Namespace) -> dict[str, Any]:
+    """The fields of `RunOptions` that a parsed command line gives, without model, part, command.
+
+    Raises:
+        EvaluationError: a requirement cannot be read.
+    """
+    return {
+        'bag': given.bag,
+        'output': given.output,
+        'cameras': tuple(name for name in given.cameras.split(',') if name),
+        'truths': tuple(given.ground_truth),
+        'truth_format': given.truth_format,
+        'restart': given.restart,
+        'require': tuple(map(Requirement.parse, given.require)),
+        'against': given.against,
+    }
+
+
+@contextmanager
+def progress_bar(name: str) -> Iterator[Callable[..., None]]:
+    """A bar, and what moves it: called with frames done, frames in all (or None), other figures.
+
+    It begins with the first call: what was done before is no part of the pace that it shows.
+    """
+    with ExitStack() as stack:
+        bars: list[tqdm] = []
+
+        def move(done: int, total: int | None, **told: int) -> None:
+            if not bars:
+                bars.append(stack.enter_context(tqdm(unit='frame', desc=name, disable=None)))
+                bars[0].initial = done
+            bars[0].total = total
+            bars[0].set_postfix(told, refresh=False)
+            bars[0].update(done - bars[0].n)
+
+        yield move
+
+
+def present(report: ReplayReport, options: RunOptions) -> list[str]:
+    """Print a report and write its pages; returns why it misses what is required, if it does.
+
+    Raises:
+        UpsnetError: the report cannot be compared with that of `against`.
+    """
+    print(summary_text(report, options.output))
+    write_pages(options.output, against=options.against)
+    return failures(options.require, report.total, report.speed)
+
+
+def write_pages(folder: Path, *, against: Path | None) -> None:
+    """Write the report's page, and before it the comparison with another report.
+
+    Raises:
+        UpsnetError: the two reports cannot be compared.
+    """
+    (folder / COMPARISON_FILE).unlink(missing_ok=True)  # it was of the report before this one
+    if against is not None:
+        comparison = compare_reports(folder, against, options=BootstrapOptions())
+        write_comparison(comparison, folder)
+        print(f'\n{comparison_text(comparison)}')
+        for reason in write_compared_pictures(comparison, folder):
+            print(f'Note: {reason}')
+    print(f'  page:   {write_replay_page(folder)}')
+
+
+def run_command(evaluate: Callable[[], list[str]], *, stopped: str = '') -> int:
+    """Run an evaluation from the command line; returns its exit status.
+
+    Args:
+        evaluate: returns why requirements are missed.
+        stopped: what to do after an interrupt.
+    """
+    try:
+        with interrupted_by_signals():  # so that whatever is open is closed
+            missed = evaluate()
+    except UpsnetError as error:
+        print(f'The evaluation failed: {error}', file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print(f'Stopped. {stopped}'.rstrip(), file=sys.stderr)
+        return INTERRUPTED
+    for reason in missed:
+        print(f'Requirement missed: {reason}', file=sys.stderr)
+    return REQUIREMENT_MISSED if missed else 0
