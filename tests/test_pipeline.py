@@ -267,6 +267,17 @@ def test_a_batch_gives_each_image_what_it_gets_alone() -> None:
         assert sum(list(result.timing_ms.values())[:3]) == pytest.approx(result.timing_ms['total'])
 
 
+def test_each_image_of_a_batch_has_its_own_view() -> None:
+    images = random_images((64, 96), (64, 96))
+    views = [ImageView(rotation=180), ImageView()]
+    together = PanopticPipeline(BatchBackend(cameras=2), make_manifest()).process_batch(
+        images, views
+    )
+    for image, view, result in zip(images, views, together, strict=True):
+        alone = PanopticPipeline(FakeBackend(), make_manifest()).process(image, view)
+        np.testing.assert_array_equal(result.panoptic.label_image, alone.panoptic.label_image)
+
+
 def test_an_unusable_image_of_a_batch_costs_only_itself() -> None:
     good, other = random_images((64, 96), (30, 40))
     pipeline = PanopticPipeline(BatchBackend(cameras=4), make_manifest())

@@ -238,11 +238,14 @@ class PanopticPipeline:
         placed = self.place(image_bgr, view)
         return self.label(self.infer(placed), placed)
 
-    def process_batch(self, images_bgr: Sequence[np.ndarray]) -> list[FrameResult | UpsnetError]:
+    def process_batch(
+        self, images_bgr: Sequence[np.ndarray], views: Sequence[ImageView] | None = None
+    ) -> list[FrameResult | UpsnetError]:
         """Return the labels of images of several cameras, from one run of the network.
 
         Args:
             images_bgr: one to `max_batch` images as for `process`; their sizes may differ.
+            views: what is looked at of each; None for all of them whole and upright.
 
         Returns:
             For each image its result, or the error that concerns it alone. The time of inference
@@ -257,7 +260,11 @@ class PanopticPipeline:
                 f'{len(images_bgr)} images at once, expected 1 to {self.max_batch}, for which '
                 'the model was built'
             )
-        placed = [_error_or(self.place, image) for image in images_bgr]
+        views = views if views is not None else [WHOLE_UPRIGHT] * len(images_bgr)
+        placed = [
+            _error_or(self.place, image, view)
+            for image, view in zip(images_bgr, views, strict=True)
+        ]
         sound = [item for item in placed if isinstance(item, PlacedImage)]
         head = self._head  # one for all of them, also if another thread swaps it
         answers = iter(self._infer_batch(sound))

@@ -42,7 +42,7 @@ class ReadyPipeline:
     def set_thresholds(self, **thresholds: float) -> None:
         """Nothing to set."""
 
-    def process(self, image_bgr: np.ndarray) -> Any:
+    def process(self, image_bgr: np.ndarray, view: object) -> Any:
         """The ready answer for an image of this size, BGR uint8 [H, W, 3]."""
         size = image_bgr.shape[:2]
         if size not in self._ready:

@@ -26,12 +26,12 @@ class LeakingPipeline(ReadyPipeline):
         self._kept = []
         self._files = []
 
-    def process(self, image_bgr: np.ndarray) -> object:
+    def process(self, image_bgr: np.ndarray, view: object) -> object:
         self._kept.append(bytearray(os.urandom(1) * KEPT_BYTES))
         if len(self._kept) % EVERY == 0:
             self._files.append(open(os.devnull))
             threading.Thread(target=threading.Event().wait, daemon=True).start()
-        return super().process(image_bgr)
+        return super().process(image_bgr, view)
 
 
 if __name__ == '__main__':

@@ -45,7 +45,7 @@ class ColourPipeline:
     def set_thresholds(self, **thresholds: float) -> None:
         """There are none."""
 
-    def process(self, image_bgr: np.ndarray) -> SimpleNamespace:
+    def process(self, image_bgr: np.ndarray, view: object) -> SimpleNamespace:
         time.sleep(self._delay_s)
         if self._frames_left == 0:
             print('out of colours', flush=True)

@@ -19,6 +19,7 @@ import numpy as np
 
 from tests.node.fake_pipeline import FakeLoader, FakePipeline
 from upsnet_ros.core.errors import ModelError
+from upsnet_ros.core.image_view import ImageView
 from upsnet_ros.node.camera import CameraState
 from upsnet_ros.node.intake import Intake
 from upsnet_ros.node.main import main
@@ -38,10 +39,10 @@ class BlockedLoader(FakeLoader):
 class SlowPipeline(FakePipeline):
     """Tells which frame it begins, and takes its time."""
 
-    def process(self, image_bgr: np.ndarray) -> SimpleNamespace:
+    def process(self, image_bgr: np.ndarray, view: ImageView) -> SimpleNamespace:
         print(image_bgr[0, 0, 2], flush=True)
         time.sleep(SLOW_S)
-        return super().process(image_bgr)
+        return super().process(image_bgr, view)
 
 
 class SlowLoader(FakeLoader):

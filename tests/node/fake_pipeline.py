@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from upsnet_ros.core.errors import ModelError
+from upsnet_ros.core.image_view import WHOLE_UPRIGHT, ImageView
 from upsnet_ros.core.labels import cityscapes_label_set, encode_label
 from upsnet_ros.core.structures import Instance, PanopticResult
 
@@ -59,23 +60,27 @@ class FakePipeline:
     def set_thresholds(self, **thresholds) -> None:
         self.thresholds.append(thresholds)
 
-    def process(self, image_bgr: np.ndarray) -> SimpleNamespace:
-        self.images.append(image_bgr)
+    def process(self, image_bgr: np.ndarray, view: ImageView = WHOLE_UPRIGHT) -> SimpleNamespace:
+        seen = view.look(image_bgr)
+        self.images.append(seen)
         self.started.release()
         assert self.gate.wait(30)
         if self.error is not None:
             raise self.error
-        labels = expected_labels(image_bgr)
+        labels = expected_labels(seen)
         area = int((labels == CAR_LABEL).sum())
         car = Instance(CAR_LABEL, CAR, 'car', 0.9, (1.0, 2.0, 3.0, 4.0), area)
         panoptic = PanopticResult(labels, (car,) if area else (), 0.25)
         times = {'preprocess': 1.0, 'inference': 2.0, 'panoptic_head': 3.0, 'total': 6.0}
-        return SimpleNamespace(panoptic=panoptic, timing_ms=times)
+        whole = view.restore(panoptic, image_bgr.shape[:2])
+        return SimpleNamespace(panoptic=whole, timing_ms=times)
 
-    def process_batch(self, images_bgr: list[np.ndarray]) -> list[SimpleNamespace]:
+    def process_batch(
+        self, images_bgr: list[np.ndarray], views: list[ImageView]
+    ) -> list[SimpleNamespace]:
         assert 1 < len(images_bgr) <= self.max_batch
         self.batches.append(len(images_bgr))
-        return [self.process(image) for image in images_bgr]
+        return [self.process(*pair) for pair in zip(images_bgr, views, strict=True)]
 
     def close(self) -> None:
         self.closed += 1

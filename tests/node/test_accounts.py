@@ -211,7 +211,7 @@ def test_one_answer_of_a_batch_that_cannot_be_used_is_held_against_the_model(
     diagnostics = pair.harness.diagnostics()
     whole = pair.pipeline.process_batch
     monkeypatch.setattr(
-        pair.pipeline, 'process_batch', lambda images: [ModelError('NaN'), *whole(images)[1:]]
+        pair.pipeline, 'process_batch', lambda *given: [ModelError('NaN'), *whole(*given)[1:]]
     )
     pair.send(2)
     pair.wait_for(processed=3, failed=1)

@@ -7,15 +7,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from sensor_msgs.msg import CameraInfo
 
-from upsnet_ros.core.errors import ImageError, UpsnetError
+from upsnet_ros.core.errors import ImageError
 from upsnet_ros.core.image_view import ImageView
-from upsnet_ros.core.structures import PanopticResult
 from upsnet_ros.images.messages import describe_encoding, image_to_bgr
 from upsnet_ros.node.camera import WARNING_INTERVAL_S, CameraState
 from upsnet_ros.node.outputs import CameraOutputs
@@ -23,25 +21,7 @@ from upsnet_ros.node.parameters import NodeParameters
 from upsnet_ros.node.timing import NodeTiming
 from upsnet_ros.node.waiting import Frame
 from upsnet_ros.node.worker import CameraFrame, FramesInWork
-
-
-class FrameResult(Protocol):
-    """What a pipeline returns for one image."""
-
-    panoptic: PanopticResult
-    timing_ms: Mapping[str, float]
-
-
-class FramePipeline(Protocol):
-    """The part of a pipeline that is used for each frame."""
-
-    def process(self, image_bgr: np.ndarray) -> FrameResult:
-        """The result for one image, BGR uint8 [H, W, 3]."""
-
-    def process_batch(
-        self, images_bgr: Sequence[np.ndarray]
-    ) -> Sequence[FrameResult | UpsnetError]:
-        """The results for several in one run, or why one of them has none."""
+from upsnet_ros.pipeline import FrameResult, PanopticPipeline
 
 
 @dataclass(frozen=True)
@@ -52,7 +32,6 @@ class DecodedFrame:
         camera: where it came from.
         frame: the message.
         image: BGR uint8 [H, W, 3].
-        seen: what the network looks at of it, BGR uint8 [h, w, 3].
         taken_at: when work on it began, seconds of the steady clock.
         decode_ms: how long decoding took.
     """
@@ -60,7 +39,6 @@ class DecodedFrame:
     camera: CameraState
     frame: Frame
     image: np.ndarray
-    seen: np.ndarray
     taken_at: float
     decode_ms: float
 
@@ -99,7 +77,7 @@ class FrameProcessor:
 
     def __init__(
         self,
-        pipeline: FramePipeline,
+        pipeline: PanopticPipeline,
         *,
         outputs: Mapping[str, CameraOutputs],
         views: Mapping[str, ImageView],
@@ -150,19 +128,19 @@ class FrameProcessor:
         taken = time.monotonic()
         try:
             image = image_to_bgr(frame.message, max_pixels=self._parameters().max_image_pixels)
-            seen = self._views[camera.name].look(image)
         except Exception as error:  # a frame must not end the node
             self._lose(camera, error, in_work)
             return None
-        return DecodedFrame(camera, frame, image, seen, taken, (time.monotonic() - taken) * 1e3)
+        return DecodedFrame(camera, frame, image, taken, (time.monotonic() - taken) * 1e3)
 
     def _infer(self, decoded: Sequence[DecodedFrame]) -> Sequence[FrameResult | Exception]:
         """For each picture its result, or why it has none."""
-        images = [item.seen for item in decoded]
+        images = [item.image for item in decoded]
+        views = [self._views[item.camera.name] for item in decoded]
         try:
             if len(images) > 1:
-                return self._pipeline.process_batch(images)
-            return [self._pipeline.process(images[0])]
+                return self._pipeline.process_batch(images, views)
+            return [self._pipeline.process(images[0], views[0])]
         except Exception as error:  # a frame must not end the node
             return [error] * len(images)
 
@@ -178,17 +156,12 @@ class FrameProcessor:
         camera, frame = decoded.camera, decoded.frame
         began = time.monotonic()
         values, size = self._parameters(), decoded.image.shape[:2]
-        try:
-            panoptic = self._views[camera.name].restore(result.panoptic, size)
-        except Exception as error:  # a frame must not end the node
-            self._lose(camera, error, in_work)
-            return
         with in_work.claim(camera) as is_ours:
             if not is_ours:
                 return
             try:
                 self._outputs[camera.name].publish_result(
-                    panoptic,
+                    result.panoptic,
                     decoded.image,
                     header=frame.message.header,
                     camera_info=self.camera_infos.get(camera.name),
