@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import io
 from array import array
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -41,7 +41,6 @@ _JPEG_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 _SHOWN_BYTES, _SHOWN_FORMAT = 8, 60
 
 
-@runtime_checkable
 class CompressedMessage(Protocol):
     """sensor_msgs/CompressedImage, of ROS or of a bag."""
 

@@ -72,16 +72,20 @@ class CameraOutputs:
         self._clock = clock
         self._published_at: dict[str, float] = {}
         self.publishers: dict[str, Any] = {}
+        self._made_of: dict[str, list[tuple[Output, Any]]] = {IMAGE: [], TABLE: [], TIMES: []}
         try:
             for output in OUTPUTS:
                 if output.is_available:
-                    profile = LATCHED_QOS if output.made_of == TABLE else qos
-                    self.publishers[output.name] = create_output(
-                        node, output.message_class(), output.of(camera), profile
-                    )
+                    self._create(output, camera, LATCHED_QOS if output.made_of == TABLE else qos)
         except Exception:  # nobody else knows of those that were created
             self.destroy(deadline=time.monotonic())
             raise
+
+    def _create(self, output: Output, camera: str, qos: QoSProfile) -> None:
+        """Creates the publisher of an output."""
+        publisher = create_output(self._node, output.message_class(), output.of(camera), qos)
+        self.publishers[output.name] = publisher
+        self._made_of[output.made_of].append((output, publisher))
 
     def publish_tables(self, values: NodeParameters) -> None:
         """Publishes the class tables, unless switched off; late subscribers receive them too."""
@@ -152,9 +156,8 @@ class CameraOutputs:
 
     def _switched_on(self, made_of: str, values: NodeParameters) -> Iterator[tuple[Output, Any]]:
         """The outputs of one kind that are switched on, and their publishers."""
-        for output in OUTPUTS:
-            publisher = self.publishers.get(output.name)
-            if output.made_of == made_of and publisher and getattr(values, output.switch):
+        for output, publisher in self._made_of[made_of]:
+            if getattr(values, output.switch):
                 yield output, publisher
 
     def _is_due(self, output: Output, values: NodeParameters) -> bool:
