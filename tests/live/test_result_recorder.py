@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -19,6 +22,7 @@ from sensor_msgs.msg import Image
 from tests.evaluation.small_drive import truth_of
 from upsnet_ros.bags.definitions import header_stamp_ns
 from upsnet_ros.bags.reader import BagReader
+from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.images.messages import label_image
 from upsnet_ros.msg import (
     PanopticClass,
@@ -26,14 +30,7 @@ from upsnet_ros.msg import (
     PanopticInstance,
     PanopticInstanceArray,
 )
-from upsnet_ros.node.recorded_topics import (
-    RecordingError,
-    diagnostics_topic,
-    message_folder,
-    status_prefix,
-    topics_of_camera,
-)
-from upsnet_ros.node.result_recorder import Arrival, BagWriting, main, watch
+from upsnet_ros.node.result_recorder import Arrival, BagWriting, main, recorded_topics, watch
 
 OFFERED = (ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT)
 
@@ -46,22 +43,24 @@ def label_bytes(index: int, stamp_ns: int) -> bytes:
 
 
 def test_topics_of_a_camera_follow_its_name() -> None:
-    assert [topic.name for topic in topics_of_camera('/rear/left/')] == [
+    assert [topic.name for topic in recorded_topics(['/rear/left/'])] == [
         '/rear/left/panoptic/image',
         '/rear/left/panoptic/instances',
         '/rear/left/panoptic/class_info',
         '/perception_node/debug/rear/left/timing',
+        '/diagnostics',
     ]
-    assert topics_of_camera('front', node='/car/see')[-1].name == '/car/see/debug/front/timing'
+    *_, timing, _ = recorded_topics(['front'], node='/car/see')
+    assert timing.name == '/car/see/debug/front/timing'
 
 
 def test_what_arrives_is_written_byte_for_byte_with_its_time(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    label, instances, info, _ = topics_of_camera('camera')
+    label, instances, info, _, diagnostics = recorded_topics(['camera'])
     found = PanopticInstance(label=3329, class_id=13, class_name='car', score=0.5, area=7)
     classes = [PanopticClass(class_id=0, name='road', colour=[128, 64, 128])]
-    writing = BagWriting(tmp_path / 'bag', [label, instances, info, diagnostics_topic()])
+    writing = BagWriting(tmp_path / 'bag', [label, instances, info, diagnostics])
     sent = [label_bytes(index, 5_000 + index) for index in range(30)]
     for index, data in enumerate(sent):
         writing.arrivals.put(Arrival(label, 1000 + index, data))
@@ -93,7 +92,7 @@ def test_what_arrives_is_written_byte_for_byte_with_its_time(
 def test_what_the_node_says_of_itself_is_told_as_it_comes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    topic = diagnostics_topic()
+    *_, topic = recorded_topics([])
     own, second, foreign = (
         DiagnosticStatus(name=name, hardware_id='front')
         for name in ('car/see: camera front', 'car/see_too: camera front', 'memory')
@@ -113,7 +112,6 @@ def test_what_the_node_says_of_itself_is_told_as_it_comes(
             'car/see: camera front': {'hardware_id': 'front', 'values': {'received': '7'}}
         },
     }
-    assert status_prefix() == 'perception_node: '
 
 
 @pytest.mark.parametrize('offered', list(OFFERED), ids=lambda kind: kind.name.lower())
@@ -146,7 +144,7 @@ def test_images_are_watched_whatever_their_publisher_offers(
 
 
 def test_a_recording_of_nothing_is_a_readable_bag(tmp_path: Path) -> None:
-    writing = BagWriting(tmp_path / 'bag', topics_of_camera('camera'))
+    writing = BagWriting(tmp_path / 'bag', list(recorded_topics(['camera'])))
     assert writing.close() == 0
     with BagReader(tmp_path / 'bag', may_be_empty=True) as bag:
         assert bag.count('/camera/panoptic/image') == 0 and bag.problems == []
@@ -155,12 +153,24 @@ def test_a_recording_of_nothing_is_a_readable_bag(tmp_path: Path) -> None:
 def test_an_existing_recording_is_not_overwritten(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(RecordingError, match='exists already'):
+    with pytest.raises(EvaluationError, match='exists already'):
         BagWriting(tmp_path, [])
     assert main(['--cameras', 'camera', '--output', str(tmp_path)]) == 1
     assert 'exists already' in json.loads(capsys.readouterr().out)['message']
 
 
-def test_the_definitions_of_all_our_messages_are_found() -> None:
-    names = {path.stem for path in message_folder().glob('*.msg')}
-    assert {'PanopticInstance', 'PanopticInstanceArray', 'PanopticClassInfo'} <= names
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
+def test_a_signal_ends_the_recording_as_the_end_of_its_input_does(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    command = [sys.executable, '-m', 'upsnet_ros.node.result_recorder', '--cameras', 'camera']
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [*command, '--output', str(tmp_path / 'bag')], stdin=pipe, stdout=pipe, stderr=pipe
+    ) as recorder:
+        assert json.loads(recorder.stdout.readline())['event'] == 'ready'
+        recorder.send_signal(number)
+        assert json.loads(recorder.stdout.readline())['event'] == 'done'
+        assert recorder.stderr.read() == b'' and recorder.wait() == 0
+    with BagReader(tmp_path / 'bag', may_be_empty=True) as bag:
+        assert bag.problems == []

@@ -30,7 +30,13 @@ IMAGE = 'sensor_msgs/msg/Image'
 INSTANCES = 'upsnet_ros/msg/PanopticInstanceArray'
 CLASS_INFO = 'upsnet_ros/msg/PanopticClassInfo'
 DETECTIONS = 'vision_msgs/msg/Detection2DArray'
-OWN_TYPES = ('PanopticInstance', 'PanopticInstanceArray', 'PanopticClass', 'PanopticClassInfo')
+OWN_TYPES = (
+    'PanopticInstance',
+    'PanopticInstanceArray',
+    'PanopticClass',
+    'PanopticClassInfo',
+    'FrameTiming',
+)
 # The fields of vision_msgs from ROS 2 Humble on.
 VISION_TYPES = {
     'Point2D': 'float64 x\nfloat64 y\n',

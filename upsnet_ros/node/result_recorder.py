@@ -14,15 +14,21 @@ Progress is told as one JSON object per line on standard output, `event` being o
 `class_info` (`topic`), `label` and `image` (`topic`, `stamp_ns`, `received_ns`), `diagnostics`
 (`received_ns`, `statuses`: the node's own, by name their `hardware_id` and `values`), `done`
 (`messages`, `clock_step_ms`: how far the system clock was moved against the steady one while
-recording), `error` (`message`). Recording ends when standard input is closed.
+recording), `error` (`message`). Recording ends, with status 0, when standard input is closed or by
+SIGINT or SIGTERM; before it has begun these end with status 130.
 """
 
 from __future__ import annotations
 
+if __name__ == '__main__':  # before the imports below, which take a while
+    from upsnet_ros.core.own_process import INTERRUPTED, end_quietly
+
+    end_quietly(INTERRUPTED)
+
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -35,6 +41,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
+from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 from rosbags.interfaces import (
     Connection,
@@ -46,22 +53,48 @@ from rosbags.interfaces import (
     QosTime,
 )
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-from sensor_msgs.msg import CompressedImage, Image
 
 from upsnet_ros.bags.definitions import header_stamp_ns
-from upsnet_ros.node.process import tell_event
-from upsnet_ros.node.recorded_topics import (
-    NODE,
-    RecordedTopic,
-    RecordingError,
-    diagnostics_topic,
-    status_prefix,
-    topics_of_camera,
-    typestore_with_our_messages,
-)
+from upsnet_ros.bags.label_writer import label_typestore
+from upsnet_ros.core.errors import EvaluationError, UpsnetError
+from upsnet_ros.node.process import StopSignal, tell_event
+from upsnet_ros.node.topics import COMPRESSED, DIAGNOSTICS, OUTPUTS, RAW, TABLE, Topic
 
+NODE = 'perception_node'
+# What an evaluation needs of the node's outputs, and which event tells of a message; '' none.
+EVENTS = {
+    '<camera>/panoptic/image': 'label',
+    '<camera>/panoptic/instances': '',
+    '<camera>/panoptic/class_info': 'class_info',
+    '~/debug/<camera>/timing': '',
+}
 # Labels of ten seconds at 10 Hz may wait in the middleware before one would be lost here.
 QUEUE_DEPTH = 100
+
+
+@dataclass(frozen=True)
+class RecordedTopic:
+    """One topic to record: its full name, its row in the node's table, the event it makes."""
+
+    name: str
+    row: Topic
+    event: str
+    is_latched: bool = False
+
+    @property
+    def message_type(self) -> str:
+        """The type as bags name it."""
+        return self.row.kind.replace('/', '/msg/')
+
+
+def recorded_topics(cameras: list[str], *, node: str = NODE) -> Iterator[RecordedTopic]:
+    """The results of cameras, the times that the node took, and its report on itself."""
+    for camera in cameras:
+        for row in OUTPUTS:
+            if row.name in EVENTS:
+                own = row.of(camera.strip('/')).replace('~', node.strip('/'))
+                yield RecordedTopic(f'/{own}', row, EVENTS[row.name], row.made_of == TABLE)
+    yield RecordedTopic(DIAGNOSTICS.name, DIAGNOSTICS, 'diagnostics')
 
 
 @dataclass(frozen=True)
@@ -79,19 +112,19 @@ class BagWriting:
     def __init__(self, output: Path, topics: list[RecordedTopic], *, node: str = NODE) -> None:
         self._node = node
         if output.exists():
-            raise RecordingError(f'{output} exists already. Remove it or record elsewhere.')
+            raise EvaluationError(f'{output} exists already. Remove it or record elsewhere.')
         output.parent.mkdir(parents=True, exist_ok=True)
         # Version 8 is read by every distribution from Iron on.
         self._writer = Writer(output, version=8, storage_plugin=StoragePlugin.MCAP)
         self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         self._writer.open()
-        store = typestore_with_our_messages()
+        store = label_typestore()
         self._connections: dict[str, Connection] = {
             topic.name: self._writer.add_connection(
                 topic.name,
                 topic.message_type,
                 typestore=store,
-                offered_qos_profiles=[offered_qos(latched=topic.latched)],
+                offered_qos_profiles=[offered_qos(is_latched=topic.is_latched)],
             )
             for topic in topics
         }
@@ -118,15 +151,15 @@ class BagWriting:
 
 def tell(arrival: Arrival, *, node: str) -> None:
     """The event of a message, where it has one."""
-    kind, topic = arrival.topic.kind, arrival.topic.name
-    if kind == 'label':
-        tell_stamp(kind, topic, arrival.data, arrival.received_ns)
-    elif kind == 'class_info':
-        tell_event(event=kind, topic=topic)
-    elif kind == 'diagnostics':
+    event, topic = arrival.topic.event, arrival.topic.name
+    if event == 'label':
+        tell_stamp(event, topic, arrival.data, arrival.received_ns)
+    elif event == 'class_info':
+        tell_event(event=event, topic=topic)
+    elif event == 'diagnostics':
         message = deserialize_message(arrival.data, DiagnosticArray)
         # Everything on the vehicle reports on this topic.
-        own = status_prefix(node)
+        own = f'{node.strip("/")}: '
         statuses = {
             status.name: {
                 'hardware_id': status.hardware_id,
@@ -136,7 +169,7 @@ def tell(arrival: Arrival, *, node: str) -> None:
             if status.name.startswith(own)
         }
         if statuses:
-            tell_event(event=kind, received_ns=arrival.received_ns, statuses=statuses)
+            tell_event(event=event, received_ns=arrival.received_ns, statuses=statuses)
 
 
 def tell_stamp(event: str, topic: str, data: bytes, received_ns: int) -> None:
@@ -144,14 +177,14 @@ def tell_stamp(event: str, topic: str, data: bytes, received_ns: int) -> None:
     tell_event(event=event, topic=topic, stamp_ns=header_stamp_ns(data), received_ns=received_ns)
 
 
-def offered_qos(*, latched: bool) -> Qos:
+def offered_qos(*, is_latched: bool) -> Qos:
     """What `ros2 bag play` shall offer when it plays the recording."""
     unlimited = QosTime(sec=2147483647, nsec=4294967295)
     return Qos(
         history=QosHistory.KEEP_LAST,
-        depth=1 if latched else QUEUE_DEPTH,
+        depth=1 if is_latched else QUEUE_DEPTH,
         reliability=QosReliability.RELIABLE,
-        durability=QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE,
+        durability=QosDurability.TRANSIENT_LOCAL if is_latched else QosDurability.VOLATILE,
         deadline=unlimited,
         lifespan=unlimited,
         liveliness=QosLiveliness.AUTOMATIC,
@@ -160,13 +193,13 @@ def offered_qos(*, latched: bool) -> Qos:
     )
 
 
-def subscription_qos(*, latched: bool) -> QoSProfile:
+def subscription_qos(*, is_latched: bool) -> QoSProfile:
     """Reliable and deep: nothing may be lost between the node and the recording."""
     return QoSProfile(
-        depth=1 if latched else QUEUE_DEPTH,
+        depth=1 if is_latched else QUEUE_DEPTH,
         history=HistoryPolicy.KEEP_LAST,
         reliability=ReliabilityPolicy.RELIABLE,
-        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if is_latched else DurabilityPolicy.VOLATILE,
     )
 
 
@@ -178,17 +211,17 @@ def subscribe(node: Node, topic: RecordedTopic, writing: BagWriting) -> None:
 
     callback: Callable[[bytes], None] = note
     node.create_subscription(
-        topic.message_class,
+        topic.row.message_class(),
         topic.name,
         callback,
-        subscription_qos(latched=topic.latched),
+        subscription_qos(is_latched=topic.is_latched),
         raw=True,
     )
 
 
 def watch(node: Node, topic: str) -> None:
     """Tell when the images of a topic come, raw ones or, by the name, compressed ones."""
-    message_class = CompressedImage if topic.endswith('/compressed') else Image
+    row = COMPRESSED if topic.endswith('/compressed') else RAW
 
     def note(data: bytes) -> None:
         tell_stamp('image', topic, data, time.time_ns())
@@ -199,7 +232,7 @@ def watch(node: Node, topic: str) -> None:
             depth=QUEUE_DEPTH, history=HistoryPolicy.KEEP_LAST, reliability=reliability
         )
         return node.create_subscription(
-            message_class, topic, callback, profile, raw=True, event_callbacks=events
+            row.message_class(), topic, callback, profile, raw=True, event_callbacks=events
         )
 
     # `ros2 bag play` offers what was recorded. The reliable reader misses nothing of a reliable
@@ -213,15 +246,6 @@ def watch(node: Node, topic: str) -> None:
     relax_soon = node.create_guard_condition(relax)
     events = SubscriptionEventCallbacks(incompatible_qos=lambda event: relax_soon.trigger())
     reliable = read(ReliabilityPolicy.RELIABLE, events)
-
-
-def spin_until(node: Node, finished: Event) -> None:
-    """Take messages until `finished` is set; looks at it ten times a second."""
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    while not finished.is_set():
-        executor.spin_once(timeout_sec=0.1)
-    executor.shutdown()
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -240,23 +264,25 @@ def _read_to_the_end(finished: Event) -> None:
     finished.set()
 
 
-def record(options: argparse.Namespace) -> None:
-    """Record until standard input is closed."""
-    topics = [t for camera in options.cameras for t in topics_of_camera(camera, node=options.node)]
-    topics.append(diagnostics_topic())
+def record(options: argparse.Namespace, stop: StopSignal) -> None:
+    """Record until standard input is closed, or a signal comes."""
+    topics = list(recorded_topics(options.cameras, node=options.node))
     node = rclpy.create_node('result_recorder')
     writing = BagWriting(options.output, topics, node=options.node)
-    finished = Event()
+    executor, finished = SingleThreadedExecutor(), Event()
     clock_distance = time.time_ns() - time.monotonic_ns()
     try:
         for topic in topics:
             subscribe(node, topic, writing)
         for image_topic in options.images:
             watch(node, image_topic)
-        Thread(target=_read_to_the_end, args=(finished,), daemon=True).start()
+        Thread(target=lambda: (sys.stdin.read(), finished.set()), daemon=True).start()
+        executor.add_node(node)
         tell_event(event='ready')
-        spin_until(node, finished)
+        while not finished.is_set() and not stop.received:
+            executor.spin_once(timeout_sec=0.1)
     finally:
+        executor.shutdown()
         messages = writing.close()
         node.destroy_node()
     step = (time.time_ns() - time.monotonic_ns() - clock_distance) / 1e6
@@ -266,14 +292,17 @@ def record(options: argparse.Namespace) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Record and return the exit status."""
     options = parse_arguments(arguments)
-    rclpy.init()
+    stop = StopSignal()
+    # rclpy's own handlers would end the context while messages are still taken.
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     try:
-        record(options)
-    except RecordingError as error:
+        record(options, stop)
+    except UpsnetError as error:
         tell_event(event='error', message=str(error))
         return 1
     finally:
         rclpy.try_shutdown()
+        stop.close()
     return 0
 
 
