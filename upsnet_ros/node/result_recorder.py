@@ -264,6 +264,12 @@ def _read_to_the_end(finished: Event) -> None:
     finished.set()
 
 
+def wait_for_end(finished: Event) -> None:
+    """Read standard input, which says nothing, until it is closed."""
+    sys.stdin.read()
+    finished.set()
+
+
 def record(options: argparse.Namespace, stop: StopSignal) -> None:
     """Record until standard input is closed, or a signal comes."""
     topics = list(recorded_topics(options.cameras, node=options.node))
@@ -276,7 +282,7 @@ def record(options: argparse.Namespace, stop: StopSignal) -> None:
             subscribe(node, topic, writing)
         for image_topic in options.images:
             watch(node, image_topic)
-        Thread(target=lambda: (sys.stdin.read(), finished.set()), daemon=True).start()
+        Thread(target=wait_for_end, args=(finished,), daemon=True).start()
         executor.add_node(node)
         tell_event(event='ready')
         while not finished.is_set() and not stop.received:
