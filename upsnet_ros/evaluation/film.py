@@ -119,7 +119,7 @@ def write_film(report: ReplayReport, folder: Path) -> DriveFilm:
         move = stack.enter_context(progress_bar('Filming'))
         moments, still = [], None
         frames = staged(work, enumerate(stream), name='film', workers=WORKERS)
-        for done, frame in enumerate(stack.enter_context(closing(frames)), 1):
+        for done, frame in enumerate(frames, 1):
             film.add(frame.sweep)
             moments += [frame.moment] if frame.moment else []
             still = frame.sweep if still is None or frame.moment else still

@@ -69,9 +69,11 @@ class LiveAnswers:
             ImageError: the label image is damaged.
         """
         stamp = self._stamp_of[camera].get(bag_stamp_ns)
-        arrived = None if stamp is None else self._tally.arrived[camera].get(stamp)
+        if stamp is None:
+            return None
+        arrived = self._tally.arrived[camera].get(stamp)
         label = None if arrived is None else self._take(self._labels[camera], stamp)
-        if label is None:
+        if arrived is None or label is None:
             return None
         instances = self._take(self._instances[camera], stamp)
         timing = self._take(self._times[camera], stamp)
@@ -85,8 +87,9 @@ class LiveAnswers:
 
     def _take(self, topic: StampedMessages | None, stamp_ns: int) -> Any:
         """The message of a stamp, decoded; None where there is none."""
-        data = topic.take(stamp_ns) if topic is not None else None
-        return None if data is None else self._recording.decode(topic.topic, data)
+        if topic is None or (data := topic.take(stamp_ns)) is None:
+            return None
+        return self._recording.decode(topic.topic, data)
 
 
 def _result(labels: np.ndarray, message: Any) -> PanopticResult:

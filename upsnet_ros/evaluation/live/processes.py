@@ -194,7 +194,7 @@ class TellingChild(Child):
         Raises:
             ReplayError: as by `next_event`.
         """
-        events = []
+        events: list[Event] = []
         while (event := self.next_event(0.0 if events else timeout)) is not None:
             events.append(event)
         return events
