@@ -12,6 +12,7 @@ from tests.node.node_harness import (
     image_message,
     wait_until,
 )
+from upsnet_ros.core.errors import DeviceLostError
 from upsnet_ros.node.frame_processor import ModelFailures
 from upsnet_ros.node.process import ExitStatus
 
@@ -86,6 +87,13 @@ def test_failures_in_a_row_end_the_process(rig) -> None:
     assert node.harness.node.fault is None
     node.fail(1)
     wait_for_fault(node, ExitStatus.MODEL_FAILED, '3 failures in a row', 'device lost')
+
+
+def test_a_lost_device_ends_the_process_at_once_whatever_the_limit(rig) -> None:
+    node = rig(max_consecutive_failures=0)
+    node.harness.loader.pipeline.error = DeviceLostError('illegal address; end this process')
+    node.fail(1)
+    wait_for_fault(node, ExitStatus.MODEL_FAILED, 'illegal address; end this process')
 
 
 def test_without_limits_nothing_ends_the_process(rig) -> None:

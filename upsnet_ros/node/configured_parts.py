@@ -143,6 +143,8 @@ class ConfiguredParts:
             )
             self.worker.stop(timeout_s=0.0, reason=reason)
             return Fault(ExitStatus.NO_PROGRESS, reason)
+        if failures.device_is_lost:
+            return Fault(ExitStatus.MODEL_FAILED, failures.reason)
         if 0 < values.max_consecutive_failures <= failures.in_a_row:
             reason = f'{failures.in_a_row} failures in a row, the last: {failures.reason}'
             return Fault(ExitStatus.MODEL_FAILED, reason)

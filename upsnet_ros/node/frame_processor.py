@@ -12,7 +12,7 @@ import numpy as np
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from sensor_msgs.msg import CameraInfo
 
-from upsnet_ros.core.errors import ImageError
+from upsnet_ros.core.errors import DeviceLostError, ImageError
 from upsnet_ros.core.image_view import ImageView
 from upsnet_ros.images.messages import describe_encoding, image_to_bgr
 from upsnet_ros.node.camera import WARNING_INTERVAL_S, CameraState
@@ -51,11 +51,13 @@ class ModelFailures:
         total: since the node was configured.
         in_a_row: since the last frame that got its labels.
         reason: of the last one; empty after a success.
+        device_is_lost: whether it was one that no run after it can overcome.
     """
 
     total: int = 0
     in_a_row: int = 0
     reason: str = ''
+    device_is_lost: bool = False
 
 
 class FrameProcessor:
@@ -149,7 +151,10 @@ class FrameProcessor:
         reasons = [explain(error) for error in errors if not isinstance(error, ImageError)]
         if reasons:
             before = self.failures
-            self.failures = ModelFailures(before.total + 1, before.in_a_row + 1, reasons[0])
+            is_lost = any(isinstance(error, DeviceLostError) for error in errors)
+            self.failures = ModelFailures(
+                before.total + 1, before.in_a_row + 1, reasons[0], is_lost
+            )
 
     def _publish(self, decoded: DecodedFrame, result: FrameResult, in_work: FramesInWork) -> None:
         """Publishes the result of a frame; one whose loss was counted is forgotten."""

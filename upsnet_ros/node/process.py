@@ -47,7 +47,7 @@ class ExitStatus(IntEnum):
         'too, or a hundred callbacks in a row failed',
     )
     BAD_PARAMETER = 2, 'a parameter or the command line is impossible, and stays so'
-    MODEL_FAILED = 3, '`max_consecutive_failures` of the model in a row'
+    MODEL_FAILED = 3, '`max_consecutive_failures` of the model in a row, or its GPU is lost'
     WORKER_DIED = 4, "the worker's thread died, which is a defect"
     NO_PROGRESS = 5, 'no progress for `watchdog_timeout`: a library hangs'
 
