@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.browser.chromium import Browser, Page, find_chromium
-from tests.evaluation.replay_folders import changed, write_nasty, write_street
+from tests.evaluation.replay_folders import changed, write_street
 from tests.live.rig import write_live
 from tests.report.blocks import NASTY, every_block, report_of
 from upsnet_ros.evaluation.compare import main as compare
@@ -88,10 +88,6 @@ def long_words(folder: Path) -> Path:
     return write_replay_page(folder)
 
 
-def nasty(folder: Path) -> Path:
-    return write_replay_page(write_nasty(folder))
-
-
 def compared(folder: Path) -> Path:
     one = write_street(folder / 'one', model='newer' * 5)
     other = write_street(folder / 'other', seed=2, model='older' * 5)
@@ -131,7 +127,6 @@ PAGES = (
     many_cameras,
     without_truth,
     long_words,
-    nasty,
     compared,
     comparison_alone,
     live,

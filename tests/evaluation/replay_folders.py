@@ -10,15 +10,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tests.evaluation.frame_tables import SMALL_SET, random_labels
-from tests.evaluation.replay_reports import BAG, record_of, write_replay
+from tests.evaluation.frame_tables import random_labels
+from tests.evaluation.replay_reports import record_of, write_replay
 from upsnet_ros.core.labels import LabelSet, cityscapes_label_set
-from upsnet_ros.evaluation.figures import SkippedMessage
 from upsnet_ros.evaluation.frame_record import FrameRecord
 from upsnet_ros.evaluation.replay_report import ReplayReport, WorstFrame, read_report, write_report
 
-# What must come out of a page as it went in, and must not become a part of it.
-NASTY = '<script>alert("x")</script>&\'"'
 KINDS = ('image', 'labels', 'truth', 'difference')
 
 
@@ -82,30 +79,3 @@ def changed(folder: Path, **fields: object) -> ReplayReport:
     report = replace(read_report(folder), **fields)
     write_report(report, folder)
     return report
-
-
-def write_nasty(folder: Path) -> Path:
-    """A folder in which every text that comes from outside tries to be a tag."""
-    small = replace(
-        SMALL_SET,
-        name=NASTY,
-        classes=(*SMALL_SET.classes[:2], replace(SMALL_SET.classes[2], name=NASTY)),
-    )
-    records = [
-        record_of(i, random_labels(np.random.default_rng(i)), None, camera=NASTY) for i in range(4)
-    ]
-    bag = replace(BAG, path=f'/drives/{NASTY.replace("/", "")}', problems=(NASTY,))
-    write_replay(folder, records, label_set=small, model=NASTY, bag=bag, command=NASTY, worst=())
-    report = read_report(folder)
-    frame = WorstFrame(NASTY, records[0].stamp_ns, None, 0.5, {'image': NASTY})
-    skipped = (SkippedMessage(records[1].stamp_ns, NASTY),)
-    figures = replace(report.cameras[NASTY], skipped=skipped)
-    changed(
-        folder,
-        worst=(frame,),
-        cameras={NASTY: figures},
-        total=replace(report.total, skipped=skipped),
-        options={NASTY: NASTY},
-        environment={'date': NASTY, 'versions': {NASTY: NASTY}},
-    )
-    return folder

@@ -75,21 +75,18 @@ class DriveFilm:
     @property
     def samples(self) -> tuple[Frame, ...]:
         """The moments for a page."""
-        return tuple(
-            Frame(
-                moment.title,
-                tuple(
-                    Picture(caption, picture)
-                    for caption, picture in (
-                        ('camera', moment.image),
-                        ('labels of the node', moment.labelled),
-                        ('ground truth', moment.truth),
-                    )
-                    if picture is not None
-                ),
-            )
-            for moment in self.moments
-        )
+        return tuple(map(_sample, self.moments))
+
+
+def _sample(moment: Moment) -> Frame:
+    title, *measured = moment.title.split('  ')
+    pictures = (
+        ('camera', moment.image),
+        ('labels of the node', moment.labelled),
+        ('ground truth', moment.truth),
+    )
+    shown = tuple(Picture(caption, image) for caption, image in pictures if image is not None)
+    return Frame(title, shown, (' · '.join(measured),) if measured else ())
 
 
 def write_film(report: ReplayReport, folder: Path) -> DriveFilm:

@@ -153,7 +153,7 @@ def replay_report(
     sections += [*_over_the_drive(report), *_cameras(report), *_worst_frames(report, folder)]
     if samples:
         note = Note('Frames at even distances, not chosen by their quality.')
-        sections.append(Section('Through the drive', (note, Frames(samples, across=4))))
+        sections.append(Section('Through the drive', (note, Frames(samples, across=3))))
     date = report.environment.get('date')
     return Report(
         kind='Live replay' if report.kind == 'live' else 'Offline replay',

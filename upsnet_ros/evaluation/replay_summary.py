@@ -67,7 +67,7 @@ def warnings(report: ReplayReport) -> list[str]:
         if count:
             lines.append(
                 f'{count_of(count, "image")} {what} and {"is" if count == 1 else "are"} in no '
-                'figure; the page names each.'
+                'figure; the report names each.'
             )
     if total.truth_unmatched:
         lines.append(
@@ -77,7 +77,7 @@ def warnings(report: ReplayReport) -> list[str]:
     if total.truth_problems:
         lines.append(
             f'{count_of(len(total.truth_problems), "image")} of ground truth could not be used; '
-            'the page names each.'
+            'the report names each.'
         )
     return lines
 
@@ -153,7 +153,7 @@ def what_came(report: ReplayReport) -> str:
     played = 'The bag was played' + ('.' if pace is None else f' at {pace:g} times its pace.')
     unread = total.frames - total.decoded - total.drops
     if unread > 0:
-        played += f' {count_of(unread, "frame")} could not be evaluated; the page names each.'
+        played += f' {count_of(unread, "frame")} could not be evaluated; the report names each.'
     if not total.drops:
         return f'{played} Every {"other " if unread > 0 else ""}frame was answered.'
     known = [(speed.get(name), what) for name, what in LOSSES]

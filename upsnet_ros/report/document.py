@@ -266,12 +266,12 @@ class Frames:
 
     Attributes:
         frames: In their order.
-        across: Pictures in a row where there is room: 1, 2 or 4.
+        across: Pictures in a row where there is room.
         legend: What the colours of the pictures mean.
     """
 
     frames: tuple[Frame, ...]
-    across: Literal[1, 2, 4] = 2
+    across: Literal[1, 2, 3, 4] = 2
     legend: Line = ''
 
 
