@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.evaluation.small_drive import label_row, stamp_of, truth_of, write_bag, write_drive
+from tests.evaluation.small_drive import image_row, stamp_of, write_bag, write_drive
 from tests.live.rig import LIVE_SPEED, camera_rows, evaluate, offline_pq
 from upsnet_ros.evaluation.frame_record import NO_LABEL, FrameRecord, read_frames
 from upsnet_ros.evaluation.replay_report import read_report
@@ -115,7 +115,6 @@ def test_a_report_is_kept_unless_it_shall_be_thrown_away(
 def test_images_on_a_topic_that_the_node_does_not_hear_are_refused(
     tmp_path: Path, model_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    row = ('/front/colour', *label_row('', truth_of(0), stamp_ns=1, recorded_ns=1)[1:])
-    bag = write_bag(tmp_path / 'drive', [row])
+    bag = write_bag(tmp_path / 'drive', [('/front/colour', *image_row(0)[1:])])
     assert evaluate(bag, model_path) == 1
     assert 'the node listens to /front/colour/image_raw' in capsys.readouterr().err
