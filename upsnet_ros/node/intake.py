@@ -64,35 +64,13 @@ def check_input_overrides(
         )
 
 
-def input_profile(
-    node: Node, topic: str, input_qos: str, *, process_all: bool = False
-) -> QoSProfile:
-    """The quality of service to subscribe with.
-
-    With 'auto' the node asks for reliable transmission until a publisher is there that does not
-    offer it: a best-effort subscription receives from all of them. So it makes no difference
-    whether cameras or node are started first. Where no frame may be lost the queue is deep.
-    """
-    depth = DEEP_DEPTH if process_all else 1
-    if input_qos == 'auto':
-        publishers = node.get_publishers_info_by_topic(topic)
-        offered = {publisher.qos_profile.reliability for publisher in publishers}
-        is_reliable = offered <= {ReliabilityPolicy.RELIABLE}
-    else:
-        is_reliable = input_qos == 'reliable'
-    kind = ReliabilityPolicy.RELIABLE if is_reliable else ReliabilityPolicy.BEST_EFFORT
-    return QoSProfile(depth=depth, reliability=kind)
-
-
 class CameraSubscriptions:
     """Creates and destroys the subscriptions of one camera.
 
     Args:
         node: the node to subscribe with.
         camera: receives the incompatibilities of publishers.
-        transport: raw, compressed or auto.
-        input_qos: auto, sensor_data or reliable.
-        process_all: ask for what loses no frame.
+        values: the parameters that hold at this activation.
         on_image: called with each image message, in the executor's thread.
         on_camera_info: called with each calibration message.
     """
@@ -101,32 +79,27 @@ class CameraSubscriptions:
         self,
         node: Node,
         camera: CameraState,
+        values: NodeParameters,
         *,
-        transport: str,
-        input_qos: str,
-        process_all: bool = False,
         on_image: Callable[[Any], None],
         on_camera_info: Callable[[CameraInfo], None],
     ) -> None:
         self._node = node
         self._camera = camera
         self._on_image = on_image
-        self._is_auto = input_qos == 'auto'
-        self._process_all = process_all
-        self._relaxed_qos = QoSProfile(
-            depth=DEEP_DEPTH if process_all else 1, reliability=ReliabilityPolicy.BEST_EFFORT
-        )
+        self._values = values
         self._refusing: set[str] = set()
         # An event's callback must not destroy the subscription that it belongs to.
         self._relax_soon = node.create_guard_condition(self._relax)
-        self._kinds = {topic: kind for kind, topic in input_topics(camera.name, transport)}
+        self._kinds = {
+            topic: kind for kind, topic in input_topics(camera.name, values.image_transport)
+        }
         camera.record_qos_problem('')
         self._images: dict[str, Subscription] = {}
         self._camera_info: Subscription | None = None
         try:
             for topic in self._kinds:
-                profile = input_profile(node, topic, input_qos, process_all=process_all)
-                self._images[topic] = self._subscribe(topic, profile)
+                self._images[topic] = self._subscribe(topic, self._wished(topic))
             self._camera_info = create_input(
                 node, CameraInfo, CALIBRATION.of(camera.name), on_camera_info, BEST_EFFORT_QOS
             )
@@ -134,22 +107,35 @@ class CameraSubscriptions:
             self.destroy()
             raise
 
-    def _subscribe(self, topic: str, profile: QoSProfile) -> Subscription:
+    def _wished(self, topic: str) -> ReliabilityPolicy:
+        """The reliability to ask for.
+
+        With 'auto' the node asks for reliable transmission until a publisher is there that does
+        not offer it: a best-effort subscription receives from all of them. So it makes no
+        difference whether cameras or node are started first.
+        """
+        is_reliable = self._values.input_qos == 'reliable'
+        if self._values.input_qos == 'auto':
+            publishers = self._node.get_publishers_info_by_topic(topic)
+            offered = {publisher.qos_profile.reliability for publisher in publishers}
+            is_reliable = offered <= {ReliabilityPolicy.RELIABLE}
+        return ReliabilityPolicy.RELIABLE if is_reliable else ReliabilityPolicy.BEST_EFFORT
+
+    def _subscribe(self, topic: str, wished: ReliabilityPolicy) -> Subscription:
         """A subscription to an image topic that reports the publishers it refuses."""
         asked = topic_overrides(self._node, topic, SUBSCRIPTION)
-        reliability = asked.get('reliability', profile.reliability.name.lower())
-        is_relaxed = reliability == 'best_effort'
-        may_relax = self._is_auto and not is_relaxed and 'reliability' not in asked
+        is_relaxed = asked.get('reliability', wished.name.lower()) == 'best_effort'
+        is_auto = self._values.input_qos == 'auto' and 'reliability' not in asked
 
         def incompatible(event: Any) -> None:
             policy = qos_policy_name_from_kind(event.last_policy_kind)
-            if may_relax and policy == 'RELIABILITY':
+            if is_auto and not is_relaxed and policy == 'RELIABILITY':
                 self._refusing.add(topic)
                 self._relax_soon.trigger()
             else:
                 self._report(topic, policy, is_asked=policy.lower() in asked)
 
-        if is_relaxed and self._process_all:
+        if is_relaxed and self._values.process_all:
             self._node.get_logger().warning(
                 f"topic '{topic}': its publisher is not reliable, so images may be lost on the "
                 "way although 'process_all' is true; let it offer RELIABLE"
@@ -162,7 +148,7 @@ class CameraSubscriptions:
             self._kinds[topic],
             topic,
             self._on_image,
-            profile,
+            QoSProfile(depth=DEEP_DEPTH if self._values.process_all else 1, reliability=wished),
             event_callbacks=callbacks,
         )
 
@@ -186,7 +172,7 @@ class CameraSubscriptions:
         while self._refusing:
             topic = self._refusing.pop()
             self._node.destroy_subscription(self._images[topic])
-            self._images[topic] = self._subscribe(topic, self._relaxed_qos)
+            self._images[topic] = self._subscribe(topic, ReliabilityPolicy.BEST_EFFORT)
             self._node.get_logger().info(
                 f"topic '{topic}': a best-effort publisher appeared; best effort from now on"
             )
@@ -299,13 +285,10 @@ class Intake:
             if camera.offer(message, rules=admission_rules(self._parameters())):
                 self._on_frame()
 
-        parameters = self._parameters()
         return CameraSubscriptions(
             self._node,
             camera,
-            transport=parameters.image_transport,
-            input_qos=parameters.input_qos,
-            process_all=parameters.process_all,
+            self._parameters(),
             on_image=on_image,
             on_camera_info=lambda message: self._on_camera_info(camera.name, message),
         )
