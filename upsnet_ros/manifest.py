@@ -215,7 +215,6 @@ def _label_set(values: Any) -> LabelSet:
 
 
 def _input(values: Any) -> InputDescription:
-    """Return the checked description of the input."""
     fields = _Fields('input.', values)
     side = f'a positive multiple of {SIDE_MULTIPLE}'
     description = InputDescription(
@@ -280,7 +279,6 @@ def _panoptic_head(values: Any, label_set: LabelSet) -> dict[str, Any]:
 
 
 def _hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal digits."""
     try:
         with path.open('rb') as file:
             return hashlib.file_digest(file, 'sha256').hexdigest()
@@ -315,5 +313,4 @@ def _manifest_of_engine(engine_path: Path) -> ModelManifest:
 
 
 def _read_manifest(path: Path) -> Any:
-    """Return the content of a manifest."""
     return read_json(path, what='manifest', remedy='export the model again')

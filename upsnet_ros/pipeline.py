@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -283,7 +282,6 @@ class PanopticPipeline:
         return [NetworkAnswer(output, inference_ms) for output in outputs]
 
     def _fit_image(self, image_size: tuple[int, int]) -> InputGeometry:
-        """Return how an image of this size lies in the network's input."""
         return InputGeometry.fit(image_size=image_size, input_size=self._backend.input_size)
 
     def close(self) -> None:
@@ -294,12 +292,7 @@ class PanopticPipeline:
         """Return itself, to be closed at the end of a `with` block."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Close."""
         self.close()
 

@@ -295,7 +295,6 @@ def _is_shape(value: Any) -> bool:
 
 
 def _gpu(values: Any) -> Gpu:
-    """Return the checked description of a GPU."""
     fields = _Fields('gpu.', values)
     gpu = Gpu(
         name=fields.take('name', is_text, 'a text'),
@@ -307,7 +306,6 @@ def _gpu(values: Any) -> Gpu:
 
 
 def _input(values: Any) -> EngineInput:
-    """Return the checked description of the input."""
     fields = _Fields('input.', values)
     name = fields.take('name', is_text, 'a text')
     tensor = _tensor(fields)
@@ -315,7 +313,6 @@ def _input(values: Any) -> EngineInput:
 
 
 def _outputs(values: Mapping[str, Any]) -> dict[str, TensorDescription]:
-    """Return the checked descriptions of the outputs."""
     return {name: _tensor(_Fields(f'outputs.{name}.', entry)) for name, entry in values.items()}
 
 

@@ -134,7 +134,6 @@ class EngineSession:
         return self._graph is not None
 
     def _allocate(self) -> None:
-        """Create the stream and the memory of every tensor."""
         self._stream = self._cuda.create_stream()
         is_shared = self._cuda.gpu().integrated
         for name, entry in {**self._engine.inputs, **self._engine.outputs}.items():
@@ -189,7 +188,6 @@ class EngineSession:
             return str(error)
 
     def _queue_work(self) -> None:
-        """Queue all that one image needs."""
         self._memory[self._input_name].queue_upload(self._stream)
         self._engine.enqueue(self._stream)
         for name in self._output_names:
@@ -233,7 +231,6 @@ class EngineSession:
             self._stream = None
 
     def _free_graph(self) -> None:
-        """Free the recording, if there is one."""
         if self._graph is not None:
             self._graph.free()
             self._graph = None

@@ -141,7 +141,6 @@ def _load(
 
 
 def _describe(entry: Any) -> dict[str, Any]:
-    """Return shape and type of a graph's input or output, as a manifest writes them."""
     return {
         'shape': list(entry.shape),
         'dtype': _ELEMENT_TYPES.get(entry.type, entry.type),

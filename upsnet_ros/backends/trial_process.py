@@ -75,7 +75,6 @@ def _describe_status(status: int) -> str:
 
 
 def _last_lines(log: IO[bytes]) -> str:
-    """The end of a log."""
     log.seek(0)
     lines = [line.decode(errors='replace') for line in deque(log, maxlen=_LINES_SHOWN)]
     return ''.join(lines).rstrip() or '(the log is empty)'

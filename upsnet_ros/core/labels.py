@@ -64,7 +64,6 @@ class LabelClass:
 
 
 def _is_colour(value: object) -> bool:
-    """Return whether a value is a tuple of three integers from 0 to 255."""
     return (
         isinstance(value, tuple)
         and len(value) == 3

@@ -158,7 +158,6 @@ class PanopticHead:
         )
 
     def _memory(self) -> WorkMemory:
-        """Return the calling thread's work memory."""
         if not hasattr(self._thread, 'memory'):
             self._thread.memory = WorkMemory()
         return self._thread.memory

@@ -268,7 +268,6 @@ class PanopticQuality:
         )
 
     def _class_quality(self, class_id: int) -> ClassQuality:
-        """Return the quality of one class."""
         iou_sum = float(self._counts[0, class_id])
         matched, extra, missed = (int(count) for count in self._counts[1:, class_id])
         weight = matched + 0.5 * extra + 0.5 * missed

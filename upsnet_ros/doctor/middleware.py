@@ -197,7 +197,6 @@ def check_profile(subject: Subject) -> Iterator[Finding]:
 
 
 def _judge_profile(subject: Subject, variable: str, path: Path) -> Finding:
-    """Whether the profile in use has room for the images."""
     ours = find_installed(OUR_PROFILE)
     try:
         transport = read_transport(path)
