@@ -227,7 +227,7 @@ def test_the_memory_limit_is_live(start_node) -> None:
 
 
 def test_a_node_reports_from_its_start_and_sees_a_camera_go_stale(start_node) -> None:
-    harness = start_node(diagnostics_period=0.05, stale_after=0.2)
+    harness = start_node(diagnostics_period=0.05, stale_after=60.0)
     diagnostics = harness.diagnostics()
     seen = diagnostics.wait()
     assert find_status(seen, 'engine').message == 'not configured'
@@ -250,6 +250,7 @@ def test_a_node_reports_from_its_start_and_sees_a_camera_go_stale(start_node) ->
     times = status_values(find_status(seen, 'processing time'))
     assert times['inference_ms_p50'] == '2.0'
     assert {'wait_ms_p95', 'decode_ms_p50', 'publish_ms_p50', 'age_ms_p95'} <= set(times)
+    assert harness.set_parameters(stale_after=0.2).successful
     seen = diagnostics.wait_for(
         lambda seen: status_values(find_status(seen, 'camera camera'))['state'] == 'stale',
         'stale',

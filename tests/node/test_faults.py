@@ -55,12 +55,12 @@ def test_a_worker_that_dies_ends_the_process(rig) -> None:
 
 
 def test_a_worker_that_hangs_ends_the_process_and_never_publishes(rig) -> None:
-    node = rig(watchdog_timeout=0.3)
+    node = rig()
     node.serve()
     hanging = node.harness.loader.pipeline
     hanging.gate.clear()
     node.send()
-    assert hanging.started.acquire(timeout=20)
+    assert node.harness.set_parameters(watchdog_timeout=0.3).successful
     wait_for_fault(node, ExitStatus.NO_PROGRESS, 'no progress', 'limit 0.3 s')
     (camera,) = node.harness.node.parts.cameras
     assert (camera.snapshot().failed, camera.snapshot().processed) == (1, 1)
@@ -77,8 +77,8 @@ def test_failures_in_a_row_end_the_process(rig) -> None:
     pipeline = node.harness.loader.pipeline
     pipeline.error = RuntimeError('device lost')
     node.fail(2)
-    status = node.wait_for('worker', lambda s: s.level == ERROR, 'the failures')
-    assert '2 failures in a row, limit 3: RuntimeError: device lost' in status.message
+    text = '2 failures in a row, limit 3: RuntimeError: device lost'
+    node.wait_for('worker', lambda s: s.level == ERROR and s.message == text, text)
     pipeline.error = None
     node.serve()
     node.wait_for('worker', lambda s: s.level == OK, 'the end of the error')

@@ -77,12 +77,13 @@ def test_a_dead_camera_becomes_stale_however_often_the_clock_jumps(rig) -> None:
 
 
 def test_without_a_simulated_clock_the_node_reports_serves_and_watches(rig) -> None:
-    node = rig(use_sim_time=True, watchdog_timeout=0.3)
+    node = rig(use_sim_time=True)
     node.serve()
     count = len(node.diagnostics.messages)
     node.diagnostics.wait(count + 3)
     node.harness.loader.pipeline.gate.clear()
     node.send()
+    assert node.harness.set_parameters(watchdog_timeout=0.3).successful
     wait_until(lambda: node.harness.node.fault is not None, 'the fault')
 
 
