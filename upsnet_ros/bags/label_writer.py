@@ -1,6 +1,6 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Labels of a replay as a rosbag2 that is played, or opened in Foxglove, beside its input."""
+"""Results as a rosbag2 that is played, or opened in Foxglove, beside its input."""
 
 from __future__ import annotations
 
@@ -53,6 +53,63 @@ VISION_TYPES = {
     'Detection2DArray': 'std_msgs/Header header\nvision_msgs/Detection2D[] detections\n',
 }
 UNLIMITED = QosTime(sec=2147483647, nsec=4294967295)
+QUEUE_DEPTH = 10
+
+
+class ResultBag:
+    """A bag of messages of the node's types, with all their definitions, as it is written.
+
+    A bag that was closed is whole.
+
+    Args:
+        path: must not exist.
+
+    Attributes:
+        store: makes and serialises messages.
+
+    Raises:
+        EvaluationError: something lies there already.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if path.exists():
+            raise EvaluationError(f'{path} exists already; remove it, or write elsewhere')
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.store = result_typestore()
+        # Version 8 is read by every distribution from Iron on.
+        self._writer = Writer(path, version=8, storage_plugin=StoragePlugin.MCAP)
+        self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        self._writer.open()
+        self._connections: dict[str, Connection] = {}
+
+    def __contains__(self, topic: str) -> bool:
+        """Whether a topic was added."""
+        return topic in self._connections
+
+    def add_topic(self, topic: str, kind: str, *, is_latched: bool = False) -> None:
+        """Add a topic; a player shall offer it as the node does."""
+        offered = Qos(
+            history=QosHistory.KEEP_LAST,
+            depth=1 if is_latched else QUEUE_DEPTH,
+            reliability=QosReliability.RELIABLE,
+            durability=QosDurability.TRANSIENT_LOCAL if is_latched else QosDurability.VOLATILE,
+            deadline=UNLIMITED,
+            lifespan=UNLIMITED,
+            liveliness=QosLiveliness.AUTOMATIC,
+            liveliness_lease_duration=UNLIMITED,
+            avoid_ros_namespace_conventions=False,
+        )
+        self._connections[topic] = self._writer.add_connection(
+            topic, kind, typestore=self.store, offered_qos_profiles=[offered]
+        )
+
+    def write(self, topic: str, recorded_ns: int, data: bytes | memoryview) -> None:
+        """Write a serialised message of a topic that was added, with its time of recording."""
+        self._writer.write(self._connections[topic], recorded_ns, data)
+
+    def close(self) -> None:
+        """Finish the bag."""
+        self._writer.close()
 
 
 class LabelBag:
@@ -71,18 +128,10 @@ class LabelBag:
     """
 
     def __init__(self, path: Path, *, label_set: LabelSet, model: str) -> None:
-        if path.exists():
-            raise EvaluationError(f'{path} exists already; give another --write-bag, or remove it')
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._label_set = label_set
         self._model = model
-        self._store = label_typestore()
-        self._messages = LabelMessages(self._store)
-        # Version 8 is read by every distribution from Iron on.
-        self._writer = Writer(path, version=8, storage_plugin=StoragePlugin.MCAP)
-        self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-        self._writer.open()
-        self._connections: dict[str, Connection] = {}
+        self._bag = ResultBag(path)
+        self._types = self._bag.store.types
 
     def __enter__(self) -> LabelBag:
         """Nothing to prepare."""
@@ -90,7 +139,7 @@ class LabelBag:
 
     def __exit__(self, *raised: object) -> None:
         """Finish the bag."""
-        self._writer.close()
+        self._bag.close()
 
     def add(
         self,
@@ -110,86 +159,28 @@ class LabelBag:
             recorded_ns: when the image was recorded [ns]; the labels get the same time.
             frame_id: coordinate frame of the image.
         """
-        prefix = f'/{camera}/panoptic'
-        header = self._messages.header(stamp_ns, frame_id)
-        if f'{prefix}/class_info' not in self._connections:
-            info = self._messages.class_info(self._label_set, self._model, header)
-            self._write(f'{prefix}/class_info', CLASS_INFO, recorded_ns, info)
-        labels = self._messages.label_image(result.label_image, header)
-        self._write(f'{prefix}/image', IMAGE, recorded_ns, labels)
-        instances = self._messages.instances(result, header)
-        self._write(f'{prefix}/instances', INSTANCES, recorded_ns, instances)
-        detections = self._messages.detections(result, header)
-        self._write(f'{prefix}/detections', DETECTIONS, recorded_ns, detections)
-
-    def _write(self, topic: str, kind: str, recorded_ns: int, message: Any) -> None:
-        if topic not in self._connections:
-            self._connections[topic] = self._writer.add_connection(
-                topic,
-                kind,
-                typestore=self._store,
-                offered_qos_profiles=[_offered_qos(is_latched=kind == CLASS_INFO)],
-            )
-        data = self._store.serialize_cdr(message, kind)
-        self._writer.write(self._connections[topic], recorded_ns, data)
-
-
-def _offered_qos(*, is_latched: bool) -> Qos:
-    """What a player shall offer: as the node does."""
-    return Qos(
-        history=QosHistory.KEEP_LAST,
-        depth=1 if is_latched else 10,
-        reliability=QosReliability.RELIABLE,
-        durability=QosDurability.TRANSIENT_LOCAL if is_latched else QosDurability.VOLATILE,
-        deadline=UNLIMITED,
-        lifespan=UNLIMITED,
-        liveliness=QosLiveliness.AUTOMATIC,
-        liveliness_lease_duration=UNLIMITED,
-        avoid_ros_namespace_conventions=False,
-    )
-
-
-def label_typestore() -> Typestore:
-    """Definitions of all types that are written.
-
-    Raises:
-        EvaluationError: the package's own definitions are not installed.
-    """
-    store = get_typestore(Stores.ROS2_JAZZY)
-    definitions = {}
-    for name in OWN_TYPES:
-        path = find_installed(f'msg/{name}.msg')
-        if path is None:
-            raise EvaluationError(
-                f'msg/{name}.msg of this package was not found; install the package completely, '
-                'or source the workspace in which it was built'
-            )
-        definitions.update(get_types_from_msg(path.read_text(), f'upsnet_ros/msg/{name}'))
-    for name, text in VISION_TYPES.items():
-        definitions.update(get_types_from_msg(text, f'vision_msgs/msg/{name}'))
-    store.register(definitions)
-    return store
-
-
-class LabelMessages:
-    """Makes messages of the types of a store."""
-
-    def __init__(self, store: Typestore) -> None:
-        self._store = store
-        self._types = store.types
-
-    def header(self, stamp_ns: int, frame_id: str) -> Any:
-        """A header with the stamp [ns] and the coordinate frame of an image."""
         time = self._types['builtin_interfaces/msg/Time'](*divmod(stamp_ns, 10**9))
-        return self._types['std_msgs/msg/Header'](stamp=time, frame_id=frame_id)
+        header = self._types['std_msgs/msg/Header'](stamp=time, frame_id=frame_id)
+        messages = {
+            ('image', IMAGE): self._label_image(result.label_image, header),
+            ('instances', INSTANCES): self._instances(result, header),
+            ('detections', DETECTIONS): self._detections(result, header),
+        }
+        if f'/{camera}/panoptic/class_info' not in self._bag:
+            messages = {('class_info', CLASS_INFO): self._class_info(header), **messages}
+        for (name, kind), message in messages.items():
+            topic = f'/{camera}/panoptic/{name}'
+            if topic not in self._bag:
+                self._bag.add_topic(topic, kind, is_latched=kind == CLASS_INFO)
+            self._bag.write(topic, recorded_ns, self._bag.store.serialize_cdr(message, kind))
 
-    def label_image(self, labels: np.ndarray, header: Any) -> Any:
+    def _label_image(self, labels: np.ndarray, header: Any) -> Any:
         """A label image, uint16 [H, W], as 16UC1."""
         height, width = labels.shape
         data = np.ascontiguousarray(labels.astype('<u2', copy=False)).view(np.uint8).reshape(-1)
         return self._types[IMAGE](header, height, width, '16UC1', 0, 2 * width, data)
 
-    def instances(self, result: PanopticResult, header: Any) -> Any:
+    def _instances(self, result: PanopticResult, header: Any) -> Any:
         """All instances, the highest score first."""
         kind = self._types['upsnet_ros/msg/PanopticInstance']
         ordered = sorted(result.instances, key=lambda instance: -instance.score)
@@ -199,7 +190,7 @@ class LabelMessages:
         ]
         return self._types[INSTANCES](header, instances, float(result.unknown_share))
 
-    def detections(self, result: PanopticResult, header: Any) -> Any:
+    def _detections(self, result: PanopticResult, header: Any) -> Any:
         """The boxes for tools that know vision_msgs; `id` is the value in the label image."""
         detections = [self._detection(instance, header) for instance in result.instances]
         return self._types[DETECTIONS](header, detections)
@@ -225,13 +216,41 @@ class LabelMessages:
         )
         return geometry['PoseWithCovariance'](pose, np.zeros(36))
 
-    def class_info(self, label_set: LabelSet, model: str, header: Any) -> Any:
+    def _class_info(self, header: Any) -> Any:
         """The class table of a model."""
         kind = self._types['upsnet_ros/msg/PanopticClass']
         classes = [
             kind(c.train_id, c.name, c.is_thing, np.array(c.colour, np.uint8))
-            for c in label_set.classes
+            for c in self._label_set.classes
         ]
         return self._types[CLASS_INFO](
-            header, label_set.name, model, classes, UNKNOWN_LABEL, VOID_CLASS, INSTANCE_BITS
+            header,
+            self._label_set.name,
+            self._model,
+            classes,
+            UNKNOWN_LABEL,
+            VOID_CLASS,
+            INSTANCE_BITS,
         )
+
+
+def result_typestore() -> Typestore:
+    """Definitions of all types that are written: those of ROS 2 Jazzy, and of the node.
+
+    Raises:
+        EvaluationError: the package's own definitions are not installed.
+    """
+    store = get_typestore(Stores.ROS2_JAZZY)
+    definitions = {}
+    for name in OWN_TYPES:
+        path = find_installed(f'msg/{name}.msg')
+        if path is None:
+            raise EvaluationError(
+                f'msg/{name}.msg of this package was not found; install the package completely, '
+                'or source the workspace in which it was built'
+            )
+        definitions.update(get_types_from_msg(path.read_text(), f'upsnet_ros/msg/{name}'))
+    for name, text in VISION_TYPES.items():
+        definitions.update(get_types_from_msg(text, f'vision_msgs/msg/{name}'))
+    store.register(definitions)
+    return store
