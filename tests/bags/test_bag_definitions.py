@@ -1,13 +1,11 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bags of every distribution, storage and packing give the same labels; other images are told."""
+"""Images of bags of every distribution, storage and packing are read alike; others are told."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from rosbags.rosbag2 import StoragePlugin, Writer
@@ -16,11 +14,10 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from tests.evaluation.blue_drive import SIZE, blue_image, png_row, raw_row
 from tests.evaluation.replay_bags import write_rows
 from tests.evaluation.small_drive import stamp_of
-from tests.fakes.tiny_model import write_tiny_model
-from upsnet_ros.core.errors import EvaluationError
-from upsnet_ros.evaluation.label_files import label_path
-from upsnet_ros.evaluation.offline import OfflineOptions, evaluate_offline
-from upsnet_ros.pipeline import PanopticPipeline
+from upsnet_ros.bags.cameras import find_cameras
+from upsnet_ros.bags.reader import BagReader
+from upsnet_ros.core.errors import ImageError
+from upsnet_ros.images.messages import image_to_bgr
 
 DISTRIBUTIONS = (
     Stores.ROS2_FOXY,
@@ -37,42 +34,27 @@ FIELDS = (
 )
 
 
-@pytest.fixture(scope='module')
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PanopticPipeline]:
-    path = write_tiny_model(tmp_path_factory.mktemp('model'))
-    with PanopticPipeline.load(path, num_threads=1) as loaded:
-        yield loaded
+def images_of(bag: Path) -> np.ndarray:
+    """The images of a bag's only camera, BGR uint8 [N, H, W, 3]."""
+    with BagReader(bag) as opened:
+        (camera,) = find_cameras(opened)
+        images = [
+            image_to_bgr(opened.decode(message.topic, message.data))
+            for message in opened.messages([camera.images])
+        ]
+        assert opened.facts().problems == ()
+    return np.stack(images)
 
 
-def labels_of(bag: Path, output: Path, pipeline: PanopticPipeline, camera: str) -> np.ndarray:
-    """The labels of all frames, uint16 [N, H, W]."""
-    asked = OfflineOptions(bag=bag, model=Path('m.onnx'), output=output, write_png=True)
-    report = evaluate_offline(asked, pipeline, lambda done, total: None)
-    assert report.total.decoded == FRAMES and report.bag.problems == ()
-    paths = [label_path(output, camera, stamp_of(index)) for index in range(FRAMES)]
-    return np.stack([cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in paths])
+EXPECTED = np.stack([blue_image(index) for index in range(FRAMES)])
 
 
 @pytest.mark.parametrize('distribution', DISTRIBUTIONS)
 @pytest.mark.parametrize('row', [png_row, raw_row], ids=['compressed images', 'raw images'])
-@pytest.mark.parametrize(
-    ('storage', 'compression'),
-    [
-        ('mcap', 'none'),
-        ('mcap', 'message'),
-        ('mcap', 'file'),
-        ('sqlite3', 'none'),
-        ('sqlite3', 'message'),
-        ('sqlite3', 'file'),
-    ],
-)
-def test_bags_of_every_distribution_give_the_same_labels(
-    tmp_path: Path,
-    pipeline: PanopticPipeline,
-    distribution: Stores,
-    row,
-    storage: str,
-    compression: str,
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+@pytest.mark.parametrize('compression', ['none', 'message', 'file'])
+def test_bags_of_every_distribution_give_the_same_images(
+    tmp_path: Path, distribution: Stores, row, storage: str, compression: str
 ) -> None:
     bag = write_rows(
         tmp_path / 'bag',
@@ -81,9 +63,7 @@ def test_bags_of_every_distribution_give_the_same_labels(
         compression=compression,
         distribution=distribution,
     )
-    labels = labels_of(bag, tmp_path / 'out', pipeline, 'camera')
-    expected = [pipeline.process(blue_image(i)).panoptic.label_image for i in range(FRAMES)]
-    np.testing.assert_array_equal(labels, expected)
+    np.testing.assert_array_equal(images_of(bag), EXPECTED)
 
 
 def write_own_images(path: Path, definition: str, **others: object) -> Path:
@@ -115,32 +95,20 @@ def write_own_images(path: Path, definition: str, **others: object) -> Path:
     return path
 
 
-def test_further_fields_of_images_are_read_past(
-    tmp_path: Path, pipeline: PanopticPipeline
-) -> None:
+def test_further_fields_of_images_are_read_past(tmp_path: Path) -> None:
     definition = f'{FIELDS}float64 exposure\nuint32 step\nuint8[] data\nstring note\n'
     bag = write_own_images(tmp_path / 'bag', definition, exposure=0.01, note='mine')
-    labels = labels_of(bag, tmp_path / 'out', pipeline, 'camera')
-    expected = [pipeline.process(blue_image(i)).panoptic.label_image for i in range(FRAMES)]
-    np.testing.assert_array_equal(labels, expected)
+    np.testing.assert_array_equal(images_of(bag), EXPECTED)
 
 
-def test_fields_of_other_names_in_the_same_places_are_those_of_ros(
-    tmp_path: Path, pipeline: PanopticPipeline
-) -> None:
+def test_fields_of_other_names_in_the_same_places_are_those_of_ros(tmp_path: Path) -> None:
     definition = f'{FIELDS}uint32 row_bytes\nuint8[] data\n'
     bag = write_own_images(tmp_path / 'bag', definition, row_bytes=3 * SIZE[1])
-    labels = labels_of(bag, tmp_path / 'out', pipeline, 'camera')
-    assert len(np.unique(labels)) > 2
+    np.testing.assert_array_equal(images_of(bag), EXPECTED)
 
 
-@pytest.mark.parametrize(
-    ('rest', 'told'),
-    [('uint8[] data\n', r'\(step missing'), ('float32 step\nuint8[] data\n', r'\(step missing')],
-)
-def test_images_without_the_usual_fields_are_refused_by_name(
-    tmp_path: Path, pipeline: PanopticPipeline, rest: str, told: str
-) -> None:
+@pytest.mark.parametrize('rest', ['uint8[] data\n', 'float32 step\nuint8[] data\n'])
+def test_images_without_the_usual_fields_are_refused_by_name(tmp_path: Path, rest: str) -> None:
     bag = write_own_images(tmp_path / 'bag', FIELDS + rest, step=3.0 * SIZE[1])
-    with pytest.raises(EvaluationError, match=f'none of 2 images .*{TYPE}.*{told}'):
-        labels_of(bag, tmp_path / 'out', pipeline, 'camera')
+    with pytest.raises(ImageError, match=rf'{TYPE}.*\(step missing or of another type\)'):
+        images_of(bag)
