@@ -43,20 +43,10 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 from rclpy.serialization import deserialize_message
 from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
-from rosbags.interfaces import (
-    Connection,
-    Qos,
-    QosDurability,
-    QosHistory,
-    QosLiveliness,
-    QosReliability,
-    QosTime,
-)
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
 from upsnet_ros.bags.definitions import header_stamp_ns
-from upsnet_ros.bags.label_writer import label_typestore
-from upsnet_ros.core.errors import EvaluationError, UpsnetError
+from upsnet_ros.bags.label_writer import ResultBag
+from upsnet_ros.core.errors import UpsnetError
 from upsnet_ros.node.process import StopSignal, tell_event
 from upsnet_ros.node.topics import COMPRESSED, DIAGNOSTICS, OUTPUTS, RAW, TABLE, Topic
 
@@ -111,23 +101,9 @@ class BagWriting:
 
     def __init__(self, output: Path, topics: list[RecordedTopic], *, node: str = NODE) -> None:
         self._node = node
-        if output.exists():
-            raise EvaluationError(f'{output} exists already. Remove it or record elsewhere.')
-        output.parent.mkdir(parents=True, exist_ok=True)
-        # Version 8 is read by every distribution from Iron on.
-        self._writer = Writer(output, version=8, storage_plugin=StoragePlugin.MCAP)
-        self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-        self._writer.open()
-        store = label_typestore()
-        self._connections: dict[str, Connection] = {
-            topic.name: self._writer.add_connection(
-                topic.name,
-                topic.message_type,
-                typestore=store,
-                offered_qos_profiles=[offered_qos(is_latched=topic.is_latched)],
-            )
-            for topic in topics
-        }
+        self._bag = ResultBag(output)
+        for topic in topics:
+            self._bag.add_topic(topic.name, topic.message_type, is_latched=topic.is_latched)
         self.arrivals: SimpleQueue[Arrival | None] = SimpleQueue()
         self.messages = 0
         self._thread = Thread(target=self._write_all, name='bag_writer')
@@ -135,9 +111,7 @@ class BagWriting:
 
     def _write_all(self) -> None:
         while (arrival := self.arrivals.get()) is not None:
-            self._writer.write(
-                self._connections[arrival.topic.name], arrival.received_ns, arrival.data
-            )
+            self._bag.write(arrival.topic.name, arrival.received_ns, arrival.data)
             self.messages += 1
             tell(arrival, node=self._node)
 
@@ -145,7 +119,7 @@ class BagWriting:
         """Write what is waiting, close the bag and return the number of its messages."""
         self.arrivals.put(None)
         self._thread.join()
-        self._writer.close()
+        self._bag.close()
         return self.messages
 
 
@@ -175,22 +149,6 @@ def tell(arrival: Arrival, *, node: str) -> None:
 def tell_stamp(event: str, topic: str, data: bytes, received_ns: int) -> None:
     """The arrival of a message that begins with a header."""
     tell_event(event=event, topic=topic, stamp_ns=header_stamp_ns(data), received_ns=received_ns)
-
-
-def offered_qos(*, is_latched: bool) -> Qos:
-    """What `ros2 bag play` shall offer when it plays the recording."""
-    unlimited = QosTime(sec=2147483647, nsec=4294967295)
-    return Qos(
-        history=QosHistory.KEEP_LAST,
-        depth=1 if is_latched else QUEUE_DEPTH,
-        reliability=QosReliability.RELIABLE,
-        durability=QosDurability.TRANSIENT_LOCAL if is_latched else QosDurability.VOLATILE,
-        deadline=unlimited,
-        lifespan=unlimited,
-        liveliness=QosLiveliness.AUTOMATIC,
-        liveliness_lease_duration=unlimited,
-        avoid_ros_namespace_conventions=False,
-    )
 
 
 def subscription_qos(*, is_latched: bool) -> QoSProfile:
