@@ -24,7 +24,7 @@ from upsnet_ros.core.overlay import colour_label_image, draw_overlay
 from upsnet_ros.evaluation.comparison import ComparedFrame, ComparedReport, Comparison
 from upsnet_ros.evaluation.frame_record import FrameRecord
 from upsnet_ros.evaluation.judge import FrameJudge
-from upsnet_ros.evaluation.label_files import label_path
+from upsnet_ros.evaluation.label_files import camera_in_a_file_name, label_path
 from upsnet_ros.evaluation.pictures import fit_width, write_picture
 from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
 from upsnet_ros.evaluation.stages import FrameSource, LabelledFrame, Stages
@@ -48,7 +48,7 @@ class _Side:
 
 def compared_picture(folder: Path, camera: str, stamp_ns: int, kind: str) -> Path:
     """Where a comparison keeps a picture: `image`, `this` or `against` (labels), or `truth`."""
-    return folder / 'compared' / f'{camera.replace("/", "_")}_{stamp_ns}_{kind}.jpg'
+    return folder / 'compared' / f'{camera_in_a_file_name(camera)}_{stamp_ns}_{kind}.jpg'
 
 
 def write_compared_pictures(comparison: Comparison, folder: Path) -> list[str]:
@@ -60,9 +60,6 @@ def write_compared_pictures(comparison: Comparison, folder: Path) -> list[str]:
 
     Returns:
         Why pictures are missing, a line for each reason; none where all were written.
-
-    Raises:
-        EvaluationError: a picture cannot be written.
     """
     frames = (*comparison.better, *comparison.worse)
     for stale in (folder / 'compared').glob('*.jpg'):

@@ -1,6 +1,6 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What evaluations of a bag have in common, offline and live: options, outputs, report, command.
+"""What evaluations of a bag have in common, offline and live: options, outputs, report.
 
 Each command adds its own options to `RunOptions` and has its own way to the labels of a frame.
 """
