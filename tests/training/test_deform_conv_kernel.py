@@ -29,7 +29,6 @@ from training.deform_conv_kernels.kernel_call import (
     call_kernel,
     choose_tile,
     convolution_of,
-    pack_weight,
 )
 from training.deform_conv_kernels.torch_operator import deform_conv2d, precision_of
 from upsnet_ros.core.errors import ParameterError
@@ -73,14 +72,6 @@ def test_offset_that_is_no_number_spoils_its_pixel_only(layout, interpreted) -> 
 @pytest.mark.parametrize('layout', ['not a number', 'not a number, channels last'])
 def test_samples_outside_are_zero_whatever_the_map_holds(layout, interpreted) -> None:
     assert interpreted[layout]['outside'] == []
-
-
-def test_weight_rows_are_filled_up_with_zeros() -> None:
-    weight = torch.arange(2 * 3 * 2 * 1, dtype=torch.float32).view(2, 3, 2, 1) + 1
-    packed = pack_weight(weight)
-    assert packed.shape == (2, 1, 2, 16)
-    assert packed[1, 0, 1, :3].tolist() == weight[1, :, 1, 0].tolist()
-    assert packed[..., 3:].abs().max() == 0
 
 
 def test_tile_follows_channels_and_size() -> None:

@@ -20,7 +20,7 @@ from training.label_sets import find_label_set
 from training.models.box_head import BoxHead
 from training.models.mask_head import MaskHead
 from training.models.semantic_head import SemanticHead
-from upsnet_ros.core.errors import ModelError, ParameterError
+from upsnet_ros.core.errors import ModelError
 
 # Cityscapes class: COCO class, as the facts of the published models give them.
 BOX_ROWS = {0: 0, 1: 1, 3: 3, 4: 8, 5: 6, 6: 7, 7: 4, 8: 2}
@@ -182,11 +182,6 @@ def test_a_head_that_is_missing_in_the_checkpoint_is_named() -> None:
         InitialWeightsError, match=r'box_deltas\.weight: missing in the checkpoint'
     ):
         remapped(cityscapes(), weights)
-
-
-def test_rows_are_drawn_from_a_given_generator_only() -> None:
-    with pytest.raises(ParameterError, match='generator'):
-        load_other_model(cityscapes(), coco(), 'coco_to_cityscapes')
 
 
 def test_with_the_same_classes_everything_must_fit() -> None:

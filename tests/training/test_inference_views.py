@@ -43,25 +43,6 @@ def test_published_sides() -> None:
     assert multi_scale_sides('cityscapes', 1024) == city
 
 
-@pytest.mark.parametrize(
-    'name, short_side, sides',
-    [
-        pytest.param(
-            'driving',
-            1000,
-            (704, 768, 832, 896, 928, 992, 1056, 1120, 1184, 1248, 1312),
-            id='another label set',
-        ),
-        pytest.param(
-            'cityscapes', 320, (224, 256, 288, 320, 352, 384, 416), id='another size, sides merge'
-        ),
-        pytest.param('own', 32, (32,), id='the smallest'),
-    ],
-)
-def test_sides_around_another_size(name: str, short_side: int, sides: tuple) -> None:
-    assert multi_scale_sides(name, short_side) == sides
-
-
 def test_views_are_every_size_with_its_mirror_image() -> None:
     assert make_views(BASE) == [BASE]
     assert make_views(BASE, flip=True) == [BASE, View(64, 128, mirrored=True)]

@@ -8,23 +8,7 @@ import torch
 
 from tests.fakes.cell_network import CellNetwork
 from training.inference.predictor import Predictor
-from training.inference.sliding_window import spans, windowed_logits
-
-
-@pytest.mark.parametrize(
-    'length, side, expected',
-    [
-        (96, 96, [(0, 96)]),
-        (64, 96, [(0, 64)]),
-        (128, 96, [(0, 96), (32, 128)]),
-        (160, 96, [(0, 96), (64, 160)]),
-        (1024, 712, [(0, 712), (312, 1024)]),
-        (2048, 712, [(0, 712), (472, 1184), (944, 1656), (1336, 2048)]),
-        (32, 8, [(0, 8), (8, 16), (16, 24), (24, 32)]),
-    ],
-)
-def test_windows_cover_an_axis(length: int, side: int, expected: list) -> None:
-    assert list(spans(length, side)) == expected
+from training.inference.sliding_window import windowed_logits
 
 
 @pytest.mark.parametrize('side', [40, 64, 1000])

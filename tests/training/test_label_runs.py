@@ -7,7 +7,7 @@ from itertools import groupby
 import numpy as np
 import pytest
 
-from training.data.label_runs import LabelRuns, bands
+from training.data.label_runs import LabelRuns
 
 SIZES = [(1, 1), (3, 0), (0, 4), (1, 200_000), (70_000, 1), (300, 700), (65, 2048)]
 
@@ -34,20 +34,6 @@ def test_runs_are_the_groups_of_equal_pixels(size: tuple[int, int], dtype: type)
     assert runs.values.tolist() == sorted(set(labels.ravel().tolist()))
     assert runs.values.dtype == dtype
     np.testing.assert_array_equal(runs.painted(runs.values), labels)
-
-
-def test_views_have_the_runs_of_their_copies() -> None:
-    labels = make_labels((120, 1500), np.uint16)
-    for view in (labels.T, labels[::-1, ::-1], labels[5:90:2, 3:1400]):
-        runs = LabelRuns.of(view)
-        np.testing.assert_array_equal(runs.painted(runs.values), view)
-        assert runs.areas().tolist() == [(view == value).sum() for value in runs.values]
-
-
-@pytest.mark.parametrize('size', SIZES)
-def test_bands_cover_every_row_once(size: tuple[int, int]) -> None:
-    parts = [np.arange(size[0])[rows] for rows in bands(size)]
-    assert np.concatenate(parts).tolist() == list(range(size[0]))
 
 
 def test_an_image_in_parts_has_the_runs_of_the_whole() -> None:
