@@ -66,15 +66,21 @@ LINT = (
     Suite('rules', 'runtime', ('ruff', 'check', '.')),
     Suite('format', 'runtime', ('ruff', 'format', '--check', '.')),
 )
-# Folders without ROS; what starts a process there is marked so.
-FOLDERS = ('tests/core', 'tests/images', 'tests/bags', 'tests/report')
-FILES = ('tests/test_import_rules.py', 'tests/test_manifest.py', 'tests/test_pipeline.py')
-QUICK = tuple(path for path in FOLDERS + FILES if (ROOT / path).exists())
+# Without ROS; what starts a process there is marked so.
+QUICK = (
+    'tests/core',
+    'tests/images',
+    'tests/bags',
+    'tests/report',
+    'tests/test_import_rules.py',
+    'tests/test_manifest.py',
+    'tests/test_pipeline.py',
+)
 PLUGIN_TEST = 'tests/tensorrt/test_deform_conv_plugin.py'  # proven with two versions
 SUITES = (
     tests('training', 'tests/training', 'tests/parity', venv='training'),
     tests('node', 'tests/node'),
-    tests('replays', 'tests/evaluation'),
+    tests('replays', 'tests/evaluation', 'tests/live'),
     tests('tensorrt', 'tests/tensorrt', venv='tensorrt'),
     tests('browser', 'tests/browser'),
 )
