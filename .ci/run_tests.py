@@ -66,7 +66,7 @@ LINT = (
     Suite('rules', 'runtime', ('ruff', 'check', '.')),
     Suite('format', 'runtime', ('ruff', 'format', '--check', '.')),
 )
-# Without ROS; what starts a process there is marked so.
+# Without ROS, but for what is marked as heavy.
 QUICK = (
     'tests/core',
     'tests/images',
@@ -87,7 +87,7 @@ SUITES = (
 ELSEWHERE = [path for suite in SUITES for path in suite.arguments if path.startswith('tests/')]
 COMMANDS = {
     'lint': LINT,
-    'check': (*LINT, tests('tests', *QUICK, '-m', 'not process')),
+    'check': (*LINT, tests('tests', *QUICK, '-m', 'not heavy')),
     # The longest first.
     'all': (
         *SUITES,

@@ -249,7 +249,7 @@ RUNTIME_MODULES = [
 ]
 
 
-@pytest.mark.process
+@pytest.mark.heavy
 def test_the_runtime_works_where_there_is_no_torch() -> None:
     """Imports every module of the runtime; this environment has no torch to import."""
     code = (
@@ -268,7 +268,7 @@ def test_the_runtime_works_where_there_is_no_torch() -> None:
     assert answer.stdout == 'no torch\n'
 
 
-@pytest.mark.process
+@pytest.mark.heavy
 def test_importing_the_pipeline_brings_no_ros() -> None:
     code = (
         'import sys, upsnet_ros.pipeline\n'

@@ -41,6 +41,8 @@ BEST_EFFORT = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 StartPlayer = Callable[..., PlayerProcess]
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture
 def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:

@@ -69,6 +69,7 @@ def outcome(bag: Path) -> str:
     return 'whole' if good == FRAMES and not problems else 'part'
 
 
+@pytest.mark.heavy
 @pytest.mark.usefixtures('bounded_memory')
 @pytest.mark.parametrize(('storage', 'compression'), KINDS)
 @pytest.mark.parametrize('damage', ['cut', 'flipped', 'overwritten'])

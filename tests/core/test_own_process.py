@@ -13,7 +13,7 @@ import pytest
 
 from upsnet_ros.core.own_process import STOPPING, interrupted_by_signals
 
-pytestmark = pytest.mark.process
+pytestmark = pytest.mark.heavy
 
 
 def start(code: str) -> subprocess.Popen[str]:

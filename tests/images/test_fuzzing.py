@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 MEMORY_LIMIT_MIB = 1536
 
 
-@pytest.mark.process
+@pytest.mark.heavy
 def test_no_message_does_more_than_be_refused_or_decoded() -> None:
     command = [sys.executable, '-m', 'tests.images.fuzz_decoders', str(SEED), str(COUNT)]
     answer = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
