@@ -16,6 +16,7 @@ from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.labels import cityscapes_label_set
 from upsnet_ros.evaluation.compare import main as compare
 from upsnet_ros.evaluation.figures import SkippedMessage
+from upsnet_ros.evaluation.frame_record import FRAMES_FILE, FrameRecord, read_frames
 from upsnet_ros.evaluation.label_files import write_label
 from upsnet_ros.evaluation.replay_report import read_report
 from upsnet_ros.evaluation.replay_sections import replay_report, write_replay_page
@@ -41,6 +42,10 @@ def test_the_page_tells_figures_classes_command_and_environment(tmp_path) -> Non
     for words in (report.model.sha256, report.environment['cpu'], 'Offline replay', 'street'):
         assert words in page.text
     assert 'Against' not in page.text and 'Left out' not in page.text and 'Mind' not in page.text
+    # Times of stages, of which the page tells the medians.
+    lines = [line for line in read_frames(folder / FRAMES_FILE) if isinstance(line, FrameRecord)]
+    assert 'panoptic head' in page.text.split('Where the time goes')[1]
+    assert f'{np.median([line.ms["inference"] for line in lines]):.1f}' in page.text
 
 
 def test_pictures_of_the_worst_frames_are_in_the_page(tmp_path) -> None:

@@ -59,7 +59,7 @@ class DriveFilm:
 
     Attributes:
         path: the film; None of a drive without images.
-        still: a picture of it, BGR uint8 [H, W, 3].
+        still: a picture of it with the line near the middle, BGR uint8 [H, W, 3].
         moments: a few answered frames at even distances.
     """
 
@@ -114,12 +114,13 @@ def write_film(report: ReplayReport, folder: Path) -> DriveFilm:
             closing(FilmWriter(folder / FILM, frames_per_second=work.rate_hz))
         )
         move = stack.enter_context(progress_bar('Filming'))
-        moments, still = [], None
+        moments, still, nearest = [], None, math.inf
         frames = staged(work, enumerate(stream), name='film', workers=WORKERS)
         for done, frame in enumerate(frames, 1):
             film.add(frame.sweep)
             moments += [frame.moment] if frame.moment else []
-            still = frame.sweep if still is None or frame.moment else still
+            if still is None or frame.off_middle < nearest:
+                still, nearest = frame.sweep, frame.off_middle
             move(done, max(done, figures.frames))
     write_picture(folder / SHEET, draw_contact_sheet(moments, report.label_set), [])
     return DriveFilm(film.path, still, tuple(moments))
@@ -127,7 +128,10 @@ def write_film(report: ReplayReport, folder: Path) -> DriveFilm:
 
 @dataclass(frozen=True, eq=False)
 class _Done:
+    """A picture of the film; how far its line is from the middle, inf without labels."""
+
     sweep: np.ndarray
+    off_middle: float
     moment: Moment | None
 
 
@@ -158,11 +162,12 @@ class _FrameWork:
         told = f'{point.latency_ms:.0f} ms' if point and point.latency_ms else 'dropped'
         divide = sweep_position(position / self.rate_hz)
         sweep = sweep_panel(image, shown, divide=divide, caption=f'{frame.index:04d}  {told}')
+        off_middle = math.inf if labels is None else abs(divide - 0.5)
         if point is None or frame.stamp_ns not in self._moments:
-            return _Done(sweep, None)
+            return _Done(sweep, off_middle, None)
         truth, _ = self._source.truth(frame)
         true = None if truth is None else self._coloured(image, truth)
-        return _Done(sweep, Moment(_title(frame, point), image, shown, true))
+        return _Done(sweep, off_middle, Moment(_title(frame, point), image, shown, true))
 
     def _labels(self, frame: StreamedFrame) -> np.ndarray | None:
         path = label_path(self._folder, frame.camera, frame.stamp_ns)

@@ -19,7 +19,13 @@ from upsnet_ros.evaluation.compared_pictures import ComparedPictures
 from upsnet_ros.evaluation.comparison import Comparison, read_comparison
 from upsnet_ros.evaluation.comparison_sections import comparison_section
 from upsnet_ros.evaluation.figures import BY_KEY, FIGURES, CameraFigures, Figure, Json
-from upsnet_ros.evaluation.frame_record import PAGE_FILE, REPORT_FILE
+from upsnet_ros.evaluation.frame_record import (
+    FRAMES_FILE,
+    PAGE_FILE,
+    REPORT_FILE,
+    FrameRecord,
+    read_frames,
+)
 from upsnet_ros.evaluation.replay_report import ReplayReport, WorstFrame, read_report
 from upsnet_ros.evaluation.replay_summary import (
     headline_cards,
@@ -150,7 +156,8 @@ def replay_report(
     if comparison is not None:
         pictures = ComparedPictures.open(comparison, folder)
         sections.append(comparison_section(comparison, report.label_set, pictures))
-    sections += [*_over_the_drive(report), *_cameras(report), *_worst_frames(report, folder)]
+    sections += [*_over_the_drive(report), *_stages(report, folder)]
+    sections += [*_cameras(report), *_worst_frames(report, folder)]
     if samples:
         note = Note('Frames at even distances, not chosen by their quality.')
         sections.append(Section('Through the drive', (note, Frames(samples, across=3))))
@@ -280,6 +287,28 @@ def _tracks(each: Figure, report: ReplayReport, start_ns: int) -> Iterator[Track
             np.array(course, np.float64)[order],
             (lost - start_ns) / 1e9,
         )
+
+
+def _stages(report: ReplayReport, folder: Path) -> list[Section]:
+    """The median of each stage of a frame, where frames tell of more than their total."""
+    times: dict[str, list[float]] = {}
+    path = folder / FRAMES_FILE
+    for line in read_frames(path) if path.is_file() else ():
+        if isinstance(line, FrameRecord):
+            for name, milliseconds in line.ms.items():
+                times.setdefault(name, []).append(milliseconds)
+    if len(times) < 2:
+        return []
+    medians = {name: float(np.median(values)) for name, values in times.items()}
+    total = medians.pop('total')
+    longest = max(total, *medians.values())
+    whole = 'stamp to label' if report.kind == 'live' else 'in all'
+    rows = tuple(
+        (name.replace('_', ' '), Bar(median, top=longest), median)
+        for name, median in (medians | {whole: total}).items()
+    )
+    columns = (Column('Stage'), Column('', wide=True), Column('median [ms]'))
+    return [Section('Where the time goes', (Table(columns, rows, total=True),))]
 
 
 def _cameras(report: ReplayReport) -> list[Section]:
