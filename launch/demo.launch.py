@@ -29,7 +29,8 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from upsnet_ros.core.errors import ParameterError
+from upsnet_ros.bags.reader import BagReader
+from upsnet_ros.core.errors import BagError, ParameterError
 from upsnet_ros.dds_profile import exported_profile, profile_variable
 from upsnet_ros.node.parameters import NodeParameters
 
@@ -73,13 +74,12 @@ def bag_topics(bag: Path, camera: str) -> list[str]:
         ParameterError: there is no such bag, or it has no images of the camera.
     """
     try:
-        metadata = yaml.safe_load((bag / 'metadata.yaml').read_text())
-        entries = metadata['rosbag2_bagfile_information']['topics_with_message_count']
-        present = [entry['topic_metadata']['name'] for entry in entries]
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        with BagReader(bag) as opened:
+            present = list(opened.topics)
+    except BagError as error:
         raise ParameterError(
-            f"argument 'bag' is '{bag}', expected the folder of a rosbag2 with its metadata.yaml "
-            f'({type(error).__name__}); `make demo` makes a sample drive in out/demo/drive'
+            f"argument 'bag' is '{bag}', expected the folder of a rosbag2: {error} `make demo` "
+            'makes a sample drive in out/demo/drive'
         ) from error
     topics = [topic for name in INPUTS if (topic := f'/{camera}/{name}') in present]
     if not any('/image_raw' in topic for topic in topics):
