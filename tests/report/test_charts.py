@@ -55,9 +55,17 @@ def test_any_count_of_a_histogram_is_drawn_inside(counts, low: float, high: floa
 
 def test_names_never_reach_a_drawing_but_the_unit_does() -> None:
     chart = Timeline(NASTY, (track(1, 2, name=NASTY),), (Reference(1.0, NASTY),))
-    assert 'script' not in chart_svg(chart)
+    drawing = ReadPage(chart_svg(chart))
+    assert 'script' not in drawing.text and drawing.named('script') == []
+    assert drawing.named('svg')[0]['aria-label'] == NASTY
     svg = chart_svg(Histogram(NASTY, (1,), 0.0, 1.0, NASTY))
     assert '<script' not in svg and NASTY in ReadPage(svg).text
+
+
+def test_small_values_keep_all_digits_of_their_scale() -> None:
+    svg = chart_svg(Timeline('quality', (track(0.0, 0.0004),)))
+    texts = ReadPage(svg).text.split()
+    assert '0.0002' in texts and '0.0004' in texts
 
 
 def test_a_line_is_broken_where_frames_are_missing_and_losses_are_marked() -> None:

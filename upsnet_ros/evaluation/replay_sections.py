@@ -35,8 +35,8 @@ from upsnet_ros.evaluation.replay_summary import (
     warnings,
     what_came,
 )
-from upsnet_ros.report.charts import STRETCHES
 from upsnet_ros.report.document import (
+    STRETCHES,
     Bar,
     Beside,
     Block,

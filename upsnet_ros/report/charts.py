@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 import matplotlib
@@ -20,19 +21,24 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from upsnet_ros.report.document import Histogram, Timeline, Track
+from upsnet_ros.report.document import (
+    STRETCHES,
+    TRACK_COLOURS,
+    Histogram,
+    Timeline,
+    Track,
+    one_line,
+)
 
 WIDTH, HEIGHT = 440, 200  # units of the drawing; text of a chart stays readable at 330 px
 LEFT, RIGHT, TOP, BOTTOM = 46, 14, 8, 38
 TEXT = 12.5
-LINES = 6  # --line0 to --line5 of the style
-STRETCHES = 200  # points of a line; of longer drives the mean of equal parts is drawn
 GAP_DISTANCES = 3.5  # a line is broken where nothing came for so many usual distances
 LARGEST = 1e100  # what is beyond is drawn there
 STEPS = [1, 2, 5, 10]
 # Placeholders: each stands for a variable of the style sheet.
 INK, SOFT, RULE, ACCENT, ALARM = (f'#fe00{index:02x}' for index in range(5))
-TRACKS = tuple(f'#fe01{index:02x}' for index in range(LINES))
+TRACKS = tuple(f'#fe01{index:02x}' for index in range(TRACK_COLOURS))
 VARIABLES = {
     **dict(
         zip((INK, SOFT, RULE, ACCENT, ALARM), 'ink soft rule accent alarm'.split(), strict=True)
@@ -42,7 +48,7 @@ VARIABLES = {
 
 
 def chart_svg(chart: Timeline | Histogram) -> str:
-    """The body of an `<svg>` element with the view box `0 0 WIDTH HEIGHT`."""
+    """The `<svg>` element of a chart."""
     figure = Figure(figsize=(WIDTH / 72, HEIGHT / 72), facecolor='none')
     axes = figure.add_axes(
         (LEFT / WIDTH, BOTTOM / HEIGHT, 1 - (LEFT + RIGHT) / WIDTH, 1 - (TOP + BOTTOM) / HEIGHT),
@@ -70,9 +76,15 @@ def _inside_a_page(figure: Figure, title: str) -> str:
     text = re.sub(r'<defs>\s*<clipPath.*?</defs>', '', text, flags=re.DOTALL)
     text = re.sub(r'(?<=<g) id="[^"]*"| clip-path="[^"]*"', '', text)  # nothing reaches beyond
     text = re.sub(r'font-family: [^;"]*;', '', text)  # that of the page
-    text = re.sub(r'\d+\.\d{3,}', lambda found: f'{float(found[0]):.1f}', text)
+    text = re.sub(r'<[^>]*>', _with_short_numbers, text)
     text = re.sub(r'\s*\n\s*', ' ', text)
-    return re.sub('|'.join(VARIABLES), lambda found: f'var(--{VARIABLES[found[0]]})', text)
+    text = re.sub('|'.join(VARIABLES), lambda found: f'var(--{VARIABLES[found[0]]})', text)
+    size, label = f'viewBox="0 0 {WIDTH} {HEIGHT}"', escape(one_line(title))
+    return f'<svg {size} role="img" aria-label="{label}">{text}</svg>'
+
+
+def _with_short_numbers(tag: re.Match[str]) -> str:
+    return re.sub(r'\d+\.\d{3,}', lambda found: f'{float(found[0]):.1f}', tag[0])
 
 
 def _draw_timeline(axes: Axes, chart: Timeline) -> bool:
@@ -91,7 +103,8 @@ def _draw_timeline(axes: Axes, chart: Timeline) -> bool:
     for value in references:
         axes.axhline(value, color=SOFT, linewidth=1, dashes=(4, 4), zorder=3)
     for index, track in enumerate(tracks):
-        _draw_track(axes, track, TRACKS[index % LINES], (begin, end), band=len(tracks) == 1)
+        colour = TRACKS[index % TRACK_COLOURS]
+        _draw_track(axes, track, colour, (begin, end), band=len(tracks) == 1)
     return True
 
 

@@ -18,6 +18,8 @@ from typing import Any, Literal
 import numpy as np
 
 DASH = '–'
+TRACK_COLOURS = 6  # of the lines of a chart, then they repeat
+STRETCHES = 200  # points of a line; of longer ones the mean of equal parts is drawn
 
 Colour = tuple[int, int, int]  # red, green, blue, 0 to 255
 Tone = Literal['better', 'worse', 'unclear', 'soft']

@@ -16,8 +16,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from upsnet_ros.report import document
-from upsnet_ros.report.charts import HEIGHT, LINES, WIDTH, chart_svg
-from upsnet_ros.report.document import Bar, Charts, Colour, Interval, Report, Timeline
+from upsnet_ros.report.document import (
+    Bar,
+    Charts,
+    Colour,
+    Histogram,
+    Interval,
+    Report,
+    Timeline,
+)
 
 JPEG_FLAGS = [cv2.IMWRITE_JPEG_QUALITY, 80]
 REACH = 48.0  # percent of a cell between its middle and the farthest end of an interval
@@ -49,14 +56,14 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(chart_width=WIDTH, chart_height=HEIGHT, lines=LINES)
+    environment.globals['track_colours'] = document.TRACK_COLOURS
     environment.filters.update(
         figure=document.figure,
         signed=document.signed,
         words=document.words_of,
         kind=lambda block: type(block).__name__,
         css=_css_colour,
-        chart=lambda chart: Markup(chart_svg(chart)),
+        chart=_drawn,
         names=_track_names,
         pack=_packed,
         filled=_filled,
@@ -72,6 +79,14 @@ def _harmless(value: Any) -> Any:
 
 def _css_colour(colour: Colour | None) -> str:
     return 'var(--accent)' if colour is None else 'rgb({:d} {:d} {:d})'.format(*map(int, colour))
+
+
+def _drawn(chart: Timeline | Histogram) -> Markup:
+    # matplotlib takes half a second to import: commands begin without it, and a page without
+    # charts needs none.
+    from upsnet_ros.report.charts import chart_svg
+
+    return Markup(chart_svg(chart))
 
 
 def _track_names(charts: Charts) -> list[str]:
