@@ -33,6 +33,7 @@ from upsnet_ros.core.errors import (
     StaleEngineError,
 )
 from upsnet_ros.manifest import ModelManifest
+from upsnet_ros.pipeline import PanopticPipeline
 
 SIZE = (64, 96)
 ALLOCATIONS = ('cudaMalloc', 'cudaHostAlloc', 'cudaStreamCreateWithFlags', 'cudaGraphInstantiate')
@@ -407,8 +408,9 @@ def test_an_engine_of_several_cameras_answers_for_each(
     tmp_path: Path, tensorrt: FakeTensorRt
 ) -> None:
     tensorrt.tensors = tiny_tensors(3)
-    single = load(write_tiny_engine(tmp_path, cameras=3))
-    assert single.cameras == 3
+    path = write_tiny_engine(tmp_path, cameras=3)
+    single = load(path)
+    assert PanopticPipeline(single, ModelManifest.load(path)).max_batch == single.cameras == 3
     images = [np.full((64, 96, 3), value, np.uint8) for value in (2, 7, 11)]
     answers = single.infer_batch(images)
     for image, answer in zip(images, answers, strict=True):
