@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rosbags.typesys import Stores
 
 from tests.evaluation.replay_bags import (
     cut,
@@ -30,14 +29,6 @@ from upsnet_ros.core.errors import BagError, ImageError
 from upsnet_ros.images.messages import image_to_bgr, label_image
 
 FRAMES = 30
-DISTRIBUTIONS = (
-    Stores.ROS2_FOXY,
-    Stores.ROS2_GALACTIC,
-    Stores.ROS2_HUMBLE,
-    Stores.ROS2_IRON,
-    Stores.ROS2_JAZZY,
-    Stores.ROS2_KILTED,
-)
 
 
 def drive_rows(frames: int = FRAMES, first: int = 0) -> list[Row]:
@@ -94,18 +85,6 @@ def test_bags_of_both_storages_are_read_however_packed(
         message = next(iter(bag.messages([TRUTH_TOPIC])))
         label = label_image(bag.decode(message.topic, message.data))
         np.testing.assert_array_equal(label[::2, ::2], truth_of(0))
-
-
-@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
-@pytest.mark.parametrize('distribution', DISTRIBUTIONS)
-def test_the_definitions_of_every_distribution_are_read(
-    tmp_path: Path, storage: str, distribution: Stores
-) -> None:
-    path = write_rows(tmp_path / 'bag', drive_rows(2), storage=storage, distribution=distribution)
-    with BagReader(path) as bag:
-        for message in bag.messages([IMAGE_TOPIC]):
-            decoded = bag.decode(message.topic, message.data)
-            assert image_to_bgr(decoded).shape == (96, 192, 3)
 
 
 def test_a_bag_without_definitions_is_read_by_the_standard_ones(tmp_path: Path) -> None:
@@ -259,16 +238,6 @@ def test_a_bag_of_which_nothing_is_left_is_refused(
     with pytest.raises(BagError, match='nothing of .* can be read|holds no messages'):
         with BagReader(path):
             pass
-
-
-def test_what_is_no_bag_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BagError, match='no bag at'):
-        BagReader(tmp_path / 'nowhere')
-    with pytest.raises(BagError, match='no file of a rosbag2'):
-        BagReader(tmp_path)
-    (tmp_path / 'notes.txt').write_text('x')
-    with pytest.raises(BagError, match=r'expected \.mcap or \.db3'):
-        BagReader(tmp_path / 'notes.txt')
 
 
 def test_messages_in_a_journal_are_told_of(tmp_path: Path) -> None:
