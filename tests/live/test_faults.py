@@ -17,6 +17,7 @@ import pytest
 from tests.evaluation.small_drive import image_row, write_bag, write_drive
 from tests.live.rig import evaluate, start_node, write_live, write_model
 from upsnet_ros.core.own_process import STOPPING
+from upsnet_ros.evaluation.live import session
 from upsnet_ros.evaluation.replay_report import read_report
 
 ROOT = Path(__file__).parents[2]
@@ -101,13 +102,28 @@ def test_a_node_that_runs_already_and_dies_is_noticed(
     assert 'the node ended by itself after' in capsys.readouterr().err
 
 
+def test_a_node_that_never_gets_ready_is_given_up_with_its_last_words(
+    tmp_path: Path,
+    model_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code = 'import time; print("loading", flush=True); time.sleep(600)'
+    monkeypatch.setattr(session, 'node_command', lambda *_: [sys.executable, '-c', code])
+    monkeypatch.setattr(session, 'START_SECONDS', 5.0)
+    bag = write_drive(tmp_path / 'drive', frames=1)
+    assert evaluate(bag, model_path) == 1
+    error = capsys.readouterr().err
+    assert 'not active within 5 s' in error and 'Last lines' in error and 'loading' in error
+
+
 def test_without_a_node_there_is_nothing_to_attach_to(
     tmp_path: Path,
     model_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr('upsnet_ros.evaluation.live.session.START_SECONDS', 1.0)
+    monkeypatch.setattr(session, 'START_SECONDS', 1.0)
     bag = write_drive(tmp_path / 'drive', frames=2)
     assert evaluate(bag, model_path, '--attach') == 1
     error = capsys.readouterr().err
