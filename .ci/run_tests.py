@@ -88,12 +88,13 @@ ELSEWHERE = [path for suite in SUITES for path in suite.arguments if path.starts
 COMMANDS = {
     'lint': LINT,
     'check': (*LINT, tests('tests', *QUICK, '-m', 'not heavy')),
-    # The longest first.
+    # The longest first, so that none is left alone at the end.
     'all': (
-        *SUITES,
-        tests('others', 'tests', *(f'--ignore={folder}' for folder in ELSEWHERE)),
-        tests('trt 10', PLUGIN_TEST, venv='tensorrt-10'),
         *LINT,
+        *SUITES[:2],
+        tests('others', 'tests', *(f'--ignore={folder}' for folder in ELSEWHERE)),
+        *SUITES[2:],
+        tests('trt 10', PLUGIN_TEST, venv='tensorrt-10'),
     ),
 }
 

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -109,21 +111,17 @@ def remove_dead_ports() -> None:
     """Removes queues in shared memory whose readers are gone.
 
     The next process with the same number takes such a queue as it is, and those of a process
-    without the profile are too short.
+    without the profile are too short. One that is being made has no lock yet, so new ones stay.
     """
     for path in Path('/dev/shm').glob('fast*_port*[0-9]'):
         locks = [Path(f'{path}_{kind}') for kind in ('el', 'sl')]
-        held = [lock.open() for lock in locks if lock.exists()]
-        try:
-            for lock in held:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue  # it lives
-        finally:
-            for lock in held:
-                lock.close()
-        for file in (path, *locks, path.with_name(f'sem.{path.name}_mutex')):
-            file.unlink(missing_ok=True)
+        with ExitStack() as held, suppress(FileNotFoundError, BlockingIOError):
+            if time.time() - path.stat().st_mtime < 1.0:
+                continue
+            for lock in filter(Path.exists, locks):
+                fcntl.flock(held.enter_context(lock.open()), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for file in (path, *locks, path.with_name(f'sem.{path.name}_mutex')):
+                file.unlink(missing_ok=True)
 
 
 def with_profile(path: Path) -> dict[str, str]:
