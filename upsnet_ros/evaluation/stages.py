@@ -33,6 +33,8 @@ from upsnet_ros.images.messages import image_to_bgr
 from upsnet_ros.pipeline import NetworkAnswer, PanopticPipeline, PlacedImage
 
 MOST_WORKERS = 4
+# Items that wait besides, so that no thread idles while the consumer is at something else.
+SPARE = 2
 
 Item = TypeVar('Item')
 Result = TypeVar('Result')
@@ -51,7 +53,7 @@ def staged(
         function: called in the threads.
         items: taken by the consumer's thread.
         name: of the threads.
-        workers: threads; twice as many items are on their way.
+        workers: threads; twice as many items, and `SPARE`, are on their way.
     """
     pool = ThreadPoolExecutor(workers, thread_name_prefix=name)
     pending: deque[Future[Result]] = deque()
@@ -60,7 +62,7 @@ def staged(
     is_over = False
     try:
         while pending or not is_over:
-            while not is_over and len(pending) < 2 * workers:
+            while not is_over and len(pending) < 2 * workers + SPARE:
                 try:
                     pending.append(pool.submit(function, next(source)))
                 except StopIteration:
