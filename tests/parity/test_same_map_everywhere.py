@@ -115,10 +115,14 @@ def replay(
         'upsnet_ros.evaluation.demo', '--bag', str(drive), '--output', str(folder / 'demo'),
         '--model', str(path), '--rate-scale', '0.25',
     )  # fmt: skip
-    # A frame may still be lost on the way, but hardly any: named by its place in the drive.
+    # A frame may still be lost on the way, but hardly any: named by its stamp in the drive.
+    stamps = [
+        message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+        for message in messages_of(drive, IMAGE_TOPIC)
+    ]
     labels = {
-        int(file.stem): cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
-        for file in sorted((folder / 'demo' / 'labels').glob('*.png'))
+        stamps.index(int(file.stem)): cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+        for file in (folder / 'demo' / 'labels' / 'camera').glob('*.png')
     }
     assert len(frames) == FRAMES and len(labels) >= FRAMES - 2
     return Replay(recipe, model, folder / 'final.pt', path, labels)
