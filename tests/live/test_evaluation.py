@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.evaluation.small_drive import image_row, stamp_of, write_bag, write_drive
+from tests.evaluation.small_drive import (
+    header,
+    image_row,
+    label_row,
+    stamp_of,
+    truth_of,
+    write_bag,
+    write_drive,
+)
 from tests.live.rig import LIVE_SPEED, camera_rows, evaluate, offline_pq
 from upsnet_ros.evaluation.frame_record import NO_LABEL, FrameRecord, read_frames
 from upsnet_ros.evaluation.replay_report import read_report
@@ -107,9 +115,29 @@ def test_a_report_is_kept_unless_it_shall_be_thrown_away(
     assert (tmp_path / 'out' / 'report.json').read_text() == before
     again = ('--process-all', '--restart', '--against', str(tmp_path / 'old'))
     (tmp_path / 'out').rename(tmp_path / 'old')
+    (tmp_path / 'out').mkdir()  # one of an older version, which cannot be read
+    (tmp_path / 'out' / 'frames.jsonl').write_text('{"frames_version": 0}\n')
     assert evaluate(bag, model_path, *again) == 0
     comparison = json.loads((tmp_path / 'out' / 'comparison.json').read_text())
     assert comparison['frames']['both'] == 2 and comparison['totals']['pq']['difference'] == 0
+
+
+def test_what_is_left_out_and_what_cannot_be_joined_is_told(
+    tmp_path: Path, model_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = camera_rows('front', frames=range(3))
+    for *_, message in rows:
+        message.header = header(0)
+    other = label_row('/front/depth/image_raw', truth_of(0), stamp_ns=7, recorded_ns=stamp_of(0))
+    bag = write_bag(tmp_path / 'drive', [other, *rows])
+    assert evaluate(bag, model_path, '--process-all') == 0
+    report = read_report(tmp_path / 'out')
+    assert (report.total.decoded, report.total.truth_frames) == (3, 0)
+    assert report.total.truth_unmatched == 1  # they share one stamp
+    told = ' '.join(capsys.readouterr().out.split())
+    for place in (' '.join(report.bag.notes), told, (tmp_path / 'out/report.html').read_text()):
+        assert 'the images of front have no stamps (0)' in place
+        assert 'image topics that were left out: /front/depth/image_raw' in place
 
 
 def test_images_on_a_topic_that_the_node_does_not_hear_are_refused(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.evaluation.small_drive import stamp_of, write_drive
+from tests.evaluation.small_drive import header, image_row, stamp_of, write_bag, write_drive
 from tests.live.rig import evaluate
 from upsnet_ros.bags.joining import BagPart
 from upsnet_ros.core.errors import ReplayError
@@ -76,6 +76,19 @@ def test_stamps_are_kept_and_ages_run_from_the_arrival_of_the_image(
         assert isinstance(line, FrameRecord) and line.stamp_ns == stamp_of(index)
         # The bag is years old: an age by its stamps would be as large.
         assert 50 <= line.ms['total'] < 5000 and 'receive' not in line.ms
+
+
+def test_images_without_stamps_are_refused_as_their_labels_could_not_be_told_apart(
+    tmp_path: Path,
+    model_path: Path,
+    rosbag2: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = [image_row(index) for index in range(2)]
+    for *_, message in rows:
+        message.header = header(0)
+    assert evaluate(write_bag(tmp_path / 'drive', rows), model_path) == 1
+    assert 'take the player that gives them stamps: --player own' in capsys.readouterr().err
 
 
 def test_a_player_that_fails_is_told_with_its_last_words(

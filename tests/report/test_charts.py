@@ -68,6 +68,14 @@ def test_small_values_keep_all_digits_of_their_scale() -> None:
     assert '0.0002' in texts and '0.0004' in texts
 
 
+def test_large_values_are_plain_numbers_that_have_room() -> None:
+    svg = chart_svg(Timeline('age [ms]', (track(0.0, 190_000.0),)))
+    texts = ReadPage(svg).text.split()
+    assert {'0', '50,000', '150,000'} <= set(texts) and 'e+' not in svg
+    (left,) = {float(x) for x in re.findall(r'd="M ([0-9.]+) [0-9.]+ L [0-9.]+ [0-9.]+ "', svg)}
+    assert left > 50  # seven characters of half the size of the text
+
+
 def test_a_line_is_broken_where_frames_are_missing_and_losses_are_marked() -> None:
     seconds = np.array([0.0, 1, 2, 3, 4, 15, 25, 26, 27])
     gaps = Track('front', seconds, seconds + 1, np.array([5.0, 5.001, 20.0]))

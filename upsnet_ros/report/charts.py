@@ -122,7 +122,11 @@ def _value_axis(axes: Axes, low: float, high: float) -> None:
     last = int(np.searchsorted(ticks, high, side='left'))
     ticks = ticks[first : last + 1]
     axes.set_ylim(ticks[0], ticks[-1])
-    axes.set_yticks(ticks, [_short(tick) for tick in ticks])
+    names = [_plain(tick) for tick in ticks]
+    axes.set_yticks(ticks, names)
+    left = max(LEFT, 9 + 6.4 * max(map(len, names))) / WIDTH  # long numbers need room
+    box = axes.get_position()
+    axes.set_position((left, box.y0, box.x1 - left, box.height))
     axes.tick_params(left=False, labelsize=TEXT, labelcolor=SOFT, pad=6)
     axes.grid(axis='y', color=RULE, linewidth=1)
     axes.set_axisbelow(True)
@@ -132,14 +136,15 @@ def _lower_axis(axes: Axes, begin: float, end: float, name: str) -> None:
     ticks = np.asarray(MaxNLocator(6, steps=STEPS).tick_values(begin, end))
     ticks = ticks[(ticks >= begin) & (ticks <= end)]
     axes.set_xlim(begin, end)
-    axes.set_xticks(ticks, [_short(tick) for tick in ticks])
+    axes.set_xticks(ticks, [_plain(tick) for tick in ticks])
     axes.tick_params(bottom=False, labelsize=TEXT, labelcolor=SOFT, pad=4)
     axes.figure.text(1 - RIGHT / WIDTH, 3 / HEIGHT, name, ha='right', va='bottom', fontsize=TEXT,
                      color=SOFT, parse_math=False)  # fmt: skip
 
 
-def _short(tick: float) -> str:
-    return f'{tick:g}' if abs(tick) < 1e5 else f'{tick:.3g}'
+def _plain(tick: float) -> str:
+    """A number as one reads it, 150,000; only from a thousand millions on with an exponent."""
+    return f'{tick:,.9g}'
 
 
 def _draw_track(

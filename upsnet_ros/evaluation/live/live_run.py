@@ -64,13 +64,14 @@ def _begins_anew(options: LiveOptions) -> bool:
         EvaluationError: there is a report already that shall not be thrown away.
     """
     path = options.output / FRAMES_FILE
-    has_frames = path.exists() and any(True for _ in read_frames(path))
-    if has_frames and not options.restart:
+    if options.restart or not path.exists():
+        return options.restart
+    if any(True for _ in read_frames(path)):
         raise EvaluationError(
             f'{options.output} holds an evaluation, and a live one begins anew each time; give '
             'another --output, or --restart to throw it away'
         )
-    return options.restart or path.exists()
+    return True
 
 
 def _judge_all(run: Run, happened: Played, options: LiveOptions) -> None:

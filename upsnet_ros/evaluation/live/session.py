@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from upsnet_ros.bags.cameras import CameraTopics
+from upsnet_ros.bags.joining import has_no_stamps
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.errors import ReplayError
 from upsnet_ros.evaluation.live.commands import (
@@ -94,6 +95,20 @@ def heard_by_the_node(cameras: Sequence[CameraTopics]) -> dict[str, str]:
     return {camera.name: camera.images for camera in cameras}
 
 
+def refuse_images_without_stamps(bag: BagReader, images: Mapping[str, str]) -> None:
+    """Labels of images that all have the same stamp would be nobody's.
+
+    Raises:
+        ReplayError: a camera is such.
+    """
+    for camera, topic in images.items():
+        if has_no_stamps(bag, topic):
+            raise ReplayError(
+                f'the images of {camera} have no stamps (0), and ros2 bag play would keep them '
+                'so; take the player that gives them stamps: --player own'
+            )
+
+
 class Session:
     """A bag that is played into a node; nothing starts before `run`.
 
@@ -104,7 +119,8 @@ class Session:
         sha256: what the model of a node that runs already must have.
 
     Raises:
-        ReplayError: the node does not listen to the topics of the bag.
+        ReplayError: the node does not listen to the topics of the bag, or its stamps are kept and
+            there are none.
     """
 
     def __init__(
@@ -118,6 +134,8 @@ class Session:
         self._options = options
         self._sha256 = sha256
         self._images = heard_by_the_node(cameras)
+        if options.keeps_stamps:
+            refuse_images_without_stamps(bag, self._images)
         infos = [f'{topic.split("/image_raw")[0]}/camera_info' for topic in self._images.values()]
         self._topics = [*self._images.values(), *(topic for topic in infos if topic in bag.topics)]
         length = (bag.end_ns - bag.start_ns) / 1e9 - options.part.start_s
