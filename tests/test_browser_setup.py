@@ -43,12 +43,6 @@ def test_another_archive_than_the_stated_one_is_not_unpacked(tmp_path, step, mon
         browser.download(step, node)
 
 
-def test_no_archive_is_explained(tmp_path, step, monkeypatch) -> None:
-    monkeypatch.setattr(browser, 'FOLDER', tmp_path)
-    with pytest.raises(SetupError, match='npm left 0'):
-        browser.download(step, fake_node(tmp_path / 'node', 'true'))
-
-
 @pytest.mark.parametrize('found', [None, '/usr/bin/chromium'])
 def test_on_other_processors_a_browser_of_the_machine_is_needed(monkeypatch, found) -> None:
     monkeypatch.setattr(browser.platform, 'machine', lambda: 'aarch64')

@@ -155,8 +155,6 @@ def test_a_folder_of_another_model_is_refused(
         (['--model', 'model.pt'], '--model is model.pt, expected a file that ends in .onnx'),
         (['--model', 'none.onnx'], "'none.onnx'"),
         (['--frames', '0'], '--frames is 0'),
-        (['--workspace', '-1'], '--workspace is -1'),
-        (['--cameras', '0'], '--cameras 0: expected 1 to'),
     ],
 )
 def test_bad_options_are_named(

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -16,7 +15,7 @@ import environment  # noqa: E402
 import ros_variables  # noqa: E402
 import tensorrt_stub  # noqa: E402
 from ros_wheels import mend_wheels  # noqa: E402
-from steps import SetupError, Step, fingerprint  # noqa: E402
+from steps import SetupError, Step  # noqa: E402
 
 EXPORT = """set_target_properties(x PROPERTIES
   INTERFACE_INCLUDE_DIRECTORIES "{folders}"
@@ -110,18 +109,6 @@ def test_a_missing_command_is_explained(tmp_path) -> None:
         step.run(['no_such_program'])
 
 
-def test_fingerprints_follow_contents_and_absence(tmp_path) -> None:
-    path = tmp_path / 'file'
-    absent = fingerprint(path)
-    path.write_text('one')
-    one = fingerprint(path)
-    path.write_text('two')
-    assert len({absent, one, fingerprint(path)}) == 3
-    path.write_text('one')
-    assert fingerprint(path) == one
-    assert fingerprint('ab', 'c') != fingerprint('a', 'bc')
-
-
 def pinned() -> dict[str, str]:
     lines = (ROOT / 'config' / 'versions.txt').read_text().splitlines()
     return dict(line.split('==') for line in lines if line and not line.startswith('#'))
@@ -159,17 +146,17 @@ def test_a_missing_lean_library_is_named(tmp_path) -> None:
     assert not (tmp_path / 'site' / 'tensorrt').exists()
 
 
-def test_a_missing_c_compiler_is_explained(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(tensorrt_stub.shutil, 'which', lambda name: None)
-    with pytest.raises(SetupError, match='(?s)no C compiler was found.*build-essential.*set CC'):
-        tensorrt_stub.build_stub(tmp_path, log_folder=tmp_path)
-
-
 def test_the_older_tensorrt_comes_first_on_the_import_path() -> None:
     both = [ros_variables.environment(name) for name in ('tensorrt', 'tensorrt-10')]
     newer, older = (variables['PYTHONPATH'].split(os.pathsep) for variables in both)
     assert newer == [str(ROOT)]
     assert older == [str(ros_variables.OLDER_TENSORRT), str(ROOT)]
+
+
+def test_a_missing_c_compiler_is_explained(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(tensorrt_stub.shutil, 'which', lambda name: None)
+    with pytest.raises(SetupError, match='(?s)no C compiler was found.*build-essential.*set CC'):
+        tensorrt_stub.build_stub(tmp_path, log_folder=tmp_path)
 
 
 def test_without_python_3_11_the_wheels_are_refused_with_advice(monkeypatch) -> None:
@@ -211,12 +198,6 @@ def test_without_ros_all_versions_are_the_stated_ones(monkeypatch) -> None:
     assert path == ROOT / 'config' / 'versions.txt'
 
 
-def test_versions_of_modules_are_asked_of_the_interpreter() -> None:
-    assert environment.module_version(sys.executable, 'numpy') == np.__version__
-    assert environment.module_version(sys.executable, 'no_such_module') is None
-    assert environment.module_version('no_such_python', 'numpy') is None
-
-
 def test_an_environment_without_pip_is_made_again(monkeypatch, tmp_path) -> None:
     monkeypatch.setitem(environment.VENVS, 'runtime', tmp_path / 'venv')
     make = [sys.executable, '-m', 'venv', '--without-pip', str(tmp_path / 'venv')]
@@ -225,11 +206,6 @@ def test_an_environment_without_pip_is_made_again(monkeypatch, tmp_path) -> None
     monkeypatch.setattr(environment, 'has_pip', lambda python: True)
     assert environment.venv_fits('runtime', sys.executable, sees_system=False)
     assert not environment.venv_fits('runtime', sys.executable, sees_system=True)
-
-
-def test_pip_is_found_where_it_is(tmp_path) -> None:
-    assert environment.has_pip(Path(sys.executable))
-    assert not environment.has_pip(tmp_path / 'python')
 
 
 @pytest.mark.parametrize('name', ['runtime', 'training'])
@@ -322,13 +298,6 @@ def test_the_wheels_are_found_without_a_sourced_ros(nothing_exported) -> None:
     assert variables['LD_LIBRARY_PATH'].split(os.pathsep)[0] == str(ROOT / '.ros/install/lib')
     assert variables['_ROS_WHEELS_BOOTSTRAP_COMPLETE'] == '1'
     assert variables['FASTDDS_DEFAULT_PROFILES_FILE'] == str(ROOT / 'config' / 'fastdds.xml')
-
-
-def test_a_search_path_has_each_folder_once(monkeypatch) -> None:
-    monkeypatch.setenv('SOME_PATH', '/b:/a::/b')
-    assert ros_variables.prepended('SOME_PATH', Path('/a')) == '/a:/b'
-    monkeypatch.delenv('SOME_PATH')
-    assert ros_variables.prepended('SOME_PATH', Path('/a')) == '/a'
 
 
 def test_a_plain_installation_has_every_file_that_the_code_reads() -> None:

@@ -13,9 +13,7 @@ from onnx import TensorProto, helper
 from tests.fakes.graphs import make_graph, run_graph
 from training.engine.cameras import for_cameras
 from training.engine.errors import GraphError
-from training.engine.variant import EngineForm, build_variant
 from training.synthetic.drive import visit_world
-from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.core.geometry import InputGeometry, place_image
 
 MODEL = Path(__file__).parents[2] / 'config' / 'models' / 'upsnet_tiny_synthetic' / 'model.onnx'
@@ -49,19 +47,6 @@ def test_each_camera_gets_its_own_answer(model: onnx.ModelProto, images: np.ndar
     assert counts[0] > 3 and len(set(counts)) > 1
 
 
-@pytest.mark.parametrize('form', ['plugin', 'builtin', 'native'])
-def test_all_forms_take_several_cameras(
-    model: onnx.ModelProto, images: np.ndarray, form: str
-) -> None:
-    graph = build_variant(model, EngineForm(precision='fp32', deform_conv=form, cameras=2))
-    together = run_graph(graph, image=images[:2])
-    alone = run_graph(model, image=images[1:2])
-    np.testing.assert_allclose(
-        together['semantic_logits'][1:], alone['semantic_logits'], rtol=0, atol=1e-3
-    )
-    assert together['count'][1] == alone['count'][0]
-
-
 def test_convolutions_run_once_for_all(model: onnx.ModelProto) -> None:
     before = Counter(node.op_type for node in model.graph.node)
     after = Counter(node.op_type for node in for_cameras(model, 4).graph.node)
@@ -77,12 +62,6 @@ def test_one_camera_is_the_model_itself(model: onnx.ModelProto) -> None:
     assert [n.SerializeToString() for n in one.graph.node] == [
         n.SerializeToString() for n in model.graph.node
     ]
-
-
-@pytest.mark.parametrize('cameras', [0, -1, 17])
-def test_impossible_numbers_are_refused(model: onnx.ModelProto, cameras: int) -> None:
-    with pytest.raises(ParameterError, match=f'{cameras} cameras: expected 1 to 16'):
-        for_cameras(model, cameras)
 
 
 def test_a_graph_that_is_batched_already_is_refused(model: onnx.ModelProto) -> None:

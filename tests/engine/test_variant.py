@@ -50,15 +50,9 @@ def test_every_form_is_sound_and_gives_nearly_the_same(
     np.testing.assert_allclose(
         after['semantic_logits'], before['semantic_logits'], rtol=0, atol=tolerance
     )
-
-
-def test_single_precision_is_exact_where_no_form_changes(
-    model: onnx.ModelProto, image: np.ndarray
-) -> None:
-    graph = build_variant(model, EngineForm(precision='fp32', deform_conv='plugin'))
-    before, after = run_graph(model, image=image), run_graph(graph, image=image)
-    for name, value in before.items():
-        np.testing.assert_array_equal(after[name], value, name)
+    if form == EngineForm(precision='fp32', deform_conv='plugin'):  # changes nothing
+        for name, value in before.items():
+            np.testing.assert_array_equal(after[name], value, name)
 
 
 def test_the_model_is_not_touched(model: onnx.ModelProto) -> None:

@@ -18,7 +18,7 @@ from tests.tensorrt.symbolic_dimensions import (
     tensor,
     use_symbolic_dimensions,
 )
-from training.deform_conv_kernels.launch import SCALARS, Convolution, check_sizes, plan_launch
+from training.deform_conv_kernels.launch import SCALARS
 from training.engine import deform_conv_plugin as plugin
 from upsnet_ros.core.errors import ParameterError
 
@@ -296,17 +296,3 @@ def test_what_there_is_no_kernel_for_is_named(monkeypatch: pytest.MonkeyPatch) -
 def test_an_attribute_of_another_operator_is_refused() -> None:
     with pytest.raises(AssertionError, match='Unexpected attribute groups'):
         create(ATTRIBUTES | {'groups': [1]})
-
-
-def test_symbolic_and_plain_sizes_plan_the_same_launch() -> None:
-    layer = LAYERS[0]
-    sizes = Convolution(
-        layer.batch, layer.channels, *layer.size, layer.out_channels, *layer.out_size, layer.row,
-        layer.kernel, layer.stride, layer.pad, layer.dilation,
-    )  # fmt: skip
-    for tactic in plugin.tactics_for('float16', layer.channels, channels_last=False):
-        tile = plugin.kernel_of(tactic).tile
-        check_sizes(sizes, tile)
-        assert dict(zip(SCALARS, plan_launch(sizes, tile).scalars, strict=True)) == (
-            expected_scalars(layer)
-        )
