@@ -24,7 +24,7 @@ from tests.evaluation.small_drive import (
 )
 from upsnet_ros.bags.joining import BagPart
 from upsnet_ros.core.labels import cityscapes_label_set
-from upsnet_ros.evaluation.contact_sheet import Moment, draw_contact_sheet
+from upsnet_ros.evaluation.contact_sheet import CAPTIONS, draw_contact_sheet
 from upsnet_ros.evaluation.film import (
     FilmWriter,
     evenly_spaced,
@@ -37,6 +37,7 @@ from upsnet_ros.evaluation.frame_record import NO_LABEL, SkippedFrame
 from upsnet_ros.evaluation.label_files import write_label
 from upsnet_ros.evaluation.pictures import fit_width
 from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
+from upsnet_ros.report.document import Frame, Picture
 
 LABELS = cityscapes_label_set()
 
@@ -112,7 +113,8 @@ def test_a_film_without_frames_leaves_no_file(tmp_path: Path) -> None:
 
 
 def test_the_contact_sheet_grows_by_rows_and_names_every_colour() -> None:
-    moment = Moment('Frame 0', image_of(0), image_of(1), None)
+    panels = (Picture(CAPTIONS[kind], image_of(0)) for kind in ('image', 'labels'))
+    moment = Frame('Frame 0', tuple(panels), ('PQ 64 · 40 ms',))
     empty, sheet = (draw_contact_sheet([moment] * rows, LABELS) for rows in (0, 3))
     assert sheet.shape[0] - empty.shape[0] == 3 * (240 + 8)
     for label_class in LABELS.classes:
@@ -149,13 +151,11 @@ def test_a_drive_is_filmed_with_its_labels_where_they_came(tmp_path: Path) -> No
     overlays = sorted((folder / 'overlays' / 'camera').iterdir())
     assert [path.stem for path in overlays] == answered
     # Moments are frames that were answered, with their truth where there is one.
-    assert [moment.title.split()[1] for moment in film.moments] == ['0', '1', '3', '4', '5', '7']
-    assert [moment.truth is not None for moment in film.moments] == [True, False, True] + [
-        False
-    ] * 3
-    assert all('PQ ' in moment.title and '40 ms' in moment.title for moment in film.moments)
-    for moment in film.moments:
-        assert (moment.labelled != moment.image).any()
+    assert [frame.title for frame in film.samples] == [f'Frame {i}' for i in (0, 1, 3, 4, 5, 7)]
+    for frame, truth in zip(film.samples, (1, 0, 1, 0, 0, 0), strict=True):
+        image, labels, *true = frame.pictures
+        assert len(true) == truth and (labels.image != image.image).any()
+        assert 'PQ ' in frame.notes[0] and '40 ms' in frame.notes[0]
     assert (folder / 'contact_sheet.png').stat().st_size > 1000
 
 
@@ -166,4 +166,4 @@ def test_an_image_that_cannot_be_read_is_black_and_the_film_goes_on(tmp_path: Pa
     film = write_film(report_of(drive, folder, frames=3, dropped=(1,)), folder)
     frames, _ = frames_of(film.path)
     assert len(frames) == 3 and frames[1].mean() < 60 < frames[0].mean()
-    assert len(film.moments) == 2
+    assert len(film.samples) == 2

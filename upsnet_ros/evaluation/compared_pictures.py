@@ -20,19 +20,18 @@ from upsnet_ros.bags.cameras import find_cameras
 from upsnet_ros.bags.joining import BagPart, ReplayStream, StreamedFrame
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.errors import EvaluationError, LabelError, UpsnetError
-from upsnet_ros.core.overlay import colour_label_image, draw_overlay
+from upsnet_ros.core.overlay import colour_label_image
 from upsnet_ros.evaluation.comparison import ComparedFrame, ComparedReport, Comparison
 from upsnet_ros.evaluation.frame_record import FrameRecord
 from upsnet_ros.evaluation.judge import FrameJudge
 from upsnet_ros.evaluation.label_files import camera_in_a_file_name, label_path
-from upsnet_ros.evaluation.pictures import fit_width, write_picture
+from upsnet_ros.evaluation.pictures import frame_pictures, write_picture
 from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
 from upsnet_ros.evaluation.stages import FrameSource, LabelledFrame, Stages
 from upsnet_ros.pipeline import PanopticPipeline
 from upsnet_ros.report.document import Picture
 
 PICTURE_WIDTH = 720
-JPEG_FLAGS = [cv2.IMWRITE_JPEG_QUALITY, 88]
 # A frame whose quality comes out otherwise was labelled otherwise [percentage points].
 SAME_PQ = 0.01
 
@@ -163,15 +162,9 @@ def _write(done: LabelledFrame, side: str, report: ReplayReport, folder: Path) -
     if done.image is None or done.result is None:
         return
     labels = {side: done.result.label_image, 'truth': done.truth}
-    pictures = {
-        kind: draw_overlay(done.image, label_image, report.label_set)
-        for kind, label_image in labels.items()
-        if label_image is not None and label_image.shape == done.image.shape[:2]
-    }
-    for kind, picture in {'image': done.image, **pictures}.items():
-        shown = fit_width(picture, min(picture.shape[1], PICTURE_WIDTH))
+    for kind, picture in frame_pictures(done.image, labels, report.label_set).items():
         path = compared_picture(folder, done.frame.camera, done.frame.stamp_ns, kind)
-        write_picture(path, shown, JPEG_FLAGS)
+        write_picture(path, picture, widest=PICTURE_WIDTH)
 
 
 @dataclass(frozen=True)

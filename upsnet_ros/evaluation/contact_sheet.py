@@ -5,16 +5,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.evaluation.pictures import fit_width
+from upsnet_ros.report.document import Frame
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 WHITE = (255, 255, 255)
+# The columns, by kind of picture.
+CAPTIONS = {'image': 'camera', 'labels': 'labels of the node', 'truth': 'ground truth'}
+SEPARATOR = ' · '  # of what is noted of a frame
 CELL_WIDTH = 480
 GAP = 8
 TITLE_HEIGHT = 40
@@ -23,23 +26,6 @@ LEGEND_COLUMN = 180
 PAPER = (248, 246, 244)
 INK = (40, 34, 30)
 FAINT = (225, 221, 217)
-
-
-@dataclass(frozen=True, eq=False)
-class Moment:
-    """A frame to look at; all pictures are BGR uint8 [H, W, 3].
-
-    Attributes:
-        title: which one, and what was measured of it, in ASCII.
-        image: what the camera saw.
-        labelled: the same under its labels.
-        truth: the same under its true labels, or None.
-    """
-
-    title: str
-    image: np.ndarray
-    labelled: np.ndarray
-    truth: np.ndarray | None
 
 
 def write_caption(
@@ -67,14 +53,21 @@ def write_caption(
     )
 
 
-def sheet_row(moment: Moment) -> np.ndarray:
-    """Camera, labels and truth of one frame side by side, BGR."""
-    gap = np.full((fit_width(moment.image, CELL_WIDTH).shape[0], GAP, 3), PAPER, np.uint8)
+def sheet_row(frame: Frame) -> np.ndarray:
+    """The pictures of a frame below their captions, BGR; an empty place where one is missing."""
+    shown = {
+        each.caption: fit_width(each.image, CELL_WIDTH)
+        for each in frame.pictures
+        if isinstance(each.image, np.ndarray)
+    }
+    height = next(iter(shown.values())).shape[0]
+    empty = np.full((height, CELL_WIDTH, 3), FAINT, np.uint8)
+    gap = np.full((height, GAP, 3), PAPER, np.uint8)
     parts = [gap]
-    for picture in (moment.image, moment.labelled, moment.truth):
-        empty = np.full((gap.shape[0], CELL_WIDTH, 3), FAINT, np.uint8)
-        parts += [empty if picture is None else fit_width(picture, CELL_WIDTH), gap]
-    write_caption(parts[1], moment.title, (0, gap.shape[0]), scale=0.45)
+    for caption in CAPTIONS.values():
+        parts += [shown.get(caption, empty), gap]
+    title = '  '.join([frame.title, *map(str, frame.notes)]).replace(SEPARATOR, '  ')
+    write_caption(parts[1], title, (0, height), scale=0.45)
     return np.hstack(parts)
 
 
@@ -85,7 +78,7 @@ def _write(picture: np.ndarray, text: str, x: int, y: int, *, scale: float = 0.5
 def title_row(width: int) -> np.ndarray:
     """The names of the three columns."""
     row = np.full((TITLE_HEIGHT, width, 3), PAPER, np.uint8)
-    for column, text in enumerate(('camera', 'labels of the node', 'ground truth')):
+    for column, text in enumerate(CAPTIONS.values()):
         _write(row, text, GAP + column * (CELL_WIDTH + GAP), 26, scale=0.6)
     return row
 
@@ -104,11 +97,11 @@ def legend_rows(label_set: LabelSet, width: int) -> np.ndarray:
     return legend
 
 
-def draw_contact_sheet(moments: Sequence[Moment], label_set: LabelSet) -> np.ndarray:
-    """The sheet, BGR uint8; with no moments it is the titles and the legend alone."""
+def draw_contact_sheet(frames: Sequence[Frame], label_set: LabelSet) -> np.ndarray:
+    """The sheet, BGR uint8; without frames it is the titles and the legend alone."""
     width = 3 * CELL_WIDTH + 4 * GAP
     gap = np.full((GAP, width, 3), PAPER, np.uint8)
     parts = [title_row(width)]
-    for moment in moments:
-        parts += [sheet_row(moment), gap]
+    for frame in frames:
+        parts += [sheet_row(frame), gap]
     return np.vstack([*parts, legend_rows(label_set, width)])

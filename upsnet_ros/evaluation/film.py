@@ -23,12 +23,17 @@ from upsnet_ros.bags.joining import BagPart, ReplayStream, StreamedFrame
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.errors import EvaluationError, ImageError
 from upsnet_ros.core.labels import LabelSet
-from upsnet_ros.core.overlay import draw_overlay
 from upsnet_ros.evaluation.command import progress_bar
-from upsnet_ros.evaluation.contact_sheet import Moment, draw_contact_sheet, write_caption
+from upsnet_ros.evaluation.contact_sheet import (
+    CAPTIONS,
+    SEPARATOR,
+    WHITE,
+    draw_contact_sheet,
+    write_caption,
+)
 from upsnet_ros.evaluation.figures import CameraFigures, SeriesPoint
 from upsnet_ros.evaluation.label_files import camera_in_a_file_name, label_path
-from upsnet_ros.evaluation.pictures import JPEG_FLAGS, fit_width, write_picture
+from upsnet_ros.evaluation.pictures import fit_width, frame_pictures, write_picture
 from upsnet_ros.evaluation.replay_report import ReplayReport
 from upsnet_ros.evaluation.stages import FrameSource, staged
 from upsnet_ros.report.document import Film, Frame, Picture
@@ -44,8 +49,7 @@ FILM_WIDTH = 768
 # The line between camera and labels wanders over this part of the width in this time.
 SWEEP_SECONDS = 6.0
 SWEEP_REACH = 0.42
-WHITE = (255, 255, 255)
-MOMENTS = 6
+SAMPLES = 6
 WORKERS = 2
 # Rate of the film where too few frames were sent to tell the camera's.
 DEFAULT_RATE_HZ = 10.0
@@ -60,33 +64,17 @@ class DriveFilm:
     Attributes:
         path: the film; None of a drive without images.
         still: a picture of it with the line near the middle, BGR uint8 [H, W, 3].
-        moments: a few answered frames at even distances.
+        samples: a few answered frames at even distances.
     """
 
     path: Path | None
     still: np.ndarray | None
-    moments: tuple[Moment, ...]
+    samples: tuple[Frame, ...]
 
     @property
     def block(self) -> Film | None:
         """The film for a page beside it."""
         return None if self.path is None else Film(self.path.name, FILM_CAPTION, self.still)
-
-    @property
-    def samples(self) -> tuple[Frame, ...]:
-        """The moments for a page."""
-        return tuple(map(_sample, self.moments))
-
-
-def _sample(moment: Moment) -> Frame:
-    title, *measured = moment.title.split('  ')
-    pictures = (
-        ('camera', moment.image),
-        ('labels of the node', moment.labelled),
-        ('ground truth', moment.truth),
-    )
-    shown = tuple(Picture(caption, image) for caption, image in pictures if image is not None)
-    return Frame(title, shown, (' · '.join(measured),) if measured else ())
 
 
 def write_film(report: ReplayReport, folder: Path) -> DriveFilm:
@@ -114,16 +102,16 @@ def write_film(report: ReplayReport, folder: Path) -> DriveFilm:
             closing(FilmWriter(folder / FILM, frames_per_second=work.rate_hz))
         )
         move = stack.enter_context(progress_bar('Filming'))
-        moments, still, nearest = [], None, math.inf
+        samples, still, nearest = [], None, math.inf
         frames = staged(work, enumerate(stream), name='film', workers=WORKERS)
         for done, frame in enumerate(frames, 1):
             film.add(frame.sweep)
-            moments += [frame.moment] if frame.moment else []
+            samples += [frame.sample] if frame.sample else []
             if still is None or frame.off_middle < nearest:
                 still, nearest = frame.sweep, frame.off_middle
             move(done, max(done, figures.frames))
-    write_picture(folder / SHEET, draw_contact_sheet(moments, report.label_set), [])
-    return DriveFilm(film.path, still, tuple(moments))
+    write_picture(folder / SHEET, draw_contact_sheet(samples, report.label_set))
+    return DriveFilm(film.path, still, tuple(samples))
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +120,7 @@ class _Done:
 
     sweep: np.ndarray
     off_middle: float
-    moment: Moment | None
+    sample: Frame | None
 
 
 class _FrameWork:
@@ -144,7 +132,7 @@ class _FrameWork:
         self._folder, self._source, self._label_set = folder, source, label_set
         self._points = {point.stamp_ns: point for point in figures.series}
         answered = list(self._points)
-        self._moments = {answered[i] for i in evenly_spaced(len(answered), MOMENTS)}
+        self._samples = {answered[i] for i in evenly_spaced(len(answered), SAMPLES)}
         self.rate_hz = rate_hz([*answered, *(each.stamp_ns for each in figures.skipped)])
 
     def __call__(self, numbered: tuple[int, StreamedFrame]) -> _Done:
@@ -154,20 +142,23 @@ class _FrameWork:
         point = self._points.get(frame.stamp_ns) if frame.problem is None else None
         labels = self._labels(frame) if point else None
         image = self._image(frame, BLANK_SIZE if labels is None else labels.shape)
-        shown = self._coloured(image, labels)
+        is_sample = point is not None and frame.stamp_ns in self._samples
+        truth = self._source.truth(frame)[0] if is_sample else None
+        pictures = frame_pictures(image, {'labels': labels, 'truth': truth}, self._label_set)
+        shown = pictures.get('labels', image)
         if labels is not None:
             name = f'{frame.stamp_ns}.jpg'
             path = self._folder / OVERLAYS / camera_in_a_file_name(frame.camera) / name
-            write_picture(path, shown, JPEG_FLAGS)
+            write_picture(path, shown)
         told = f'{point.latency_ms:.0f} ms' if point and point.latency_ms else 'dropped'
         divide = sweep_position(position / self.rate_hz)
         sweep = sweep_panel(image, shown, divide=divide, caption=f'{frame.index:04d}  {told}')
         off_middle = math.inf if labels is None else abs(divide - 0.5)
-        if point is None or frame.stamp_ns not in self._moments:
+        if point is None or not is_sample:
             return _Done(sweep, off_middle, None)
-        truth, _ = self._source.truth(frame)
-        true = None if truth is None else self._coloured(image, truth)
-        return _Done(sweep, off_middle, Moment(_title(frame, point), image, shown, true))
+        panels = tuple(Picture(CAPTIONS[kind], picture) for kind, picture in pictures.items())
+        sample = Frame(f'Frame {frame.index}', panels, _notes(point))
+        return _Done(sweep, off_middle, sample)
 
     def _labels(self, frame: StreamedFrame) -> np.ndarray | None:
         path = label_path(self._folder, frame.camera, frame.stamp_ns)
@@ -179,21 +170,12 @@ class _FrameWork:
         except ImageError:
             return np.zeros((*size, 3), np.uint8)
 
-    def _coloured(self, image: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
-        """The image under labels; bare where there are none, or of another size."""
-        if labels is None or labels.shape != image.shape[:2]:
-            return image
-        return draw_overlay(image, labels, self._label_set)
 
-
-def _title(frame: StreamedFrame, point: SeriesPoint) -> str:
-    """Number of the frame and what was measured of it, in ASCII."""
-    parts = [f'Frame {frame.index}']
-    if point.pq is not None:
-        parts.append(f'PQ {point.pq:.0f}')
-    if point.latency_ms is not None:
-        parts.append(f'{point.latency_ms:.0f} ms')
-    return '  '.join(parts)
+def _notes(point: SeriesPoint) -> tuple[str, ...]:
+    """What was measured of a frame, in a line."""
+    measured = ((point.pq, 'PQ {:.0f}'), (point.latency_ms, '{:.0f} ms'))
+    told = [text.format(value) for value, text in measured if value is not None]
+    return (SEPARATOR.join(told),) if told else ()
 
 
 def evenly_spaced(total: int, count: int) -> list[int]:

@@ -1,9 +1,10 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures on disk, and those of the few worst frames of a run, kept as it goes."""
+"""Pictures of frames: what there is to see, on disk, and of the few worst ones of a run."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,14 +36,34 @@ def fit_width(picture: np.ndarray, width: int) -> np.ndarray:
     return cv2.resize(picture, (width, height), interpolation=method)
 
 
-def write_picture(path: Path, picture: np.ndarray, flags: list[int]) -> None:
-    """Write a picture; its folder is made.
+def frame_pictures(
+    image: np.ndarray, label_images: Mapping[str, np.ndarray | None], label_set: LabelSet
+) -> dict[str, np.ndarray]:
+    """What there is to see of a frame, BGR uint8 [H, W, 3] by kind.
+
+    Args:
+        image: BGR uint8 [H, W, 3]; it comes first, as `image`.
+        label_images: uint16 [H, W] by kind; those that are missing or of another size are left
+            out, the image under the others.
+        label_set: colours of the classes.
+    """
+    return {'image': image} | {
+        kind: draw_overlay(image, labels, label_set)
+        for kind, labels in label_images.items()
+        if labels is not None and labels.shape == image.shape[:2]
+    }
+
+
+def write_picture(path: Path, picture: np.ndarray, *, widest: int | None = None) -> None:
+    """Write a picture as PNG or JPEG, made narrower than `widest` [px]; its folder is made.
 
     Raises:
         EvaluationError: it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), picture, flags):
+    if widest is not None and widest < picture.shape[1]:
+        picture = fit_width(picture, widest)
+    if not cv2.imwrite(str(path), picture, JPEG_FLAGS if path.suffix == '.jpg' else []):
         raise EvaluationError(f'{path} could not be written. Is the disk full?')
 
 
@@ -121,14 +142,13 @@ class WorstPictures:
     def _write(
         self, record: FrameRecord, image: np.ndarray, labels: np.ndarray, truth: np.ndarray | None
     ) -> dict[str, str]:
-        panels = {'image': image, 'labels': draw_overlay(image, labels, self._label_set)}
-        if truth is not None and truth.shape == labels.shape:
-            panels['truth'] = draw_overlay(image, truth, self._label_set)
-            panels['difference'] = draw_difference(image, labels, truth)
-        for kind, panel in panels.items():
-            shown = fit_width(panel, min(panel.shape[1], LARGEST_WIDTH))
-            write_picture(self._folder / _path(record, kind), shown, JPEG_FLAGS)
-        return {kind: _path(record, kind) for kind in panels}
+        pictures = frame_pictures(image, {'labels': labels, 'truth': truth}, self._label_set)
+        if truth is not None and 'truth' in pictures:
+            pictures['difference'] = draw_difference(image, labels, truth)
+        paths = {kind: _path(record, kind) for kind in pictures}
+        for kind, picture in pictures.items():
+            write_picture(self._folder / paths[kind], picture, widest=LARGEST_WIDTH)
+        return paths
 
     def ranked(self) -> tuple[WorstFrame, ...]:
         """The frames kept, the worst first."""
