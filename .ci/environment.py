@@ -278,11 +278,15 @@ def mend_cmake_files(step: Step) -> None:
 
 
 def package_inputs() -> list[object]:
-    """What the build depends on: messages and build files by content, installed files by name.
+    """What the build depends on: messages, programs and build files by content, others by name.
 
-    Installed files are links to the source tree, so their contents need no new build.
+    Other installed files are links to the source tree, so their contents need no new build. The
+    programs, which begin with `#!`, are installed under other names, and so copied.
     """
-    contents = [ROOT / 'CMakeLists.txt', ROOT / 'package.xml', *sorted(ROOT.glob('msg/*.msg'))]
+    modules = sorted((ROOT / 'upsnet_ros').rglob('*.py'))
+    programs = [path for path in modules if path.read_bytes().startswith(b'#!')]
+    messages = sorted(ROOT.glob('msg/*.msg'))
+    contents = [ROOT / 'CMakeLists.txt', ROOT / 'package.xml', *messages, *programs]
     names = [
         str(path.relative_to(ROOT))
         for folder in ('upsnet_ros', 'launch', 'config', 'deploy')

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import errno
 import json
 import signal
 import subprocess
@@ -30,6 +31,7 @@ from upsnet_ros.msg import (
     PanopticInstance,
     PanopticInstanceArray,
 )
+from upsnet_ros.node import result_recorder
 from upsnet_ros.node.result_recorder import Arrival, BagWriting, main, recorded_topics, watch
 
 OFFERED = (ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT)
@@ -157,6 +159,27 @@ def test_an_existing_recording_is_not_overwritten(
         BagWriting(tmp_path, [])
     assert main(['--cameras', 'camera', '--output', str(tmp_path)]) == 1
     assert 'exists already' in json.loads(capsys.readouterr().out)['message']
+
+
+def test_a_full_disk_ends_the_recording_with_its_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(result_recorder.ResultBag, 'write', full)
+    created = result_recorder.BagWriting
+
+    def with_an_arrival(output: Path, topics: list, **options: object) -> BagWriting:
+        writing = created(output, topics, **options)
+        writing.arrivals.put(Arrival(topics[0], 1000, label_bytes(0, 1)))
+        return writing
+
+    monkeypatch.setattr(result_recorder, 'BagWriting', with_an_arrival)
+    monkeypatch.setattr(result_recorder, 'input_is_over', lambda: False)
+    assert main(['--cameras', 'camera', '--output', str(tmp_path / 'bag')]) == 1
+    *_, event = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert event['event'] == 'error' and 'No space left' in event['message']
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)

@@ -3,13 +3,14 @@
 """Real DDS on this host only, in a domain of this test process's own."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import rclpy
 from rclpy.context import Context
 from rclpy.node import Node
 
+from tests.node.fault_rig import FaultRig, check_accounts
 from tests.node.node_harness import NodeHarness, SpinThread, unique_namespace
 
 # Domains up to 101 keep clear of the ports that the system hands out.
@@ -50,3 +51,17 @@ def client(namespace: str) -> Iterator[Node]:
     thread.close()
     node.destroy_node()
     rclpy.shutdown(context=context)
+
+
+@pytest.fixture
+def rig(start_node) -> Iterator[Callable[..., FaultRig]]:
+    """A function that starts a node for faults, whose images are all counted in the end."""
+    rigs = []
+
+    def start(**options) -> FaultRig:
+        rigs.append(FaultRig(start_node(diagnostics_period=0.05, **options)))
+        return rigs[-1]
+
+    yield start
+    for started in rigs:
+        check_accounts(started.harness)

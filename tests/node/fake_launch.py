@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,35 +17,49 @@ from typing import Any
 import pytest
 
 
-@dataclass
-class LaunchContext:
-    launch_configurations: dict[str, str] = field(default_factory=dict)
-    is_shutdown: bool = False
+class Action:
+    """Base of the actions below, for annotations."""
 
 
-@dataclass
-class LaunchDescription:
-    entities: list[Any]
+def record(name: str, fields: str, *, base: type = object, **defaults: Any) -> Any:
+    """A class of plain records: fields that have to be given, then those with a default."""
+    entries = [(entry, Any) for entry in fields.split()]
+    entries += [(entry, Any, field(default=value)) for entry, value in defaults.items()]
+    return make_dataclass(name, entries, bases=(base,))
 
 
-@dataclass
-class DeclareLaunchArgument:
-    name: str
-    default_value: str
-    description: str
-    choices: list[str] | None
-
-
-@dataclass
-class OpaqueFunction:
-    function: Any
+LaunchContext = record('LaunchContext', '', launch_configurations=None, is_shutdown=False)
+LaunchDescription = record('LaunchDescription', 'entities')
+DeclareLaunchArgument = record('DeclareLaunchArgument', 'name default_value description choices')
+OpaqueFunction = record('OpaqueFunction', 'function')
+LifecycleNode = record(
+    'LifecycleNode',
+    'package executable name namespace parameters ros_arguments additional_env respawn '
+    'respawn_delay on_exit output',
+)
+SetEnvironmentVariable = record('SetEnvironmentVariable', 'name value', base=Action)
+LogInfo = record('LogInfo', 'msg', base=Action)
+ExecuteProcess = record(
+    'ExecuteProcess', 'cmd output', base=Action, respawn=False, respawn_delay=None
+)
+Shutdown = record('Shutdown', 'reason', base=Action)
+EmitEvent = record('EmitEvent', 'event', base=Action)
+ShutdownProcess = record('ShutdownProcess', 'process_matcher')
+ProcessExited = record('ProcessExited', 'returncode cmd', action=None)
+OnProcessExit = record('OnProcessExit', 'on_exit')
+RegisterEventHandler = record('RegisterEventHandler', 'event_handler', base=Action)
+PythonLaunchDescriptionSource = record('PythonLaunchDescriptionSource', 'location')
+IncludeLaunchDescription = record(
+    'IncludeLaunchDescription', 'source launch_arguments', base=Action
+)
+Node = record('Node', 'package executable arguments remappings parameters output', base=Action)
 
 
 @dataclass
 class LaunchConfiguration:
     name: str
 
-    def perform(self, context: LaunchContext) -> str:
+    def perform(self, context: Any) -> str:
         return context.launch_configurations[self.name]
 
 
@@ -59,100 +73,9 @@ class ParameterValue:
         assert isinstance(self.value, LaunchConfiguration)
 
 
-@dataclass
-class LifecycleNode:
-    package: str
-    executable: str
-    name: str
-    namespace: str
-    parameters: list[Any]
-    ros_arguments: list[str]
-    additional_env: dict[str, str]
-    respawn: bool
-    respawn_delay: float
-    on_exit: Any
-    output: str
-
-
-class Action:
-    """Base of the actions below, for annotations."""
-
-
-@dataclass
-class SetEnvironmentVariable(Action):
-    name: str
-    value: str
-
-
-@dataclass
-class LogInfo(Action):
-    msg: str
-
-
-@dataclass
-class ExecuteProcess(Action):
-    cmd: list[str]
-    output: Any
-    respawn: bool = False
-    respawn_delay: float | None = None
-
-
-@dataclass
-class Shutdown(Action):
-    reason: str
-
-
-@dataclass
-class EmitEvent(Action):
-    event: Any
-
-
-@dataclass
-class ShutdownProcess:
-    process_matcher: Any
-
-
 def matches_action(action: Any) -> Any:
     """Whether an event is meant for an action."""
     return lambda other: other is action
-
-
-@dataclass
-class ProcessExited:
-    returncode: int
-    cmd: list[str]
-    action: Any = None
-
-
-@dataclass
-class OnProcessExit:
-    on_exit: Any
-
-
-@dataclass
-class RegisterEventHandler(Action):
-    event_handler: OnProcessExit
-
-
-@dataclass
-class PythonLaunchDescriptionSource:
-    location: str
-
-
-@dataclass
-class IncludeLaunchDescription(Action):
-    source: PythonLaunchDescriptionSource
-    launch_arguments: list[tuple[str, str]]
-
-
-@dataclass
-class Node(Action):
-    package: str
-    executable: str
-    arguments: list[str]
-    remappings: list[tuple[str, str]]
-    parameters: list[Any]
-    output: str
 
 
 MODULES = {

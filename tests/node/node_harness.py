@@ -111,6 +111,26 @@ class Collector:
             return list(self.messages)
 
 
+class Diagnostics(Collector):
+    """What a node says of itself."""
+
+    def status(
+        self, name: str, *, level: bytes | None = None, text: str = '', **values: str
+    ) -> DiagnosticStatus:
+        """The newest status of a name, once it has this level, this text and these values."""
+
+        def fits(messages: list[DiagnosticArray]) -> bool:
+            status = find_status(messages, name)
+            return (
+                (level is None or status.level == level)
+                and text in status.message
+                and status_values(status).items() >= values.items()
+            )
+
+        what = f'{name} with {level} {text} {values}'
+        return find_status(self.wait_for(fits, what), name)
+
+
 class SpinThread:
     """An executor that spins in a thread until its context ends."""
 
@@ -225,9 +245,9 @@ class NodeHarness:
         service = 'perception_node/set_parameters_atomically'
         return self.call(SetParametersAtomically, service, request).result
 
-    def diagnostics(self) -> Collector:
+    def diagnostics(self) -> Diagnostics:
         """Collects what this node says on /diagnostics, which all nodes of a domain share."""
-        own = Collector()
+        own = Diagnostics()
 
         def keep_own(message: DiagnosticArray) -> None:
             if message.status[0].name.startswith(f'{self.namespace}/'):

@@ -14,10 +14,8 @@ from tests.node.fake_pipeline import BatchLoader, FakePipeline
 from tests.node.fault_rig import check_accounts
 from tests.node.node_harness import (
     NodeHarness,
-    find_status,
     half_blue_image,
     image_message,
-    status_values,
     wait_until,
 )
 from upsnet_ros.core.errors import ModelError
@@ -135,10 +133,7 @@ def test_what_is_discarded_is_counted_and_enabling_what_is_enabled_changes_nothi
     stream.enable(False)
     stream.enable(False)
     stream.wait_for(waiting=0, discarded=2)
-    diagnostics.wait_for(
-        lambda seen: status_values(find_status(seen, 'camera camera'))['discarded'] == '2',
-        'the count',
-    )
+    diagnostics.status('camera camera', discarded='2')
     stream.enable(True)
     stream.send(4, 5)
     assert stream.harness.change_state('deactivate')
@@ -215,33 +210,23 @@ def test_one_answer_of_a_batch_that_cannot_be_used_is_held_against_the_model(
     )
     pair.send(2)
     pair.wait_for(processed=3, failed=1)
-    seen = diagnostics.wait_for(
-        lambda seen: find_status(seen, 'worker').level == ERROR, 'the error'
-    )
-    assert 'NaN' in find_status(seen, 'worker').message
+    diagnostics.status('worker', level=ERROR, text='NaN')
     monkeypatch.undo()
     pair.send(3)
-    diagnostics.wait_for(lambda seen: find_status(seen, 'worker').level == OK, 'its end')
+    diagnostics.status('worker', level=OK)
 
 
 def test_an_overflow_is_counted_and_forgotten_as_an_error(start, monkeypatch) -> None:
     monkeypatch.setattr('upsnet_ros.node.camera.RATE_WINDOW_S', 60.0)
     stream = start(process_all=True, process_all_memory=1, stale_after=60.0)
     diagnostics = stream.harness.diagnostics()
-
-    def wait_for(level: bytes) -> None:
-        diagnostics.wait_for(
-            lambda seen: find_status(seen, 'camera camera').level == level, str(level)
-        )
-
     stream.hold(1)
     large = half_blue_image(500, 500)  # 750 kB: one fits
     for stamp in (2, 3):
         stream.publishers[0].publish(image_message(large, stamp=stamp))
     stream.wait_for(overflowed=1, waiting=1)
-    wait_for(ERROR)
+    diagnostics.status('camera camera', level=ERROR)
     stream.pipeline.gate.set()
     stream.wait_for(processed=2)
     monkeypatch.setattr('upsnet_ros.node.camera.RATE_WINDOW_S', 0.0)
-    wait_for(WARN)
-    assert '1 frames lost' in find_status(diagnostics.messages, 'camera camera').message
+    diagnostics.status('camera camera', level=WARN, text='1 frames lost')

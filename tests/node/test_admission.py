@@ -51,14 +51,6 @@ def test_a_clock_set_back_a_little_costs_no_more_than_that_time() -> None:
     assert len(admitted(stamps, ORDERED)) == 10 + 4
 
 
-def test_order_begins_anew_after_it_was_forgotten() -> None:
-    admission = Admission()
-    assert admission.refusal(frame(5.0, 1.0), ORDERED) is None
-    assert admission.refusal(frame(5.0, 1.1), ORDERED) is Refusal.OUT_OF_ORDER
-    admission.forget()
-    assert admission.refusal(frame(5.0, 1.2), ORDERED) is None
-
-
 @pytest.mark.parametrize(
     ('camera_hz', 'max_hz', 'expected_hz'),
     [(30, 10, 10), (30, 30, 30), (10, 30, 10), (30, 20, 20)],

@@ -18,40 +18,28 @@ from tests.node.node_harness import find_status, half_blue_image, image_message,
 from upsnet_ros.node.camera import CameraSnapshot
 from upsnet_ros.node.diagnostics import (
     NodeReport,
-    WorkerState,
     camera_status,
     engine_status,
     memory_status,
-    worker_status,
 )
-from upsnet_ros.node.engine import Engine, file_identity
-from upsnet_ros.node.frame_processor import ModelFailures
-from upsnet_ros.node.parameters import NodeParameters
+from upsnet_ros.node.engine import Engine
 from upsnet_ros.node.process import peak_resident_bytes, resident_bytes
 
 OK, WARN, ERROR = b'\x00', b'\x01', b'\x02'
 MEBIBYTE = 1 << 20
+REJECTED = {'last_reason': 'bad step', 'last_loss': 'rejected'}
 FINE = CameraSnapshot(
     name='front',
     received=9,
     processed=6,
     dropped=2,
-    overflowed=0,
-    out_of_order=0,
-    rate_limited=0,
     rejected=1,
-    failed=0,
-    discarded=0,
-    last_reason='',
-    last_reason_is_failure=False,
     last_age_s=0.5,
     open_for_s=60.0,
     rate_hz=10.04,
     processed_hz=4.96,
     encoding='rgb8',
     image_size=(512, 1024),
-    qos_problem='',
-    waiting=0,
 )
 
 
@@ -70,18 +58,30 @@ FINE = CameraSnapshot(
             ['since intake opened', '2.5', 'limit 2 s'],
         ),
         ({'last_age_s': 2.5}, True, 'stale', ERROR, ['2.5', 'limit 2 s']),
-        ({'last_reason': 'bad step'}, True, 'rejected', ERROR, ['bad step']),
         (
-            {'last_reason': 'broken', 'last_reason_is_failure': True},
+            {'last_reason': 'bad step', 'last_loss': 'rejected'},
+            True,
+            'rejected',
+            ERROR,
+            ['bad step'],
+        ),
+        (
+            {'last_reason': 'broken', 'last_loss': 'failed'},
             True,
             'failed',
             ERROR,
             ['broken'],
         ),
         ({'overflowed': 3}, True, 'ok', WARN, ['3 frames', 'process_all_memory']),
-        ({'overflowed': 3, 'last_reason': 'bad step'}, True, 'rejected', ERROR, ['bad step']),
         (
-            {'overflowed': 3, 'is_overflowing': True, 'last_reason': 'bad step'},
+            {'overflowed': 3, 'last_reason': 'bad step', 'last_loss': 'rejected'},
+            True,
+            'rejected',
+            ERROR,
+            ['bad step'],
+        ),
+        (
+            {'overflowed': 3, 'is_overflowing': True, **REJECTED},
             True,
             'overflowed',
             ERROR,
@@ -124,36 +124,8 @@ def test_camera_values() -> None:
     }
 
 
-def engine(path: Path = Path('model.engine')) -> Engine:
-    return Engine(FakePipeline(), path, (), file_identity(path))
-
-
-def test_engine_levels() -> None:
-    running = NodeReport('active', engine=engine())
-    status = engine_status('node', running)
-    assert (status.level, status.message) == (OK, 'fake_model: active')
-    assert status_values(status)['backend'] == 'fake'
-    empty = NodeReport('unconfigured')
-    assert engine_status('node', empty).level == WARN
-    failed = replace(empty, failure='configure failed: no file')
-    status = engine_status('node', failed)
-    assert (status.level, status.message) == (ERROR, 'configure failed: no file')
-    assert status.hardware_id
-
-
-def test_a_replaced_model_file_is_a_warning(tmp_path) -> None:
-    path = tmp_path / 'model.onnx'
-    path.touch()
-    report = NodeReport('active', engine=engine(path))
-    path.unlink()
-    status = engine_status('node', report)
-    assert status.level == WARN
-    assert 'replaced' in status.message and 'reconfigure' in status.message
-    assert engine_status('node', replace(report, failure='no')).level == ERROR
-
-
 def test_what_a_backend_says_beside_the_protocol_is_shown_as_it_is_now() -> None:
-    report = NodeReport('active', engine=engine())
+    report = NodeReport('active', engine=Engine(FakePipeline(), Path('model.engine'), ()))
     backend = report.engine.pipeline.backend
     assert not {'precision', 'uses_graph'} & report.engine.facts().keys()
     backend.uses_graph, backend.precision = True, 'fp16'
@@ -161,28 +133,6 @@ def test_what_a_backend_says_beside_the_protocol_is_shown_as_it_is_now() -> None
     assert (facts['precision'], facts['uses_graph']) == ('fp16', 'True')
     backend.uses_graph = False
     assert status_values(engine_status('node', report))['uses_graph'] == 'False'
-
-
-LIMITS = NodeParameters(watchdog_timeout=7.0, max_consecutive_failures=5)
-
-
-@pytest.mark.parametrize(
-    ('state', 'level', 'texts'),
-    [
-        (WorkerState(), OK, ['waits']),
-        (WorkerState(busy_for_s=2.5), OK, ['2.50 s', 'limit 7 s']),
-        (WorkerState(ModelFailures(9, 2, 'broke')), ERROR, ['2 failures', 'limit 5', 'broke']),
-        (WorkerState(death='old age'), ERROR, ['died of old age']),
-    ],
-)
-def test_worker_levels(state, level, texts) -> None:
-    status = worker_status('node', state, LIMITS, hardware_id='tiny')
-    assert (status.level, status.name, status.hardware_id) == (level, 'node: worker', 'tiny')
-    for text in texts:
-        assert text in status.message
-    shown = status_values(status)
-    assert shown['failures'] == str(state.failures.total)
-    assert shown['last_failure'] == (state.death or state.failures.reason or 'none')
 
 
 def test_memory_is_that_of_the_process() -> None:
@@ -221,41 +171,23 @@ def test_memory_over_its_limit_is_a_warning_with_both(limit: int, level: bytes) 
 def test_the_memory_limit_is_live(start_node) -> None:
     harness = start_node(diagnostics_period=0.05)
     diagnostics = harness.diagnostics()
-    diagnostics.wait_for(lambda seen: find_status(seen, 'memory').level == OK, 'no limit')
+    diagnostics.status('memory', level=OK)
     assert harness.set_parameters(max_memory=1).successful
-    diagnostics.wait_for(lambda seen: find_status(seen, 'memory').level == WARN, 'over 1 MiB')
+    diagnostics.status('memory', level=WARN)
 
 
-def test_a_node_reports_from_its_start_and_sees_a_camera_go_stale(start_node) -> None:
+def test_a_node_reports_from_its_start_on(start_node) -> None:
     harness = start_node(diagnostics_period=0.05, stale_after=60.0)
     diagnostics = harness.diagnostics()
-    seen = diagnostics.wait()
-    assert find_status(seen, 'engine').message == 'not configured'
+    assert diagnostics.status('engine', level=WARN).message == 'not configured'
     harness.activate()
     raw = harness.publisher(Image, 'camera/image_raw')
-    seen = diagnostics.wait_for(
-        lambda seen: status_values(find_status(seen, 'camera camera'))['state'] == 'waiting',
-        'waiting',
-    )
-    engine = find_status(seen, 'engine')
-    assert engine.level == OK
-    assert status_values(engine)['sha256'] == '0' * 64
-    assert status_values(engine)['backend'] == 'fake'
+    diagnostics.status('camera camera', state='waiting')
+    diagnostics.status('engine', level=OK, sha256='0' * 64, backend='fake')
     raw.publish(image_message(half_blue_image()))
-    seen = diagnostics.wait_for(
-        lambda seen: status_values(find_status(seen, 'camera camera'))['processed'] == '1', 'one'
-    )
-    camera = status_values(find_status(seen, 'camera camera'))
-    assert (camera['encoding'], camera['image_size']) == ('bgr8', '8x6')
-    times = status_values(find_status(seen, 'processing time'))
-    assert times['inference_ms_p50'] == '2.0'
+    diagnostics.status('camera camera', processed='1', encoding='bgr8', image_size='8x6')
+    times = status_values(diagnostics.status('processing time', inference_ms_p50='2.0'))
     assert {'wait_ms_p95', 'decode_ms_p50', 'publish_ms_p50', 'age_ms_p95'} <= set(times)
-    assert harness.set_parameters(stale_after=0.2).successful
-    seen = diagnostics.wait_for(
-        lambda seen: status_values(find_status(seen, 'camera camera'))['state'] == 'stale',
-        'stale',
-    )
-    assert find_status(seen, 'camera camera').level == ERROR
 
 
 def test_every_status_has_a_name_a_hardware_id_and_a_message_in_every_state(start_node) -> None:

@@ -2,11 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each fault that is injected into a running node has its outcome."""
 
-from collections.abc import Callable, Iterator
-
-import pytest
-
-from tests.node.fault_rig import FaultRig, check_accounts
+from tests.node.fault_rig import FaultRig
 from tests.node.node_harness import (
     half_blue_image,
     image_message,
@@ -21,19 +17,6 @@ OK, WARN, ERROR = b'\x00', b'\x01', b'\x02'
 
 class Died(BaseException):
     """What no boundary for exceptions holds back."""
-
-
-@pytest.fixture
-def rig(start_node) -> Iterator[Callable[..., FaultRig]]:
-    rigs = []
-
-    def start(**options) -> FaultRig:
-        rigs.append(FaultRig(start_node(diagnostics_period=0.05, **options)))
-        return rigs[-1]
-
-    yield start
-    for started in rigs:
-        check_accounts(started.harness)
 
 
 def wait_for_fault(node: FaultRig, status: ExitStatus, *texts: str) -> None:

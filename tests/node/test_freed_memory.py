@@ -8,27 +8,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import Image
 
 from tests.node.node_harness import half_blue_image, image_message
-from upsnet_ros.node.process import forget_destroyed, give_back_memory, resident_bytes
-from upsnet_ros.node.transitions import Lifecycle
-
-
-class Entity:
-    """What a callback group may hold, and a ring with itself."""
-
-    def __init__(self) -> None:
-        self.ring = self
-
-
-class SilentLogger:
-    """Logs nothing."""
-
-    def info(self, text: str) -> None:
-        pass
+from upsnet_ros.node.process import give_back_memory, resident_bytes
 
 
 @pytest.fixture
@@ -37,13 +20,6 @@ def no_collection() -> Iterator[None]:
     gc.disable()
     yield
     gc.enable()
-
-
-def test_a_ring_is_freed(no_collection: None) -> None:
-    kept = weakref.ref(Entity())
-    assert kept() is not None
-    give_back_memory()
-    assert kept() is None
 
 
 def test_what_is_free_between_pieces_in_use_goes_back_to_the_system() -> None:
@@ -56,30 +32,6 @@ def test_what_is_free_between_pieces_in_use_goes_back_to_the_system() -> None:
     give_back_memory()
     assert resident_bytes() - before < 20_000_000
     assert last.all()
-
-
-@pytest.mark.parametrize(
-    ('name', 'is_freed'), [('deactivate', True), ('cleanup', True), ('activate', False)]
-)
-def test_transitions_that_leave_memory_give_it_back(name, is_freed, no_collection) -> None:
-    kept = weakref.ref(Entity())
-    result = Lifecycle(SilentLogger()).run(name, lambda: None)
-    assert result == TransitionCallbackReturn.SUCCESS
-    assert (kept() is None) == is_freed
-    gc.collect()
-
-
-def test_a_group_forgets_what_is_gone_and_nothing_else() -> None:
-    group = MutuallyExclusiveCallbackGroup()
-    kept = [Entity() for _ in range(3)]
-    for entity in (*kept, Entity(), Entity()):
-        group.add_entity(entity)
-    del entity
-    gc.collect()
-    assert len(group.entities) == 5
-    forget_destroyed(group)
-    assert len(group.entities) == 3
-    assert all(group.has_entity(entity) for entity in kept)
 
 
 def test_a_node_brought_back_again_and_again_holds_no_more_than_once(

@@ -1,6 +1,7 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
 
+
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,12 @@ from std_srvs.srv import SetBool
 from tests.node.fake_pipeline import FakeLoader, missing_model
 from tests.node.node_harness import (
     LATCHED,
-    find_status,
     half_blue_image,
     image_message,
-    status_values,
     wait_until,
 )
 from upsnet_ros.msg import PanopticClassInfo
-from upsnet_ros.node import intake
+from upsnet_ros.node import diagnostics, intake
 
 
 def serve_one(harness, stamp: int) -> None:
@@ -47,18 +46,15 @@ def test_all_transitions_work_twice(start_node) -> None:
 
 
 def test_configure_passes_the_parameters_to_the_loader(start_node, tmp_path) -> None:
-    path = tmp_path / 'model.onnx'
-    harness = start_node(
-        model_path=str(path), backend='onnxruntime', num_threads=2, stale_engine='onnxruntime'
-    )
-    assert harness.change_state('configure')
-    assert harness.loader.calls == [(path, 'onnxruntime', 2, 'onnxruntime')]
-
-
-def test_a_stale_engine_is_refused_unless_asked_otherwise(start_node) -> None:
-    harness = start_node(model_path='x.engine')
-    assert harness.change_state('configure')
-    assert harness.loader.calls == [(Path('x.engine'), 'auto', 0, 'refuse')]
+    path = str(tmp_path / 'model.onnx')
+    harness = start_node(model_path=path)
+    given = {'backend': 'onnxruntime', 'num_threads': 2, 'stale_engine': 'onnxruntime'}
+    assert harness.change_state('configure') and harness.change_state('cleanup')
+    assert harness.set_parameters(**given).successful and harness.change_state('configure')
+    assert harness.loader.calls == [
+        (Path(path), 'auto', 0, 'refuse'),
+        (Path(path), 'onnxruntime', 2, 'onnxruntime'),
+    ]
 
 
 def test_a_missing_model_fails_configure_and_a_second_try_succeeds(start_node) -> None:
@@ -68,10 +64,7 @@ def test_a_missing_model_fails_configure_and_a_second_try_succeeds(start_node) -
     diagnostics = harness.diagnostics()
     assert not harness.change_state('configure')
     assert harness.state() == 'unconfigured'
-    messages = diagnostics.wait_for(
-        lambda seen: find_status(seen, 'engine').level == b'\x02', 'an error'
-    )
-    assert '/nowhere/model.onnx' in find_status(messages, 'engine').message
+    diagnostics.status('engine', level=b'\x02', text='/nowhere/model.onnx')
     loader.refusal = None
     harness.activate()
     serve_one(harness, stamp=3)
@@ -162,10 +155,7 @@ def test_a_transition_that_breaks_down_releases_everything(start_node, monkeypat
     assert not harness.change_state('deactivate')
     wait_until(lambda: pipeline.closed == 1, 'the release')
     wait_until(lambda: publisher.get_subscription_count() == 0, 'no subscription')
-    messages = diagnostics.wait_for(
-        lambda seen: 'out of handles' in find_status(seen, 'engine').message, 'the reason'
-    )
-    assert find_status(messages, 'engine').level == b'\x02'
+    diagnostics.status('engine', level=b'\x02', text='out of handles')
     assert (node.parts, parts.outputs) == (None, {})
     assert node.lifecycle.is_finalized == (times == 2)
     if times == 1:
@@ -194,11 +184,8 @@ def test_enable_service_closes_and_opens_intake(start_node) -> None:
     response = harness.call(SetBool, 'perception_node/enable', SetBool.Request(data=False))
     assert response.success and 'off' in response.message
     publisher.publish(image_message(half_blue_image(), stamp=5))
-    messages = diagnostics.wait_for(
-        lambda seen: status_values(find_status(seen, 'camera camera'))['state'] == 'closed',
-        'closed',
-    )
-    assert status_values(find_status(messages, 'engine'))['enabled'] == 'False'
+    diagnostics.status('camera camera', state='closed')
+    diagnostics.status('engine', enabled='False')
     response = harness.call(SetBool, 'perception_node/enable', SetBool.Request(data=True))
     assert response.success and 'on' in response.message
     publisher.publish(image_message(half_blue_image(), stamp=6))
@@ -237,29 +224,12 @@ def test_an_activation_that_fails_half_way_leaves_no_subscription(
 def test_diagnostics_that_fail_do_not_undo_a_transition(start_node, monkeypatch) -> None:
     harness = start_node()
 
-    def fail() -> None:
+    def fail(*arguments) -> None:
         raise ValueError('a value that no message takes')
 
-    monkeypatch.setattr(harness.node._diagnostics, 'publish', fail)
+    monkeypatch.setattr(diagnostics, 'node_statuses', fail)
     assert harness.change_state('configure')
     assert harness.state() == 'inactive'
     monkeypatch.undo()
     assert harness.change_state('activate')
     serve_one(harness, stamp=1)
-
-
-def test_a_frame_that_hangs_is_waited_for_once(start_node) -> None:
-    harness = start_node().activate()
-    pipeline = harness.loader.pipeline
-    pipeline.gate.clear()
-    publisher = harness.publisher(Image, 'camera/image_raw')
-    publisher.publish(image_message(half_blue_image()))
-    assert pipeline.started.acquire(timeout=20)
-    worker = harness.node.parts.worker
-    assert harness.change_state('deactivate')
-    assert worker.is_given_up and worker.unfinished is not None
-    joins = []
-    worker._thread.join = joins.append
-    assert harness.change_state('cleanup')
-    assert joins == [0.0]
-    pipeline.gate.set()

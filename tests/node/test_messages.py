@@ -115,12 +115,3 @@ def test_a_detection_has_centre_size_class_and_label(monkeypatch) -> None:
     box = detection.bbox
     assert (box.center.position.x, box.center.position.y) == (25.0, 25.0)
     assert (box.size_x, box.size_y) == (30.0, 10.0)
-
-
-def test_label_info_names_every_class(monkeypatch) -> None:
-    fake_vision_msgs.install(monkeypatch)
-    message = messages.label_info_message(TABLE)
-    assert message.threshold == 1.0
-    names = {entry.class_id: entry.class_name for entry in message.class_map}
-    assert len(names) == 19
-    assert (names[0], names[18]) == ('road', 'bicycle')

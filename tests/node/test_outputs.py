@@ -12,7 +12,6 @@ from tests.node import fake_vision_msgs
 from tests.node.node_harness import LATCHED, half_blue_image, image_message, wait_until
 from upsnet_ros.msg import PanopticClassInfo
 from upsnet_ros.node import outputs
-from upsnet_ros.node.outputs import CameraOutputs
 from upsnet_ros.node.parameters import NodeParameters
 from upsnet_ros.node.qos import LATCHED_QOS
 from upsnet_ros.node.topics import IMAGE, OUTPUTS, TABLE
@@ -142,22 +141,6 @@ def test_every_message_with_pixels_holds_them_in_an_array_of_bytes(
 
 
 # --- overlay and calibration
-
-
-@pytest.mark.parametrize(('rate', 'expected'), [(0.0, 100), (5.0, 50), (1.0, 10), (0.1, 1)])
-def test_overlays_keep_their_rate_and_nobody_uses_it_up(start_node, rate, expected) -> None:
-    harness = start_node()
-    assert harness.change_state('configure')
-    now = [50.0]
-    camera: CameraOutputs = harness.node.parts.outputs['camera']
-    camera._clock = lambda: now[0]
-    (overlay,) = (output for output in OUTPUTS if output.rate)
-    values = NodeParameters(overlay_rate=rate)
-    due = []
-    for _ in range(100):
-        due.append(camera._is_due(overlay, values))
-        now[0] += 0.1 + 1e-9
-    assert sum(due) == expected
 
 
 def test_rate_and_size_are_live_and_nobody_uses_up_the_rate(start_node) -> None:

@@ -10,17 +10,10 @@ from sensor_msgs.msg import Image
 
 from tests.node.fake_pipeline import OWN_THRESHOLDS
 from tests.node.node_harness import NodeHarness
-from upsnet_ros.backends.select import BACKENDS, STALE_ENGINE_CHOICES
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.node.parameters import NodeParameters, parameter_rules
 
 CONFIG = Path(__file__).parents[2] / 'config' / 'perception.yaml'
-
-
-def test_choices_are_those_of_the_backends() -> None:
-    rules = parameter_rules()
-    assert rules['backend'].choices == BACKENDS
-    assert rules['stale_engine'].choices == STALE_ENGINE_CHOICES
 
 
 @pytest.mark.parametrize(
@@ -43,6 +36,13 @@ def test_choices_are_those_of_the_backends() -> None:
         ({'camera_names': ['front left']}, ['camera_names', 'front left']),
         ({'camera_names': ['2nd']}, ['camera_names', '2nd']),
         ({'camera_names': ['']}, ['camera_names']),
+        ({'regions_of_interest': ['1,2,3']}, ['regions_of_interest', "'1,2,3'"]),
+        ({'regions_of_interest': ['', '']}, ['regions_of_interest', '2 values']),
+        ({'rotations': [45]}, ['rotations', '45']),
+        ({'max_image_pixels': 2**27 + 1}, ['max_image_pixels', '134217729']),
+        ({'process_all': True, 'input_qos': 'sensor_data'}, ['input_qos']),
+        ({'process_all': True, 'max_rate': 5.0}, ['max_rate']),
+        ({'max_consecutive_delays': 2}, ['max_processing_time']),
     ],
 )
 def test_impossible_values_are_refused_with_name_value_and_expectation(values, texts) -> None:
@@ -73,6 +73,7 @@ def test_values_at_the_edge_are_accepted(values) -> None:
         ({'score_threshold': 2.0}, ['score_threshold', '2.0', '0.0 to 1.0']),
         ({'camera_names': 'front'}, ['camera_names', 'front', 'list']),
         ({'camera_names': ['x', 'x']}, ['camera_names', 'more than once']),
+        ({'rotations': ['right']}, ['rotations']),
         ({'num_threads': 2.5}, ['num_threads', '2.5', 'int']),
         ({'diagnostics_period': 0.0}, ['diagnostics_period', '0.0', '0.05']),
     ],

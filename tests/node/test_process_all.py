@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The mode for evaluation: every frame in its order, and a loud end where memory ends."""
 
-import pytest
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
@@ -11,8 +10,6 @@ from tests.node.node_harness import (
     image_message,
     wait_until,
 )
-from upsnet_ros.core.errors import ParameterError
-from upsnet_ros.node.parameters import NodeParameters
 
 RELIABLE = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
 
@@ -45,19 +42,6 @@ def test_a_publisher_that_may_lose_images_is_named(start_node, capfd) -> None:
     labels.wait()
     errors = capfd.readouterr().err
     assert 'camera/image_raw' in errors and 'may be lost' in errors and 'RELIABLE' in errors
-
-
-@pytest.mark.parametrize(
-    ('values', 'text'),
-    [
-        ({'process_all': True, 'input_qos': 'sensor_data'}, 'input_qos'),
-        ({'process_all': True, 'max_rate': 5.0}, 'max_rate'),
-        ({'max_consecutive_delays': 2}, 'max_processing_time'),
-    ],
-)
-def test_values_that_contradict_each_other_are_refused(values, text) -> None:
-    with pytest.raises(ParameterError, match=text):
-        NodeParameters(**values)
 
 
 def test_a_contradiction_is_seen_in_the_values_as_a_whole(start_node) -> None:

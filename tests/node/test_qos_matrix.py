@@ -6,7 +6,7 @@ import pytest
 from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import Image
 
-from tests.node.node_harness import find_status, half_blue_image, image_message, wait_until
+from tests.node.node_harness import half_blue_image, image_message, wait_until
 from tests.node.qos_rig import BEST_EFFORT, OFFERS, RELIABLE, image_override, known_namespace
 
 
@@ -46,12 +46,7 @@ def test_matrix_of_offers_and_requests(start_node, namespace, input_qos, reliabi
         found = harness.node.get_subscriptions_info_by_topic(publisher.topic_name)
         assert [info.qos_profile.reliability for info in found] == [asked]
         if asked == RELIABLE and OFFERS[camera].reliability == BEST_EFFORT:
-            status = f'camera {camera}'
-            seen = diagnostics.wait_for(
-                lambda seen, status=status: 'RELIABILITY' in find_status(seen, status).message,
-                f'refusal of {camera}',
-            )
-            assert find_status(seen, status).level == b'\x02'
+            diagnostics.status(f'camera {camera}', level=b'\x02', text='RELIABILITY')
             assert publisher.get_subscription_count() == 0
             continue
         labels = harness.subscribe(Image, f'{camera}/panoptic/image')
@@ -86,10 +81,7 @@ def test_a_publisher_refused_for_an_override_is_explained_by_it(
     diagnostics = harness.diagnostics()
     harness.activate()
     harness.client.create_publisher(Image, 'camera/image_raw', OFFERS['reliable'])
-    seen = diagnostics.wait_for(
-        lambda seen: 'DURABILITY' in find_status(seen, 'camera camera').message, 'the policy'
-    )
-    assert 'qos_overrides' in find_status(seen, 'camera camera').message
+    assert 'qos_overrides' in diagnostics.status('camera camera', text='DURABILITY').message
     assert f"change the parameter '{name}'" in capfd.readouterr().err
 
 
@@ -99,9 +91,7 @@ def test_automatic_input_does_not_relax_what_was_asked_for(start_node, namespace
     diagnostics = harness.diagnostics()
     harness.activate()
     late = harness.client.create_publisher(Image, 'camera/image_raw', OFFERS['best_effort'])
-    diagnostics.wait_for(
-        lambda seen: 'RELIABILITY' in find_status(seen, 'camera camera').message, 'the policy'
-    )
+    diagnostics.status('camera camera', text='RELIABILITY')
     found = harness.node.get_subscriptions_info_by_topic(late.topic_name)
     assert [info.qos_profile.reliability for info in found] == [RELIABLE]
     assert f"change the parameter '{name}'" in capfd.readouterr().err

@@ -2,13 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clocks that jump or stand still, bursts, and stamps out of order."""
 
-from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
-import pytest
 from rosgraph_msgs.msg import Clock
 
-from tests.node.fault_rig import FaultRig, check_accounts
 from tests.node.node_harness import (
     find_status,
     half_blue_image,
@@ -18,19 +15,6 @@ from tests.node.node_harness import (
 )
 
 OK, WARN = b'\x00', b'\x01'
-
-
-@pytest.fixture
-def rig(start_node) -> Iterator[Callable[..., FaultRig]]:
-    rigs = []
-
-    def start(**options) -> FaultRig:
-        rigs.append(FaultRig(start_node(diagnostics_period=0.05, **options)))
-        return rigs[-1]
-
-    yield start
-    for started in rigs:
-        check_accounts(started.harness)
 
 
 def test_a_clock_that_jumps_back_begins_everything_anew(rig) -> None:

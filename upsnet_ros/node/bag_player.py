@@ -29,26 +29,22 @@ import argparse
 import itertools
 import logging
 import math
-import os
-import select
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import rclpy
 from rclpy.duration import Duration
 from rclpy.node import Node
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from upsnet_ros.bags.definitions import IMAGE_TYPES, header_stamp_ns, with_stamp_ns
 from upsnet_ros.bags.joining import has_no_stamps
 from upsnet_ros.bags.reader import BagMessage, BagReader
 from upsnet_ros.core.errors import BagError, ReplayError, UpsnetError
-from upsnet_ros.node.process import StopSignal, tell_event
+from upsnet_ros.node.process import StopSignal, input_is_over, ros_program, tell_event
 
 logger = logging.getLogger(__name__)
 
@@ -149,11 +145,8 @@ class BagPlayer:
         self._last_stamp_ns = 0
         self._sent = 0
         self._frames = self._count()
-        qos = QoSProfile(
-            depth=QUEUE_DEPTH,
-            history=HistoryPolicy.KEEP_LAST,
-            reliability=ReliabilityPolicy[options.reliability.upper()],
-        )
+        reliability = ReliabilityPolicy[options.reliability.upper()]
+        qos = QoSProfile(depth=QUEUE_DEPTH, reliability=reliability)
         self._publishers = {
             topic: node.create_publisher(MESSAGE_CLASSES[bag.topics[topic]], topic, qos)
             for topic in options.topics
@@ -295,19 +288,6 @@ class BagPlayer:
                     return
 
 
-def wait_for_end_of_input(stop: StopSignal) -> None:
-    """Return when standard input is closed, or the player shall end."""
-    if sys.stdin is None:
-        return
-    file = sys.stdin.fileno()
-    # A process in the background of a terminal that reads from it is stopped.
-    is_ours = not os.isatty(file) or os.tcgetpgrp(file) == os.getpgrp()
-    while not stop.received:
-        ready, _, _ = select.select([file] if is_ours else [], [], [], LOOK_SECONDS)
-        if ready and not os.read(file, 4096):
-            return
-
-
 def play(node: Node, options: argparse.Namespace, stop: StopSignal) -> None:
     """Play what the command line asks for, to the end or until a signal.
 
@@ -325,27 +305,21 @@ def play(node: Node, options: argparse.Namespace, stop: StopSignal) -> None:
         if options.leave:
             player.wait_until_received()
         else:
-            wait_for_end_of_input(stop)
+            while not stop.received and not input_is_over(wait_s=LOOK_SECONDS):
+                pass
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Play a bag and return the exit status: 0 at the end or after a signal, 1 for an error."""
     options = parse_arguments(arguments)
-    stop = StopSignal()
-    # rclpy's own handlers would end the context while messages are still sent.
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    node = rclpy.create_node('bag_player')
-    try:
-        play(node, options, stop)
-    except UpsnetError as error:
-        tell_event(event='error', message=str(error))
-        if options.leave:  # nobody reads the events then
-            print(f'bag_player: {error}', file=sys.stderr)
-        return 1
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
-        stop.close()
+    with ros_program('bag_player') as (node, stop):
+        try:
+            play(node, options, stop)
+        except UpsnetError as error:
+            tell_event(event='error', message=str(error))
+            if options.leave:  # nobody reads the events then
+                print(f'bag_player: {error}', file=sys.stderr)
+            return 1
     return 0
 
 

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from upsnet_ros.node.waiting import (
@@ -37,7 +37,7 @@ COUNTERS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass
 class CameraSnapshot:
     """A camera's counters and last values at one moment.
 
@@ -53,7 +53,7 @@ class CameraSnapshot:
         failed: frames whose processing broke down, or whose result came too late to be published.
         discarded: frames that waited when intake closed or the clock was set back.
         last_reason: why the last frame gave no result; empty when it gave one.
-        last_reason_is_failure: True when that frame failed, False when it was rejected.
+        last_loss: the counter of the last frame that was 'rejected' or 'failed'; empty before.
         last_age_s: seconds since the last message arrived, None before the first since intake
             opened.
         open_for_s: seconds since intake opened.
@@ -68,25 +68,25 @@ class CameraSnapshot:
     """
 
     name: str
-    received: int
-    processed: int
-    dropped: int
-    overflowed: int
-    out_of_order: int
-    rate_limited: int
-    rejected: int
-    failed: int
-    discarded: int
-    last_reason: str
-    last_reason_is_failure: bool
-    last_age_s: float | None
-    open_for_s: float
-    rate_hz: float
-    processed_hz: float
-    encoding: str
-    image_size: tuple[int, int] | None
-    qos_problem: str
-    waiting: int
+    received: int = 0
+    processed: int = 0
+    dropped: int = 0
+    overflowed: int = 0
+    out_of_order: int = 0
+    rate_limited: int = 0
+    rejected: int = 0
+    failed: int = 0
+    discarded: int = 0
+    last_reason: str = ''
+    last_loss: str = ''
+    last_age_s: float | None = None
+    open_for_s: float = 0.0
+    rate_hz: float = 0.0
+    processed_hz: float = 0.0
+    encoding: str = ''
+    image_size: tuple[int, int] | None = None
+    qos_problem: str = ''
+    waiting: int = 0
     order_is_broken: bool = False
     is_overflowing: bool = False
 
@@ -116,15 +116,14 @@ class CameraState:
         self._results: deque[float] = deque()
         self._stamps_ns: deque[int] = deque(maxlen=2)
         self._last_arrival: float | None = None
-        self._counts = dict.fromkeys(COUNTERS, 0)
-        self._last_reason = ''
-        self._last_loss = ''
+        self._known = CameraSnapshot(name)
         self._last_warning: float | None = None
         self._last_disorder = self._last_overflow = -math.inf
         self._opened_at = clock()
-        self._encoding = ''
-        self._image_size: tuple[int, int] | None = None
-        self._qos_problem = ''
+
+    def _count(self, counter: str, number: int = 1) -> None:
+        """Counts messages; the lock is held."""
+        setattr(self._known, counter, getattr(self._known, counter) + number)
 
     def offer(self, message: Any, *, rules: AdmissionRules = EVERY_IN_ORDER) -> bool:
         """Lets a message wait for the worker, if the rules admit it.
@@ -141,11 +140,11 @@ class CameraState:
             refusal = self._admission.refusal(frame, rules)
             if refusal is Refusal.OTHER_TRANSPORT:
                 return False
-            self._counts['received'] += 1
+            self._count('received')
             self._last_arrival = frame.received_at
             self._arrivals.append(frame.received_at)
             forget_old(self._arrivals, frame.received_at)
-            self._qos_problem = ''
+            self._known.qos_problem = ''
             if refusal is Refusal.OUT_OF_ORDER:
                 self._last_disorder = frame.received_at
             elif refusal is None:
@@ -154,7 +153,7 @@ class CameraState:
             if lost == 'overflowed':
                 self._last_overflow = frame.received_at
             if lost:
-                self._counts[lost] += 1
+                self._count(lost)
         return refusal is None and lost != 'overflowed'
 
     def take(self) -> Frame | None:
@@ -192,7 +191,7 @@ class CameraState:
         Intake closes or opens: the time in between says nothing of the camera.
         """
         with self._lock:
-            self._counts['discarded'] += self._store.clear()
+            self._count('discarded', self._store.clear())
             self._admission.forget()
             self._forget_rates()
             self._last_arrival = None
@@ -205,7 +204,7 @@ class CameraState:
         So does the transport: the other one's first frame may come before the last of this one.
         """
         with self._lock:
-            self._counts['discarded'] += self._store.begin_anew()
+            self._count('discarded', self._store.begin_anew())
             self._admission.forget_stamps()
             self._forget_rates()
 
@@ -221,10 +220,9 @@ class CameraState:
         with self._lock:
             self._results.append(now)
             forget_old(self._results, now)
-            self._counts['processed'] += 1
-            self._last_reason = ''
-            self._encoding = encoding
-            self._image_size = image_size
+            self._count('processed')
+            self._known.last_reason = ''
+            self._known.encoding, self._known.image_size = encoding, image_size
 
     def record_rejected(self, reason: str) -> bool:
         """Counts a frame that could not be read; returns whether a warning is due.
@@ -243,9 +241,8 @@ class CameraState:
         """Counts a lost frame; a warning is due at once, then at most every few seconds."""
         now = self._clock()
         with self._lock:
-            self._counts[counter] += 1
-            self._last_reason = reason
-            self._last_loss = counter
+            self._count(counter)
+            self._known.last_reason, self._known.last_loss = reason, counter
             due = self._last_warning is None or now - self._last_warning >= WARNING_INTERVAL_S
             if due:
                 self._last_warning = now
@@ -254,7 +251,7 @@ class CameraState:
     def record_qos_problem(self, policy: str) -> None:
         """Remembers that a publisher was refused for a policy; cleared by '' or a frame."""
         with self._lock:
-            self._qos_problem = policy
+            self._known.qos_problem = policy
 
     def snapshot(self) -> CameraSnapshot:
         """All counters and last values at this moment."""
@@ -262,19 +259,12 @@ class CameraState:
         with self._lock:
             forget_old(self._arrivals, now)
             forget_old(self._results, now)
-            age = None if self._last_arrival is None else now - self._last_arrival
-            return CameraSnapshot(
-                name=self.name,
-                **self._counts,
-                last_reason=self._last_reason,
-                last_reason_is_failure=self._last_loss == 'failed',
-                last_age_s=age,
+            return replace(
+                self._known,
+                last_age_s=None if self._last_arrival is None else now - self._last_arrival,
                 open_for_s=now - self._opened_at,
                 rate_hz=rate_of(self._arrivals),
                 processed_hz=rate_of(self._results),
-                encoding=self._encoding,
-                image_size=self._image_size,
-                qos_problem=self._qos_problem,
                 waiting=len(self._store),
                 order_is_broken=now - self._last_disorder < RATE_WINDOW_S,
                 is_overflowing=now - self._last_overflow < RATE_WINDOW_S,

@@ -103,22 +103,23 @@ class DiagnosticsOutput:
         self._published_at = time.monotonic()
 
     def publish(self) -> None:
-        """Publishes the state at this moment."""
+        """Publishes the state at this moment; what fails at that is logged, and costs no more."""
         self._published_at = time.monotonic()
-        message = self._message()
-        message.header.stamp = self._node.get_clock().now().to_msg()
-        name = self._node.get_fully_qualified_name().lstrip('/')
-        message.status = node_statuses(name, self._report(), self._parameters())
-        self._publisher.publish(message)
+        try:
+            message = self._message()
+            message.header.stamp = self._node.get_clock().now().to_msg()
+            name = self._node.get_fully_qualified_name().lstrip('/')
+            message.status = node_statuses(name, self._report(), self._parameters())
+            self._publisher.publish(message)
+        except Exception as error:
+            self._node.get_logger().error(
+                f'the diagnostics could not be published: {error!r}', throttle_duration_sec=5.0
+            )
 
     def publish_when_due(self) -> None:
         """Publishes at the usual pace where no timer can: while the executor waits for a model."""
-        if time.monotonic() - self._published_at < self._parameters().diagnostics_period:
-            return
-        try:
+        if time.monotonic() - self._published_at >= self._parameters().diagnostics_period:
             self.publish()
-        except Exception as error:  # the model is loaded whatever becomes of the diagnostics
-            self._node.get_logger().error(f'the diagnostics could not be published: {error!r}')
 
 
 def node_statuses(node: str, report: NodeReport, values: NodeParameters) -> list[DiagnosticStatus]:
@@ -280,13 +281,14 @@ def _camera_state(
         )
     if camera.last_age_s is None:
         return 'waiting', WARN, 'no image has arrived yet'
-    loss = 'failed' if camera.last_reason_is_failure else 'rejected'
-    last_loss = f'last frame {loss}: {camera.last_reason}' if camera.last_reason else ''
+    last_loss = (
+        f'last frame {camera.last_loss}: {camera.last_reason}' if camera.last_reason else ''
+    )
     if camera.is_overflowing:
         message = _overflow(camera) + (f'; {last_loss}' if last_loss else '')
         return 'overflowed', ERROR, message
     if last_loss:
-        return loss, ERROR, last_loss
+        return camera.last_loss, ERROR, last_loss
     if camera.order_is_broken:
         return (
             'ok',
@@ -327,11 +329,9 @@ def timing_statuses(
     """
     title = f'{node}: {TIMING_TITLE}'
     return [
-        timing_status(title, timing.together, timing.delays(), limits, hardware_id=model),
+        timing_status(title, timing.together, timing.delays, limits, hardware_id=model),
         *(
-            timing_status(
-                f'{title} {camera}', window, timing.delays(camera), limits, hardware_id=camera
-            )
+            timing_status(f'{title} {camera}', window, window.delays, limits, hardware_id=camera)
             for camera, window in timing.cameras.items()
         ),
     ]

@@ -23,7 +23,7 @@ from rclpy.signals import SignalHandlerOptions
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.node.engine import PipelineLoader
 from upsnet_ros.node.perception_node import PerceptionNode
-from upsnet_ros.node.process import ExitStatus, GuardedSpinning, StopSignal, end_process
+from upsnet_ros.node.process import ExitStatus, StopSignal, end_process
 from upsnet_ros.node.transitions import LAST_RESORT
 
 # The longest a signal waits for its answer while nothing else wakes the executor.
@@ -84,7 +84,6 @@ def serve(node: PerceptionNode, stop: StopSignal) -> ExitStatus:
         return ExitStatus.BROKEN_DOWN
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    spinning = GuardedSpinning(executor, failures=node.callback_failures, logger=node.get_logger())
     try:
         while (
             rclpy.ok()
@@ -92,7 +91,7 @@ def serve(node: PerceptionNode, stop: StopSignal) -> ExitStatus:
             and node.fault is None
             and not node.lifecycle.is_finalized
         ):
-            spinning.spin_once(timeout_s=WAKE_INTERVAL_S)
+            node.callbacks.spin_once(executor, timeout_s=WAKE_INTERVAL_S)
     finally:
         if node.fault is not None:
             stop.end_within(END_AFTER_FAULT_S, node.fault.status)

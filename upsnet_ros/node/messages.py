@@ -268,16 +268,8 @@ def label_info_message(table: ClassTable) -> Any:
 
 def timing_message(times: FrameTimes) -> FrameTiming:
     """Where the time of one image went; a stage that was not measured is 0."""
-    stages = {stage: float(duration) for stage, duration in times.durations_ms.items()}
-    return FrameTiming(
-        header=times.header,
-        receive_ms=stages.get('receive', 0.0),
-        wait_ms=stages.get('wait', 0.0),
-        decode_ms=stages.get('decode', 0.0),
-        preprocess_ms=stages.get('preprocess', 0.0),
-        inference_ms=stages.get('inference', 0.0),
-        panoptic_head_ms=stages.get('panoptic_head', 0.0),
-        publish_ms=stages.get('publish', 0.0),
-        processing_time_ms=stages.get('total', 0.0),
-        age_ms=stages.get('age', 0.0),
-    )
+    message = FrameTiming(header=times.header)
+    for stage, duration_ms in times.durations_ms.items():
+        name = 'processing_time' if stage == 'total' else stage
+        setattr(message, f'{name}_ms', float(duration_ms))
+    return message

@@ -46,7 +46,6 @@ class CameraOutputs:
         model: name of the model.
         score_threshold: the model's own least score of an instance.
         qos: of all outputs but the latched ones.
-        clock: steady clock in seconds.
 
     Raises:
         ParameterError: a quality of service asked for an output is impossible.
@@ -61,7 +60,6 @@ class CameraOutputs:
         model: str,
         score_threshold: float,
         qos: QoSProfile = OUTPUT_QOS,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._node = node
         self._label_set = label_set
@@ -69,7 +67,6 @@ class CameraOutputs:
         self._own_threshold = score_threshold
         self._said_threshold: float | None = None
         self._calibration = CalibrationFit(camera, logger=node.get_logger())
-        self._clock = clock
         self._published_at: dict[str, float] = {}
         self.publishers: dict[str, Any] = {}
         self._made_of: dict[str, list[tuple[Output, Any]]] = {IMAGE: [], TABLE: [], TIMES: []}
@@ -165,7 +162,7 @@ class CameraOutputs:
         if not output.rate:
             return True
         rate_hz = getattr(values, output.rate)
-        now, last = self._clock(), self._published_at.get(output.name)
+        now, last = time.monotonic(), self._published_at.get(output.name)
         if rate_hz and last is not None and now - last < 1 / rate_hz:
             return False
         self._published_at[output.name] = now

@@ -26,7 +26,7 @@ from upsnet_ros.node.diagnostics import DiagnosticsOutput, NodeReport, WorkerSta
 from upsnet_ros.node.engine import Engine, ModelLoading, PipelineLoader, load_engine
 from upsnet_ros.node.parameter_server import ParameterServer
 from upsnet_ros.node.parameters import NodeParameters
-from upsnet_ros.node.process import CallbackFailures, Fault
+from upsnet_ros.node.process import Fault, GuardedCallbacks
 from upsnet_ros.node.transitions import Lifecycle
 
 WATCHDOG_PERIOD_S = 0.2
@@ -41,7 +41,7 @@ class PerceptionNode(LifecycleNode):
         lifecycle: the state that the node is in, and why the last transition failed.
         parts: what depends on the model; None while unconfigured.
         fault: why the process has to end and be started anew; None while it need not.
-        callback_failures: of the executor that spins the node, for the diagnostics.
+        callbacks: runs what the executor of the node has to do.
 
     Args:
         load_pipeline: makes the pipeline in place of the real one, for tests without a model.
@@ -62,7 +62,7 @@ class PerceptionNode(LifecycleNode):
         super().__init__('perception_node', **options)
         self._load_pipeline = load_pipeline
         self.lifecycle = Lifecycle(self.get_logger())
-        self.callback_failures = CallbackFailures()
+        self.callbacks = GuardedCallbacks(self.get_logger())
         self._enabled = True
         self._clock_jumps = 0
         self._unfinished: threading.Thread | None = None
@@ -145,10 +145,7 @@ class PerceptionNode(LifecycleNode):
     def _transition(self, name: str, action: Any, **options: Any) -> TransitionCallbackReturn:
         """Runs a transition within its boundary and reports how it ended."""
         result = self.lifecycle.run(name, action, **options)
-        try:
-            self._diagnostics.publish()
-        except Exception as error:  # what is said of a transition must not undo it
-            self.get_logger().error(f'{name}: the diagnostics could not be published: {error!r}')
+        self._diagnostics.publish()
         return result
 
     def _configure(self) -> None:
@@ -217,7 +214,7 @@ class PerceptionNode(LifecycleNode):
 
     def _report(self) -> NodeReport:
         """What there is to say of the node now."""
-        parts, callbacks = self.parts, self.callback_failures
+        parts = self.parts
         report = NodeReport(
             lifecycle_state=self.lifecycle.state,
             is_enabled=self._enabled,
@@ -225,8 +222,8 @@ class PerceptionNode(LifecycleNode):
             values={
                 'clock_jumps': self._clock_jumps,
                 'loading_for_s': f'{self._loading.loading_for_s:.1f}',
-                'callback_failures': callbacks.total,
-                'last_callback_failure': callbacks.last or 'none',
+                'callback_failures': self.callbacks.failures,
+                'last_callback_failure': self.callbacks.last_failure or 'none',
             },
         )
         if parts is None:

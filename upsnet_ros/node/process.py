@@ -7,19 +7,25 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import select
 import signal
 import sys
 import threading
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from types import FrameType
 
+import rclpy
 from rclpy.callback_groups import CallbackGroup
 from rclpy.executors import Executor
 from rclpy.impl.rcutils_logger import RcutilsLogger
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
 from upsnet_ros.core.json_lines import json_line
 from upsnet_ros.core.own_process import STOPPING
@@ -119,6 +125,23 @@ class StopSignal:
                 self.end_within(self._grace_s, ExitStatus.ASKED_TO_END)
 
 
+@contextmanager
+def ros_program(name: str) -> Iterator[tuple[Node, StopSignal]]:
+    """A node of that name, and whether a signal asked its program to end."""
+    stop = StopSignal()
+    # rclpy's own handlers would end the context in the middle of a step.
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        node = rclpy.create_node(name)
+        try:
+            yield node, stop
+        finally:
+            node.destroy_node()
+    finally:
+        rclpy.try_shutdown()
+        stop.close()
+
+
 def end_process(status: int) -> None:
     """Ends the process without tearing down libraries that a thread may still be in."""
     for stream in (sys.stdout, sys.stderr):
@@ -135,69 +158,49 @@ MOST_IN_A_ROW = 100
 LONGEST_TEXT = 200
 
 
-@dataclass
-class CallbackFailures:
-    """What is known of callbacks that raised.
-
-    Attributes:
-        total: since the start of the process.
-        last: type and text of the last one, one line for the diagnostics; empty before the first.
-    """
-
-    total: int = 0
-    last: str = ''
-
-
-class GuardedSpinning:
+class GuardedCallbacks:
     """Runs the callbacks of an executor one by one: one that raises costs that call alone.
 
     rclpy lets an exception of a timer, a subscription, a service or an event out of the executor,
     which would end the process in the middle of a frame.
 
+    Attributes:
+        failures: how many raised since the start of the process.
+        last_failure: type and text of the last one in one line; empty before the first.
+
     Args:
-        executor: holds the node.
-        failures: counts those that raised.
         logger: the node's logger.
     """
 
-    def __init__(
-        self, executor: Executor, *, failures: CallbackFailures, logger: RcutilsLogger
-    ) -> None:
-        self._executor = executor
-        self._failures = failures
-        self._logger = logger
+    def __init__(self, logger: RcutilsLogger) -> None:
+        self.failures = 0
+        self.last_failure = ''
         self._in_a_row = 0
-        self._next_log_at = 0.0
+        self._logger = logger
 
-    def spin_once(self, *, timeout_s: float) -> None:
+    def spin_once(self, executor: Executor, *, timeout_s: float) -> None:
         """Waits for a callback and runs it.
 
         Raises:
             Exception: what the callbacks raise, when not one of the last hundred succeeded.
         """
         try:
-            self._executor.spin_once(timeout_sec=timeout_s)
+            executor.spin_once(timeout_sec=timeout_s)
         except Exception as error:
             self._in_a_row += 1
-            self._failures.total += 1
+            self.failures += 1
             text = f'{type(error).__name__}: {error}'
-            self._failures.last = ' '.join(text.split())[:LONGEST_TEXT]
-            self._log(error)
+            self.last_failure = ' '.join(text.split())[:LONGEST_TEXT]
+            trace = ''.join(traceback.format_exception(error))
+            self._logger.error(
+                f'a callback failed ({self.failures} so far), the node goes on: '
+                f'{self.last_failure}\n{trace}',
+                throttle_duration_sec=LOG_INTERVAL_S,
+            )
             if self._in_a_row >= MOST_IN_A_ROW:
                 raise
         else:
             self._in_a_row = 0
-
-    def _log(self, error: Exception) -> None:
-        """Tells of an error with its trace, and of a storm of them now and then."""
-        now = time.monotonic()
-        if now >= self._next_log_at:
-            self._next_log_at = now + LOG_INTERVAL_S
-            trace = ''.join(traceback.format_exception(error))
-            self._logger.error(
-                f'a callback failed ({self._failures.total} so far), the node goes on: '
-                f'{self._failures.last}\n{trace}'
-            )
 
 
 def give_back_memory() -> None:
@@ -248,3 +251,14 @@ def tell_event(**event: object) -> None:
     """Tells the process that started this one what happens: a JSON object in a line."""
     sys.stdout.write(json_line(event))
     sys.stdout.flush()
+
+
+def input_is_over(*, wait_s: float = 0.0) -> bool:
+    """Whether standard input was closed, within some seconds; what comes by it says nothing."""
+    if sys.stdin is None:
+        return True
+    file = sys.stdin.fileno()
+    # A process in the background of a terminal that reads from it is stopped.
+    is_ours = not os.isatty(file) or os.tcgetpgrp(file) == os.getpgrp()
+    ready, _, _ = select.select([file] if is_ours else [], [], [], wait_s)
+    return bool(ready) and not os.read(file, 4096)

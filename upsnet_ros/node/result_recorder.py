@@ -29,25 +29,25 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Event, Thread
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
-from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 
 from upsnet_ros.bags.definitions import header_stamp_ns
 from upsnet_ros.bags.label_writer import ResultBag
-from upsnet_ros.core.errors import UpsnetError
-from upsnet_ros.node.process import StopSignal, tell_event
+from upsnet_ros.core.errors import EvaluationError, UpsnetError
+from upsnet_ros.node.process import StopSignal, input_is_over, ros_program, tell_event
+from upsnet_ros.node.qos import LATCHED_QOS
 from upsnet_ros.node.topics import COMPRESSED, DIAGNOSTICS, OUTPUTS, RAW, TABLE, Topic
 
 NODE = 'perception_node'
@@ -60,6 +60,8 @@ EVENTS = {
 }
 # Labels of ten seconds at 10 Hz may wait in the middleware before one would be lost here.
 QUEUE_DEPTH = 100
+RELIABLE_QOS = QoSProfile(depth=QUEUE_DEPTH, reliability=ReliabilityPolicy.RELIABLE)
+BEST_EFFORT_QOS = QoSProfile(depth=QUEUE_DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,16 @@ class Arrival:
 
 
 class BagWriting:
-    """A thread that appends arrivals to a bag and reports each of them."""
+    """A thread that appends arrivals to a bag and reports each of them.
+
+    Args:
+        output: the bag, which must not exist.
+        topics: what is recorded.
+        node: name of the node whose reports on itself are told.
+
+    Raises:
+        EvaluationError: the bag exists already.
+    """
 
     def __init__(self, output: Path, topics: list[RecordedTopic], *, node: str = NODE) -> None:
         self._node = node
@@ -105,22 +116,37 @@ class BagWriting:
         for topic in topics:
             self._bag.add_topic(topic.name, topic.message_type, is_latched=topic.is_latched)
         self.arrivals: SimpleQueue[Arrival | None] = SimpleQueue()
-        self.messages = 0
-        self._thread = Thread(target=self._write_all, name='bag_writer')
-        self._thread.start()
+        self._thread = ThreadPoolExecutor(1, 'bag_writer')
+        self._messages = self._thread.submit(self._write_all)
 
-    def _write_all(self) -> None:
-        while (arrival := self.arrivals.get()) is not None:
-            self._bag.write(arrival.topic.name, arrival.received_ns, arrival.data)
-            self.messages += 1
-            tell(arrival, node=self._node)
+    def _write_all(self) -> int:
+        messages = 0
+        with closing(self._bag):
+            while (arrival := self.arrivals.get()) is not None:
+                self._bag.write(arrival.topic.name, arrival.received_ns, arrival.data)
+                messages += 1
+                tell(arrival, node=self._node)
+        return messages
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether nothing more is written; `close` tells why."""
+        return self._messages.done()
 
     def close(self) -> int:
-        """Write what is waiting, close the bag and return the number of its messages."""
+        """Write what is waiting, close the bag and return the number of its messages.
+
+        Raises:
+            EvaluationError: they could not be written.
+        """
         self.arrivals.put(None)
-        self._thread.join()
-        self._bag.close()
-        return self.messages
+        self._thread.shutdown()
+        try:
+            return self._messages.result()
+        except OSError as error:
+            raise EvaluationError(
+                f'the recording could not be written: {error}; make room, or write elsewhere'
+            ) from error
 
 
 def tell(arrival: Arrival, *, node: str) -> None:
@@ -151,16 +177,6 @@ def tell_stamp(event: str, topic: str, data: bytes, received_ns: int) -> None:
     tell_event(event=event, topic=topic, stamp_ns=header_stamp_ns(data), received_ns=received_ns)
 
 
-def subscription_qos(*, is_latched: bool) -> QoSProfile:
-    """Reliable and deep: nothing may be lost between the node and the recording."""
-    return QoSProfile(
-        depth=1 if is_latched else QUEUE_DEPTH,
-        history=HistoryPolicy.KEEP_LAST,
-        reliability=ReliabilityPolicy.RELIABLE,
-        durability=DurabilityPolicy.TRANSIENT_LOCAL if is_latched else DurabilityPolicy.VOLATILE,
-    )
-
-
 def subscribe(node: Node, topic: RecordedTopic, writing: BagWriting) -> None:
     """Record one topic."""
 
@@ -168,13 +184,8 @@ def subscribe(node: Node, topic: RecordedTopic, writing: BagWriting) -> None:
         writing.arrivals.put(Arrival(topic, time.time_ns(), data))
 
     callback: Callable[[bytes], None] = note
-    node.create_subscription(
-        topic.row.message_class(),
-        topic.name,
-        callback,
-        subscription_qos(is_latched=topic.is_latched),
-        raw=True,
-    )
+    qos = LATCHED_QOS if topic.is_latched else RELIABLE_QOS
+    node.create_subscription(topic.row.message_class(), topic.name, callback, qos, raw=True)
 
 
 def watch(node: Node, topic: str) -> None:
@@ -184,13 +195,10 @@ def watch(node: Node, topic: str) -> None:
     def note(data: bytes) -> None:
         tell_stamp('image', topic, data, time.time_ns())
 
-    def read(reliability: ReliabilityPolicy, events: SubscriptionEventCallbacks) -> Subscription:
+    def read(qos: QoSProfile, events: SubscriptionEventCallbacks) -> Subscription:
         callback: Callable[[bytes], None] = note
-        profile = QoSProfile(
-            depth=QUEUE_DEPTH, history=HistoryPolicy.KEEP_LAST, reliability=reliability
-        )
         return node.create_subscription(
-            row.message_class(), topic, callback, profile, raw=True, event_callbacks=events
+            row.message_class(), topic, callback, qos, raw=True, event_callbacks=events
         )
 
     # `ros2 bag play` offers what was recorded. The reliable reader misses nothing of a reliable
@@ -198,12 +206,12 @@ def watch(node: Node, topic: str) -> None:
     def relax() -> None:
         node.destroy_subscription(reliable)
         node.destroy_guard_condition(relax_soon)
-        read(ReliabilityPolicy.BEST_EFFORT, SubscriptionEventCallbacks())
+        read(BEST_EFFORT_QOS, SubscriptionEventCallbacks())
 
     # An event's callback must not destroy the subscription that it belongs to.
     relax_soon = node.create_guard_condition(relax)
     events = SubscriptionEventCallbacks(incompatible_qos=lambda event: relax_soon.trigger())
-    reliable = read(ReliabilityPolicy.RELIABLE, events)
+    reliable = read(RELIABLE_QOS, events)
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -216,39 +224,28 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _read_to_the_end(finished: Event) -> None:
-    """Set `finished` when standard input is closed."""
-    sys.stdin.read()
-    finished.set()
+def record(node: Node, options: argparse.Namespace, stop: StopSignal) -> None:
+    """Record until standard input is closed, or a signal comes.
 
-
-def wait_for_end(finished: Event) -> None:
-    """Read standard input, which says nothing, until it is closed."""
-    sys.stdin.read()
-    finished.set()
-
-
-def record(options: argparse.Namespace, stop: StopSignal) -> None:
-    """Record until standard input is closed, or a signal comes."""
+    Raises:
+        EvaluationError: the bag exists already, or cannot be written.
+    """
     topics = list(recorded_topics(options.cameras, node=options.node))
-    node = rclpy.create_node('result_recorder')
     writing = BagWriting(options.output, topics, node=options.node)
-    executor, finished = SingleThreadedExecutor(), Event()
+    executor = SingleThreadedExecutor()
     clock_distance = time.time_ns() - time.monotonic_ns()
     try:
         for topic in topics:
             subscribe(node, topic, writing)
         for image_topic in options.images:
             watch(node, image_topic)
-        Thread(target=wait_for_end, args=(finished,), daemon=True).start()
         executor.add_node(node)
         tell_event(event='ready')
-        while not finished.is_set() and not stop.received:
+        while not (stop.received or writing.is_broken or input_is_over()):
             executor.spin_once(timeout_sec=0.1)
     finally:
         executor.shutdown()
         messages = writing.close()
-        node.destroy_node()
     step = (time.time_ns() - time.monotonic_ns() - clock_distance) / 1e6
     tell_event(event='done', messages=messages, clock_step_ms=round(step, 3))
 
@@ -256,17 +253,12 @@ def record(options: argparse.Namespace, stop: StopSignal) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Record and return the exit status."""
     options = parse_arguments(arguments)
-    stop = StopSignal()
-    # rclpy's own handlers would end the context while messages are still taken.
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    try:
-        record(options, stop)
-    except UpsnetError as error:
-        tell_event(event='error', message=str(error))
-        return 1
-    finally:
-        rclpy.try_shutdown()
-        stop.close()
+    with ros_program('result_recorder') as (node, stop):
+        try:
+            record(node, options, stop)
+        except UpsnetError as error:
+            tell_event(event='error', message=str(error))
+            return 1
     return 0
 
 

@@ -17,8 +17,24 @@ WINDOW_FRAMES = 200
 DEADLINE_STAGE = 'total'
 
 
+@dataclass(frozen=True)
+class Delays:
+    """Frames over the deadline.
+
+    Attributes:
+        total: all since the node was configured.
+        in_a_row: those up to the last frame; 0 when that one was in time.
+    """
+
+    total: int = 0
+    in_a_row: int = 0
+
+
 class TimingWindow:
     """Durations by stage over the last frames; may be written and read by different threads.
+
+    Attributes:
+        delays: frames over the deadline; replaced as a whole.
 
     Args:
         frames: how many frames are kept.
@@ -28,10 +44,13 @@ class TimingWindow:
         self._frames = frames
         self._lock = threading.Lock()
         self._durations: dict[str, deque[float]] = {}
+        self.delays = Delays()
 
-    def add(self, durations_ms: Mapping[str, float]) -> None:
+    def add(self, durations_ms: Mapping[str, float], *, is_late: bool = False) -> None:
         """Adds the durations of one frame, in milliseconds by stage."""
         with self._lock:
+            before = self.delays
+            self.delays = Delays(before.total + is_late, before.in_a_row + 1 if is_late else 0)
             for stage, duration in durations_ms.items():
                 window = self._durations.setdefault(stage, deque(maxlen=self._frames))
                 window.append(duration)
@@ -59,23 +78,7 @@ class TimingWindow:
         """Forgets all frames."""
         with self._lock:
             self._durations.clear()
-
-
-@dataclass(frozen=True)
-class Delays:
-    """Frames over the deadline.
-
-    Attributes:
-        total: all since the node was configured.
-        in_a_row: those up to the last frame; 0 when that one was in time.
-    """
-
-    total: int = 0
-    in_a_row: int = 0
-
-    def after(self, *, is_late: bool) -> Delays:
-        """The counts after one more frame."""
-        return Delays(self.total + is_late, self.in_a_row + 1 if is_late else 0)
+            self.delays = Delays()
 
 
 class NodeTiming:
@@ -84,6 +87,8 @@ class NodeTiming:
     Attributes:
         limit_ms: longest processing of a frame that is in time, 0 for no limit. May change at any
             time; a frame is judged by the limit that holds when it ends.
+        together: the window of all frames.
+        cameras: the window of each camera, by its name.
 
     Args:
         cameras: names of the cameras.
@@ -92,15 +97,8 @@ class NodeTiming:
     def __init__(self, cameras: Sequence[str] = (), *, limit_ms: float = 0.0) -> None:
         self.limit_ms = limit_ms
         self.together = TimingWindow()
+        self.cameras = {camera: TimingWindow() for camera in cameras}
         self._cleared_at = -math.inf
-        self._windows = {camera: TimingWindow() for camera in cameras}
-        self._lock = threading.Lock()
-        self._delays = {camera: Delays() for camera in cameras}
-
-    @property
-    def cameras(self) -> dict[str, TimingWindow]:
-        """The window of each camera, by its name."""
-        return dict(self._windows)
 
     def add(
         self, camera: str, durations_ms: Mapping[str, float], *, since: float = math.inf
@@ -115,16 +113,14 @@ class NodeTiming:
         """
         if since < self._cleared_at:
             return
-        self.together.add(durations_ms)
-        self._windows[camera].add(durations_ms)
         is_late = bool(self.limit_ms) and durations_ms[DEADLINE_STAGE] > self.limit_ms
-        with self._lock:
-            self._delays[camera] = self._delays[camera].after(is_late=is_late)
+        self.together.add(durations_ms)
+        self.cameras[camera].add(durations_ms, is_late=is_late)
 
-    def delays(self, camera: str | None = None) -> Delays:
-        """The late frames of a camera; of all cameras together, the longest row of one."""
-        with self._lock:
-            found = [self._delays[camera]] if camera is not None else list(self._delays.values())
+    @property
+    def delays(self) -> Delays:
+        """The late frames of all cameras; in a row, the longest row of one."""
+        found = [window.delays for window in self.cameras.values()]
         return Delays(
             sum(delays.total for delays in found),
             max((delays.in_a_row for delays in found), default=0),
@@ -133,7 +129,5 @@ class NodeTiming:
     def clear(self) -> None:
         """Forgets all frames."""
         self._cleared_at = time.monotonic()
-        for window in (self.together, *self._windows.values()):
+        for window in (self.together, *self.cameras.values()):
             window.clear()
-        with self._lock:
-            self._delays = dict.fromkeys(self._delays, Delays())
