@@ -27,66 +27,40 @@ from upsnet_ros.node.main import main
 SLOW_S = 0.3
 
 
-class BlockedLoader(FakeLoader):
-    """Loads pipelines that do not come back from a frame."""
-
-    def __call__(self, *args, **options) -> FakePipeline:
-        pipeline = super().__call__(*args, **options)
-        pipeline.gate.clear()
-        return pipeline
+def block(pipeline: FakePipeline) -> None:
+    pipeline.gate.clear()
 
 
-class SlowPipeline(FakePipeline):
-    """Tells which frame it begins, and takes its time."""
+def slow_down(pipeline: FakePipeline) -> None:
+    process = pipeline.process
 
-    def process(self, image_bgr: np.ndarray, view: ImageView) -> SimpleNamespace:
+    def process_slowly(image_bgr: np.ndarray, view: ImageView) -> SimpleNamespace:
         print(image_bgr[0, 0, 2], flush=True)
         time.sleep(SLOW_S)
-        return super().process(image_bgr, view)
+        return process(image_bgr, view)
+
+    pipeline.process = process_slowly
 
 
-class SlowLoader(FakeLoader):
-    """Loads pipelines that take their time."""
-
-    def __call__(self, *args, **options) -> FakePipeline:
-        super().__call__(*args, **options)
-        self.pipelines[-1] = SlowPipeline()
-        return self.pipelines[-1]
+def load_for_ever(pipeline: FakePipeline) -> None:
+    print('loading', flush=True)
+    time.sleep(600)
 
 
-class EndlessLoader(FakeLoader):
-    """Tells that it loads, and does not come back."""
-
-    def __call__(self, *args, **options) -> FakePipeline:
-        print('loading', flush=True)
-        time.sleep(600)
-        return super().__call__(*args, **options)
+def fail(pipeline: FakePipeline) -> None:
+    pipeline.error = ModelError('no memory on the device')
 
 
-class FailingLoader(FakeLoader):
-    """Loads pipelines that fail on every frame."""
-
-    def __call__(self, *args, **options) -> FakePipeline:
-        pipeline = super().__call__(*args, **options)
-        pipeline.error = ModelError('no memory on the device')
-        return pipeline
+def die(pipeline: FakePipeline) -> None:
+    pipeline.error = SystemExit('no way to go on')
 
 
-class DyingLoader(FakeLoader):
-    """Loads pipelines that end the thread which calls them."""
-
-    def __call__(self, *args, **options) -> FakePipeline:
-        pipeline = super().__call__(*args, **options)
-        pipeline.error = SystemExit('no way to go on')
-        return pipeline
-
-
-LOADERS = {
-    '--blocked': BlockedLoader,
-    '--dying': DyingLoader,
-    '--failing': FailingLoader,
-    '--loading': EndlessLoader,
-    '--slow': SlowLoader,
+CHANGES = {
+    '--blocked': block,
+    '--dying': die,
+    '--failing': fail,
+    '--loading': load_for_ever,
+    '--slow': slow_down,
 }
 UNLUCKY = 13
 
@@ -112,5 +86,5 @@ if __name__ == '__main__':
         Intake.close = refuse
     if '--raising' in sys.argv:
         CameraState.offer = raising(CameraState.offer)
-    chosen = next((LOADERS[name] for name in LOADERS if name in sys.argv), FakeLoader)
-    sys.exit(main(load_pipeline=chosen()))
+    chosen = [change for name, change in CHANGES.items() if name in sys.argv]
+    sys.exit(main(load_pipeline=FakeLoader(*chosen)))

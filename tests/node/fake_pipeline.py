@@ -8,6 +8,7 @@ Pixels whose blue value is above 128 are car 1, all others are road.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -87,9 +88,10 @@ class FakePipeline:
 
 
 class FakeLoader:
-    """Stands for `PanopticPipeline.load`; refuses when told to."""
+    """Stands for `PanopticPipeline.load`; refuses when told to, and changes what it loads."""
 
-    def __init__(self) -> None:
+    def __init__(self, *changes: Callable[[FakePipeline], None]) -> None:
+        self._changes = changes
         self.calls: list[tuple] = []
         self.pipelines: list[FakePipeline] = []
         self.refusal: Exception | None = None
@@ -101,7 +103,9 @@ class FakeLoader:
         if self.refusal is not None:
             raise self.refusal
         self.pipelines.append(FakePipeline())
-        return self.pipelines[-1]
+        for change in self._changes:
+            change(self.pipeline)
+        return self.pipeline
 
     @property
     def pipeline(self) -> FakePipeline:
@@ -109,13 +113,9 @@ class FakeLoader:
         return self.pipelines[-1]
 
 
-class BatchLoader(FakeLoader):
+def batch_loader() -> FakeLoader:
     """Loads pipelines that label the images of several cameras in one run."""
-
-    def __call__(self, *arguments, **options) -> FakePipeline:
-        pipeline = super().__call__(*arguments, **options)
-        pipeline.max_batch = 4
-        return pipeline
+    return FakeLoader(lambda pipeline: setattr(pipeline, 'max_batch', 4))
 
 
 def missing_model() -> ModelError:

@@ -10,7 +10,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
 
-from tests.node.fake_pipeline import BatchLoader, FakePipeline
+from tests.node.fake_pipeline import FakePipeline, batch_loader
 from tests.node.fault_rig import check_accounts
 from tests.node.node_harness import (
     NodeHarness,
@@ -93,7 +93,9 @@ def start_pair(start, monkeypatch) -> Callable[..., Stream]:
     monkeypatch.setattr('upsnet_ros.node.camera.ALIVE_S', 60.0)  # however slow the machine is
 
     def start_pair(**options) -> Stream:
-        pair = start(loader=BatchLoader(), camera_names=['a', 'b'], batch_tolerance=1.0, **options)
+        pair = start(
+            loader=batch_loader(), camera_names=['a', 'b'], batch_tolerance=1.0, **options
+        )
         pair.send(1)
         pair.wait_for(processed=2)
         return pair

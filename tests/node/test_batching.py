@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import Image
 
-from tests.node.fake_pipeline import BatchLoader, expected_labels
+from tests.node.fake_pipeline import batch_loader, expected_labels
 from tests.node.node_harness import half_blue_image, image_message, labels_of, wait_until
 from upsnet_ros.node.camera import ALIVE_S, CameraState
 from upsnet_ros.node.worker import BatchLimits, FrameSelector
@@ -143,7 +143,7 @@ def publish_all(harness, publishers, stamp: int, *, spoiled: str = '') -> dict[s
 def cameras(start_node, monkeypatch):
     monkeypatch.setattr('upsnet_ros.node.camera.ALIVE_S', 60.0)  # however slow the machine is
     harness = start_node(
-        loader=BatchLoader(), camera_names=NAMES, batch_tolerance=1.0, input_qos='reliable'
+        loader=batch_loader(), camera_names=NAMES, batch_tolerance=1.0, input_qos='reliable'
     ).activate()
     labels = {name: harness.subscribe(Image, f'{name}/panoptic/image') for name in NAMES}
     publishers = {name: harness.publisher(Image, f'{name}/image_raw') for name in NAMES}

@@ -26,27 +26,13 @@ from upsnet_ros.node.parameters import NodeParameters
 from upsnet_ros.node.process import peak_resident_bytes, resident_bytes
 from upsnet_ros.node.timing import DEADLINE_STAGE, Delays, NodeTiming, TimingWindow
 from upsnet_ros.node.topics import DIAGNOSTICS
+from upsnet_ros.node.worker import FrameWorker
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 NOT_AVAILABLE = 'n/a'
 MEBIBYTE = 1 << 20
 SHARES = (50, 95, 99)
 TIMING_TITLE = 'processing time'
-
-
-@dataclass(frozen=True)
-class WorkerState:
-    """What the worker does and what befell it.
-
-    Attributes:
-        failures: of the model so far.
-        busy_for_s: seconds that it spent on what it does now, 0 while it waits for a frame.
-        death: why its thread ended unasked; empty when it did not.
-    """
-
-    failures: ModelFailures = field(default_factory=ModelFailures)
-    busy_for_s: float = 0.0
-    death: str = ''
 
 
 @dataclass(frozen=True)
@@ -60,6 +46,7 @@ class NodeReport:
         values: what else there is to say of the node as a whole, by name.
         engine: None while unconfigured.
         worker: None while unconfigured.
+        failures: of the model so far.
         cameras: none while unconfigured.
         timing: of the last frames.
     """
@@ -69,7 +56,8 @@ class NodeReport:
     failure: str = ''
     values: Mapping[str, object] = field(default_factory=dict)
     engine: Engine | None = None
-    worker: WorkerState | None = None
+    worker: FrameWorker | None = None
+    failures: ModelFailures = field(default_factory=ModelFailures)
     cameras: Sequence[CameraState] = ()
     timing: NodeTiming = field(default_factory=NodeTiming)
 
@@ -133,7 +121,7 @@ def node_statuses(node: str, report: NodeReport, values: NodeParameters) -> list
     is_open = report.lifecycle_state == 'active' and report.is_enabled
     return [
         engine_status(node, report),
-        worker_status(node, report.worker, values, hardware_id=report.model),
+        worker_status(node, report, values),
         *(
             camera_status(
                 node, camera.snapshot(), is_open=is_open, stale_after_s=values.stale_after
@@ -187,44 +175,38 @@ def engine_status(node: str, report: NodeReport) -> DiagnosticStatus:
     return status_message(f'{node}: engine', report.model, level, message, values)
 
 
-def worker_status(
-    node: str, state: WorkerState | None, limits: NodeParameters, *, hardware_id: str
-) -> DiagnosticStatus:
+def worker_status(node: str, report: NodeReport, limits: NodeParameters) -> DiagnosticStatus:
     """ERROR from a failure until a frame succeeds; the message says what happened.
 
     Args:
         node: name of the node with its namespace.
-        state: None while the node is unconfigured.
+        report: what there is to say.
         limits: longest time for one frame and most failures in a row.
-        hardware_id: name of the model.
     """
-    name = f'{node}: worker'
-    if state is None:
+    name, worker, failures = f'{node}: worker', report.worker, report.failures
+    if worker is None:
         return status_message(name, '', OK, 'not configured', {})
-    failures, limit_s, most = (
-        state.failures,
-        limits.watchdog_timeout,
-        limits.max_consecutive_failures,
-    )
+    limit_s, most = limits.watchdog_timeout, limits.max_consecutive_failures
+    busy_s, death = worker.busy_for_s, worker.death
     values = {
-        'busy_for_s': f'{state.busy_for_s:.2f}',
+        'busy_for_s': f'{busy_s:.2f}',
         'watchdog_timeout_s': f'{limit_s:g}',
         'failures': failures.total,
         'failures_in_a_row': failures.in_a_row,
         'max_consecutive_failures': most,
-        'last_failure': state.death or failures.reason or 'none',
+        'last_failure': death or failures.reason or 'none',
     }
     level, message = OK, 'waits for frames'
-    if state.death:
-        level, message = ERROR, f'the worker died of {state.death}'
+    if death:
+        level, message = ERROR, f'the worker died of {death}'
     elif failures.reason:
         limit = f', limit {most}' if most else ''
         level = ERROR
         message = f'{failures.in_a_row} failures in a row{limit}: {failures.reason}'
-    elif state.busy_for_s:
+    elif busy_s:
         limit = f', limit {limit_s:g} s' if limit_s else ''
-        message = f'a frame is in work for {state.busy_for_s:.2f} s{limit}'
-    return status_message(name, hardware_id, level, message, values)
+        message = f'a frame is in work for {busy_s:.2f} s{limit}'
+    return status_message(name, report.model, level, message, values)
 
 
 # --- cameras

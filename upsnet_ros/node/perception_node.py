@@ -22,7 +22,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from std_srvs.srv import SetBool
 
 from upsnet_ros.node.configured_parts import ConfiguredParts
-from upsnet_ros.node.diagnostics import DiagnosticsOutput, NodeReport, WorkerState
+from upsnet_ros.node.diagnostics import DiagnosticsOutput, NodeReport
 from upsnet_ros.node.engine import Engine, ModelLoading, PipelineLoader, load_engine
 from upsnet_ros.node.parameter_server import ParameterServer
 from upsnet_ros.node.parameters import NodeParameters
@@ -228,11 +228,11 @@ class PerceptionNode(LifecycleNode):
         )
         if parts is None:
             return report
-        worker = parts.worker
         return replace(
             report,
             engine=parts.engine,
-            worker=WorkerState(parts.processor.failures, worker.busy_for_s, worker.death),
+            worker=parts.worker,
+            failures=parts.processor.failures,
             cameras=parts.cameras,
             timing=parts.timing,
         )
