@@ -8,18 +8,21 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
+from pathlib import Path
 
 import pytest
 
-from upsnet_ros.core.own_process import STOPPING, interrupted_by_signals
+from upsnet_ros.core.own_process import STOPPING, Interrupted, interrupted_by_signals
 
 pytestmark = pytest.mark.heavy
 
 
-def start(code: str) -> subprocess.Popen[str]:
-    """A process that has said that it is ready."""
+def start(*command: str) -> subprocess.Popen[str]:
+    """A process of Python that has said that it is ready."""
     process = subprocess.Popen(
-        [sys.executable, '-u', '-c', code],
+        [sys.executable, '-u', *command],
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, sys.path))},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -45,7 +48,7 @@ def test_a_process_ends_quietly_also_while_it_imports(number: signal.Signals) ->
         'sys.meta_path.insert(0, Finder())\n'
         'import never_there\n'
     )
-    process = start(code)
+    process = start('-c', code)
     process.send_signal(number)
     assert process.communicate(timeout=30.0) == ('', '')
     assert process.returncode == 7
@@ -68,14 +71,49 @@ def test_work_is_interrupted_once_and_ended_in_peace(number: signal.Signals) -> 
         'except KeyboardInterrupt:\n'
         '    raise SystemExit(9)\n'
     )
-    process = start(code)
+    process = start('-c', code)
     process.send_signal(number)
     assert process.communicate(timeout=30.0) == ('ended\n', '')
     assert process.returncode == 9
 
 
+@pytest.mark.parametrize(
+    'work',
+    [
+        'try:\n    work()\nexcept BaseException as error:\n    raise ImportError("no library")',
+        'try:\n    work()\nexcept BaseException:\n    pass\nwork()',
+        'exec("work()")',
+    ],
+    ids=['made another error', 'swallowed', 'passed through exec'],
+)
+def test_an_interrupt_ends_the_work_whatever_a_library_makes_of_it(
+    work: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = (
+        'import time\n'
+        'from upsnet_ros.core.own_process import interrupted_by_signals\n'
+        'def work():\n'
+        '    print("ready")\n'
+        '    time.sleep(60)\n'
+        'try:\n'
+        '    with interrupted_by_signals():\n'
+        f'{textwrap.indent(work, 8 * " ")}\n'
+        'except KeyboardInterrupt:\n'
+        '    raise SystemExit(9)\n'
+    )
+    (tmp_path / 'at_work.py').write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    process = start('-m', 'at_work')
+    process.send_signal(signal.SIGINT)
+    if work.endswith('\nwork()'):
+        assert process.stdout is not None and process.stdout.readline() == 'ready\n'
+        process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30.0) == ('', '')
+    assert process.returncode == 9
+
+
 def test_handlers_are_given_back() -> None:
     before = [signal.getsignal(number) for number in STOPPING]
-    with pytest.raises(KeyboardInterrupt), interrupted_by_signals():
+    with pytest.raises(Interrupted), interrupted_by_signals():
         os.kill(os.getpid(), signal.SIGTERM)
     assert [signal.getsignal(number) for number in STOPPING] == before

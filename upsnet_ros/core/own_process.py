@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,24 +41,49 @@ def end_quietly(status: int) -> None:
         signal.signal(number, lambda number, frame: os._exit(status))
 
 
-@contextmanager
-def interrupted_by_signals() -> Iterator[None]:
-    """Have SIGINT and SIGTERM raise KeyboardInterrupt inside; afterwards all is as before.
+class Interrupted(KeyboardInterrupt):
+    """A signal ends the work of this process.
 
-    Further signals are ignored from the first one on: they must not break off the ending.
+    Python ends a process by SIGINT, whatever its status was to be, once a KeyboardInterrupt of no
+    other type has passed through an `exec` of some library.
     """
 
-    def interrupt(number: int, frame: object) -> None:
-        for each in STOPPING:
-            signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt
 
-    former = {number: signal.signal(number, interrupt) for number in STOPPING}
+@contextmanager
+def interrupted_by_signals() -> Iterator[None]:
+    """Have SIGINT and SIGTERM raise Interrupted inside; afterwards the handlers are as before.
+
+    While that is on its way, further signals are ignored: they must not break off the ending. A
+    library that is being imported may make another error of it, or nothing: the next signal then
+    raises it again, and the block ends with it at the latest.
+
+    Raises:
+        Interrupted: there was a signal.
+    """
+    received: list[int] = []
+
+    def interrupt(number: int, frame: object) -> None:
+        received.append(number)
+        if not _is_on_its_way(sys.exc_info()[1]):
+            raise Interrupted
+
+    former = {number: signal.getsignal(number) for number in STOPPING}
     try:
+        for number in STOPPING:
+            signal.signal(number, interrupt)
         yield
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
+        if received:
+            raise Interrupted from None
+
+
+def _is_on_its_way(error: BaseException | None) -> bool:
+    """Whether an error that is being handled is an interrupt, or came up while one was."""
+    while error is not None and not isinstance(error, Interrupted):
+        error = error.__context__
+    return error is not None
 
 
 def pid_namespace(link: Path = _PID_NAMESPACE) -> str | None:
