@@ -32,9 +32,13 @@ RUN if [ ! -d /opt/ros/${ROS_DISTRO} ]; then \
     fi
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends \
+      python3-jinja2 \
+      python3-matplotlib \
       python3-numpy \
       python3-opencv \
+      python3-pil \
       python3-psutil \
+      python3-tqdm \
       python3-venv \
       python3-yaml \
       ros-${ROS_DISTRO}-diagnostic-msgs \
@@ -69,7 +73,8 @@ FROM ros AS runtime
 # in the base, its Python package is found there; the bindings of CUDA are those of the node.
 COPY config/versions.txt /tmp/versions.txt
 RUN python3 -m venv --system-site-packages /opt/venv \
-    && grep -E '^(onnxruntime|cuda-bindings|cuda-pathfinder)==' /tmp/versions.txt > /tmp/wanted.txt \
+    && grep -E '^(onnxruntime|mcap|rosbags|apsw|lz4|zstandard|cuda-bindings|cuda-pathfinder)==' \
+      /tmp/versions.txt > /tmp/wanted.txt \
     && /opt/venv/bin/pip install --no-cache-dir --requirement /tmp/wanted.txt \
     && rm /tmp/versions.txt /tmp/wanted.txt
 COPY --from=build /opt/upsnet_ros /opt/upsnet_ros

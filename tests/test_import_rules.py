@@ -7,8 +7,11 @@ The imports of every file are read from its text, so that one inside a function 
 
 import ast
 import importlib
+import re
+import runpy
 import subprocess
 import sys
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
@@ -206,6 +209,57 @@ def test_light_parts_need_few_libraries(folder: str, libraries: set[str]) -> Non
     for path in source_files(folder):
         foreign = top_level(imported_modules(path)) - sys.stdlib_module_names - own
         assert foreign <= libraries, path
+
+
+# What each library that the package imports is called by pip, and by rosdep and Ubuntu; None where
+# ROS distributions lack it.
+LIBRARIES = {
+    'PIL': ('pillow', 'python3-pil'),
+    'cv2': ('opencv-python-headless', 'python3-opencv'),
+    'jinja2': ('jinja2', 'python3-jinja2'),
+    'matplotlib': ('matplotlib', 'python3-matplotlib'),
+    'mcap': ('mcap', None),
+    'numpy': ('numpy', 'python3-numpy'),
+    'onnxruntime': ('onnxruntime', None),
+    'psutil': ('psutil', 'python3-psutil'),
+    'rosbags': ('rosbags', None),
+    'tqdm': ('tqdm', 'python3-tqdm'),
+    'yaml': ('pyyaml', 'python3-yaml'),
+}
+# Libraries that those need themselves.
+BROUGHT_BY = {'lz4': 'mcap', 'zstandard': 'mcap', 'markupsafe': 'jinja2'}
+TYPES_ONLY = {'typing_extensions'}
+OF_ROS = {
+    *('ament_index_python', 'diagnostic_msgs', 'launch', 'launch_ros', 'rcl_interfaces', 'rclpy'),
+    *('sensor_msgs', 'std_msgs', 'std_srvs'),
+}
+OPTIONAL = {'cuda', 'tensorrt', 'vision_msgs'}
+
+
+def test_every_library_is_asked_for_wherever_the_package_is_installed() -> None:
+    files = source_files('upsnet_ros', 'launch')
+    found = set().union(*(top_level(imported_modules(path)) for path in files))
+    found -= {*sys.stdlib_module_names, 'upsnet_ros'}
+    assert found == {*LIBRARIES, *BROUGHT_BY, *TYPES_ONLY, *OF_ROS, *OPTIONAL}
+
+    setup = runpy.run_path(str(ROOT / 'setup.py'), run_name='read')
+    assert set(setup['INSTALL_REQUIRES']) == {pip for pip, _ in LIBRARIES.values()}
+    versions = (ROOT / 'config' / 'versions.txt').read_text()
+    assert all(f'\n{name}==' in versions for name in setup['INSTALL_REQUIRES'])
+
+    ubuntu = {name for _, name in LIBRARIES.values() if name}
+    package = ElementTree.parse(ROOT / 'package.xml').getroot()
+    stated = {entry.text for entry in package.iter() if entry.tag in ('depend', 'exec_depend')}
+    assert ubuntu | OF_ROS <= stated
+    dockerfile = (ROOT / 'Dockerfile').read_text()
+    assert ubuntu <= set(re.findall(r'^ +(python3-\w+) \\$', dockerfile, re.MULTILINE))
+
+    elsewhere = {pip for pip, name in LIBRARIES.values() if name is None}
+    wanted = re.search(r"grep -E '\^\(([^)]*)\)=='", dockerfile)
+    assert wanted and elsewhere <= set(wanted[1].split('|'))
+    for page in ('README.md', 'docs/deployment.md'):
+        lines = re.findall(r'pip install ([\w ]*\w)', (ROOT / page).read_text())
+        assert elsewhere == set(lines[0].split()), page
 
 
 def test_no_module_has_the_name_of_a_library() -> None:

@@ -130,7 +130,7 @@ def paste_mask(
     """Resize mask probabilities to their box, and cut off what lies outside the canvas.
 
     The mask gets a border of zeros, one cell wide, and the box grows by as much, so that the mask
-    can end inside the box. `upsnet_ros.core.mask_pruning.place_mask` is the panoptic head's way,
+    can end inside the box. `place_mask` is the panoptic head's way,
     which has no border.
 
     Args:
