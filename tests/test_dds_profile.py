@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.dds_profile import (
     exported_profile,
     main,
     profile_sizes,
     profile_text,
     profile_variable,
-    read_size,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -77,12 +75,6 @@ def test_what_cannot_be_is_refused_with_its_value(capsys, arguments, text) -> No
     assert main(arguments) == 2
     captured = capsys.readouterr()
     assert text in captured.err and captured.out == ''
-
-
-def test_sizes_of_nothing_are_refused() -> None:
-    with pytest.raises(ParameterError, match='0x5'):
-        profile_sizes(size=(0, 5))
-    assert read_size('1x99999') == (1, 99999)
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,6 @@
 """How the deformable convolution's kernel is launched; needs neither torch nor Triton."""
 
 import dataclasses
-import operator
-import random
-from collections.abc import Callable
 
 import pytest
 
@@ -53,56 +50,6 @@ def test_launch_counts_every_group_and_image() -> None:
     launch = plan_launch(convolution, ANY_TILE)
     assert launch.grid[0] == 1 * 2 * 2 * 3
     assert launch.scalars == (34, 3, 5, 140, 3, 5, 3, 2, 1, 1, 1, 0, 1, 2, 2, 17, 2)
-
-
-class Symbol:
-    """A dimension that is not known yet, with the operations of TensorRT's symbolic integers.
-
-    Args:
-        value: Gives its value once the dimensions are known by name.
-    """
-
-    def __init__(self, value: Callable[[dict[str, int]], int]) -> None:
-        self.value = value
-
-    def _combined(self, operation: Callable[[int, int], int], other: object) -> 'Symbol':
-        return Symbol(lambda known: operation(self.value(known), known_value(other, known)))
-
-    def __add__(self, other: object) -> 'Symbol':
-        return self._combined(operator.add, other)
-
-    def __sub__(self, other: object) -> 'Symbol':
-        return self._combined(operator.sub, other)
-
-    def __mul__(self, other: object) -> 'Symbol':
-        return self._combined(operator.mul, other)
-
-    def __floordiv__(self, other: object) -> 'Symbol':
-        return self._combined(operator.floordiv, other)
-
-
-def known_value(value: object, known: dict[str, int]) -> int:
-    return value.value(known) if isinstance(value, Symbol) else value
-
-
-DIMENSIONS = tuple(
-    field.name for field in dataclasses.fields(Convolution) if field.type.__name__ == 'Any'
-)
-
-
-def test_symbolic_dimensions_give_the_same_launch() -> None:
-    symbolic = dataclasses.replace(
-        HEAD, **{name: Symbol(operator.itemgetter(name)) for name in DIMENSIONS}
-    )
-    draw = random.Random(0)
-    for tile in TILES:
-        plan = plan_launch(symbolic, tile)
-        for _ in range(20):
-            values = {name: draw.randint(1, 700) for name in DIMENSIONS}
-            expected = plan_launch(dataclasses.replace(HEAD, **values), tile)
-            found = [known_value(value, values) for value in (plan.grid[0], *plan.scalars)]
-            assert found == [expected.grid[0], *expected.scalars]
-            assert plan.block == expected.block
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from training.synthetic.drive import visit_world
-from upsnet_ros.core.labels import UNKNOWN_LABEL
 from upsnet_ros.core.panoptic_quality import PanopticQuality
 from upsnet_ros.manifest import ModelManifest
 from upsnet_ros.pipeline import PanopticPipeline
@@ -56,13 +55,3 @@ def test_the_same_frame_gives_the_same_labels(pipeline: PanopticPipeline) -> Non
     image = np.random.default_rng(0).integers(0, 256, (512, 1024, 3), dtype=np.uint8)
     first, second = (pipeline.process(image).panoptic.label_image for _ in range(2))
     np.testing.assert_array_equal(first, second)
-
-
-@pytest.mark.parametrize('size', [(1, 1), (1, 900), (480, 640), (1080, 1920)])
-def test_images_of_any_size_are_labelled(
-    pipeline: PanopticPipeline, size: tuple[int, int]
-) -> None:
-    labels = pipeline.process(np.full((*size, 3), 90, np.uint8)).panoptic.label_image
-    assert labels.shape == size
-    classes = labels >> 8
-    assert ((classes < pipeline.label_set.num_classes) | (labels == UNKNOWN_LABEL)).all()

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.node_parts.transport_scenario import SCENARIOS
 from benchmarks.node_transport import comparison, figures, main, table
 
 GOOD = {
@@ -48,10 +47,6 @@ def test_figures_of_ages_are_their_percentiles() -> None:
     assert found == {'lost': 2, 'age_ms_p50': 50.0, 'age_ms_p95': 95.0, 'age_ms_p99': 99.0}
     with pytest.raises(SystemExit, match='not one label image'):
         figures([], sent=3)
-
-
-def test_the_scenarios_are_those_that_are_asked_for() -> None:
-    assert list(SCENARIOS) == ['1x1920x1080@30Hz', '1x2048x1024@30Hz', '4x1280x720@20Hz']
 
 
 def test_a_few_images_pass_both_nodes_over_real_dds(tmp_path: Path) -> None:

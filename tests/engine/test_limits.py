@@ -33,7 +33,6 @@ def test_what_fits_is_left_alone() -> None:
     check_graph(top_k(LARGEST_K))
 
 
-ZEROS = np.zeros((1, 1), np.int64)
 PROBLEMS = {
     'K': (top_k(LARGEST_K + 1), 'TopK best: K is 3841, expected at most 3840'),
     'unsorted': (top_k(5, sorted=0), 'TopK best: sorted is 0'),

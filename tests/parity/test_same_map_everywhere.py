@@ -18,8 +18,7 @@ import numpy as np
 import pytest
 from rosbags.highlevel import AnyReader
 
-from tests.fakes.lively_network import lively_model, make_checkpoint
-from tests.fakes.small_recipe import make_small_recipe
+from tests.fakes.small_networks import lively_model, make_checkpoint, make_small_recipe
 from training.checkpoint import save_checkpoint
 from training.data.cityscapes import INSTANCE_FACTOR
 from training.data.formats import open_data_set

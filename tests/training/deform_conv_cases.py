@@ -20,6 +20,7 @@ from torch import Tensor
 from torchvision.ops import deform_conv2d
 from triton.runtime.interpreter import TensorHandle
 
+from benchmarks.gpu_parts.layer import guarded
 from training.deform_conv_kernels.kernel_call import call_kernel, convolution_of
 from training.deform_conv_kernels.tiles import TILES, Tile
 
@@ -28,7 +29,6 @@ EVEN = replace(SMALL, out_channels=32, even_channels=True)
 LAST = replace(EVEN, channels_last=True)
 HALF, HALF_EVEN, HALF_LAST = (replace(t, precision='float16') for t in (SMALL, EVEN, LAST))
 RANDOM_CASES = 10
-GUARD = 4096  # values that are no numbers, before and after the map
 
 
 @dataclass(frozen=True)
@@ -182,18 +182,6 @@ def make_offsets(case: Case, generator: torch.Generator) -> Tensor:
         near = torch.tensor([-1.0, -0.999999, 0.0, 0.999999, 1.0])
         return near[torch.randint(0, len(near), shape, generator=generator)]
     return drawn
-
-
-def guarded(x: Tensor) -> Tensor:
-    """A copy between values that are no numbers, which a read outside would carry into y."""
-    around = torch.full((x.numel() + 2 * GUARD,), torch.nan, dtype=x.dtype)
-    inside = around[GUARD : GUARD + x.numel()]
-    if x.numel() and x.is_contiguous(memory_format=torch.channels_last):
-        batch, channels, height, width = x.shape
-        inside.copy_(x.permute(0, 2, 3, 1).reshape(-1))
-        return inside.view(batch, height, width, channels).permute(0, 3, 1, 2)
-    inside.copy_(x.reshape(-1))
-    return inside.view(x.shape)
 
 
 def make_tensors(case: Case) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:

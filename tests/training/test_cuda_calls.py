@@ -33,36 +33,16 @@ def test_the_fake_takes_as_many_arguments_as_the_library(name: str) -> None:
     assert len(inspect.signature(getattr(fake_cuda.SHARED, name)).parameters) == wanted
 
 
-@pytest.mark.parametrize('name', list(fake_cuda.Error.__members__))
-def test_the_fakes_error_codes_are_the_librarys(name: str) -> None:
-    assert fake_cuda.Error[name] == getattr(runtime.cudaError_t, name)
-
-
-@pytest.mark.parametrize(
-    'name', ['cudaStreamNonBlocking', 'cudaHostAllocDefault', 'cudaHostAllocMapped']
-)
-def test_the_fakes_constants_are_the_librarys(name: str) -> None:
-    assert getattr(fake_cuda.FakeCuda, name) == getattr(runtime, name)
-
-
-@pytest.mark.parametrize(
-    'name',
-    [
-        'cudaMemcpyKind.cudaMemcpyHostToDevice',
-        'cudaMemcpyKind.cudaMemcpyDeviceToHost',
-        'cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal',
-    ],
-)
-def test_the_fakes_choices_are_the_librarys(name: str) -> None:
-    kind, member = name.split('.')
-    fake = getattr(getattr(fake_cuda.FakeCuda, kind), member)
-    assert fake == getattr(getattr(runtime, kind), member)
-
-
-@pytest.mark.parametrize('name', ['name', 'major', 'minor', 'integrated'])
-def test_the_device_has_the_properties_that_are_read(name: str) -> None:
-    real = getattr(runtime.cudaDeviceProp(), name)
-    assert isinstance(getattr(fake_cuda.SHARED.properties, name), type(real))
+def test_the_fakes_numbers_and_properties_are_the_librarys() -> None:
+    for name, error in fake_cuda.Error.__members__.items():
+        assert error == getattr(runtime.cudaError_t, name)
+    for name in ('cudaStreamNonBlocking', 'cudaHostAllocDefault', 'cudaHostAllocMapped'):
+        assert getattr(fake_cuda.FakeCuda, name) == getattr(runtime, name)
+    for kind in ('cudaMemcpyKind', 'cudaStreamCaptureMode'):
+        for name, value in vars(getattr(fake_cuda.FakeCuda, kind)).items():
+            assert value == getattr(getattr(runtime, kind), name)
+    for name, value in vars(fake_cuda.SHARED.properties).items():
+        assert isinstance(value, type(getattr(runtime.cudaDeviceProp(), name)))
 
 
 def calls() -> dict[str, Callable[[CudaRuntime], object]]:

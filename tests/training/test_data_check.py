@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.fakes.panoptic_data import PERSON, WALL, segment, write_data_set
+from tests.fakes.town import image_of, truth_of
 from training.data import checked
 from training.data.checked import check_data_set
 from training.data.data_summary import DataSummary
@@ -25,23 +26,9 @@ LABELS = cityscapes_label_set()
 SIZE = (96, 160)
 
 
-@pytest.fixture
-def data(town: Path, tmp_path: Path) -> Path:
-    """A copy of the tiny data set that a test may spoil."""
-    return Path(shutil.copytree(town, tmp_path / 'data'))
-
-
 def check(data: Path, *, split: str = 'train', workers: int = 2) -> DataSummary:
     reader = open_data_set(data, 'cityscapes', LABELS)
     return check_data_set(reader, split, LABELS, cache=data / 'cache.json', workers=workers)
-
-
-def image_of(data: Path, index: int) -> Path:
-    return data / f'leftImg8bit/train/town/town_{index:06d}_000000_leftImg8bit.png'
-
-
-def truth_of(data: Path, index: int) -> Path:
-    return data / f'gtFine/train/town/town_{index:06d}_000000_gtFine_instanceIds.png'
 
 
 def write_truth(data: Path, index: int, ids: np.ndarray) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.fakes.panoptic_data import CAR, PERSON, UNTRAINED, WALL, segment, write_data_set
+from tests.fakes.town import image_of, truth_of
 from tests.report.page_reader import ReadPage
 from training.data.data_summary import DataSummary
 from training.data.example_frames import choose_examples
@@ -26,25 +27,11 @@ IDS[:, :40], IDS[:, 40:70] = 7, 8
 SEGMENTS = [segment(7, WALL), segment(8, PERSON)]
 
 
-@pytest.fixture
-def data(town: Path, tmp_path: Path) -> Path:
-    """A copy of the tiny data set that a test may spoil."""
-    return Path(shutil.copytree(town, tmp_path / 'data'))
-
-
 def run(data: Path, *options: str, code: int = 0) -> dict[str, Any]:
     """Run the command; the content of its JSON file."""
     output = data.parent / 'out'
     assert main(['--data', str(data), '--output', str(output), *options]) == code
     return json.loads((output / 'data_check.json').read_text())
-
-
-def image_of(data: Path, index: int) -> Path:
-    return data / f'leftImg8bit/train/town/town_{index:06d}_000000_leftImg8bit.png'
-
-
-def truth_of(data: Path, index: int) -> Path:
-    return data / f'gtFine/train/town/town_{index:06d}_000000_gtFine_instanceIds.png'
 
 
 def problems_of(split: dict[str, Any]) -> dict[str, str]:
@@ -139,18 +126,7 @@ def test_every_kind_of_broken_file_of_cityscapes_is_found_in_one_run(
 
 def spoil_coco(root: Path) -> None:
     """One frame of each kind of fault; 'good' stays."""
-    faults = (
-        'entry',
-        'twice',
-        'zero',
-        'category',
-        'size',
-        'colour',
-        'lost',
-        'stray',
-        'jpg',
-        'png',
-    )
+    faults = 'entry twice zero category size colour lost stray jpg png'.split()
     path = write_data_set(root, {name: (SEGMENTS, IDS) for name in ('good', *faults)})
     pngs = root / 'annotations' / 'panoptic_train2017'
     content = json.loads(path.read_text())
@@ -249,9 +225,6 @@ def test_splits_without_truth_are_told(data: Path, caplog: pytest.LogCaptureFixt
     [
         (['--split', 'test'], "has no split 'test'; expected one of train, val"),
         (['--limit', '0'], '--limit is 0, expected at least 1'),
-        (['--workers', '0'], '--workers is 0, expected at least 1'),
-        (['--sheet', '-1'], '--sheet is -1, expected at least 0'),
-        (['--label-set', 'nothing'], "no label set 'nothing'"),
         (['--format', 'coco_panoptic'], 'no split in coco_panoptic format'),
         (['--data', 'nowhere'], 'nowhere is no folder'),
     ],

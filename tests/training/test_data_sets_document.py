@@ -1,44 +1,22 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What docs/data_sets.md promises: its commands exist, its examples of files are read."""
+"""What docs/data_sets.md promises: its examples of files are read."""
 
 import json
 import re
-import shlex
 from pathlib import Path
 
 import cv2
 import numpy as np
-import pytest
 
 from tests.fakes.panoptic_data import write_ids
 from training import data_check
-from training.synthetic import __main__ as synthetic
 
 DOCUMENT = Path(__file__).parents[2] / 'docs' / 'data_sets.md'
-SOURCES = ('training/data', 'training', 'upsnet_ros/core')
 
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf'^```{language}\n(.*?)^```', DOCUMENT.read_text(), re.M | re.S)
-
-
-def commands(module: str) -> list[str]:
-    lines = '\n'.join(blocks('sh')).splitlines()
-    return [line for line in lines if line.startswith(f'python -m {module} ')]
-
-
-def test_a_small_synthetic_data_set_passes_the_check(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (make,) = (line for line in commands('training.synthetic') if 'small' in line)
-    (look,) = (line for line in commands('training.data_check') if 'small' in line)
-    synthetic.main([*shlex.split(make)[3:], '--workers', '1'])
-    assert data_check.main(shlex.split(look)[3:]) == 0
-    assert sorted(path.name for path in Path('out/small_check').iterdir()) == [
-        'data_check.json', 'findings.json', 'report.html', 'sheet_train.jpg', 'sheet_val.jpg'
-    ]  # fmt: skip
 
 
 def test_the_example_of_an_own_data_set_is_read(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from tests.fakes.graphs import run_graph
-from tests.fakes.lively_network import SIZE, lively_model, smooth_image
+from tests.fakes.small_networks import SIZE, lively_model, smooth_image
 from training.engine.half_rounding import round_as_half
 from training.engine.variant import EngineForm, build_variant
 from training.export import build_graph

@@ -16,8 +16,9 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from tests.fakes.lively_network import lively_model, make_checkpoint
 from tests.fakes.panoptic_data import CAR, PERSON, WALL, segment, write_data_set
+from tests.fakes.small_networks import lively_model, make_checkpoint
+from tests.fakes.town import image_of, truth_of
 from training.checkpoint import save_checkpoint
 from training.evaluate import main
 from training.recipe.reading import recipe_from_dict
@@ -25,13 +26,6 @@ from training.recipe.recipe import Recipe
 
 ROOT = Path(__file__).parents[2]
 TIMES = ('seconds_per_frame', 'environment', 'command')
-
-
-@pytest.fixture(scope='module')
-def checkpoint(small_recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp('checkpoint') / 'upsnet.pt'
-    save_checkpoint(make_checkpoint(small_recipe, lively_model(small_recipe)), path)
-    return path
 
 
 def command(checkpoint: Path, data: Path, output: Path, *options: str) -> list[str]:
@@ -102,11 +96,9 @@ def test_detections_do_not_change_labels(
 
 
 def test_an_interrupted_evaluation_goes_on(
-    checkpoint: Path, town: Path, whole: Path, tmp_path: Path
+    checkpoint: Path, data: Path, whole: Path, tmp_path: Path
 ) -> None:
-    data, output = tmp_path / 'data', tmp_path / 'out'
-    shutil.copytree(town, data, copy_function=shutil.copy2)
-    broken = data / 'leftImg8bit/train/town/town_000002_000000_leftImg8bit.png'
+    output, broken = tmp_path / 'out', image_of(data, 2)
     good = broken.read_bytes()
     broken.write_bytes(good[:50])
     arguments = command(checkpoint, data, output, '--split', 'train')
@@ -125,11 +117,9 @@ def test_an_interrupted_evaluation_goes_on(
 
 
 def test_bad_frames_are_skipped_and_told_of(
-    checkpoint: Path, town: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    checkpoint: Path, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    data = tmp_path / 'data'
-    shutil.copytree(town, data)
-    (data / 'gtFine/train/town/town_000001_000000_gtFine_instanceIds.png').unlink()
+    truth_of(data, 1).unlink()
     arguments = command(checkpoint, data, tmp_path / 'out', '--split', 'train')
     assert main(arguments) == 1
     assert 'town_000001_000000' in caplog.text
@@ -144,10 +134,8 @@ def test_bad_frames_are_skipped_and_told_of(
 
 
 def test_nothing_evaluated_is_an_error(
-    checkpoint: Path, town: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    checkpoint: Path, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    data = tmp_path / 'data'
-    shutil.copytree(town, data)
     for path in data.glob('gtFine/val/town/*'):
         path.write_bytes(b'')
     assert main(command(checkpoint, data, tmp_path / 'out', '--skip-bad')) == 1

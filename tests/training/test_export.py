@@ -12,9 +12,8 @@ import onnxruntime
 import pytest
 import torch
 
-from tests.fakes.lively_network import SIZE, lively_model, make_checkpoint, smooth_image
+from tests.fakes.small_networks import SIZE, lively_model, make_checkpoint, smooth_image
 from training.build import build_model
-from training.checkpoint import save_checkpoint
 from training.engine.tensors import data_dependent_shapes
 from training.export import export, main
 from training.export_check import compare, require_agreement
@@ -121,17 +120,28 @@ def test_another_network_is_refused(exported: tuple[UPSNet, Path], small_recipe:
         require_agreement(compare(other, exported[1], images))
 
 
+@pytest.fixture
+def command(checkpoint: Path, town: Path, tmp_path: Path) -> list[str]:
+    """Arguments that export a checkpoint into a new folder ``model``."""
+    files = {'--checkpoint': checkpoint, '--data': town, '--output': tmp_path / 'model'}
+    return [str(word) for pair in files.items() for word in pair]
+
+
 def test_nothing_is_written_when_the_runtimes_disagree(
-    small_recipe: Recipe, town: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad = replace(GOOD, equal_pixels=0.998)
     monkeypatch.setattr('training.export.compare', lambda *_: bad)
-    checkpoint = tmp_path / 'c.pt'
-    save_checkpoint(make_checkpoint(small_recipe, lively_model(small_recipe)), checkpoint)
-    output = tmp_path / 'model'
-    arguments = ['--checkpoint', str(checkpoint), '--data', str(town), '--output', str(output)]
-    assert main(arguments) == 1
-    assert list(output.iterdir()) == []
+    assert main(command) == 1
+    assert list((tmp_path / 'model').iterdir()) == []
+
+
+def test_metrics_are_read_before_anything_is_written(
+    command: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert main([*command, '--metrics', str(tmp_path / 'absent.json')]) == 1
+    assert 'absent.json' in caplog.text
+    assert not (tmp_path / 'model').exists()
 
 
 @pytest.mark.parametrize(
@@ -151,18 +161,6 @@ def test_each_tolerance_is_enforced_by_name(field: str, value: float) -> None:
     require_agreement(GOOD)
     with pytest.raises(ModelError, match=f'PyTorch and ONNX Runtime disagree.* {field} is'):
         require_agreement(replace(GOOD, **{field: value}))
-
-
-def test_metrics_are_read_before_anything_is_written(
-    small_recipe: Recipe, town: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    checkpoint = tmp_path / 'c.pt'
-    save_checkpoint(make_checkpoint(small_recipe, lively_model(small_recipe)), checkpoint)
-    arguments = ['--checkpoint', str(checkpoint), '--data', str(town)]
-    arguments += ['--output', str(tmp_path / 'model'), '--metrics', str(tmp_path / 'absent.json')]
-    assert main(arguments) == 1
-    assert 'absent.json' in caplog.text
-    assert not (tmp_path / 'model').exists()
 
 
 def test_the_first_operator_is_a_cast_and_top_k_stays_within_limits(
@@ -199,12 +197,14 @@ def test_invalid_boxes_suppress_nothing() -> None:
     assert kept.tolist() == [False, True, False]
 
 
+def random_levels(generator: torch.Generator) -> list[torch.Tensor]:
+    sizes = [(96 // stride, 160 // stride) for stride in (4, 8, 16, 32)]
+    return [torch.randn(1, 3, *size, generator=generator) for size in sizes]
+
+
 def test_one_canvas_serves_all_levels() -> None:
     generator = torch.Generator().manual_seed(1)
-    levels = [
-        torch.randn(1, 3, 96 // stride, 160 // stride, generator=generator)
-        for stride in (4, 8, 16, 32)
-    ]
+    levels = random_levels(generator)
     corner = torch.rand(80, 2, generator=generator) * torch.tensor([120.0, 60.0])
     side = 32 + torch.rand(80, 2, generator=generator) ** 3 * 128
     limit = torch.tensor([159.0, 95.0])
@@ -218,10 +218,7 @@ def test_one_canvas_serves_all_levels() -> None:
 
 def test_the_canvas_differs_only_below_one_cell_at_the_far_borders() -> None:
     generator = torch.Generator().manual_seed(2)
-    levels = [
-        torch.randn(1, 3, 96 // stride, 160 // stride, generator=generator)
-        for stride in (4, 8, 16, 32)
-    ]
+    levels = random_levels(generator)
     limit = torch.tensor([159.0, 95.0])
     corner = torch.rand(600, 2, generator=generator) * limit
     side = torch.rand(600, 2, generator=generator) ** 4 * 60

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.fakes.lively_network import lively_model
-from tests.fakes.small_recipe import make_small_recipe
+from tests.fakes.small_networks import lively_model, make_small_recipe
 from training.inference.oracles import CERTAIN_LOGIT, true_instances, true_semantic_logits
 from training.models.upsnet import PyramidOutput, UPSNet
 from upsnet_ros.core.geometry import InputGeometry

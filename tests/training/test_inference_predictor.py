@@ -7,10 +7,13 @@ import pytest
 import torch
 from torchvision.ops import box_iou
 
-from tests.fakes.cell_network import CellNetwork
-from tests.fakes.lively_network import lively_model, smooth_image
-from tests.fakes.small_networks import make_mask_rcnn_recipe
-from tests.fakes.small_recipe import make_small_recipe
+from tests.fakes.small_networks import (
+    CellNetwork,
+    lively_model,
+    make_mask_rcnn_recipe,
+    make_small_recipe,
+    smooth_image,
+)
 from training.build import build_model
 from training.inference.network_output import to_network_output
 from training.inference.predictor import Predictor

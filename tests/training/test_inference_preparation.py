@@ -49,14 +49,6 @@ def test_pixels_are_normalised_then_sampled_then_padded(
     assert (want[size[0] :] == 0).all() and (have[:, size[0] :] == 0).all()
 
 
-def test_a_mirrored_view_of_an_image_is_taken() -> None:
-    image = random_image((32, 64))
-    geometry = InputGeometry.for_short_side((32, 64), short_side=32, max_long_side=64)
-    normalise = PixelNormalisation('caffe')
-    mirrored = prepare_image(image[:, ::-1], geometry, normalise)
-    assert torch.equal(mirrored.flip(2), prepare_image(image, geometry, normalise))
-
-
 def test_images_of_another_geometry_are_refused() -> None:
     geometry = InputGeometry.for_short_side((32, 64), short_side=32, max_long_side=64)
     for image in (random_image((32, 63)), random_image((32, 64)).astype(np.float32)):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.fakes.lively_network import lively_model, make_checkpoint, smooth_image
+from tests.fakes.small_networks import lively_model, make_checkpoint, smooth_image
 from training.checkpoint import save_checkpoint
 from training.inference.merge_heuristic import MergeHeuristic
 from training.inference.network_output import to_network_output

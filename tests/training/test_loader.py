@@ -3,7 +3,6 @@
 """Samples made by other processes: the same ones, and errors that name the file."""
 
 import os
-import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -102,9 +101,8 @@ def test_crops_are_squares_without_objects(small_recipe: Recipe, town: Path) -> 
 
 @pytest.mark.parametrize('workers', [0, 2])
 def test_a_file_that_breaks_during_training_is_named(
-    small_recipe: Recipe, town: Path, tmp_path: Path, workers: int
+    small_recipe: Recipe, data: Path, workers: int
 ) -> None:
-    data = Path(shutil.copytree(town, tmp_path / 'data'))
     samples = training_set(data, small_recipe.data)
     samples.frames[1].image.write_bytes(b'no image')
     with pytest.raises(ImageError, match=r'^\S*town_000001_000000_leftImg8bit\.png: not a read'):
@@ -113,9 +111,8 @@ def test_a_file_that_breaks_during_training_is_named(
 
 @pytest.mark.parametrize('workers', [0, 1])
 def test_a_file_that_changes_its_size_during_training_is_named(
-    small_recipe: Recipe, town: Path, tmp_path: Path, workers: int
+    small_recipe: Recipe, data: Path, workers: int
 ) -> None:
-    data = Path(shutil.copytree(town, tmp_path / 'data'))
     samples = training_set(data, small_recipe.data)
     cv2.imwrite(str(samples.frames[2].image), np.zeros((20, 30, 3), np.uint8))
     with pytest.raises(DataError, match=r'town_000002_\S* is 30x20 pixels, but \S* 160x96'):

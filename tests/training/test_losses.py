@@ -40,13 +40,6 @@ def test_objectness_is_divided_by_256_and_boxes_by_the_sampled_anchors() -> None
     assert box.item() == pytest.approx(expected / 4, rel=1e-5)
 
 
-def test_no_sampled_anchor_costs_nothing() -> None:
-    empty = torch.zeros(0, dtype=torch.long)
-    targets = AnchorTargets(empty, empty, torch.zeros(0, 4))
-    objectness, box = proposal_losses(torch.zeros(4), torch.zeros(4, 4), targets)
-    assert objectness == box == 0
-
-
 def test_box_losses_average_over_all_regions() -> None:
     logits = torch.zeros(4, 3)
     deltas = torch.zeros(4, 3, 4)
@@ -65,14 +58,6 @@ def test_mask_loss_uses_the_own_channel_only() -> None:
     logits[0, 2] = 0
     loss = mask_loss(logits, torch.tensor([2]), torch.ones(1, 28, 28), shares(1))
     assert loss.item() == pytest.approx(LN2)
-
-
-def test_mask_loss_without_foreground_is_zero_with_a_gradient() -> None:
-    logits = torch.zeros(0, 3, 28, 28, requires_grad=True)
-    loss = mask_loss(logits, torch.zeros(0, dtype=torch.long), torch.zeros(0, 28, 28), shares(0))
-    loss.backward()
-    assert loss.item() == 0
-    assert logits.grad is not None
 
 
 def test_semantic_loss_averages_over_pixels_that_count() -> None:
@@ -138,17 +123,6 @@ def test_crop_of_a_degenerate_box_is_one_pixel() -> None:
     semantic = torch.arange(100, dtype=torch.uint8).view(10, 10)
     crop = crop_labels(semantic, torch.tensor([[9.0, 9, 9, 9]]), 2)
     assert crop.tolist() == [[[99, 99], [99, 99]]]
-
-
-def test_crops_of_no_box_are_none() -> None:
-    semantic = torch.zeros(10, 10, dtype=torch.uint8)
-    assert crop_labels(semantic, torch.zeros(0, 4), 28).shape == (0, 28, 28)
-
-
-def test_caffe_pixels_are_bgr_minus_means() -> None:
-    image = torch.tensor([103, 116, 123], dtype=torch.uint8).view(1, 3, 1, 1)
-    expected = torch.tensor([0.0199, 0.0535, 0.2283]).view(1, 3, 1, 1)
-    torch.testing.assert_close(PixelNormalisation('caffe')(image), expected, rtol=0, atol=1e-4)
 
 
 def test_torchvision_pixels_equal_its_own_preset() -> None:

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pytest
 
@@ -231,15 +229,3 @@ def test_values_that_are_no_numbers_are_refused() -> None:
 def test_impossible_parameters_are_refused_by_name(parameter: dict) -> None:
     with pytest.raises(ParameterError, match=next(iter(parameter))):
         MergeHeuristic(LABELS, **parameter)
-
-
-def test_threads_share_a_heuristic_without_disturbing_each_other() -> None:
-    heuristic = MergeHeuristic(LABELS, stuff_area_limit=0)
-    outputs = [
-        random_output(np.random.default_rng(seed), LABELS, GEOMETRY, count=5) for seed in range(4)
-    ]
-    alone = [heuristic(output, GEOMETRY).label_image for output in outputs]
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        together = list(pool.map(lambda output: heuristic(output, GEOMETRY), outputs * 10))
-    for index, result in enumerate(together):
-        np.testing.assert_array_equal(result.label_image, alone[index % 4])

@@ -12,7 +12,6 @@ from training.models.roi_features import (
     align_with_gather,
     align_with_torchvision,
     assign_levels,
-    pyramid_roi_align,
 )
 from training.models.rpn import nms_inclusive
 
@@ -109,11 +108,6 @@ def test_roi_align_equals_torchvision(bins: int) -> None:
         strict=True,
     ):
         torch.testing.assert_close(mine, other, rtol=1e-3, atol=1e-3)
-
-
-def test_roi_align_of_no_boxes_is_empty() -> None:
-    out = pyramid_roi_align(make_levels(1), [torch.zeros(0, 4)], output_size=7)
-    assert out.shape == (0, 5, 7, 7)
 
 
 @pytest.mark.parametrize(

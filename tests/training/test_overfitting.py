@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 
-from tests.training.conftest import write_frame
+from tests.fakes.town import write_frame
 from training.distributed import Processes
 from training.recipe.reading import load_recipe
 from training.run import run

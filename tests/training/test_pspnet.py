@@ -114,12 +114,6 @@ def test_pooled_branches_hold_the_averages_of_their_cells() -> None:
     torch.testing.assert_close(quarters[1], torch.tensor([2.0, 3.0, 5.0, 6.0]))
 
 
-@torch.no_grad()
-def test_a_map_smaller_than_the_grid_is_pooled_all_the_same() -> None:
-    out = identity_pooling((1, 2, 3, 6))(torch.full((1, 1, 1, 1), 2.5))
-    assert out.flatten().tolist() == [2.5] * 5
-
-
 def test_a_frozen_backbone_has_a_trained_head() -> None:
     model = make_network(form='frozen', frozen_stages=2).train()
     before = {name: value.clone() for name, value in model.named_buffers()}

@@ -9,17 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as pixel_level
 from cityscapesscripts.evaluation.evalPanopticSemanticLabeling import evaluatePanoptic
 
 from tests.fakes.label_images import disturbed, random_label_image
-from upsnet_ros.core.labels import INSTANCE_BITS, cityscapes_label_set, class_image
-from upsnet_ros.core.mean_iou import MeanIou, confusion_rows
+from upsnet_ros.core.labels import INSTANCE_BITS, cityscapes_label_set
 from upsnet_ros.core.panoptic_quality import PanopticQuality
 from upsnet_ros.evaluation.label_files import PanopticFiles
 
 LABELS = cityscapes_label_set()
-IDS = [entry.dataset_id for entry in LABELS.classes]
 
 
 def pairs(count: int, *, crowd: float = 0.0) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -30,26 +27,6 @@ def pairs(count: int, *, crowd: float = 0.0) -> list[tuple[np.ndarray, np.ndarra
         truth = random_label_image(rng, LABELS, (48, 80), crowd=crowd)
         found.append((disturbed(rng, truth, LABELS, noise=0.02, shift=1), truth))
     return found
-
-
-def test_mean_iou_counts_unknown_pixels_as_the_official_evaluation_does() -> None:
-    iou = MeanIou(LABELS)
-    confusion = pixel_level.generateMatrix(pixel_level.args)
-    for predicted, truth in pairs(3):
-        iou.add(confusion_rows(predicted, truth))
-        classes = class_image(predicted).ravel().tolist(), class_image(truth).ravel().tolist()
-        for p, t in zip(*classes, strict=True):
-            # Label id 0, 'unlabeled', is not evaluated.
-            confusion[IDS[t] if t < 255 else 0, IDS[p] if p < 255 else 0] += 1
-    summary = iou.summary()
-    scores = {
-        entry.name: pixel_level.getIouScoreForLabel(entry.dataset_id, confusion, pixel_level.args)
-        for entry in LABELS.classes
-    }
-    for name, score in scores.items():
-        assert summary.per_class[name] == pytest.approx(100 * score)
-    mean = pixel_level.getScoreAverage(scores, pixel_level.args)
-    assert 0 < summary.miou < 100 and summary.miou == pytest.approx(100 * mean)
 
 
 def test_written_labels_have_the_same_quality_in_the_official_evaluation(tmp_path: Path) -> None:

@@ -2,18 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import argparse
-import json
 from collections import Counter
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as pixel_level
 from cityscapesscripts.evaluation.instances2dict import instances2dict
 from cityscapesscripts.helpers.labels import id2label, name2label
-from cityscapesscripts.preparation.createPanopticImgs import convert2panoptic
 
 from training.synthetic.cityscapes import (
     encode_colour,
@@ -97,19 +93,6 @@ def test_encoding_of_none_one_and_many_instances() -> None:
     assert encode_colour(label)[1, 0].tolist() == [60, 20, 220, 255]
 
 
-def test_cityscapes_tools_make_panoptic_images(data: Path, tmp_path: Path) -> None:
-    convert2panoptic(str(data / 'gtFine'), str(tmp_path), True, ['val'])
-    result = json.loads((tmp_path / 'cityscapes_panoptic_val_trainId.json').read_text())
-    assert len(result['images']) == len(result['annotations']) == 4
-    for annotation in result['annotations']:
-        stem = annotation['image_id']
-        path = data / 'gtFine' / 'val' / 'upstreet' / f'{stem}_gtFine_instanceIds.png'
-        ours = np.unique(cv2.imread(str(path), cv2.IMREAD_UNCHANGED))
-        assert len(annotation['segments_info']) == len(ours)
-        assert sum(info['area'] for info in annotation['segments_info']) == SIZE[0] * SIZE[1]
-        assert not any(info['iscrowd'] for info in annotation['segments_info'])
-
-
 def test_cityscapes_tools_list_the_instances(data: Path) -> None:
     path = str(truths(data, 'instanceIds')[0])
     listed = instances2dict([path])[str(Path(path).absolute())]
@@ -121,16 +104,6 @@ def test_cityscapes_tools_list_the_instances(data: Path) -> None:
         assert all(item['labelID'] == name2label[name].id for item in listed[name])
 
 
-def test_cityscapes_evaluation_scores_the_truth_as_perfect(data: Path, capsys: object) -> None:
-    paths = [str(path) for path in truths(data, 'labelIds')]
-    args = pixel_level.args
-    options = argparse.Namespace(
-        **{**vars(args), 'quiet': True, 'JSONOutput': False, 'evalInstLevelScore': False}
-    )
-    scores = pixel_level.evaluateImgLists(paths, paths, options)
-    assert scores['averageScoreClasses'] == pytest.approx(1.0)
-
-
 def test_equal_arguments_give_equal_bytes_on_any_number_of_processes(tmp_path: Path) -> None:
     first = make(tmp_path / 'one', train=3, val=1, seed=4, workers=1)
     second = make(tmp_path / 'two', train=3, val=1, seed=4, workers=2)
@@ -138,11 +111,6 @@ def test_equal_arguments_give_equal_bytes_on_any_number_of_processes(tmp_path: P
     assert names == [path.relative_to(second) for path in sorted(second.rglob('*.png'))]
     assert len(names) == 20
     assert all((first / name).read_bytes() == (second / name).read_bytes() for name in names)
-
-
-def test_frames_of_the_splits_differ(data: Path) -> None:
-    images = [path.read_bytes() for path in data.glob('leftImg8bit/*/upstreet/*.png')]
-    assert len(set(images)) == len(images) == 7
 
 
 @pytest.mark.parametrize(

@@ -70,13 +70,6 @@ def test_no_thing_is_tiny(visits: list[Frame]) -> None:
         assert areas[values >> 8 >= LABELS.num_stuff].min() >= smallest
 
 
-def test_equal_seeds_give_equal_frames() -> None:
-    first, second = (visit_world(5, 'val', 2, size=SIZE, count=2) for _ in range(2))
-    for one, other in zip(first, second, strict=True):
-        assert np.array_equal(one.image, other.image)
-        assert np.array_equal(one.label, other.label)
-
-
 def test_a_frame_does_not_depend_on_those_before_it() -> None:
     world = make_world(12, duration=5.0)
     render_frame(world, 0.0, size=SIZE)

@@ -22,7 +22,6 @@ from training.recipe.recipe import Recipe
 from training.run import run
 from training.train import main, prepare
 from training.trainer import Trainer
-from upsnet_ros.core.errors import ModelError
 
 ROOT = Path(__file__).parents[2]
 ALONE = Processes(0, 1, torch.device('cpu'))
@@ -61,18 +60,6 @@ def read_losses(output: Path) -> list[dict[str, float]]:
 def write_recipe(recipe: Recipe, path: Path) -> str:
     path.write_text(yaml.safe_dump(recipe.to_dict()))
     return str(path)
-
-
-def test_all_eight_losses_are_logged_and_fall(
-    small_recipe: Recipe, town: Path, tmp_path: Path
-) -> None:
-    train(with_optimisation(small_recipe, iterations=25), town, tmp_path / 'run')
-    rows = read_losses(tmp_path / 'run')
-    assert set(rows[0]) == LOSSES | {'step', 'total', 'rate', 'gradient'}
-    assert len(rows) == 25
-    first = sum(row['total'] for row in rows[:3]) / 3
-    last = sum(row['total'] for row in rows[-3:]) / 3
-    assert last < 0.8 * first
 
 
 @pytest.mark.parametrize('precision', ['float32', 'float16', 'bfloat16'])
@@ -222,21 +209,6 @@ def test_validation_keeps_the_best_and_pictures_come_to_the_log(
     assert 'validation/pq' in board.Tags()['scalars']
     assert len(board.Tags()['images']) > 0
     assert trainer.model.training
-
-
-def test_a_run_may_start_from_the_weights_of_another(
-    small_recipe: Recipe, town: Path, tmp_path: Path
-) -> None:
-    first = train(with_optimisation(small_recipe, iterations=2), town, tmp_path / 'first')
-    recipe = replace(small_recipe, initial=replace(small_recipe.initial, weights='checkpoint'))
-    final = tmp_path / 'first' / 'final.pt'
-    second = prepare(recipe, tmp_path / 'second', ALONE, initial=final)
-    for key, value in first.averaged.state.items():
-        assert torch.equal(second.model.state_dict()[key], value)
-        assert torch.equal(second.averaged.state[key], value)
-    other = replace(recipe, model=replace(recipe.model, width=4))
-    with pytest.raises(ModelError, match='another network'):
-        prepare(other, tmp_path / 'third', ALONE, initial=final)
 
 
 def test_command_reports_what_is_wrong(
