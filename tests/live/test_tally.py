@@ -122,8 +122,8 @@ def test_a_player_may_be_silent_as_long_as_the_bag_lasts(
     monkeypatch.setattr(replay, '_listen', lambda: setattr(clock, 'now', clock.now + 10.0))
     player = QuietPlayer(looks)
     if is_healthy:
-        replay._follow(player.news, lambda *_, **told: None)
+        replay._follow(player, lambda *_, **told: None)
         assert replay._tally.has_all_labels
     else:
         with pytest.raises(ReplayError, match='player sent nothing'):
-            replay._follow(player.news, lambda *_, **told: None)
+            replay._follow(player, lambda *_, **told: None)

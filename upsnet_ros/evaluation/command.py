@@ -163,18 +163,21 @@ def write_pages(folder: Path, *, against: Path | None) -> None:
     print(f'  page:   {write_replay_page(folder)}')
 
 
-def run_command(evaluate: Callable[[], list[str]], *, stopped: str = '') -> int:
+def run_command(
+    evaluate: Callable[[], list[str]], *, stopped: str = '', name: str = 'evaluation'
+) -> int:
     """Run an evaluation from the command line; returns its exit status.
 
     Args:
         evaluate: returns why requirements are missed.
         stopped: what to do after an interrupt.
+        name: what failed, if it does.
     """
     try:
         with interrupted_by_signals():  # so that whatever is open is closed
             missed = evaluate()
     except UpsnetError as error:
-        print(f'The evaluation failed: {error}', file=sys.stderr)
+        print(f'The {name} failed: {error}', file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print(f'Stopped. {stopped}'.rstrip(), file=sys.stderr)

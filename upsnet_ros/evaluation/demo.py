@@ -23,8 +23,8 @@ from pathlib import Path
 
 from upsnet_ros.bags.cameras import find_cameras
 from upsnet_ros.bags.reader import BagReader
-from upsnet_ros.core.errors import EvaluationError, UpsnetError
-from upsnet_ros.core.own_process import INTERRUPTED, interrupted_by_signals
+from upsnet_ros.core.errors import EvaluationError
+from upsnet_ros.evaluation.command import run_command
 from upsnet_ros.evaluation.film import FILM, OVERLAYS, SHEET, write_film
 from upsnet_ros.evaluation.frame_record import OUTPUTS
 from upsnet_ros.evaluation.label_files import LABEL_FOLDER
@@ -114,18 +114,15 @@ def run(options: LiveOptions) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the demo; the exit status is 0 only if a report was written."""
+    words = sys.argv[1:] if arguments is None else arguments
     started = time.monotonic()
-    try:
-        with interrupted_by_signals():
-            run(read_options(sys.argv[1:] if arguments is None else arguments))
-    except UpsnetError as error:
-        print(f'The demo failed: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('Stopped.', file=sys.stderr)
-        return INTERRUPTED
-    print(f'\nDone in {time.monotonic() - started:.0f} s.')
-    return 0
+
+    def demo() -> list[str]:
+        run(read_options(words))
+        print(f'\nDone in {time.monotonic() - started:.0f} s.')
+        return []
+
+    return run_command(demo, name='demo')
 
 
 if __name__ == '__main__':

@@ -67,11 +67,13 @@ def _has_log_folder(variables: Mapping[str, str]) -> bool:
     if variables.get('ROS_LOG_DIR') or variables.get('ROS_HOME'):
         return True  # the user's own choice, right or wrong
     folder = Path(variables.get('HOME', '')) / '.ros' / 'log'
+    if not folder.is_absolute():
+        return False
     try:
-        folder.mkdir(parents=True, exist_ok=True) if folder.is_absolute() else None
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return False
-    return folder.is_absolute() and os.access(folder, os.W_OK | os.X_OK)
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def node_command(

@@ -11,6 +11,7 @@ from upsnet_ros.evaluation.command import progress_bar
 from upsnet_ros.evaluation.figures import CameraFigures, Json, rounded
 from upsnet_ros.evaluation.frame_record import FRAMES_FILE, NO_LABEL, SkippedFrame, read_frames
 from upsnet_ros.evaluation.live.answers import LiveAnswer, LiveAnswers
+from upsnet_ros.evaluation.live.node_state import LEFT_OUT, REFUSED, Counters
 from upsnet_ros.evaluation.live.options import LiveOptions
 from upsnet_ros.evaluation.live.processes import last_lines
 from upsnet_ros.evaluation.live.session import Played, Session
@@ -152,10 +153,11 @@ def _losses(happened: Played) -> dict[str, int | None]:
     for name, images in tally.sent.items():
         # A label of an image that was not sent is nobody's answer.
         answered = len({image.stamp_ns for image in images} & tally.arrived[name].keys())
-        lost += max(len(images) - counters[name].received, 0)
-        lost += max(counters[name].processed - answered, 0)
+        lost += max(len(images) - counters[name]['received'], 0)
+        lost += max(counters[name]['processed'] - answered, 0)
+    counted = sum(counters.values(), Counters())
     return {
-        'dropped_by_node': sum(each.left_out for each in counters.values()),
-        'refused_by_node': sum(each.refused for each in counters.values()),
+        'dropped_by_node': sum(counted[name] for name in LEFT_OUT),
+        'refused_by_node': sum(counted[name] for name in REFUSED),
         'lost_on_the_way': lost,
     }

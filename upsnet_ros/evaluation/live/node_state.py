@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import socket
 import time
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,51 +21,21 @@ CAMERA = 'camera '
 Statuses = Mapping[str, Mapping[str, Any]]
 
 
-@dataclass(frozen=True)
-class Counters:
-    """Images of one camera since the node was activated.
+# What the node counts of the images of a camera since it was activated. Passed over: replaced by a
+# newer one before the node got to them, lost as all that waited filled its memory, refused as a
+# later one had come, left out by `max_rate`, in its hands when it stopped to take images.
+LEFT_OUT = ('dropped', 'overflowed', 'out_of_order', 'rate_limited', 'discarded')
+# Not labelled: could not be decoded, the model failed.
+REFUSED = ('rejected', 'failed')
+COUNTERS = ('received', 'processed', 'waiting', *LEFT_OUT, *REFUSED)
 
-    Attributes:
-        received: those that came to it.
-        processed: labelled and published.
-        dropped: replaced by a newer one before the node got to them.
-        overflowed: lost because all that waited filled its memory.
-        out_of_order: refused because a later one had come.
-        rate_limited: left out by its parameter `max_rate`.
-        rejected: could not be decoded.
-        failed: the model failed.
-        discarded: in its hands when it stopped to take images.
-        waiting: not looked at yet.
-    """
+Counters = Counter[str]
 
-    received: int = 0
-    processed: int = 0
-    dropped: int = 0
-    overflowed: int = 0
-    out_of_order: int = 0
-    rate_limited: int = 0
-    rejected: int = 0
-    failed: int = 0
-    discarded: int = 0
-    waiting: int = 0
 
-    def since(self, before: Counters) -> Counters:
-        """What was counted after an earlier moment; all of it where counting began anew."""
-        now, then = asdict(self), asdict(before)
-        if any(now[name] < then[name] for name in ('received', 'processed')):
-            return self
-        return Counters(**{name: max(now[name] - then[name], 0) for name in now})
-
-    @property
-    def left_out(self) -> int:
-        """Images that the node passed over because it was busy, or told to."""
-        kept_from_it = self.overflowed + self.discarded + self.out_of_order + self.rate_limited
-        return self.dropped + kept_from_it
-
-    @property
-    def refused(self) -> int:
-        """Images that the node could not label."""
-        return self.rejected + self.failed
+def counted_since(before: Counters, now: Counters) -> Counters:
+    """What was counted after an earlier moment; all of it where counting began anew."""
+    is_anew = any(now[name] < before[name] for name in ('received', 'processed'))
+    return now if is_anew else now - before
 
 
 def _values(statuses: Statuses) -> dict[str, tuple[str, Mapping[str, str]]]:
@@ -80,9 +51,8 @@ def counters_of(statuses: Statuses) -> dict[str, Counters]:
     found = {}
     for name, (_, values) in _values(statuses).items():
         if name.startswith(CAMERA) and 'received' in values:
-            names = [entry.name for entry in fields(Counters)]
-            known = {n: int(values[n]) for n in names if values.get(n, '').isdecimal()}
-            found[name.removeprefix(CAMERA)] = Counters(**known)
+            known = {n: int(values[n]) for n in COUNTERS if values.get(n, '').isdecimal()}
+            found[name.removeprefix(CAMERA)] = Counter(known)
     return found
 
 
@@ -90,7 +60,7 @@ def is_busy(statuses: Statuses) -> bool:
     """Whether the node works on an image, or has some that wait."""
     worker = _values(statuses).get('worker', ('', {}))[1]
     is_working = float(worker.get('busy_for_s', 0)) > 0
-    return is_working or any(each.waiting for each in counters_of(statuses).values())
+    return is_working or any(each['waiting'] for each in counters_of(statuses).values())
 
 
 def engine_of(statuses: Statuses) -> dict[str, str]:

@@ -91,13 +91,11 @@ def read_options(words: list[str], *, command: str) -> LiveOptions:
         ModelError: no model is named, and the package's own is missing.
     """
     given = _parser().parse_args(words)
-    parameters: dict[str, bool | int | str] = {}
-    if given.backend != 'auto':
-        parameters['backend'] = given.backend
-    if given.threads:
-        parameters['num_threads'] = given.threads
-    if given.process_all:
-        parameters['process_all'] = True
+    wanted = {
+        'backend': given.backend,
+        'num_threads': given.threads,
+        'process_all': given.process_all,
+    }
     named = [f'--{n.replace("_", "-")}' for n in OF_THE_NODE if getattr(given, n) not in UNSAID]
     if given.attach and named:
         raise EvaluationError(
@@ -111,7 +109,7 @@ def read_options(words: list[str], *, command: str) -> LiveOptions:
         rate=given.rate,
         player=choose_player(given.player, os.environ),
         attach=given.attach,
-        parameters=parameters,
+        parameters={name: value for name, value in wanted.items() if value not in UNSAID},
         params_file=given.params_file,
         command=given.command_line or command,
     )

@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
-from types import TracebackType
 from typing import Any, Self
 
 from upsnet_ros.core.errors import ReplayError
@@ -89,12 +88,7 @@ class Child:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         self.stop()
 
     @property
@@ -140,6 +134,25 @@ class Child:
         return self._process.wait()
 
 
+class SilentChild(Child):
+    """A process that tells of nothing but its end."""
+
+    _is_over = False
+
+    def news(self) -> list[Event]:
+        """`done`, once, when it has ended.
+
+        Raises:
+            ReplayError: it failed.
+        """
+        if self._is_over or self.status is None:
+            return []
+        if self.status:
+            raise ReplayError(self.failure(f'{self.name} ended with status {self.status}'))
+        self._is_over = True
+        return [{'event': 'done', 'sent': None}]
+
+
 class TellingChild(Child):
     """A process that tells its progress as one JSON object per line on its standard output.
 
@@ -154,15 +167,10 @@ class TellingChild(Child):
         self._reader = Thread(target=self._read, name=f'{name}_events', daemon=True)
         self._reader.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if kind is not None:
             self._process.terminate()  # nobody wants the rest of its work any more
-        super().__exit__(kind, error, trace)
+        super().__exit__(kind, *rest)
 
     def _read(self) -> None:
         assert self._process.stdout is not None

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import TypeVar
 
 from upsnet_ros.bags.cameras import CameraTopics
 from upsnet_ros.bags.joining import has_no_stamps
@@ -36,7 +37,7 @@ from upsnet_ros.evaluation.live.node_state import (
     local_process,
 )
 from upsnet_ros.evaluation.live.options import LiveOptions
-from upsnet_ros.evaluation.live.processes import Child, Event, TellingChild
+from upsnet_ros.evaluation.live.processes import Child, SilentChild, TellingChild
 from upsnet_ros.evaluation.live.tally import LiveTally
 
 # An engine takes its time to load.
@@ -54,7 +55,8 @@ REPORT_SECONDS = 3.0
 logger = logging.getLogger(__name__)
 
 Progress = Callable[..., None]
-News = Callable[[], list[Event]]
+Player = SilentChild | TellingChild
+Started = TypeVar('Started', bound=Child)
 
 
 @dataclass(frozen=True)
@@ -168,22 +170,24 @@ class Session:
             if self._options.attach:
                 self._wait_for_report()
             self._begin()
-            wall_s = self._follow(self._start_player(stack), progress)
+            player = self._start_player()
+            stack.enter_context(player)
+            wall_s = self._follow(player, progress)
             self._wait_for_report()
             # A node that ends says that it has no model and no cameras any more.
             counters, engine = self._tally.counters(), engine_of(self._tally.statuses)
             self._finish()
         return Played(self._tally, counters, engine, self._watch.cost(), wall_s, start_s)
 
+    def _start(self, kind: type[Started], name: str, command: list[str], log: str) -> Started:
+        log_file = self._options.logs / log
+        return kind(name, command, environment=self._environment, log=log_file)
+
     def _start_recorder(self) -> TellingChild:
         """Record what the node publishes; where stamps are kept, note when images come, too."""
         images = list(self._images.values()) if self._options.keeps_stamps else []
-        return TellingChild(
-            'recorder',
-            recorder_command(self._options.recording, list(self._images), images),
-            environment=self._environment,
-            log=self._options.logs / 'recorder.log',
-        )
+        command = recorder_command(self._options.recording, list(self._images), images)
+        return self._start(TellingChild, 'recorder', command, 'recorder.log')
 
     def _start_node(self) -> Child:
         options = self._options
@@ -194,33 +198,16 @@ class Session:
             {**options.parameters, **clock},
             options.params_file,
         )
-        log = options.logs / 'node.log'
-        return Child('node', command, environment=self._environment, log=log)
+        return self._start(Child, 'node', command, 'node.log')
 
-    def _start_player(self, stack: ExitStack) -> News:
-        """Start to play; returns what gives the news of it, the last being `done` with `sent`."""
+    def _start_player(self) -> Player:
+        """Start to play; the last of its news is `done` with `sent`."""
         options = self._options
         make = rosbag2_command if options.keeps_stamps else own_command
         command = make(options.bag, self._topics, rate=options.rate, part=options.part)
-        environment, log = self._environment, options.logs / 'player.log'
-        if not options.keeps_stamps:
-            telling = TellingChild('player', command, environment=environment, log=log)
-            return stack.enter_context(telling).news
-        player = stack.enter_context(
-            Child('ros2 bag play', command, environment=environment, log=log)
-        )
-
-        def news() -> list[Event]:
-            """It tells nothing but its end."""
-            if player.status is None or self._tally.is_played:
-                return []
-            if player.status:
-                raise ReplayError(
-                    player.failure(f'ros2 bag play ended with status {player.status}')
-                )
-            return [{'event': 'done', 'sent': None}]
-
-        return news
+        if options.keeps_stamps:
+            return self._start(SilentChild, 'ros2 bag play', command, 'player.log')
+        return self._start(TellingChild, 'player', command, 'player.log')
 
     def _listen(self) -> None:
         """Take what the recorder tells, waiting a moment for it."""
@@ -280,7 +267,7 @@ class Session:
             )
         self._watch = NodeWatch(pid)
 
-    def _follow(self, news: News, progress: Progress) -> float:
+    def _follow(self, player: Player, progress: Progress) -> float:
         """Follow the player to its end, then wait until no more labels come.
 
         Returns:
@@ -297,7 +284,7 @@ class Session:
             if not frame_times:  # what it took until the first image is none of its work
                 self._watch.begin()
             self._listen()
-            for event in news():
+            for event in player.news():
                 tally.take(event)
                 last_news = time.monotonic()
             if tally.sent_count + tally.label_count > before:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from upsnet_ros.core.errors import ReplayError
-from upsnet_ros.evaluation.live.node_state import Counters, Statuses, counters_of
+from upsnet_ros.evaluation.live.node_state import Counters, Statuses, counted_since, counters_of
 from upsnet_ros.evaluation.live.processes import Event
 
 
@@ -86,7 +86,7 @@ class LiveTally:
         """What the node counted of each camera since `begin`, as far as it has told."""
         before, now = counters_of(self._before), counters_of(self.statuses)
         return {
-            name: now[name].since(before.get(name, Counters()))
+            name: counted_since(before.get(name, Counters()), now[name])
             for name in self.sent
             if name in now
         }
