@@ -11,7 +11,6 @@ import pytest
 
 from tests.evaluation.small_drive import (
     header,
-    image_row,
     label_row,
     stamp_of,
     truth_of,
@@ -138,11 +137,3 @@ def test_what_is_left_out_and_what_cannot_be_joined_is_told(
     for place in (' '.join(report.bag.notes), told, (tmp_path / 'out/report.html').read_text()):
         assert 'the images of front have no stamps (0)' in place
         assert 'image topics that were left out: /front/depth/image_raw' in place
-
-
-def test_images_on_a_topic_that_the_node_does_not_hear_are_refused(
-    tmp_path: Path, model_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    bag = write_bag(tmp_path / 'drive', [('/front/colour', *image_row(0)[1:])])
-    assert evaluate(bag, model_path) == 1
-    assert 'the node listens to /front/colour/image_raw' in capsys.readouterr().err

@@ -35,7 +35,6 @@ from upsnet_ros.evaluation.film import (
 )
 from upsnet_ros.evaluation.frame_record import NO_LABEL, SkippedFrame
 from upsnet_ros.evaluation.label_files import write_label
-from upsnet_ros.evaluation.pictures import fit_width
 from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
 from upsnet_ros.report.document import Frame, Picture
 
@@ -72,11 +71,6 @@ def test_the_sweep_begins_in_the_middle_and_stays_inside() -> None:
     positions = [sweep_position(t / 10) for t in range(100)]
     assert 0.0 < min(positions) < 0.15
     assert 0.85 < max(positions) < 1.0
-
-
-@pytest.mark.parametrize(('width', 'height'), [(96, 48), (192, 96), (400, 200)])
-def test_pictures_keep_their_proportions(width: int, height: int) -> None:
-    assert fit_width(image_of(0), width).shape == (height, width, 3)
 
 
 @pytest.mark.parametrize(
