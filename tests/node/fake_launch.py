@@ -111,6 +111,10 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, name, module)
 
 
+def of_kind(actions: list[Any], kind: type) -> list[Any]:
+    return [action for action in actions if isinstance(action, kind)]
+
+
 def load(path: Path) -> ModuleType:
     """A launch file as a module, with whichever `launch` is installed."""
     spec = importlib.util.spec_from_file_location(path.name.replace('.', '_'), path)

@@ -36,52 +36,28 @@ class Record(SimpleNamespace):
         super().__setattr__(name, value)
 
 
-class Point2D(Record):
-    FIELDS = {'x': float, 'y': float}
+def record(name: str, **fields: type) -> Any:
+    return type(name, (Record,), {'FIELDS': fields})
 
 
-class Pose2D(Record):
-    FIELDS = {'position': Point2D, 'theta': float}
-
-
-class BoundingBox2D(Record):
-    FIELDS = {'center': Pose2D, 'size_x': float, 'size_y': float}
-
-
-class ObjectHypothesis(Record):
-    FIELDS = {'class_id': str, 'score': float}
-
-
-class ObjectHypothesisWithPose(Record):
-    FIELDS = {'hypothesis': ObjectHypothesis, 'pose': PoseWithCovariance}
-
-
-class Detection2D(Record):
-    FIELDS = {'header': Header, 'results': list, 'bbox': BoundingBox2D, 'id': str}
-
-
-class Detection2DArray(Record):
-    FIELDS = {'header': Header, 'detections': list}
-
-
-class VisionClass(Record):
-    FIELDS = {'class_id': int, 'class_name': str}
-
-
-class LabelInfo(Record):
-    FIELDS = {'header': Header, 'class_map': list, 'threshold': float}
+Point2D = record('Point2D', x=float, y=float)
+Pose2D = record('Pose2D', position=Point2D, theta=float)
+BoundingBox2D = record('BoundingBox2D', center=Pose2D, size_x=float, size_y=float)
+ObjectHypothesis = record('ObjectHypothesis', class_id=str, score=float)
+ObjectHypothesisWithPose = record(
+    'ObjectHypothesisWithPose', hypothesis=ObjectHypothesis, pose=PoseWithCovariance
+)
+Detection2D = record('Detection2D', header=Header, results=list, bbox=BoundingBox2D, id=str)
+Detection2DArray = record('Detection2DArray', header=Header, detections=list)
+VisionClass = record('VisionClass', class_id=int, class_name=str)
+LabelInfo = record('LabelInfo', header=Header, class_map=list, threshold=float)
+MESSAGES = (ObjectHypothesisWithPose, Detection2D, Detection2DArray, VisionClass, LabelInfo)
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets imports find these classes for the length of a test, in front of the real ones."""
     messages = ModuleType('vision_msgs.msg')
-    for kind in (
-        ObjectHypothesisWithPose,
-        Detection2D,
-        Detection2DArray,
-        VisionClass,
-        LabelInfo,
-    ):
+    for kind in MESSAGES:
         setattr(messages, kind.__name__, kind)
     package = ModuleType('vision_msgs')
     package.__spec__ = ModuleSpec('vision_msgs', None)  # by which it is found to be installed

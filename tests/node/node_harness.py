@@ -68,6 +68,14 @@ def image_message(image: np.ndarray, *, encoding: str = 'bgr8', stamp: int = 1) 
     return message
 
 
+def stamped(stamp_s: float, kind: type = Image, *, size: int = 1) -> Any:
+    """A message of a kind of image with a stamp in seconds, and so many bytes of data."""
+    message = kind(data=message_data(np.zeros(size, np.uint8)))
+    stamp = message.header.stamp
+    stamp.sec, stamp.nanosec = divmod(round(stamp_s * 1e9), 10**9)
+    return message
+
+
 def half_blue_image(height: int = 6, width: int = 8, *, columns: int = 3) -> np.ndarray:
     """A black picture, BGR uint8, whose first columns are blue: they are the car."""
     image = np.zeros((height, width, 3), np.uint8)

@@ -1,10 +1,9 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
 
-from types import SimpleNamespace
-
 import pytest
 
+from tests.node.node_harness import stamped
 from upsnet_ros.node.waiting import Admission, AdmissionRules, Frame, Refusal
 
 ALL = AdmissionRules(drop_out_of_order=False)
@@ -12,9 +11,7 @@ ORDERED = AdmissionRules()
 
 
 def frame(stamp_s: float, at: float) -> Frame:
-    nanoseconds = round(stamp_s * 1e9)
-    stamp = SimpleNamespace(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
-    return Frame(SimpleNamespace(header=SimpleNamespace(stamp=stamp), data=b''), at)
+    return Frame(stamped(stamp_s), at)
 
 
 def admitted(stamps: list[float], rules: AdmissionRules, *, interval: float = 0.1) -> list[float]:

@@ -1,14 +1,18 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from sensor_msgs.msg import Image
 
 from tests.node.fake_pipeline import batch_loader, expected_labels
-from tests.node.node_harness import half_blue_image, image_message, labels_of, wait_until
+from tests.node.node_harness import (
+    half_blue_image,
+    image_message,
+    labels_of,
+    stamped,
+    wait_until,
+)
 from upsnet_ros.node.camera import ALIVE_S, CameraState
 from upsnet_ros.node.worker import BatchLimits, FrameSelector
 
@@ -27,10 +31,7 @@ class Rig:
     def offer(self, **stamps: float) -> None:
         for camera in self.cameras:
             if camera.name in stamps:
-                nanoseconds = round(stamps[camera.name] * 1e9)
-                stamp = SimpleNamespace(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
-                header = SimpleNamespace(stamp=stamp)
-                assert camera.offer(SimpleNamespace(header=header, data=b''))
+                assert camera.offer(stamped(stamps[camera.name]))
 
     def take(self, limits: BatchLimits) -> str:
         """Names of the cameras whose frames are taken, or how long to wait for more."""

@@ -1,10 +1,10 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
 
-from types import SimpleNamespace
-
 import pytest
+from sensor_msgs.msg import CompressedImage, Image
 
+from tests.node.node_harness import stamped
 from upsnet_ros.node.camera import WARNING_INTERVAL_S, CameraState
 from upsnet_ros.node.waiting import WaitingFrames
 
@@ -15,16 +15,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-class Raw:
-    def __init__(self, stamp: int, *, size: int = 1) -> None:
-        self.header = SimpleNamespace(stamp=SimpleNamespace(sec=stamp, nanosec=5))
-        self.data = bytes(size)
-
-
-class Compressed(Raw):
-    pass
 
 
 @pytest.fixture
@@ -43,52 +33,51 @@ def test_a_clock_set_back_costs_waiting_frames_only_where_the_newest_counts(
 ) -> None:
     camera = CameraState('front', clock=clock, store=store)
     for stamp in (7, 8):
-        camera.offer(Raw(stamp))
+        camera.offer(stamped(stamp))
     clock.now += 0.5
     camera.begin_anew()
     snapshot = camera.snapshot()
     assert snapshot.discarded == len([7, 8]) - snapshot.dropped - len(kept)
     assert (snapshot.last_age_s, snapshot.rate_hz) == (0.5, 0.0)
-    assert not camera.offer(Compressed(1))  # the other transport is ahead
-    assert camera.offer(Raw(8))  # not later than the last one, and none the less admitted
+    assert not camera.offer(stamped(1, CompressedImage))  # the other transport is ahead
+    assert camera.offer(stamped(8))  # not later than the last one, and none the less admitted
     taken = [camera.take().message.header.stamp.sec for _ in range(len(kept) + 1)]
     assert taken == [*kept, 8]
 
 
 def test_a_queue_keeps_the_order_and_counts_what_did_not_fit(clock) -> None:
     camera = CameraState('front', clock=clock, store=WaitingFrames(limit_bytes=10))
-    assert [camera.offer(Raw(stamp, size=4)) for stamp in (1, 2, 3)] == [True, True, False]
+    assert [camera.offer(stamped(stamp, size=4)) for stamp in (1, 2, 3)] == [True, True, False]
     snapshot = camera.snapshot()
     assert (snapshot.waiting, snapshot.overflowed, snapshot.dropped) == (2, 1, 0)
     assert [camera.take().message.header.stamp.sec for _ in range(2)] == [1, 2]
     assert camera.take() is None
-    assert camera.offer(Raw(4, size=99))  # more than the limit, but nothing else waits
+    assert camera.offer(stamped(4, size=99))  # more than the limit, but nothing else waits
 
 
-@pytest.mark.parametrize(('used', 'other'), [(Raw, Compressed), (Compressed, Raw)])
+@pytest.mark.parametrize(('used', 'other'), [(Image, CompressedImage), (CompressedImage, Image)])
 def test_the_first_transport_is_kept_however_late_the_other_one_is(camera, used, other) -> None:
-    order = [used(1), other(1), used(2), used(3), other(2), other(3), used(4), other(9)]
-    assert [camera.offer(message) for message in order] == [
-        type(message) is used for message in order
-    ]
-    assert camera.take().message is order[6]
+    order = [(1, used), (1, other), (2, used), (3, used), (2, other), (3, other), (4, used)]
+    offered = [camera.offer(stamped(stamp, kind)) for stamp, kind in [*order, (9, other)]]
+    assert offered == [kind is used for _, kind in [*order, (9, other)]]
+    assert camera.take().message == stamped(4, used)
     assert camera.snapshot().received == 4
 
 
 def test_closed_intake_forgets_arrivals_and_transport_but_no_counter(camera, clock) -> None:
-    camera.offer(Raw(1))
+    camera.offer(stamped(1))
     clock.now += 0.1
-    camera.offer(Raw(2))
+    camera.offer(stamped(2))
     camera.discard()
     clock.now += 60
     snapshot = camera.snapshot()
     assert (snapshot.last_age_s, snapshot.rate_hz, snapshot.received) == (None, 0.0, 2)
-    assert camera.offer(Compressed(3))
+    assert camera.offer(stamped(3, CompressedImage))
 
 
 def test_rate_is_that_of_the_last_seconds(camera, clock) -> None:
     for stamp in range(21):
-        camera.offer(Raw(stamp))
+        camera.offer(stamped(stamp))
         clock.now += 0.1
     assert camera.snapshot().rate_hz == pytest.approx(10.0)
     clock.now += 60

@@ -5,7 +5,6 @@
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
@@ -44,23 +43,19 @@ def drive(tmp_path) -> str:
     return str(write_drive(tmp_path / 'drive', frames=3, truth_every=None))
 
 
-def of_kind(actions: list[Any], kind: type) -> list[Any]:
-    return [action for action in actions if isinstance(action, kind)]
-
-
 def test_without_other_packages_our_own_player_renews_the_stamps(demo, install, drive) -> None:
     install()
     actions = fake_launch.perform(demo, bag=drive)
-    (player,) = of_kind(actions, fake_launch.ExecuteProcess)
+    (player,) = fake_launch.of_kind(actions, fake_launch.ExecuteProcess)
     assert player.cmd[:3] == [sys.executable, '-m', 'upsnet_ros.node.bag_player']
     assert player.cmd[-2:] == ['--topics', '/camera/image_raw/compressed']
     assert '--leave' in player.cmd and not player.respawn
-    (node,) = of_kind(actions, fake_launch.IncludeLaunchDescription)
+    (node,) = fake_launch.of_kind(actions, fake_launch.IncludeLaunchDescription)
     assert node.source.location == str(ROOT / 'launch' / 'perception.launch.py')
     arguments = dict(node.launch_arguments)
     assert arguments['use_sim_time'] == 'false' and arguments['camera_names'] == '[camera]'
-    assert of_kind(actions, fake_launch.Node) == []
-    notices = [action.msg for action in of_kind(actions, fake_launch.LogInfo)]
+    assert fake_launch.of_kind(actions, fake_launch.Node) == []
+    notices = [action.msg for action in fake_launch.of_kind(actions, fake_launch.LogInfo)]
     assert notices == [
         'rviz2 is not installed; nothing is shown by it',
         'rqt_runtime_monitor is not installed; nothing is shown by it',
@@ -70,13 +65,13 @@ def test_without_other_packages_our_own_player_renews_the_stamps(demo, install, 
 def test_where_rosbag2_and_viewers_are_installed_they_are_used(demo, install, drive) -> None:
     install('ros2bag', 'rviz2', 'rqt_runtime_monitor')
     actions = fake_launch.perform(demo, bag=drive, rate='0.5', loop='false', model='/m.onnx')
-    (player,) = of_kind(actions, fake_launch.ExecuteProcess)
+    (player,) = fake_launch.of_kind(actions, fake_launch.ExecuteProcess)
     assert player.cmd[:4] == ['ros2', 'bag', 'play', drive]
     assert ['--rate', '0.5'] == player.cmd[6:8] and '--loop' not in player.cmd
-    (node,) = of_kind(actions, fake_launch.IncludeLaunchDescription)
+    (node,) = fake_launch.of_kind(actions, fake_launch.IncludeLaunchDescription)
     arguments = dict(node.launch_arguments)
     assert (arguments['use_sim_time'], arguments['model']) == ('true', '/m.onnx')
-    rviz, monitor = of_kind(actions, fake_launch.Node)
+    rviz, monitor = fake_launch.of_kind(actions, fake_launch.Node)
     assert rviz.arguments == ['-d', str(ROOT / 'config' / 'rviz' / 'perception.rviz')]
     assert rviz.remappings == [] and monitor.package == 'rqt_runtime_monitor'
     assert rviz.parameters == [{'use_sim_time': True}]
@@ -86,7 +81,7 @@ def test_where_rosbag2_and_viewers_are_installed_they_are_used(demo, install, dr
 def test_our_own_player_repeats_by_itself(demo, install, drive, loop, rounds) -> None:
     install()
     actions = fake_launch.perform(demo, bag=drive, loop=loop, rate='0.5')
-    (player,) = of_kind(actions, fake_launch.ExecuteProcess)
+    (player,) = fake_launch.of_kind(actions, fake_launch.ExecuteProcess)
     options = bag_player.parse_arguments(player.cmd[3:])
     assert (options.loop, options.rate, options.leave) == (rounds, 0.5, True)
     assert (str(options.bag), options.topics) == (drive, ['/camera/image_raw/compressed'])
@@ -95,7 +90,7 @@ def test_our_own_player_repeats_by_itself(demo, install, drive, loop, rounds) ->
 @pytest.mark.parametrize(('given', 'is_own'), [('own', True), ('rosbag2', False)])
 def test_the_player_may_be_chosen(demo, install, drive, given, is_own) -> None:
     install(*(['ros2bag'] if is_own else []))
-    (player,) = of_kind(
+    (player,) = fake_launch.of_kind(
         fake_launch.perform(demo, bag=drive, player=given), fake_launch.ExecuteProcess
     )
     assert ('upsnet_ros.node.bag_player' in player.cmd) == is_own
@@ -114,7 +109,7 @@ def test_the_layout_follows_the_camera(demo) -> None:
 def test_all_that_is_started_has_the_profile(demo, drive, profile) -> None:
     given = {} if profile == 'default' else {'fastdds_profile': profile}
     actions = fake_launch.perform(demo, bag=drive, **given)
-    variables = of_kind(actions, fake_launch.SetEnvironmentVariable)
+    variables = fake_launch.of_kind(actions, fake_launch.SetEnvironmentVariable)
     expected = {'default': [PROFILE], 'none': [], '/mine.xml': ['/mine.xml']}[profile]
     assert [variable.value for variable in variables] == expected
     assert isinstance(actions[0], fake_launch.SetEnvironmentVariable) == bool(expected)
@@ -139,7 +134,9 @@ def test_impossible_arguments_are_refused(demo, drive, given, text) -> None:
 def test_a_bag_without_metadata_is_played_all_the_same(demo, install, drive) -> None:
     install()
     (Path(drive) / 'metadata.yaml').unlink()
-    (player,) = of_kind(fake_launch.perform(demo, bag=drive), fake_launch.ExecuteProcess)
+    (player,) = fake_launch.of_kind(
+        fake_launch.perform(demo, bag=drive), fake_launch.ExecuteProcess
+    )
     assert player.cmd[-2:] == ['--topics', '/camera/image_raw/compressed']
 
 

@@ -5,7 +5,6 @@
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
@@ -37,24 +36,20 @@ def drive(tmp_path) -> str:
     return str(write_drive(tmp_path / 'drive', frames=3))
 
 
-def of_kind(actions: list[Any], kind: type) -> list[Any]:
-    return [action for action in actions if isinstance(action, kind)]
-
-
 def test_node_and_evaluation_are_started_for_the_cameras_of_the_bag(launch_file, tmp_path) -> None:
     rows = camera_rows('front', frames=[0]) + camera_rows('rig/rear', frames=[0])
     drive = str(write_bag(tmp_path / 'drive', rows))
     actions = fake_launch.perform(launch_file, bag=drive, player='own')
-    (variable,) = of_kind(actions, fake_launch.SetEnvironmentVariable)
+    (variable,) = fake_launch.of_kind(actions, fake_launch.SetEnvironmentVariable)
     assert variable.value == PROFILE and actions[0] is variable
-    (node,) = of_kind(actions, fake_launch.IncludeLaunchDescription)
+    (node,) = fake_launch.of_kind(actions, fake_launch.IncludeLaunchDescription)
     assert node.source.location == str(ROOT / 'launch' / 'perception.launch.py')
     arguments = dict(node.launch_arguments)
     assert arguments['camera_names'] == '[front, rig/rear]'
     assert arguments['use_sim_time'] == 'false'
     assert arguments['params_file'] == str(ROOT / 'config' / 'perception.yaml')
     assert not {'model', 'backend', 'process_all'} & arguments.keys()
-    (evaluation,) = of_kind(actions, fake_launch.ExecuteProcess)
+    (evaluation,) = fake_launch.of_kind(actions, fake_launch.ExecuteProcess)
     assert evaluation.cmd[:3] == [sys.executable, '-m', EVALUATION]
     options = read_options(evaluation.cmd[3:], command='')
     assert (str(options.bag), options.attach, options.player) == (drive, True, 'own')
@@ -77,12 +72,12 @@ def test_arguments_reach_whom_they_are_for(launch_file, drive, tmp_path) -> None
         'fastdds_profile': 'none',
     }
     actions = fake_launch.perform(launch_file, bag=drive, player='own', **given)
-    assert of_kind(actions, fake_launch.SetEnvironmentVariable) == []
-    (node,) = of_kind(actions, fake_launch.IncludeLaunchDescription)
+    assert fake_launch.of_kind(actions, fake_launch.SetEnvironmentVariable) == []
+    (node,) = fake_launch.of_kind(actions, fake_launch.IncludeLaunchDescription)
     arguments = dict(node.launch_arguments)
     assert (arguments['process_all'], arguments['backend']) == ('true', 'onnxruntime')
     assert (arguments['log_level'], arguments['fastdds_profile']) == ('warn', 'none')
-    (evaluation,) = of_kind(actions, fake_launch.ExecuteProcess)
+    (evaluation,) = fake_launch.of_kind(actions, fake_launch.ExecuteProcess)
     options = read_options(evaluation.cmd[3:], command='')
     assert (options.rate, options.part) == (0.5, BagPart(1.0, 2.5))
     assert options.require == tuple(map(Requirement.parse, ('pq>=50', 'drops<=3')))
@@ -113,7 +108,7 @@ def test_impossible_arguments_are_refused(launch_file, drive, given, text) -> No
 
 
 def test_everything_ends_with_the_evaluation_and_with_a_node_that_dies(launch_file, drive) -> None:
-    (handler,) = of_kind(
+    (handler,) = fake_launch.of_kind(
         fake_launch.perform(launch_file, bag=drive, player='own'),
         fake_launch.RegisterEventHandler,
     )

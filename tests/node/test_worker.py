@@ -3,16 +3,10 @@
 """Each frame that the worker took is counted once, whatever becomes of its thread."""
 
 import threading
-from types import SimpleNamespace
 
+from tests.node.node_harness import stamped
 from upsnet_ros.node.camera import CameraState
 from upsnet_ros.node.worker import BatchLimits, FramesInWork, FrameWorker
-
-
-class Raw:
-    def __init__(self, stamp: int) -> None:
-        self.header = SimpleNamespace(stamp=SimpleNamespace(sec=stamp, nanosec=5))
-        self.data = b'1'
 
 
 def counts(*cameras: CameraState) -> list[tuple[int, int]]:
@@ -68,7 +62,7 @@ class HeldWorker:
         limits = BatchLimits(size=2, tolerance_s=1.0)
         self.worker = FrameWorker(self.cameras, self._handle, limits=lambda: limits)
         for camera in self.cameras:
-            camera.offer(Raw(1))
+            camera.offer(stamped(1))
         self.worker.start()
         assert self.begun.wait(10)
         self.thread = self.worker.unfinished
