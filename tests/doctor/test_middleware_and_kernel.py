@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections import namedtuple
 from pathlib import Path
 
@@ -12,7 +13,12 @@ import pytest
 from tests.doctor.expectations import only
 from upsnet_ros.dds_profile import profile_sizes, profile_text
 from upsnet_ros.doctor import kernel, middleware
-from upsnet_ros.doctor.kernel import check_shared_memory, check_sockets, images_travel_by_udp
+from upsnet_ros.doctor.kernel import (
+    check_leftovers,
+    check_shared_memory,
+    check_sockets,
+    images_travel_by_udp,
+)
 from upsnet_ros.doctor.middleware import (
     check_discovery,
     check_middleware,
@@ -208,6 +214,39 @@ def test_more_cameras_need_more_room(computer, monkeypatch) -> None:
 def test_no_shared_memory_at_all(computer, tmp_path) -> None:
     finding = only(check_shared_memory(computer(shared_memory=tmp_path / 'none')))
     assert finding.level == 'error' and 'No such file' in finding.found
+
+
+def test_what_processes_that_died_left_is_named_and_nothing_else(computer, tmp_path) -> None:
+    folder = tmp_path / 'shm'
+    folder.mkdir()
+    subject = computer(shared_memory=folder)
+    used = ('fastdds_0123456789abcdef', 'fastdds_port7411', 'fastdds_port7413')
+    locks = [
+        (folder / f'{name}{ending}')
+        for name, ending in zip(used, ('_el', '_el', '_sl'), strict=True)
+    ]
+    for name in (*used, 'other', 'sem.fastdds_port7411_mutex'):
+        (folder / name).write_bytes(b'0')
+    files = [path.open('wb') for path in locks]
+    for file, kind in zip(files, (fcntl.LOCK_EX, fcntl.LOCK_EX, fcntl.LOCK_SH), strict=True):
+        fcntl.flock(file, kind)
+    assert only(check_leftovers(subject)).level == 'ok'
+    # Neither looked at by us and then kept locked, nor given up by those who hold it.
+    assert only(check_leftovers(subject)).level == 'ok'
+
+    (folder / 'fastdds_fedcba9876543210').write_bytes(bytes(3 * 2**20))
+    (folder / 'fastdds_fedcba9876543210_el').touch()
+    (folder / 'fastdds_port7415').touch()  # one without a lock is nobody's either
+    finding = only(check_leftovers(subject))
+    assert finding.level == 'warning'
+    assert finding.values == {'queues': 1, 'segments': 1, 'mib': 3}
+    assert finding.found.endswith(': fastdds_port7415, fastdds_fedcba9876543210')
+    assert finding.remedy.startswith('fastdds shm clean') and f'rm {folder}/' in finding.remedy
+    assert only(check_leftovers(computer(environment=CYCLONE))).level == 'ok'
+
+    for file in files:
+        file.close()
+    assert only(check_leftovers(subject)).values == {'queues': 3, 'segments': 2, 'mib': 3}
 
 
 # --- socket buffers

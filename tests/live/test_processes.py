@@ -124,7 +124,7 @@ def test_a_process_that_fails_is_reported_with_what_it_told(
         wait_for_end(process)
         with pytest.raises(ReplayError, match=told):
             while True:
-                process.next_event(60)
+                process.next_event(0.01)
 
 
 def test_the_command_of_the_node_quotes_what_yaml_would_misread() -> None:

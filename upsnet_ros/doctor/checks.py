@@ -48,6 +48,7 @@ CHECKS = (
     Check('profile', 'middleware', 'check_profile'),
     Check('discovery', 'middleware', 'check_discovery'),
     Check('shared memory', 'kernel', 'check_shared_memory'),
+    Check('leftovers', 'kernel', 'check_leftovers'),
     Check('sockets', 'kernel', 'check_sockets'),
     Check('model', 'model', 'check_model'),
     Check('engine', 'engine', 'check_record', needs=('model',)),

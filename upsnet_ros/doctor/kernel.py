@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from upsnet_ros.dds_profile import MIB
 from upsnet_ros.doctor.finding import Finding, doubtful, fine, wrong
@@ -87,6 +90,66 @@ def check_shared_memory(subject: Subject) -> Iterator[Finding]:
         )
     else:
         yield fine(SHARED_MEMORY, found, **values)
+
+
+LEFTOVERS = 'left in shared memory'
+# Segments and queues ("ports") of Fast DDS, and the endings of the locks of those who use them.
+_OF_FAST_DDS = re.compile(r'fastdds_(?P<port>port\d+)?(?(port)|[0-9a-f]{16})')
+_LOCKS = ('_el', '_sl')
+_MOST_NAMES = 3
+
+
+def check_leftovers(subject: Subject) -> Iterator[Finding]:
+    """Whether processes that died left segments, which take room, or queues, which are reused."""
+    if not uses_fast_dds(subject):
+        yield fine(LEFTOVERS, f'not used by {middleware(subject)}')
+        return
+    folder = subject.shared_memory
+    left = sorted(
+        (path for path in folder.glob('fastdds_*') if _OF_FAST_DDS.fullmatch(path.name)),
+        key=lambda path: 'port' not in path.name,  # queues first: they do more harm
+    )
+    left = [path for path in left if not _is_in_use(path)]
+    if not left:
+        yield fine(LEFTOVERS, 'nothing of processes that have ended')
+        return
+    mib = sum(_allocated_bytes(path) for path in left) // MIB
+    queues = sum('port' in path.name for path in left)
+    names = ', '.join(path.name for path in left[:_MOST_NAMES])
+    yield doubtful(
+        LEFTOVERS,
+        f'{queues} queues and {len(left) - queues} segments ({mib} MiB) of processes that died, '
+        f'in {folder}: {names}' + ', ...' * (len(left) > _MOST_NAMES),
+        expected='none: a process that gets such a queue keeps its length, that of a process '
+        'without the profile too, and loses images',
+        remedy='fastdds shm clean; if they are still there, end all that uses ROS and '
+        f'rm {folder}/fastdds_* {folder}/sem.fastdds_*',
+        queues=queues,
+        segments=len(left) - queues,
+        mib=mib,
+    )
+
+
+def _is_in_use(path: Path) -> bool:
+    """Whether a process holds a lock of it, as each does that has opened it to read."""
+    for ending in _LOCKS:
+        try:
+            with Path(f'{path}{ending}').open('rb') as file:
+                # The lock is given back with the file, at once.
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            continue
+        except OSError:  # it is held, or belongs to another user and cannot be judged
+            return True
+    return False
+
+
+def _allocated_bytes(path: Path) -> int:
+    """What it takes; 0 for one that has gone in the meantime."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 SOCKETS = 'socket buffers'
