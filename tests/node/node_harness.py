@@ -28,7 +28,7 @@ from tests.node.fake_pipeline import FakeLoader
 from upsnet_ros.node.messages import message_data
 from upsnet_ros.node.perception_node import PerceptionNode
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 RELIABLE = QoSProfile(depth=20, reliability=ReliabilityPolicy.RELIABLE)
 LATCHED = QoSProfile(
     depth=1,

@@ -53,7 +53,7 @@ class Stream:
         """Sends images while the first of them is in work and does not end."""
         self.pipeline.gate.clear()
         self.send(stamps[0])
-        assert self.pipeline.started.acquire(timeout=20)
+        assert self.pipeline.started.acquire(timeout=60)
         if stamps[1:]:
             self.send(*stamps[1:])
 

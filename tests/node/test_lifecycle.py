@@ -113,7 +113,7 @@ def test_a_frame_that_outlives_its_activation_runs_alone_and_is_never_published(
     blocked = harness.loader.pipeline
     blocked.gate.clear()
     publisher.publish(image_message(half_blue_image(), stamp=1))
-    assert blocked.started.acquire(timeout=20)
+    assert blocked.started.acquire(timeout=60)
     for step in ('deactivate', *steps, 'activate'):
         assert harness.change_state(step)
     wait_until(lambda: publisher.get_subscription_count() == 1, 'the new subscription')
@@ -127,7 +127,7 @@ def test_a_frame_that_outlives_its_activation_runs_alone_and_is_never_published(
     assert not harness.loader.pipeline.started.acquire(timeout=0.2)
     wait_until(lambda: labels_publisher_count(harness) == 1, 'the publisher')
     blocked.gate.set()
-    assert harness.loader.pipeline.started.acquire(timeout=20)
+    assert harness.loader.pipeline.started.acquire(timeout=60)
     assert [message.header.stamp.sec for message in labels.wait()] == [2]
 
 

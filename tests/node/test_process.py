@@ -35,8 +35,9 @@ from upsnet_ros.node.process import ExitStatus
 
 ROOT = Path(__file__).parents[2]
 FAKE_NODE = [sys.executable, '-m', 'tests.node.fake_node']
-# The node ends within two seconds of a signal; a busy machine may take longer to show it.
-END_S = 10.0
+# The node ends within two seconds of a signal, and what it is kept from would take ten minutes: a
+# busy machine may take its time to show which of them it was.
+END_S = 60.0
 
 
 @pytest.fixture
@@ -110,20 +111,17 @@ def ask(client, transition: int) -> None:
     service.call_async(request)
 
 
-def stop(process: subprocess.Popen, number: int) -> tuple[int, float]:
-    """Exit status and seconds after a signal."""
-    started = time.monotonic()
+def stop(process: subprocess.Popen, number: int) -> int:
+    """Exit status after a signal."""
     process.send_signal(number)
-    process.wait(20)
-    return process.returncode, time.monotonic() - started
+    return process.wait(END_S)
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_node_cleanly(run, client, number) -> None:
     process = run(FAKE_NODE)
     wait_for_node(client)
-    status, seconds = stop(process, number)
-    assert (status, seconds < END_S) == (0, True), seconds
+    assert stop(process, number) == 0
     assert 'Traceback' not in process.stderr.read()
 
 
@@ -131,8 +129,7 @@ def test_a_signal_that_comes_twice_at_once_is_one(run, client) -> None:
     process = run(FAKE_NODE)
     wait_for_node(client)
     process.send_signal(signal.SIGINT)
-    status, seconds = stop(process, signal.SIGINT)
-    assert (status, seconds < END_S) == (0, True), seconds
+    assert stop(process, signal.SIGINT) == 0
 
 
 def test_a_signal_ends_the_node_while_a_frame_is_in_work(run, client) -> None:
@@ -146,8 +143,7 @@ def test_a_signal_ends_the_node_while_a_frame_is_in_work(run, client) -> None:
         return int(counts['received'] or 0) - int(counts['dropped'] or 0) == 2
 
     wait_until(is_in_work, 'a frame in work')
-    status, seconds = stop(process, signal.SIGTERM)
-    assert (status, seconds < END_S) == (0, True), seconds
+    assert stop(process, signal.SIGTERM) == 0
     assert 'takes longer than' in process.stderr.read()
 
 
@@ -160,8 +156,7 @@ def test_a_signal_ends_the_node_while_it_loads_its_model(run, client, number) ->
         lambda: float(status_values(engine())['loading_for_s'] or 0) > 0,
         'diagnostics while the model is loaded',
     )
-    status, seconds = stop(process, number)
-    assert (status, seconds < END_S) == (0, True), seconds
+    assert stop(process, number) == 0
     errors = process.stderr.read()
     assert 'asked to end' in errors and 'did not start' not in errors
 
@@ -189,8 +184,7 @@ def test_while_images_pour_in_the_frame_in_work_is_still_published_at_the_end(
     begun = [int(process.stdout.readline()) for _ in range(3)]
     labels.wait(1)
     time.sleep(delay_s)  # the moment within the work on a frame at which the signal comes
-    status, seconds = stop(process, number)
-    assert (status, seconds < END_S) == (0, True), seconds
+    assert stop(process, number) == 0
     assert 'Traceback' not in process.stderr.read()
     last = [*begun, *map(int, process.stdout.read().split())][-1]
     seen = labels.wait_for(
@@ -212,15 +206,14 @@ while True:
 def test_a_signal_ends_a_process_that_does_not_come_to_its_end(run) -> None:
     process = run([sys.executable, '-c', STUCK])
     assert process.stdout.readline() == 'ready\n'
-    assert stop(process, signal.SIGTERM)[0] == ExitStatus.ASKED_TO_END
+    assert stop(process, signal.SIGTERM) == ExitStatus.ASKED_TO_END
 
 
 def test_a_signal_ends_a_node_that_was_told_to_configure(run, client) -> None:
     process = run([*FAKE_NODE, '--loading'], autostart='false', diagnostics_period=0.05)
     ask(client, Transition.TRANSITION_CONFIGURE)
     assert process.stdout.readline() == 'loading\n'
-    status, seconds = stop(process, signal.SIGTERM)
-    assert (status, seconds < END_S) == (0, True), seconds
+    assert stop(process, signal.SIGTERM) == 0
 
 
 def test_a_callback_that_raises_costs_one_image(run, client) -> None:
@@ -239,7 +232,7 @@ def test_a_callback_that_raises_costs_one_image(run, client) -> None:
     )
     publisher.publish(image_message(half_blue_image(), stamp=1001))
     labels.wait_for(lambda seen: seen[-1].header.stamp.sec == 1001, 'the next image')
-    assert stop(process, signal.SIGTERM)[0] == 0
+    assert stop(process, signal.SIGTERM) == 0
     assert 'ZeroDivisionError: a fault that nobody foresaw' in process.stderr.read()
 
 
@@ -292,7 +285,7 @@ def test_a_node_that_nothing_helps_ends_with_its_reason_and_status(run, client) 
     process = run([*FAKE_NODE, '--broken'])
     wait_for_node(client)
     ask(client, Transition.TRANSITION_DEACTIVATE)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=END_S)
     assert process.returncode == 1
     assert 'error processing failed: OSError: out of handles' in errors
 
@@ -302,7 +295,7 @@ def test_without_autostart_the_node_waits_unconfigured(run, client) -> None:
     name = ('perception_node', client.get_namespace())
     wait_until(lambda: name in client.get_node_names_and_namespaces(), 'the node')
     assert client.count_subscribers('camera/image_raw') == 0
-    assert stop(process, signal.SIGTERM)[0] == 0
+    assert stop(process, signal.SIGTERM) == 0
     assert 'configure' not in process.stderr.read()
 
 

@@ -76,7 +76,7 @@ def test_a_burst_costs_frames_and_nothing_else(rig) -> None:
     pipeline, camera = node.harness.loader.pipeline, node.harness.node.parts.cameras[0]
     pipeline.gate.clear()
     node.send()
-    assert pipeline.started.acquire(timeout=20)
+    assert pipeline.started.acquire(timeout=60)
     last = [node.send() for _ in range(200)][-1]
     wait_until(
         lambda: (

@@ -40,12 +40,12 @@ def test_what_is_being_published_ends_before_the_work_is_given_up() -> None:
     def publish() -> None:
         with in_work.claim(camera):
             begun.set()
-            assert go_on.wait(20)
+            assert go_on.wait(60)
             order.append('published')
 
     thread = threading.Thread(target=publish)
     thread.start()
-    assert begun.wait(20)
+    assert begun.wait(60)
     threading.Timer(0.05, go_on.set).start()
     in_work.give_up('too late')
     order.append('given up')
@@ -74,7 +74,7 @@ class HeldWorker:
                     camera.record_processed(encoding='rgb8', image_size=(1, 1))
             if not self.begun.is_set():
                 self.begun.set()
-                assert self.go_on.wait(20)
+                assert self.go_on.wait(60)
 
 
 def test_a_frame_that_is_not_waited_for_counts_as_failed_once() -> None:
