@@ -65,7 +65,7 @@ def start(tmp_path: Path, listener: Listener) -> Iterator[StartPlayer]:
         **options,
     ) -> PlayerProcess:
         path = tmp_path / f'bag_{len(running)}'
-        bag = bag or camera_bag(path, frames=frames, topics=topics)
+        bag = bag or camera_bag(path, frames=frames, topics=tuple(dict.fromkeys(topics)))
         player = PlayerProcess('--bag', str(bag), '--topics', *topics, *arguments, **options)
         running.append(player)
         return player
@@ -117,7 +117,7 @@ def test_several_cameras_are_waited_for_and_played_together(
     listener: Listener, start: StartPlayer
 ) -> None:
     left = listener.subscribe(LEFT)
-    player = start('--leave', frames=5, topics=(LEFT, RIGHT))
+    player = start('--leave', frames=5, topics=(LEFT, RIGHT, LEFT))
     player.wait_for('waiting')
     wait_until(lambda: listener.node.count_publishers(LEFT), 'the player is known')
     assert left.messages == [] and len(player.events) == 1

@@ -103,11 +103,19 @@ def test_parts_of_a_bag(tmp_path: Path) -> None:
     with BagReader(path) as bag:
         part = BagPart(start_s=1.0, stride=5, limit=100)
         assert ReplayStream(bag, (CAMERA,), part=part).expected_frames() == 4
-    assert streamed(path, start_s=99.0)[0] == []
+    assert streamed(path, start_s=99.0)[0] == streamed(path, start_s=1e30)[0] == []
 
 
 @pytest.mark.parametrize(
-    'part', [{'start_s': -1.0}, {'duration_s': 0.0}, {'stride': 0}, {'limit': 0}]
+    'part',
+    [
+        {'start_s': -1.0},
+        {'start_s': float('inf')},
+        {'duration_s': 0.0},
+        {'duration_s': float('inf')},
+        {'stride': 0},
+        {'limit': 0},
+    ],
 )
 def test_parts_that_do_not_exist_are_refused(part: dict) -> None:
     with pytest.raises(EvaluationError, match='expected a number above 0'):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from mcap.writer import CompressionType, IndexType
 from tests.bags import odd_bags
 from tests.bags.odd_bags import FRAMES, drive_rows, write_mcap, write_sqlite
 from tests.bags.test_joining import truth_row
-from tests.evaluation.replay_bags import storage_file, write_rows
+from tests.evaluation.replay_bags import storage_file, write_rows, write_split
 from tests.evaluation.small_drive import (
     IMAGE_TOPIC,
     PERIOD,
@@ -28,6 +29,7 @@ from tests.evaluation.small_drive import (
 from upsnet_ros.bags.cameras import CameraTopics, find_cameras
 from upsnet_ros.bags.joining import BagPart, ReplayStream, StreamedFrame
 from upsnet_ros.bags.reader import BagReader
+from upsnet_ros.bags.storage import unpack_file
 from upsnet_ros.core.errors import BagError
 from upsnet_ros.images.messages import image_to_bgr, label_image
 
@@ -81,6 +83,7 @@ ODD = {
     'no chunks': mcap(use_chunking=False),
     'no index': mcap(index_types=IndexType.NONE, use_statistics=False),
     'no list of channels': mcap(repeat_channels=False, repeat_schemas=False),
+    'channels without their types in the index': mcap(repeat_schemas=False),
     'an unknown definition in sqlite3': sqlite(
         UNKNOWN_TOPIC,
         'INSERT INTO message_definitions '
@@ -96,6 +99,10 @@ ODD = {
     'a quality of service that is none in sqlite3': sqlite(
         "UPDATE topics SET offered_qos_profiles = '[nonsense'"
     ),
+    'a name that is no text in sqlite3': sqlite(
+        "INSERT INTO topics VALUES (9, CAST(X'FF' AS TEXT), 'a', 'cdr', '', '')"
+    ),
+    'names of files that are none in its metadata': edited('paths:\n  - bag.mcap', 'paths: 7'),
     'another count in its metadata': edited(f'message_count: {FRAMES}', 'message_count: 1'),
     'a new version of its metadata': edited('version: 8', 'version: 99'),
     'another storage in its metadata': edited('storage_identifier: mcap', 'storage_identifier: x'),
@@ -105,7 +112,9 @@ ODD = {
 }
 
 
-def streamed(path: Path, *, look_ahead_bytes: int = 1 << 30) -> tuple[list[StreamedFrame], list]:
+def streamed(
+    path: Path, *, look_ahead_bytes: int = 1 << 30, may_be_broken: bool = False
+) -> tuple[list[StreamedFrame], list]:
     """The frames of the only camera that is found, and everything that is told of the bag."""
     with BagReader(path) as bag:
         (camera,) = find_cameras(bag)
@@ -113,6 +122,8 @@ def streamed(path: Path, *, look_ahead_bytes: int = 1 << 30) -> tuple[list[Strea
         stream = ReplayStream(bag, [camera], part=BagPart(), look_ahead_bytes=look_ahead_bytes)
         frames = list(stream)
         for frame in frames:
+            if may_be_broken and frame.problem is not None:
+                continue
             image = image_to_bgr(bag.decode(camera.images, frame.data))
             assert image.shape == (96, 192, 3)
             if frame.truth is not None:
@@ -204,6 +215,71 @@ def test_truth_without_a_header_is_counted(tmp_path: Path) -> None:
     rows = [*drive_rows(2), (TRUTH_TOPIC, 'sensor_msgs/msg/Image', truth_row(3)[2], b'\0\1\0\0')]
     frames, told = streamed(write_rows(tmp_path / 'bag', rows))
     assert len(frames) == 2 and told == [1]
+
+
+def header_row(recorded_ns: int) -> Row:
+    return IMAGE_TOPIC, 'std_msgs/msg/Header', recorded_ns, header(recorded_ns)
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_messages_come_in_the_order_of_time_where_files_overlap(
+    tmp_path: Path, storage: str
+) -> None:
+    rows = drive_rows(12)
+    path = write_split(tmp_path / 'bag', [rows[::2], rows[1::2]], storage=storage)
+    with BagReader(path) as bag:
+        times = [message.recorded_ns for message in bag.messages([IMAGE_TOPIC, TRUTH_TOPIC])]
+    assert times == [row[2] for row in rows]
+
+
+def test_what_came_first_on_a_topic_says_its_type_and_the_others_are_told(tmp_path: Path) -> None:
+    parts = [drive_rows(), [header_row(truth_row(99)[2])]]
+    frames, told = streamed(write_split(tmp_path / 'bag', parts, storage='mcap'))
+    assert len(frames) == FRAMES
+    assert f'{COMPRESSED} and of std_msgs/msg/Header; the latter are left out' in told[0]
+
+
+@pytest.mark.parametrize(
+    ('statement', 'frames'),
+    [
+        ("UPDATE messages SET timestamp = 'abc' WHERE id = 11", FRAMES - 1),
+        ("UPDATE messages SET data = 'abc' WHERE id = 11", FRAMES),
+    ],
+)
+def test_a_row_of_wrong_types_costs_no_other(tmp_path: Path, statement: str, frames: int) -> None:
+    found, _ = streamed(write_sqlite(tmp_path / 'bag', statement), may_be_broken=True)
+    assert len(found) == frames and sum(f.truth is not None for f in found) == FRAMES - 1
+
+
+def test_a_damaged_index_gives_way_to_the_records(tmp_path: Path) -> None:
+    path = write_mcap(tmp_path / 'bag.mcap', drive_rows())
+    content = path.read_bytes()
+    place = content.rindex(IMAGE_TOPIC.encode())  # in the list of channels at the end
+    path.write_bytes(content[:place] + b'/K' + content[place + 2 :])
+    assert [frame.truth is not None for frame in streamed(path)[0]] == [True] * FRAMES
+
+
+@pytest.mark.parametrize('name', ['other.mcap', 'bag.mcap'])
+@pytest.mark.parametrize('is_named', [True, False])
+def test_a_file_is_found_renamed_packed_and_unpacked_once(
+    tmp_path: Path, name: str, is_named: bool
+) -> None:
+    path = write_rows(tmp_path / 'bag', drive_rows(), compression='file')
+    packed = storage_file(path)
+    if name == 'bag.mcap':
+        unpack_file(packed, path / name)
+    else:
+        packed.rename(path / f'{name}.zstd')
+    if not is_named:
+        (path / 'metadata.yaml').unlink()
+    assert len(streamed(path)[0]) == FRAMES
+
+
+def test_places_where_no_file_can_be_are_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / 'pipe.mcap')
+    for path in (tmp_path / 'pipe.mcap', tmp_path / ('x' * 300)):
+        with pytest.raises(BagError, match='no file or folder|cannot be looked at'):
+            BagReader(path)
 
 
 POINTER = 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1234567\n'

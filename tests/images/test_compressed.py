@@ -255,6 +255,7 @@ def altered(position: int, data: bytes) -> bytes:
         (FILE[:SCAN] + FILE[SCAN:-2] * 33 + b'\xff\xd9', '33 scans'),
         (FILE[:FRAME] + b'\xff\xd9', 'cut off'),
         (FILE[:SCAN] + b'\xff\xd9', 'cut off'),
+        (FILE[: SCAN + 100] + FILE, 'cut off'),
     ],
 )
 def test_a_jpeg_that_is_damaged_or_lies_is_refused(data: bytes, text: str) -> None:

@@ -43,31 +43,50 @@ def find_files(path: Path) -> BagFiles:
     Raises:
         BagError: there is nothing, or nothing of a rosbag2; the message says what it is instead.
     """
-    if not path.exists():
-        raise BagError(f'there is no bag at {path}. Give the folder of a rosbag2.')
-    if path.is_file():
-        _refuse_others(path)
-        return BagFiles((path,), None, _journal_problem(path))
-    found = sorted((p for p in path.iterdir() if _storage_suffix(p)), key=_natural_order)
+    try:
+        if path.is_dir():
+            return _find_in_folder(path)
+        if path.is_file():
+            _refuse_others(path)
+            return BagFiles((path,), None, _journal_problem(path))
+        is_there = path.exists()
+    except OSError as error:
+        raise BagError(f'{path} cannot be looked at ({error}); expected a rosbag2') from error
+    told = 'no file or folder lies at' if is_there else 'there is no bag at'
+    raise BagError(f'{told} {path}. Give the folder of a rosbag2.')
+
+
+def _find_in_folder(path: Path) -> BagFiles:
+    inside = [p for p in path.iterdir() if _storage_suffix(p) and (p.is_file() or not p.exists())]
+    # A packed file that a player unpacked beside itself counts once, in either way.
+    by_name = {_unpacked_name(p.name): p for p in sorted(inside, reverse=True)}
+    found = sorted(by_name.values(), key=_natural_order)
     metadata, problems = _read_metadata(path)
-    named = [Path(str(name)).name for name in metadata.get('relative_file_paths') or ()]
-    names = {p.name for p in found}
+    named = metadata.get('relative_file_paths')
+    names = [Path(str(name)).name for name in named] if isinstance(named, list) else []
     problems += [
-        f'{name}, which {METADATA} names, is missing' for name in named if name not in names
+        f'{name}, which {METADATA} names, is missing'
+        for name in names
+        if _unpacked_name(name) not in by_name
     ]
     if not found:
         raise BagError(_nothing_in(path, problems))
-    # A file beside those that the metadata names is no part of the bag, such as a backup.
-    files = tuple(p for p in found if not named or p.name in named)
-    if files and all(map(_is_pointer, files)):
+    # A file beside those that the metadata names is no part of the bag, such as a backup; but
+    # where it names none that is there, they were given other names.
+    files = tuple(by_name[n] for n in map(_unpacked_name, names) if n in by_name) or tuple(found)
+    if all(map(_is_pointer, files)):
         _refuse_others(files[0])
     count = metadata.get('message_count')
     problems += [problem for p in files for problem in _journal_problem(p)]
     return BagFiles(files, count if isinstance(count, int) else None, tuple(problems))
 
 
+def _unpacked_name(name: str) -> str:
+    return name.removesuffix(PACKED)
+
+
 def _storage_suffix(path: Path) -> str | None:
-    name = path.name.removesuffix(PACKED)
+    name = _unpacked_name(path.name)
     return next((suffix for suffix in STORAGES if name.endswith(suffix)), None)
 
 
@@ -135,7 +154,7 @@ def _read_metadata(folder: Path) -> tuple[dict[str, Any], list[str]]:
     try:
         content = yaml.safe_load(path.read_text(encoding='utf-8'))
         return dict(content['rosbag2_bagfile_information']), []
-    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError, yaml.YAMLError) as error:
         text = ' '.join(str(error).split())
         return {}, [f'{METADATA} cannot be read ({type(error).__name__}: {text})']
 
@@ -164,13 +183,13 @@ def open_file(path: Path, unpack_folder: Path) -> tuple[StorageFile | None, list
     name = path.name
     if _is_pointer(path):
         return None, [f'{name} is a Git LFS pointer; run `git lfs pull`']
-    if name.endswith(PACKED):
-        unpacked = unpack_folder / name.removesuffix(PACKED)
-        broken = unpack_file(path, unpacked)
-        problems += [f'{name} cannot be unpacked to its end ({broken})'] if broken else []
-        path = unpacked
-    is_mcap = path.suffix == '.mcap'
+    is_mcap = _storage_suffix(path) == '.mcap'
     try:
+        if name.endswith(PACKED):
+            unpacked = unpack_folder / _unpacked_name(name)
+            broken = unpack_file(path, unpacked)
+            problems += [f'{name} cannot be unpacked to its end ({broken})'] if broken else []
+            path = unpacked
         return (McapFile(path) if is_mcap else SqliteFile(path)), problems
     except Exception as error:  # damaged bytes break the readers in ways they do not tell
         told = f'{name} cannot be read ({type(error).__name__}: {error})'

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from math import inf
 
 from upsnet_ros.bags.cameras import CameraTopics
 from upsnet_ros.bags.definitions import header_stamp_ns
@@ -40,8 +41,8 @@ class BagPart:
     def __post_init__(self) -> None:
         """Refuse parts that do not exist."""
         for name, value, is_right in (
-            ('--start', self.start_s, self.start_s >= 0),
-            ('--duration', self.duration_s, self.duration_s is None or self.duration_s > 0),
+            ('--start', self.start_s, 0 <= self.start_s < inf),
+            ('--duration', self.duration_s, self.duration_s is None or 0 < self.duration_s < inf),
             ('--stride', self.stride, self.stride >= 1),
             ('--limit', self.limit, self.limit is None or self.limit >= 1),
         ):

@@ -8,9 +8,9 @@ cut, or does not tell what is needed, the records are read one after another.
 
 from __future__ import annotations
 
-import heapq
 import logging
 import struct
+import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from io import BytesIO
@@ -25,9 +25,11 @@ from mcap.stream_reader import StreamReader, breakup_chunk
 
 from upsnet_ros.bags.storage import (
     LARGEST_CONTENT,
+    PIECE_BYTES,
     Recorded,
     TopicFacts,
     add_topic,
+    in_order,
     type_name,
     unpack,
 )
@@ -35,6 +37,10 @@ from upsnet_ros.bags.storage import (
 logger = logging.getLogger(__name__)
 
 OPCODE_AND_LENGTH = 9  # bytes before the content of a record
+MAGIC = b'\x89MCAP0\r\n'
+# The end of a file: where its summary and the offsets in it begin, and a checksum of all of that.
+SUMMARY_PLACES = struct.Struct('<QQI')
+CHECKSUM_BYTES = 4
 DECOMPRESSORS = {
     '': lambda data, size: data,
     'lz4': lambda data, size: LZ4FrameDecompressor().decompress(data, max_length=size),
@@ -56,6 +62,7 @@ class McapFile:
         self.end_ns: int | None = None
         self._topic_of: dict[int, str] = {}
         self._damaged: set[int] = set()
+        self._left_out: list[str] = []
         self._has_end = True
         self._size = path.stat().st_size
         self._file = path.open('rb')
@@ -75,6 +82,7 @@ class McapFile:
         """The places of all chunks, the earliest first; None where the file does not say them."""
         reader = SeekingReader(self._file, record_size_limit=self._record_limit)
         try:
+            self._check_summary()
             summary = reader.get_summary()
             facts = summary.statistics if summary else None
             if (
@@ -82,7 +90,9 @@ class McapFile:
                 or facts is None
                 or facts.chunk_count != len(summary.chunk_indexes)
                 or facts.channel_count != len(summary.channels)
+                or facts.message_count != sum(facts.channel_message_counts.values())
                 or (facts.message_count and not facts.chunk_count)
+                or any(c.schema_id not in {0, *summary.schemas} for c in summary.channels.values())
             ):
                 return None
         except Exception as error:  # damaged bytes break the reader in ways it does not tell
@@ -94,6 +104,21 @@ class McapFile:
         if facts.message_count:
             self.start_ns, self.end_ns = facts.message_start_time, facts.message_end_time
         return sorted(summary.chunk_indexes, key=lambda chunk: chunk.message_start_time)
+
+    def _check_summary(self) -> None:
+        """Refuse a summary that is not what its checksum says, if it has one.
+
+        Raises:
+            ValueError: as described.
+        """
+        self._file.seek(self._size - SUMMARY_PLACES.size - len(MAGIC))
+        start, _, checksum = SUMMARY_PLACES.unpack(self._file.read(SUMMARY_PLACES.size))
+        self._file.seek(start)
+        left, found = self._size - CHECKSUM_BYTES - len(MAGIC) - start, 0
+        while checksum and left > 0 and (piece := self._file.read(min(left, PIECE_BYTES))):
+            found, left = zlib.crc32(piece, found), left - len(piece)
+        if found != checksum:
+            raise ValueError('the summary is damaged')
 
     def _read_everything(self) -> None:
         """Find the topics, their messages and times, and whether the file has an end."""
@@ -123,8 +148,11 @@ class McapFile:
         kind = type_name(schema.name if schema else '', channel.message_encoding)
         text = schema.data.decode(errors='replace') if schema else ''
         facts = TopicFacts(kind, text, schema.encoding if schema else '', count)
-        if add_topic(self.topics, channel.topic, facts):
+        problem = add_topic(self.topics, channel.topic, facts)
+        if problem is None:
             self._topic_of[channel.id] = channel.topic
+        elif problem not in self._left_out:
+            self._left_out.append(problem)
 
     def _stream(self) -> Iterator[tuple[int, McapRecord]]:
         """Each record and its place, chunks as they are, up to where the file breaks off."""
@@ -170,27 +198,36 @@ class McapFile:
         name, damaged = self.path.name, len(self._damaged)
         found = sum(facts.count for facts in self.topics.values())
         cut = [] if self._has_end else [f'{name} has no end; {found} messages were found']
-        return cut + ([f'{name} has damaged chunks, left out: {damaged}'] if damaged else [])
+        lost = [f'{name} has damaged chunks, left out: {damaged}'] if damaged else []
+        return [*cut, *lost, *self._left_out]
 
-    def _chunks(
-        self, topics: Collection[str], start_ns: int, stop_ns: int
-    ) -> Iterator[tuple[int, list[McapRecord]]]:
-        """(earliest time [ns], records) of each chunk that may have messages of some topics."""
+    def messages(
+        self, topics: Collection[str], start_ns: int | None, stop_ns: int | None
+    ) -> Iterator[Recorded]:
+        """See `StorageFile.messages`."""
+        first = 0 if start_ns is None else start_ns
+        stop = 1 << 64 if stop_ns is None else stop_ns
+        for message in in_order(self._parts(topics, first, stop)):
+            if first <= message[1] < stop:
+                yield message
+
+    def _parts(
+        self, topics: Collection[str], first: int, stop: int
+    ) -> Iterator[tuple[int, Iterator[Recorded]]]:
+        """Each chunk that may have messages of some topics in a time, see `in_order`."""
         if self._index is None:
             for place, record in self._stream():
                 begin = record.message_start_time if isinstance(record, Chunk) else 0
                 begin = record.log_time if isinstance(record, Message) else begin
-                yield begin, self._records_of(place, record)
+                yield begin, self._messages_of(topics, place, record)
             return
         for entry in self._index:
             channels = entry.message_index_offsets
             is_wanted = not channels or any(self._topic_of.get(c) in topics for c in channels)
-            if entry.message_start_time >= stop_ns or entry.message_end_time < start_ns:
-                continue
-            if is_wanted:
-                yield entry.message_start_time, self._chunk_at(entry)
+            if is_wanted and entry.message_start_time < stop and entry.message_end_time >= first:
+                yield entry.message_start_time, self._messages_at(topics, entry)
 
-    def _chunk_at(self, entry: ChunkIndex) -> list[McapRecord]:
+    def _messages_at(self, topics: Collection[str], entry: ChunkIndex) -> Iterator[Recorded]:
         place = entry.chunk_start_offset
         try:
             self._file.seek(place + OPCODE_AND_LENGTH)
@@ -198,30 +235,18 @@ class McapFile:
             chunk = Chunk.read(ReadDataStream(BytesIO(data)))
         except Exception as error:  # as above
             self._note_damage(place, error)
-            return []
-        return self._records_of(place, chunk)
+            return
+        yield from self._messages_of(topics, place, chunk)
 
-    def messages(
-        self, topics: Collection[str], start_ns: int | None, stop_ns: int | None
+    def _messages_of(
+        self, topics: Collection[str], place: int, record: McapRecord
     ) -> Iterator[Recorded]:
-        """See `StorageFile.messages`. Chunks may overlap in time; their messages are merged."""
-        first = 0 if start_ns is None else start_ns
-        stop = 1 << 64 if stop_ns is None else stop_ns
-        waiting: list[tuple[int, int, Recorded]] = []
-        number = 0
-        for begin, records in self._chunks(topics, first, stop):
-            while waiting and waiting[0][0] <= begin:
-                yield heapq.heappop(waiting)[2]
-            for record in records:
-                if not isinstance(record, Message) or not first <= record.log_time < stop:
-                    continue
-                topic = self._topic_of.get(record.channel_id)
-                if topic is not None and topic in topics:
-                    number += 1
-                    message = (topic, record.log_time, record.data)
-                    heapq.heappush(waiting, (record.log_time, number, message))
-        while waiting:
-            yield heapq.heappop(waiting)[2]
+        """The messages of some topics in a chunk, or of a record beside the chunks."""
+        messages = [each for each in self._records_of(place, record) if isinstance(each, Message)]
+        for message in sorted(messages, key=lambda message: message.log_time):
+            topic = self._topic_of.get(message.channel_id)
+            if topic is not None and topic in topics:
+                yield topic, message.log_time, message.data
 
     def close(self) -> None:
         """Let go of the file."""

@@ -25,7 +25,15 @@ from rosbags.typesys.store import Typestore
 
 from upsnet_ros.bags.contents import STORAGES, find_files, open_file
 from upsnet_ros.bags.definitions import STANDARD, defined_store, refuse_other_fields
-from upsnet_ros.bags.storage import ZSTD_MAGIC, StorageFile, unpack
+from upsnet_ros.bags.storage import (
+    ZSTD_MAGIC,
+    Recorded,
+    StorageFile,
+    TopicFacts,
+    add_topic,
+    in_order,
+    unpack,
+)
 from upsnet_ros.core.errors import BagError, ImageError
 
 logger = logging.getLogger(__name__)
@@ -125,7 +133,14 @@ class BagReader:
         if not self._files:
             raise BagError(f'nothing of {self.path} can be read{told}.')
         files = self._files
-        self.topics = {name: facts.message_type for f in files for name, facts in f.topics.items()}
+        found: dict[str, TopicFacts] = {}
+        for file in files:
+            for name, facts in list(file.topics.items()):
+                problem = add_topic(found, name, facts)
+                if problem is not None:
+                    self._problems.append(problem)
+                    del file.topics[name]
+        self.topics = {name: facts.message_type for name, facts in found.items()}
         self.messages_found = sum(t.count for file in files for t in file.topics.values())
         self.start_ns = min((f.start_ns for f in files if f.start_ns is not None), default=0)
         self.end_ns = max((f.end_ns for f in files if f.end_ns is not None), default=0)
@@ -184,24 +199,34 @@ class BagReader:
         start_ns: int | None = None,
         stop_ns: int | None = None,
     ) -> Iterator[BagMessage]:
-        """Messages in the order recorded; a file that breaks off is told of, then the next read.
+        """Messages in the order recorded; a file that breaks off is told of, the others read on.
 
         Args:
             topics: those wanted.
             start_ns: first time of recording wanted [ns]; None for the beginning.
             stop_ns: first time not wanted any more [ns]; None for the end.
         """
-        wanted = set(topics)
-        for file in self._files:
-            read = 0
-            try:
-                for topic, recorded_ns, data in file.messages(wanted, start_ns, stop_ns):
-                    message = self._message(topic, recorded_ns, data)
-                    read += 1
-                    if message is not None:
-                        yield message
-            except Exception as error:  # damaged bytes break the readers in ways they do not tell
-                self._note_break(file, read, error)
+        parts = (
+            (f.start_ns, self._messages_of(f, set(topics) & set(f.topics), start_ns, stop_ns))
+            for f in self._files
+            if f.start_ns is not None
+        )
+        for topic, recorded_ns, data in in_order(parts):
+            message = self._message(topic, recorded_ns, data)
+            if message is not None:
+                yield message
+
+    def _messages_of(
+        self, file: StorageFile, topics: set[str], start_ns: int | None, stop_ns: int | None
+    ) -> Iterator[Recorded]:
+        """The messages of a file, up to where it breaks off."""
+        read = 0
+        try:
+            for message in file.messages(topics, start_ns, stop_ns):
+                read += 1
+                yield message
+        except Exception as error:  # damaged bytes break the readers in ways they do not tell
+            self._note_break(file, read, error)
 
     def _message(self, topic: str, recorded_ns: int, data: bytes) -> BagMessage | None:
         """The message, unpacked; None where that cannot be done."""

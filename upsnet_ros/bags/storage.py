@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-import logging
+import heapq
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,12 +14,12 @@ from typing import Protocol
 
 import zstandard
 
-logger = logging.getLogger(__name__)
-
 ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
 # No message and no chunk is larger; damaged or ill-meant bytes may claim any size.
 LARGEST_CONTENT = 1 << 30
 PIECE_BYTES = 1 << 20
+LATEST_NS = (1 << 63) - 1
+TIMED = "typeof(timestamp) = 'integer'"  # damaged bytes may be of any type
 
 Recorded = tuple[str, int, bytes]
 
@@ -67,19 +67,49 @@ def type_name(message_type: str, encoding: str) -> str:
     return message_type if encoding in ('cdr', '') else f'{message_type} ({encoding})'
 
 
-def add_topic(topics: dict[str, TopicFacts], name: str, facts: TopicFacts) -> bool:
-    """Add what one publisher wrote to a topic; False where it is of another type than before."""
+def add_topic(topics: dict[str, TopicFacts], name: str, facts: TopicFacts) -> str | None:
+    """Add what one publisher wrote to a topic.
+
+    Returns:
+        What is wrong where it is of another type than before, and thus left out.
+    """
     known = topics.setdefault(name, replace(facts, count=0))
     if known.message_type != facts.message_type:
-        logger.warning(
-            '%s has messages of %s and of %s; the latter are left out',
-            name,
-            known.message_type,
-            facts.message_type,
+        return (
+            f'{name} has messages of {known.message_type} and of {facts.message_type}; the latter '
+            'are left out'
         )
-        return False
     topics[name] = replace(known, count=known.count + facts.count)
-    return True
+    return None
+
+
+def in_order(parts: Iterable[tuple[int, Iterator[Recorded]]]) -> Iterator[Recorded]:
+    """The messages of parts that may overlap in time, in the order of time.
+
+    Args:
+        parts: a time before which a part has nothing [ns], and its messages in order. A part is
+            not read before its time has come, so few are held at once.
+    """
+    waiting: list[tuple[int, int, Recorded, Iterator[Recorded]]] = []
+    for number, (begin, messages) in enumerate(parts):
+        while waiting and waiting[0][0] <= begin:
+            yield _earliest(waiting)
+        first = next(messages, None)
+        if first is not None:
+            heapq.heappush(waiting, (first[1], number, first, messages))
+    while waiting:
+        yield _earliest(waiting)
+
+
+def _earliest(waiting: list[tuple[int, int, Recorded, Iterator[Recorded]]]) -> Recorded:
+    """Take the earliest message, and let the next one of its part wait instead."""
+    _, number, message, others = waiting[0]
+    following = next(others, None)
+    if following is None:
+        heapq.heappop(waiting)
+    else:
+        heapq.heapreplace(waiting, (following[1], number, following, others))
+    return message
 
 
 def unpack(data: bytes, *, largest: int = LARGEST_CONTENT) -> bytes:
@@ -130,6 +160,7 @@ class SqliteFile:
         # A path may hold what has a meaning in a URI. Another thread may read than opened it.
         uri = f'{path.absolute().as_uri()}?mode=ro&immutable=1'
         self._base = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        self._base.text_factory = lambda text: text.decode(errors='replace')
         try:
             self._topic_of = self._read_topics()
         except BaseException:
@@ -146,8 +177,13 @@ class SqliteFile:
                     'FROM message_definitions'
                 )
             }
-        numbers = 'SELECT topic_id, count(*), min(timestamp), max(timestamp) FROM messages'
-        found = {row[0]: row[1:] for row in self._base.execute(f'{numbers} GROUP BY topic_id')}
+        found = {
+            number: facts
+            for number, *facts in self._base.execute(
+                'SELECT topic_id, count(*), min(timestamp), max(timestamp) FROM messages '
+                f'WHERE {TIMED} GROUP BY topic_id'
+            )
+        }
         self.start_ns = min((first for _, first, _ in found.values()), default=None)
         self.end_ns = max((last for _, _, last in found.values()), default=None)
         topic_of = {}
@@ -157,8 +193,11 @@ class SqliteFile:
             count, *_ = found.get(number, (0,))
             told = type_name(kind, encoding)
             facts = TopicFacts(told, *definitions.get(kind, ('', '')), count=count)
-            if add_topic(self.topics, name, facts):
+            problem = add_topic(self.topics, name, facts)
+            if problem is None:
                 topic_of[number] = name
+            else:
+                self.problems.append(problem)
         return topic_of
 
     def messages(
@@ -166,16 +205,15 @@ class SqliteFile:
     ) -> Iterator[Recorded]:
         """See `StorageFile.messages`."""
         wanted = [number for number, name in self._topic_of.items() if name in topics]
-        query = f'topic_id IN ({",".join("?" * len(wanted))})'
-        limits = [('timestamp >= ?', start_ns), ('timestamp < ?', stop_ns)]
-        given = [(text, value) for text, value in limits if value is not None]
+        limits = (-LATEST_NS if start_ns is None else start_ns, stop_ns or LATEST_NS)
         rows = self._base.execute(
-            'SELECT topic_id, timestamp, data FROM messages WHERE '
-            f'{" AND ".join([query, *(text for text, _ in given)])} ORDER BY timestamp',
-            [*wanted, *(value for _, value in given)],
+            'SELECT topic_id, timestamp, data FROM messages '
+            f'WHERE topic_id IN ({",".join("?" * len(wanted))}) AND {TIMED} '
+            'AND timestamp >= ? AND timestamp < ? ORDER BY timestamp',
+            [*wanted, *(max(-LATEST_NS, min(limit, LATEST_NS)) for limit in limits)],
         )
         for number, recorded_ns, data in rows:
-            yield self._topic_of[number], recorded_ns, data
+            yield self._topic_of[number], recorded_ns, data if isinstance(data, bytes) else b''
 
     def close(self) -> None:
         """Let go of the file."""

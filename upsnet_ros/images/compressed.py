@@ -28,7 +28,7 @@ from upsnet_ros.images.raw import check_image_size
 _READERS = {b'\xff\xd8': JpegImageFile, b'\x89PNG\r\n\x1a\n': PngImageFile}
 # What Pillow raises for files that are damaged in one way or another.
 _DAMAGED = (SyntaxError, ValueError, OSError)
-_JPEG_END, _JPEG_SCAN = b'\xff\xd9', b'\xff\xda'
+_JPEG_START, _JPEG_END, _JPEG_SCAN = b'\xff\xd8', b'\xff\xd9', b'\xff\xda'
 # Each 8x8 block of a JPEG takes at least one bit; deflate makes of a byte at most 1032.
 _MOST_PIXELS_PER_BYTE = {JpegImageFile: 8 * 64, PngImageFile: 8 * 1032}
 # Encoders write up to ten or so; each costs a walk through the whole picture.
@@ -148,9 +148,11 @@ def _opened(data: bytes, max_pixels: int) -> ImageFile:
 def _check_scans(data: bytes, start: int) -> None:
     """Refuses a JPEG that is cut off, or slow on purpose; its first scan begins at `start`.
 
-    In the compressed pixels 0xFF is followed by zero, so a marker found there is one.
+    In the compressed pixels 0xFF is followed by zero, so a marker found there is one. Another
+    picture may follow the end of this one, but not take its place.
     """
-    if data.find(_JPEG_END, start) < 0:
+    end = data.find(_JPEG_END, start)
+    if end < 0 or data.find(_JPEG_START, start, end) >= 0:
         raise _damaged(data, 'it is cut off, expected a JPEG with its end')
     scans = 1 + data.count(_JPEG_SCAN, start)
     if scans > _MAX_SCANS:

@@ -138,9 +138,10 @@ class BagPlayer:
         self, node: Node, bag: BagReader, options: argparse.Namespace, stop: StopSignal
     ) -> None:
         self._bag, self._options, self._stop = bag, options, stop
+        self._topics = list(dict.fromkeys(options.topics))
         self._check_topics()
-        self._images = [t for t in options.topics if bag.topics[t] in IMAGE_TYPES]
-        self._unstamped = {topic for topic in options.topics if has_no_stamps(bag, topic)}
+        self._images = [t for t in self._topics if bag.topics[t] in IMAGE_TYPES]
+        self._unstamped = {topic for topic in self._topics if has_no_stamps(bag, topic)}
         self._new_stamp_of: dict[int, int] = {}
         self._last_stamp_ns = 0
         self._sent = 0
@@ -149,7 +150,7 @@ class BagPlayer:
         qos = QoSProfile(depth=QUEUE_DEPTH, reliability=reliability)
         self._publishers = {
             topic: node.create_publisher(MESSAGE_CLASSES[bag.topics[topic]], topic, qos)
-            for topic in options.topics
+            for topic in self._topics
         }
 
     def _check_topics(self) -> None:
