@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -111,10 +110,12 @@ def test_numbers_that_json_lacks_are_refused(tmp_path: Path) -> None:
 def test_a_report_that_is_none_is_refused_with_the_field(
     tmp_path: Path, spoil: Callable[[dict], None], message: str
 ) -> None:
-    values = copy.deepcopy(json.loads(write_report(REPORT, tmp_path).read_text()))
+    path = write_report(REPORT, tmp_path)
+    values = json.loads(path.read_text())
     spoil(values)
+    path.write_text(json.dumps(values))
     with pytest.raises(EvaluationError, match=message):
-        ReplayReport.from_dict(values)
+        read_report(tmp_path)
 
 
 @pytest.mark.parametrize('content', [None, 'no json', '[]'])

@@ -164,19 +164,19 @@ def write_pages(folder: Path, *, against: Path | None) -> None:
 
 
 def run_command(
-    evaluate: Callable[[], list[str]], *, stopped: str = '', name: str = 'evaluation'
+    work: Callable[[], list[str]], *, name: str = 'evaluation', stopped: str = ''
 ) -> int:
-    """Run an evaluation from the command line; returns its exit status.
+    """Do what a command line asks for; returns the exit status.
 
     Args:
-        evaluate: returns why requirements are missed.
+        work: returns why requirements are missed.
+        name: what it is called where it fails.
         stopped: what to do after an interrupt.
-        name: what failed, if it does.
     """
     try:
         with interrupted_by_signals():  # so that whatever is open is closed
-            missed = evaluate()
-    except UpsnetError as error:
+            missed = work()
+    except (UpsnetError, OSError) as error:
         print(f'The {name} failed: {error}', file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:

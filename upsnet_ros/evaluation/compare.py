@@ -19,8 +19,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from upsnet_ros.core.errors import UpsnetError
-from upsnet_ros.core.own_process import INTERRUPTED, interrupted_by_signals
+from upsnet_ros.evaluation.command import run_command
 from upsnet_ros.evaluation.compared_pictures import write_compared_pictures
 from upsnet_ros.evaluation.comparison import (
     COMPARISON_FILE,
@@ -98,8 +97,8 @@ def read_options(words: list[str] | None) -> CompareOptions:
     )
 
 
-def compare(options: CompareOptions) -> None:
-    """Compare, write and print.
+def compare(options: CompareOptions) -> list[str]:
+    """Compare, write and print; nothing is required that could be missed.
 
     Raises:
         UpsnetError: whatever kept it from being done, with what to do about it.
@@ -118,20 +117,12 @@ def compare(options: CompareOptions) -> None:
     for reason in missing:
         print(f'Note: {reason}')
     print(f'\n{options.output / COMPARISON_FILE}\n{options.output / COMPARISON_PAGE}')
+    return []
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    try:
-        with interrupted_by_signals():
-            compare(read_options(arguments))
-    except (UpsnetError, OSError) as error:
-        print(f'The comparison failed: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('Stopped.', file=sys.stderr)
-        return INTERRUPTED
-    return 0
+    return run_command(lambda: compare(read_options(arguments)), name='comparison')
 
 
 if __name__ == '__main__':

@@ -10,7 +10,6 @@ cannot be done, what the folders of the reports have of a frame is shown.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -36,15 +35,6 @@ PICTURE_WIDTH = 720
 SAME_PQ = 0.01
 
 
-@dataclass(frozen=True)
-class _Side:
-    """One of the two reports: what its pictures are called, and what was measured of it."""
-
-    name: str
-    folder: Path
-    pq: dict[tuple[str, int], float]
-
-
 def compared_picture(folder: Path, camera: str, stamp_ns: int, kind: str) -> Path:
     """Where a comparison keeps a picture: `image`, `this` or `against` (labels), or `truth`."""
     return folder / 'compared' / f'{camera_in_a_file_name(camera)}_{stamp_ns}_{kind}.jpg'
@@ -68,42 +58,36 @@ def write_compared_pictures(comparison: Comparison, folder: Path) -> list[str]:
     problems = []
     for name, facts in (('this', comparison.this), ('against', comparison.against)):
         try:
-            problems += _write_side(_side(name, facts, frames), folder)
+            problems += _write_side(name, facts, frames, folder)
         except (UpsnetError, KeyError, TypeError) as error:
             problems.append(f'no labels of {facts.folder} in pictures: {error}')
     return problems
 
 
-def _side(name: str, facts: ComparedReport, frames: tuple[ComparedFrame, ...]) -> _Side:
-    quality = {(f.camera, f.stamp_ns): getattr(f, name) for f in frames}
-    return _Side(name, Path(facts.folder), quality)
-
-
-def _write_side(side: _Side, folder: Path) -> list[str]:
+def _write_side(
+    side: str, facts: ComparedReport, frames: tuple[ComparedFrame, ...], folder: Path
+) -> list[str]:
     """Label the frames by the model of one report and write their pictures."""
-    report = read_report(side.folder)
+    report = read_report(Path(facts.folder))
+    measured = {(f.camera, f.stamp_ns): getattr(f, side) for f in frames}
+    changed = 0
     with _load_model(report) as pipeline:
-        changed = 0
-        for done in _label_again(report, set(side.pq), pipeline):
-            if _is_same(done, side):
-                _write(done, side.name, report, folder)
-            else:
+        for done in _label_again(report, set(measured), pipeline):
+            pq = done.line.pq if isinstance(done.line, FrameRecord) else None
+            if pq is None or abs(pq - measured[done.frame.camera, done.frame.stamp_ns]) >= SAME_PQ:
                 changed += 1
+            else:
+                _write(done, side, report, folder)
     if not changed:
         return []
     return [
-        f'{changed} frames of {side.folder} come out otherwise than when they were evaluated and '
+        f'{changed} frames of {facts.folder} come out otherwise than when they were evaluated and '
         'are not shown; evaluate it again'
     ]
 
 
 def _load_model(report: ReplayReport) -> PanopticPipeline:
-    """The model that a report is about.
-
-    Raises:
-        EvaluationError: the report is of a live run, or another model lies there now.
-        ModelError: it is gone.
-    """
+    """The model that a report is about, as long as it is the same."""
     if report.kind != 'offline':
         raise EvaluationError('it was played live, and its labels were not kept')
     pipeline = PanopticPipeline.load(report.model.path, backend=report.model.backend)
@@ -149,14 +133,6 @@ def _only(stream: ReplayStream, wanted: set[tuple[str, int]]) -> Iterator[Stream
             return
 
 
-def _is_same(done: LabelledFrame, side: _Side) -> bool:
-    """Whether a frame got the labels that were measured."""
-    record = done.line
-    if not isinstance(record, FrameRecord) or record.pq is None:
-        return False
-    return abs(record.pq - side.pq[record.camera, record.stamp_ns]) < SAME_PQ
-
-
 def _write(done: LabelledFrame, side: str, report: ReplayReport, folder: Path) -> None:
     """Write the pictures of a frame that one report has; both have the same image and truth."""
     if done.image is None or done.result is None:
@@ -167,63 +143,28 @@ def _write(done: LabelledFrame, side: str, report: ReplayReport, folder: Path) -
         write_picture(path, picture, widest=PICTURE_WIDTH)
 
 
-@dataclass(frozen=True)
-class ReportFolder:
-    """A report and the folder it lies in."""
-
-    folder: Path
-    report: ReplayReport
-
-    def pictures(self, camera: str, stamp_ns: int) -> dict[str, Path | np.ndarray]:
-        """What the folder has of a frame: pictures, or the colours of a written label image."""
-        for frame in self.report.worst:
-            if (frame.camera, frame.stamp_ns) == (camera, stamp_ns):
-                return dict(frame.files(self.folder))
-        path = label_path(self.folder, camera, stamp_ns)
-        labels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.is_file() else None
-        try:
-            return {} if labels is None else {
-                'labels': colour_label_image(labels, self.report.label_set)
-            }  # fmt: skip
-        except LabelError:
-            return {}  # not one of ours
-
-
-@dataclass(frozen=True)
 class ComparedPictures:
     """Pictures of frames in two reports; either may be gone since they were compared.
 
-    Attributes:
-        this, against: the reports, None where a folder is no longer there.
+    Args:
+        comparison: which reports.
         folder: of the comparison, where pictures of its frames may lie.
+
+    Attributes:
+        this: the report that is judged, None where it is no longer there.
     """
 
-    this: ReportFolder | None
-    against: ReportFolder | None
-    folder: Path
-
-    @classmethod
-    def open(cls, comparison: Comparison, folder: Path) -> ComparedPictures:
-        """The folders of both reports, as far as they still are where they were, and its own."""
-
-        def opened(path: str) -> ReportFolder | None:
-            try:
-                return ReportFolder(Path(path), read_report(Path(path)))
-            except EvaluationError:
-                return None
-
-        return cls(opened(comparison.this.folder), opened(comparison.against.folder), folder)
-
-    @property
-    def start_ns(self) -> int | None:
-        """Stamp of the first frame [ns], which the page counts seconds from."""
-        return None if self.this is None else self.this.report.start_ns
+    def __init__(self, comparison: Comparison, folder: Path) -> None:
+        self._folder = folder
+        self._folders = Path(comparison.this.folder), Path(comparison.against.folder)
+        self._reports = tuple(map(_report_if_there, self._folders))
+        self.this = self._reports[0]
 
     def of(self, camera: str, stamp_ns: int) -> tuple[Picture, ...]:
         """Pictures of a frame: camera, the other's labels, these, the truth."""
         this, against = (
-            {} if one is None else one.pictures(camera, stamp_ns)
-            for one in (self.this, self.against)
+            {} if report is None else _pictures(report, folder, camera, stamp_ns)
+            for report, folder in zip(self._reports, self._folders, strict=True)
         )
         either = against | this
         wanted = (
@@ -234,8 +175,30 @@ class ComparedPictures:
         )
         pictures = []
         for caption, kind, of_report in wanted:
-            own = compared_picture(self.folder, camera, stamp_ns, kind)
+            own = compared_picture(self._folder, camera, stamp_ns, kind)
             picture = own if own.is_file() else of_report
             if picture is not None:
                 pictures.append(Picture(caption, picture))
         return tuple(pictures)
+
+
+def _report_if_there(folder: Path) -> ReplayReport | None:
+    try:
+        return read_report(folder)
+    except EvaluationError:
+        return None
+
+
+def _pictures(
+    report: ReplayReport, folder: Path, camera: str, stamp_ns: int
+) -> dict[str, Path | np.ndarray]:
+    """What a folder has of a frame: pictures, or the colours of a written label image."""
+    for frame in report.worst:
+        if (frame.camera, frame.stamp_ns) == (camera, stamp_ns):
+            return dict(frame.files(folder))
+    path = label_path(folder, camera, stamp_ns)
+    labels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.is_file() else None
+    try:
+        return {} if labels is None else {'labels': colour_label_image(labels, report.label_set)}
+    except LabelError:
+        return {}  # not one of ours

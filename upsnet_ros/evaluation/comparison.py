@@ -8,7 +8,6 @@ Differences are this report less the other, over the frames that both have. The 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from upsnet_ros.core.errors import EvaluationError, UpsnetError, shorten
-from upsnet_ros.core.json_fields import from_plain
+from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.evaluation.figures import COMPARED
 from upsnet_ros.evaluation.frame_record import FRAMES_FILE, read_header
@@ -33,7 +31,7 @@ from upsnet_ros.evaluation.paired_bootstrap import (
     PairedFigures,
     compare_paired,
 )
-from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
+from upsnet_ros.evaluation.replay_report import ReplayReport, read_json, read_report, write_json
 
 COMPARISON_VERSION = 1
 COMPARISON_FILE = 'comparison.json'
@@ -155,11 +153,8 @@ class Comparison:
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> Path:
-    """Write `comparison.json`; returns its path."""
-    path = folder / COMPARISON_FILE
-    text = json.dumps(comparison.to_dict(), indent=1, allow_nan=False)
-    path.write_text(text + '\n', encoding='utf-8')
-    return path
+    """Write `comparison.json` whole or not at all; returns its path."""
+    return write_json(folder / COMPARISON_FILE, comparison.to_dict())
 
 
 def read_comparison(folder: Path) -> Comparison | None:
@@ -171,25 +166,8 @@ def read_comparison(folder: Path) -> Comparison | None:
     path = folder / COMPARISON_FILE
     if not path.exists():
         return None
-    try:
-        values = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
-        raise EvaluationError(
-            f'{path} cannot be read as a comparison ({error}); remove it, or compare again'
-        ) from error
-    version = values.pop('schema_version', None) if isinstance(values, dict) else None
-    if version != COMPARISON_VERSION:
-        raise EvaluationError(
-            f'{path} has schema_version {shorten(version)}, expected {COMPARISON_VERSION}; '
-            'compare the reports again'
-        )
-    try:
-        return from_plain(Comparison, values)
-    except (KeyError, TypeError, UpsnetError) as error:
-        raise EvaluationError(
-            f'{path} is malformed ({type(error).__name__}: {error}), expected what '
-            'docs/replay_evaluation.md describes; compare the reports again'
-        ) from error
+    remedy = 'remove it, or compare again'
+    return read_json(path, Comparison, version=COMPARISON_VERSION, remedy=remedy)
 
 
 def compare_reports(
@@ -207,7 +185,7 @@ def compare_reports(
         EvaluationError: a report cannot be read, they are of different bags, ground truth or
             label sets, or they share no frame.
     """
-    reports = _read(folder), _read(against)
+    reports = read_report(folder), read_report(against)
     _refuse_unlike(*reports, folder, against)
     label_set = reports[0].label_set
     tables = read_table(folder, label_set), read_table(against, label_set)
@@ -237,14 +215,6 @@ def compare_reports(
     )
 
 
-def _read(folder: Path) -> ReplayReport:
-    """A report; what is wrong with it names the folder."""
-    try:
-        return read_report(folder)
-    except EvaluationError as error:
-        raise EvaluationError(f'{folder} cannot be compared: {error}') from error
-
-
 def _start_ns(folder: Path) -> int | None:
     """When the bag of a report was recorded [ns]; its path tells nothing, as bags are copied."""
     bag = read_header(folder / FRAMES_FILE).get('bag')
@@ -255,11 +225,7 @@ def _start_ns(folder: Path) -> int | None:
 def _refuse_unlike(
     this: ReplayReport, against: ReplayReport, folder: Path, other_folder: Path
 ) -> None:
-    """Refuse reports whose figures mean different things.
-
-    Raises:
-        EvaluationError: bags or label sets differ.
-    """
+    """Refuse reports whose figures mean different things."""
     for what, one, other in (
         ('starts of the bags [ns]', _start_ns(folder), _start_ns(other_folder)),
         ('durations of the bags [s]', *(round(r.bag.duration_s, 3) for r in (this, against))),
@@ -282,11 +248,7 @@ def _refuse_unlike(
 def _refuse_other_frames(
     this: FrameTable, against: FrameTable, folder: Path, other_folder: Path
 ) -> None:
-    """Refuse evaluations that share no frame, or whose frames had other ground truth.
-
-    Raises:
-        EvaluationError: it is so.
-    """
+    """Refuse evaluations that share no frame, or whose frames had other ground truth."""
     if not len(this):
         raise EvaluationError(
             f'{folder} and {other_folder} share no frame (camera and stamp); evaluate the same '

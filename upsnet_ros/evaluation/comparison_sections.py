@@ -64,7 +64,7 @@ def write_comparison_page(comparison: Comparison, folder: Path) -> Path:
     Raises:
         EvaluationError: the report that is judged is no longer where it was.
     """
-    pictures = ComparedPictures.open(comparison, folder)
+    pictures = ComparedPictures(comparison, folder)
     if pictures.this is None:
         raise EvaluationError(
             f'{comparison.this.folder} has no report any more, expected the one that was '
@@ -80,7 +80,7 @@ def write_comparison_page(comparison: Comparison, folder: Path) -> Path:
         verdict=_verdict(comparison),
         sections=(
             Section('', (_cards(comparison),)),
-            comparison_section(comparison, pictures.this.report.label_set, pictures),
+            comparison_section(comparison, pictures.this.label_set, pictures),
             Section('The reports', reports),
         ),
         footer='Made by upsnet_ros.',
@@ -295,7 +295,7 @@ def _all_figures(comparison: Comparison) -> Table:
 
 def _frame(frame: ComparedFrame, pictures: ComparedPictures) -> Frame:
     """One frame in both reports."""
-    start_ns = pictures.start_ns
+    start_ns = pictures.this and pictures.this.start_ns
     when = '' if start_ns is None else f' at {(frame.stamp_ns - start_ns) / 1e9:.1f} s'
     tone: Tone = 'better' if frame.difference > 0 else 'worse'
     note = (

@@ -41,6 +41,7 @@ OUTPUTS = (
     'panoptic.json',
     'panoptic.jsonl',
     'comparison.json',
+    'compared',
     PAGE_FILE,
     REPORT_FILE,
     FRAMES_FILE,

@@ -13,14 +13,14 @@ from upsnet_ros.bags.cameras import CameraTopics, find_cameras
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.image_view import ImageView, describe_region
-from upsnet_ros.evaluation.figures import FIGURES, Json, rounded
+from upsnet_ros.evaluation.figures import Json, rounded
 from upsnet_ros.evaluation.replay_report import ModelFacts, ReplayReport
+from upsnet_ros.evaluation.requirements import OF_FRAMES
 from upsnet_ros.evaluation.run import UNTOLD, Run, RunOptions
 from upsnet_ros.evaluation.stages import Stages, stage_workers
 from upsnet_ros.pipeline import PanopticPipeline
 
 WARM_UP_RUNS = 2
-REQUIRABLE = tuple(figure.key for figure in FIGURES if not figure.of_run)
 Progress = Callable[[int, int], None]
 
 
@@ -52,10 +52,10 @@ class OfflineOptions(RunOptions):
         """
         super().__post_init__()
         for requirement in self.require:
-            if requirement.name not in REQUIRABLE:
+            if requirement.name not in OF_FRAMES:
                 raise EvaluationError(
                     f'the requirement of {requirement.name} is for live evaluations only; '
-                    f'expected one of {", ".join(REQUIRABLE)}'
+                    f'expected one of {", ".join(OF_FRAMES)}'
                 )
 
     def find_cameras(self, bag: BagReader) -> tuple[CameraTopics, ...]:
@@ -95,7 +95,8 @@ def evaluate_offline(
         speed = _label_all(run, options, pipeline, progress)
         totals = run.totals()
         if not totals.total.decoded:
-            told = f'; the first: {totals.first_problem}' if totals.first_problem else ''
+            skipped = totals.total.skipped
+            told = f'; the first: {skipped[0].problem}' if skipped else ''
             raise EvaluationError(
                 f'none of {totals.total.frames} images of {", ".join(run.cameras)} could be '
                 f'labelled in the part of {options.bag} that was asked for{told}'

@@ -31,7 +31,8 @@ from upsnet_ros.evaluation.command import (
 )
 from upsnet_ros.evaluation.comparison_sections import write_models_page
 from upsnet_ros.evaluation.frame_record import FRAMES_FILE, PAGE_FILE, REPORT_FILE
-from upsnet_ros.evaluation.offline import REQUIRABLE, OfflineOptions, evaluate_offline
+from upsnet_ros.evaluation.offline import OfflineOptions, evaluate_offline
+from upsnet_ros.evaluation.requirements import OF_FRAMES
 from upsnet_ros.installed_files import default_model_path
 from upsnet_ros.manifest import ModelManifest
 from upsnet_ros.pipeline import PanopticPipeline
@@ -59,7 +60,7 @@ def read_options(words: Sequence[str], *, command: str) -> tuple[OfflineOptions,
         'replay_evaluation',
         'Evaluate a model on a rosbag2: how good, how fast, how steady.',
         examples=EXAMPLES,
-        figures=REQUIRABLE,
+        figures=OF_FRAMES,
     )
     add = parser.add_argument
     add(

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from upsnet_ros.bags.reader import BagFacts
-from upsnet_ros.core.errors import EvaluationError, LabelError, shorten
+from upsnet_ros.core.errors import EvaluationError, UpsnetError, shorten
 from upsnet_ros.core.json_fields import fields_from_plain
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.evaluation.figures import CameraFigures, Json
@@ -21,6 +21,8 @@ from upsnet_ros.evaluation.frame_record import REPORT_FILE
 
 SCHEMA_VERSION = 1
 KINDS = ('offline', 'live')
+
+Kind = TypeVar('Kind')
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,11 @@ class ReplayReport:
     options: Json
     worst: tuple[WorstFrame, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Refuse a kind that there is not."""
+        if self.kind not in KINDS:
+            raise ValueError(f'kind is {shorten(self.kind)}, expected {" or ".join(KINDS)}')
+
     @property
     def start_ns(self) -> int | None:
         """Stamp of the first frame of all cameras [ns]; None without frames."""
@@ -103,7 +110,7 @@ class ReplayReport:
         return min(stamps, default=None)
 
     def to_dict(self) -> Json:
-        """Plain JSON values; `from_dict` undoes it."""
+        """Plain JSON values."""
         return {'schema_version': SCHEMA_VERSION} | {
             **asdict(self),
             'label_set': self.label_set.to_dict(),
@@ -111,41 +118,10 @@ class ReplayReport:
             'total': self.total.to_dict(),
         }
 
-    @classmethod
-    def from_dict(cls, values: Any) -> ReplayReport:
-        """The report written by `to_dict`.
-
-        Raises:
-            EvaluationError: it has another version, or a field is missing, unknown or wrong.
-        """
-        version = values.get('schema_version') if isinstance(values, dict) else None
-        if version != SCHEMA_VERSION:
-            raise EvaluationError(
-                f'the report has schema_version {shorten(version)}, expected {SCHEMA_VERSION}; '
-                'evaluate the bag again with this version of the package'
-            )
-        left = {name: value for name, value in values.items() if name != 'schema_version'}
-        try:
-            report = fields_from_plain(cls, left)
-            if report.kind not in KINDS:
-                raise ValueError(f'kind is {shorten(report.kind)}, expected {" or ".join(KINDS)}')
-        except (KeyError, LabelError, TypeError, ValueError) as error:
-            raise EvaluationError(
-                f'the report is malformed ({type(error).__name__}: {error}), expected what '
-                'docs/replay_evaluation.md describes; evaluate the bag again'
-            ) from error
-        return report
-
 
 def write_report(report: ReplayReport, folder: Path) -> Path:
     """Write `report.json` whole or not at all; returns its path."""
-    path = folder / REPORT_FILE
-    part = path.with_suffix('.part')
-    part.write_text(
-        json.dumps(report.to_dict(), indent=1, allow_nan=False) + '\n', encoding='utf-8'
-    )
-    part.replace(path)
-    return path
+    return write_json(folder / REPORT_FILE, report.to_dict())
 
 
 def read_report(path: Path) -> ReplayReport:
@@ -155,11 +131,44 @@ def read_report(path: Path) -> ReplayReport:
         EvaluationError: it cannot be read, or is no report of this version.
     """
     file = path / REPORT_FILE if path.is_dir() else path
+    return read_json(
+        file,
+        ReplayReport,
+        version=SCHEMA_VERSION,
+        remedy='give the folder that an evaluation of this version wrote with --output, or '
+        'evaluate the bag again',
+    )
+
+
+def write_json(path: Path, values: Json) -> Path:
+    """Write a JSON file whole or not at all; returns its path."""
+    part = path.with_suffix('.part')
+    part.write_text(json.dumps(values, indent=1, allow_nan=False) + '\n', encoding='utf-8')
+    part.replace(path)
+    return path
+
+
+def read_json(path: Path, kind: type[Kind], *, version: int, remedy: str) -> Kind:
+    """The dataclass in a file of plain JSON values beside their `schema_version`.
+
+    Raises:
+        EvaluationError: it cannot be read, has another version, or a field is missing, unknown or
+            wrong.
+    """
+    what = path.stem
     try:
-        values = json.loads(file.read_text(encoding='utf-8'))
+        values = json.loads(path.read_text(encoding='utf-8'))
     except (OSError, ValueError) as error:
+        raise EvaluationError(f'{path} cannot be read as a {what} ({error}); {remedy}') from error
+    found = values.pop('schema_version', None) if isinstance(values, dict) else None
+    if found != version:
         raise EvaluationError(
-            f'{file} cannot be read as a report ({error}); give the folder that an evaluation '
-            'wrote with --output'
+            f'{path} has schema_version {shorten(found)}, expected {version}; {remedy}'
+        )
+    try:
+        return fields_from_plain(kind, values)
+    except (KeyError, TypeError, ValueError, UpsnetError) as error:
+        raise EvaluationError(
+            f'{path} is malformed ({type(error).__name__}: {error}), expected the {what} that '
+            f'docs/replay_evaluation.md describes; {remedy}'
         ) from error
-    return ReplayReport.from_dict(values)

@@ -154,7 +154,7 @@ def replay_report(
         )),
     ]  # fmt: skip
     if comparison is not None:
-        pictures = ComparedPictures.open(comparison, folder)
+        pictures = ComparedPictures(comparison, folder)
         sections.append(comparison_section(comparison, report.label_set, pictures))
     sections += [*_over_the_drive(report), *_stages(report, folder)]
     sections += [*_cameras(report), *_worst_frames(report, folder)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 
@@ -16,7 +17,6 @@ from upsnet_ros.core.panoptic_quality import PanopticQuality
 from upsnet_ros.evaluation.figures import (
     FIGURES,
     CameraFigures,
-    FrameValue,
     Json,
     LatencyFigures,
     SeriesPoint,
@@ -34,26 +34,8 @@ from upsnet_ros.evaluation.frame_record import (
 )
 from upsnet_ros.evaluation.stability import StabilityTally
 
-
-@dataclass
-class Mean:
-    """The mean of what is read from frames, over those that have it."""
-
-    read: FrameValue
-    total: float = 0.0
-    count: int = 0
-
-    def add(self, record: FrameRecord) -> None:
-        """Count a frame."""
-        value = self.read(record)
-        if value is not None:
-            self.total += value
-            self.count += 1
-
-    @property
-    def value(self) -> float | None:
-        """The mean; None of nothing."""
-        return self.total / self.count if self.count else None
+# Figures that are nothing but the mean of what is read from each frame.
+MEANS = {each.key: each.frame for each in FIGURES if each.frame and not each.read}
 
 
 class FiguresTally:
@@ -78,11 +60,7 @@ class FiguresTally:
         self._times: list[float] = []
         self._confidence = np.zeros(CONFIDENCE_BINS, np.int64)
         self._score_sum = 0.0
-        self._means = {
-            figure.key: Mean(figure.frame)
-            for figure in FIGURES
-            if figure.frame and not figure.read
-        }
+        self._values: dict[str, list[float]] = {key: [] for key in MEANS}
 
     def add(self, line: FrameLine) -> None:
         """Count one frame, or one message that was skipped."""
@@ -95,8 +73,10 @@ class FiguresTally:
         self._unknown += line.unknown_share
         self._times.append(line.ms['total'])
         self._add_scores(line)
-        for mean in self._means.values():
-            mean.add(line)
+        for key, read in MEANS.items():
+            value = read(line)
+            if value is not None:
+                self._values[key].append(value)
         if line.step is not None:
             self._stability.add(line.step)
         if line.truth_problem is not None:
@@ -138,7 +118,7 @@ class FiguresTally:
             latency_ms=latency_figures(self._times),
             drops=self._drops,
             series=tuple(self._series),
-            means={key: mean.value for key, mean in self._means.items()},
+            means={key: fmean(each) if each else None for key, each in self._values.items()},
         )
 
     def _confidence_figures(self) -> Json:
@@ -172,11 +152,10 @@ def _point(record: FrameRecord) -> SeriesPoint:
 
 @dataclass(frozen=True)
 class Totals:
-    """Figures by camera and of all together; the first problem of a frame, or an empty text."""
+    """Figures by camera and of all together."""
 
     cameras: dict[str, CameraFigures]
     total: CameraFigures
-    first_problem: str
 
 
 def add_up(folder: Path, label_set: LabelSet, *, truth_unmatched: Mapping[str, int]) -> Totals:
@@ -189,14 +168,10 @@ def add_up(folder: Path, label_set: LabelSet, *, truth_unmatched: Mapping[str, i
     """
     tallies = {name: FiguresTally(label_set, keep_series=True) for name in truth_unmatched}
     together = FiguresTally(label_set, keep_series=False)
-    first_problem = ''
     for line in read_frames(folder / FRAMES_FILE):
         tallies[line.camera].add(line)
         together.add(line)
-        if not isinstance(line, FrameRecord):
-            first_problem = first_problem or line.problem
     return Totals(
         {n: t.figures(truth_unmatched=truth_unmatched[n]) for n, t in tallies.items()},
         together.figures(truth_unmatched=sum(truth_unmatched.values())),
-        first_problem,
     )
