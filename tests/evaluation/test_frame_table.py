@@ -13,14 +13,9 @@ from tests.evaluation.frame_tables import (
     ROAD,
     SKY,
     SMALL_SET,
-    UNKNOWN,
-    random_labels,
     random_table,
     table_of,
 )
-from upsnet_ros.core.labels import class_image
-from upsnet_ros.core.mean_iou import MeanIou
-from upsnet_ros.core.panoptic_quality import PanopticQuality
 from upsnet_ros.evaluation.frame_table import FrameTable, WeightedFrames
 
 
@@ -31,33 +26,6 @@ def figures_of(table: FrameTable, weights: np.ndarray) -> dict[str, np.ndarray]:
 def latencies(values: list[float], weights: np.ndarray) -> WeightedFrames:
     table = random_table(0, frames=1).select(np.zeros(len(values), int))
     return WeightedFrames(replace(table, values={LATENCY: np.array(values)}), weights, 2)
-
-
-def test_figures_of_all_frames_are_those_of_the_metrics_themselves() -> None:
-    random = np.random.default_rng(3)
-    truths = [random_labels(random) for _ in range(8)]
-    labels = [random_labels(random) for _ in range(8)]
-    for image in labels:
-        image[image == 65535] = ROAD << 8  # mean IoU asks for a class everywhere
-    quality, iou = PanopticQuality(SMALL_SET), MeanIou(SMALL_SET)
-    for image, truth in zip(labels, truths, strict=True):
-        quality.update(image, truth)
-        iou.update(class_image(image), class_image(truth))
-    table = table_of(labels, truths, [1.0] * 8)
-    figures = figures_of(table, np.ones((1, 8)))
-    summary, shares = quality.summary(), iou.summary()
-    assert figures['class_pq'][0] == pytest.approx([c.pq for c in summary.per_class])
-    assert figures['class_rq'][0] == pytest.approx([c.rq for c in summary.per_class])
-    assert figures['class_iou'][0] == pytest.approx(list(shares.per_class.values()))
-    for name, expected in (
-        ('pq', summary.all.pq),
-        ('sq', summary.all.sq),
-        ('rq', summary.all.rq),
-        ('pq_things', summary.things.pq),
-        ('pq_stuff', summary.stuff.pq),
-        ('miou', shares.miou),
-    ):
-        assert figures[name][0] == pytest.approx(expected), name
 
 
 def test_a_weight_of_two_is_the_frame_twice() -> None:
@@ -90,15 +58,6 @@ def test_quantiles_of_one_value_and_of_nothing() -> None:
     for values in ([], [np.nan, np.nan]):
         found = latencies(values, np.ones((3, len(values)))).quantile(LATENCY, 0.5)
         assert np.isnan(found).tolist() == [True] * 3
-
-
-def test_frames_without_truth_give_no_quality_but_count_for_the_rest() -> None:
-    table = random_table(2, frames=4, truth_every=100).select(np.array([1, 2, 3]))
-    figures = figures_of(table, np.ones((1, 3)))
-    assert np.isnan(figures['pq'][0]) and np.isnan(figures['miou'][0])
-    assert np.isnan(figures['class_pq']).all()
-    assert figures['unknown_share'][0] == pytest.approx(table.values[UNKNOWN].mean())
-    assert figures['latency_mean_ms'][0] == pytest.approx(table.values[LATENCY].mean())
 
 
 def test_a_class_found_nowhere_and_a_class_never_matched_by_hand() -> None:

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 from tests.fakes.label_images import disturbed, random_label_image
-from upsnet_ros.core.labels import UNKNOWN_LABEL, cityscapes_label_set, class_image
+from upsnet_ros.core.labels import cityscapes_label_set, class_image
 from upsnet_ros.evaluation.frame_record import FrameStep
 from upsnet_ros.evaluation.stability import (
     StabilityTally,
     away_from_borders,
-    border_width,
     compare_frames,
 )
 
@@ -56,12 +55,6 @@ def test_a_block_that_appears_flips_its_inside_and_is_born() -> None:
     assert (back.births, back.deaths) == (0, 1)
 
 
-def test_unknown_is_a_class_that_pixels_flip_to_and_no_instance() -> None:
-    step = step_of(halves(), with_block(UNKNOWN_LABEL))
-    assert (255, 6, 6) in step.classes
-    assert (step.births, step.deaths) == (0, 0)
-
-
 def test_an_instance_that_moves_lives_on_until_the_overlap_is_too_small() -> None:
     wide = np.full((20, 100), ROAD, np.uint16)
     before, near, far = wide.copy(), wide.copy(), wide.copy()
@@ -99,23 +92,6 @@ def test_frames_too_far_apart_are_not_compared(seconds: float) -> None:
 
 def test_frames_of_different_sizes_are_not_compared() -> None:
     assert compare_frames(halves(), halves()[1:], seconds=0.1, num_stuff=STUFF) is None
-
-
-def test_one_pixel_is_away_from_every_border() -> None:
-    pixel = np.full((1, 1), ROAD, np.uint16)
-    assert step_of(pixel, pixel) == FrameStep(0.1, 1, 0, 0, 0, ((0, 0, 1),))
-    assert step_of(pixel, np.full((1, 1), SKY, np.uint16)).flipped == 1
-
-
-def test_where_all_is_border_nothing_is_judged() -> None:
-    stripes = np.zeros((6, 6), np.uint16)
-    stripes[::2] = SKY
-    assert step_of(stripes, stripes).judged == 0
-
-
-@pytest.mark.parametrize(('rows', 'width'), [(1, 1), (191, 1), (512, 4), (1024, 8)])
-def test_the_border_grows_with_the_image(rows: int, width: int) -> None:
-    assert border_width(rows) == width
 
 
 @pytest.mark.parametrize('width', [1, 2, 3])

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,13 +20,8 @@ from upsnet_ros.core.structures import NetworkOutput
 from upsnet_ros.evaluation import offline
 from upsnet_ros.evaluation.offline import OfflineOptions, evaluate_offline
 from upsnet_ros.evaluation.replay_report import ReplayReport
-from upsnet_ros.evaluation.stages import SPARE, stage_workers, staged
+from upsnet_ros.evaluation.stages import SPARE, staged
 from upsnet_ros.pipeline import PanopticPipeline
-
-
-def test_results_come_in_order_through_several_stages() -> None:
-    doubled = staged(lambda n: 2 * n, range(50), name='double')
-    assert list(staged(str, doubled, name='text')) == [str(2 * n) for n in range(50)]
 
 
 def test_several_workers_keep_the_order_and_work_at_once() -> None:
@@ -38,10 +32,6 @@ def test_several_workers_keep_the_order_and_work_at_once() -> None:
         return item
 
     assert list(staged(meet, range(30), name='three', workers=3)) == list(range(30))
-
-
-def test_no_items_give_no_results() -> None:
-    assert list(staged(str, [], name='none')) == []
 
 
 def test_stages_run_beside_each_other() -> None:
@@ -137,14 +127,6 @@ def test_many_threads_beside_the_network_give_the_same(
     assert four.total.stability == one.total.stability and four.total.decoded == 40
     stamps = [point.stamp_ns for point in four.cameras['camera'].series]
     assert stamps == [stamp_of(i) for i in range(40)]
-
-
-@pytest.mark.parametrize(('cores', 'workers'), [(1, 1), (2, 1), (4, 1), (8, 2), (16, 4), (128, 4)])
-def test_threads_beside_the_network_are_a_quarter_of_the_cores(
-    monkeypatch: pytest.MonkeyPatch, cores: int, workers: int
-) -> None:
-    monkeypatch.setattr(os, 'sched_getaffinity', lambda process: set(range(cores)))
-    assert stage_workers() == workers
 
 
 def test_memory_does_not_grow_with_the_bag(tmp_path: Path) -> None:

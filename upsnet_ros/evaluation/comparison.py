@@ -27,7 +27,6 @@ from upsnet_ros.evaluation.frame_table import (
 )
 from upsnet_ros.evaluation.paired_bootstrap import (
     BootstrapOptions,
-    Figures,
     PairedFigures,
     compare_paired,
 )
@@ -269,50 +268,36 @@ def _refuse_other_frames(
 def _difference(
     paired: PairedFigures,
     name: str,
-    column: int,
+    column: int = 0,
     *,
     factor: float = 1.0,
     higher_is_better: bool = True,
 ) -> Difference:
     """One figure of both, their difference and its interval; None for what is no number."""
-
-    def read(figures: Figures) -> float | None:
-        value = float(np.ravel(figures[name])[column]) * factor
-        return None if np.isnan(value) else value
-
-    return Difference(
-        read(paired.this),
-        read(paired.against),
-        read(paired.difference),
-        read(paired.low),
-        read(paired.high),
-        higher_is_better,
-    )
+    values = [
+        float(np.ravel(figures[name])[column]) * factor
+        for figures in (paired.this, paired.against, paired.difference, paired.low, paired.high)
+    ]
+    read = (None if np.isnan(value) else value for value in values)
+    return Difference(*read, higher_is_better=higher_is_better)
 
 
 def _totals(paired: PairedFigures) -> dict[str, Difference]:
     return {
-        figure.key: _difference(
-            paired,
-            figure.key,
-            0,
-            factor=figure.factor,
-            higher_is_better=figure.higher_is_better,
+        each.key: _difference(
+            paired, each.key, factor=each.factor, higher_is_better=each.higher_is_better
         )
-        for figure in COMPARED
+        for each in COMPARED
     }
 
 
 def _classes(paired: PairedFigures, label_set: LabelSet) -> tuple[ClassDifference, ...]:
     return tuple(
         ClassDifference(
-            class_id=entry.train_id,
-            name=entry.name,
-            is_thing=entry.is_thing,
-            **{
-                part: _difference(paired, f'class_{part}', entry.train_id)
-                for part in CLASS_FIGURES
-            },
+            entry.train_id,
+            entry.name,
+            entry.is_thing,
+            *(_difference(paired, f'class_{part}', entry.train_id) for part in CLASS_FIGURES),
         )
         for entry in label_set.classes
     )

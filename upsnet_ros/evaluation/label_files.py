@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from upsnet_ros.core.errors import EvaluationError
+from upsnet_ros.core.json_lines import json_line, read_json_lines
 from upsnet_ros.core.labels import INSTANCE_BITS, UNKNOWN_LABEL, LabelSet
 
 LABEL_FOLDER, PANOPTIC_FOLDER = 'labels', 'panoptic'
@@ -125,7 +126,7 @@ class PanopticFiles:
             'height': height,
             'segments_info': segments_info(labels, self._label_set),
         }
-        self._lines.write(json.dumps(annotation, separators=(',', ':')) + '\n')
+        self._lines.write(json_line(annotation))
         self._lines.flush()
 
     def finish(self) -> Path:
@@ -151,12 +152,7 @@ class PanopticFiles:
     def _annotations(self) -> Iterator[dict[str, Any]]:
         """Each image's annotation once; a frame may be there twice after an interrupt."""
         seen: set[str] = set()
-        with (self._folder / LINES_FILE).open(encoding='utf-8') as lines:
-            for line in lines:
-                try:
-                    entry = json.loads(line)
-                except ValueError:
-                    continue
-                if entry['image_id'] not in seen:
-                    seen.add(entry['image_id'])
-                    yield entry
+        for entry in read_json_lines(self._folder / LINES_FILE):
+            if entry['image_id'] not in seen:
+                seen.add(entry['image_id'])
+                yield entry
