@@ -27,6 +27,7 @@ from upsnet_ros.evaluation.frame_table import (
 )
 from upsnet_ros.evaluation.paired_bootstrap import (
     BootstrapOptions,
+    Figures,
     PairedFigures,
     compare_paired,
 )
@@ -274,12 +275,14 @@ def _difference(
     higher_is_better: bool = True,
 ) -> Difference:
     """One figure of both, their difference and its interval; None for what is no number."""
-    values = [
-        float(np.ravel(figures[name])[column]) * factor
-        for figures in (paired.this, paired.against, paired.difference, paired.low, paired.high)
-    ]
-    read = (None if np.isnan(value) else value for value in values)
-    return Difference(*read, higher_is_better=higher_is_better)
+
+    def read(figures: Figures) -> float | None:
+        value = float(np.ravel(figures[name])[column]) * factor
+        return None if np.isnan(value) else value
+
+    parts = (paired.this, paired.against, paired.difference, paired.low, paired.high)
+    this, against, difference, low, high = map(read, parts)
+    return Difference(this, against, difference, low, high, higher_is_better)
 
 
 def _totals(paired: PairedFigures) -> dict[str, Difference]:

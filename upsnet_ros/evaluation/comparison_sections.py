@@ -295,7 +295,7 @@ def _all_figures(comparison: Comparison) -> Table:
 
 def _frame(frame: ComparedFrame, pictures: ComparedPictures) -> Frame:
     """One frame in both reports."""
-    start_ns = pictures.this and pictures.this.start_ns
+    start_ns = None if pictures.this is None else pictures.this.start_ns
     when = '' if start_ns is None else f' at {(frame.stamp_ns - start_ns) / 1e9:.1f} s'
     tone: Tone = 'better' if frame.difference > 0 else 'worse'
     note = (
