@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from upsnet_ros.core.errors import LabelError
+from upsnet_ros.core.labels import LabelSet
+
 # Two bands of 16 bits per pixel and the places where they change stay in a core's cache.
 _BAND_PIXELS = 1 << 16
 # A band with more runs than one per so many pixels is counted pixel by pixel.
@@ -77,6 +80,15 @@ class LabelPairs:
     def second_areas(self) -> np.ndarray:
         """Return the pixels of each label of the second image: int64 [B]."""
         return _sums(self.second, self.pixels, None, len(self.second_labels))
+
+
+def check_state(state: np.ndarray, shape: tuple[int, ...], label_set: LabelSet) -> None:
+    """Raise LabelError unless what was counted has this shape and holds counts."""
+    if state.shape != shape or not np.isfinite(state).all() or (state < 0).any():
+        raise LabelError(
+            f"state of shape {state.shape}, expected {shape} for label set '{label_set.name}' and "
+            'finite numbers from 0 up'
+        )
 
 
 class _Piece(NamedTuple):

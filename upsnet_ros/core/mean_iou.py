@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from upsnet_ros.core.errors import LabelError
-from upsnet_ros.core.label_pairs import LabelPairs
+from upsnet_ros.core.label_pairs import LabelPairs, check_state
 from upsnet_ros.core.labels import VOID_CLASS, LabelSet, class_image
 
 # (true class, predicted class or 255 for unknown, pixels)
@@ -123,12 +123,7 @@ class MeanIou:
             LabelError: the shape does not fit the label set, or a number is negative or not
                 finite.
         """
-        shape = state_shape(label_set)
-        if state.shape != shape or not np.isfinite(state).all() or (state < 0).any():
-            raise LabelError(
-                f'state of shape {state.shape}, expected {shape} for label set '
-                f"'{label_set.name}' and finite numbers from 0 up"
-            )
+        check_state(state, state_shape(label_set), label_set)
         counts = cls(label_set)
         counts._confusion += state
         return counts

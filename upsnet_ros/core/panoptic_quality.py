@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from upsnet_ros.core.errors import LabelError
-from upsnet_ros.core.label_pairs import LabelPairs
+from upsnet_ros.core.label_pairs import LabelPairs, check_state
 from upsnet_ros.core.labels import (
     INSTANCE_BITS,
     MAX_INSTANCE,
@@ -251,12 +251,7 @@ class PanopticQuality:
             LabelError: the shape does not fit the label set, or a number is negative or not
                 finite.
         """
-        shape = (4, label_set.num_classes)
-        if state.shape != shape or not np.isfinite(state).all() or (state < 0).any():
-            raise LabelError(
-                f'state of shape {state.shape}, expected {shape} for label set '
-                f"'{label_set.name}' and finite numbers from 0 up"
-            )
+        check_state(state, (4, label_set.num_classes), label_set)
         quality = cls(label_set)
         quality._counts += state
         return quality
