@@ -24,9 +24,8 @@ from upsnet_ros.backends.engine_record import (
 from upsnet_ros.backends.select import ONNX_RUNTIME, create_backend
 from upsnet_ros.backends.tensorrt_runtime import load_tensorrt_library
 from upsnet_ros.backends.trial_process import run_trial, trial_command
-from upsnet_ros.core.errors import UpsnetError
 from upsnet_ros.core.model_files import source_beside
-from upsnet_ros.doctor.finding import Finding, doubtful, fine, refused, wrong
+from upsnet_ros.doctor.finding import Finding, doubtful, fine, telling_errors_of, wrong
 from upsnet_ros.doctor.model import engine_beside, open_backend, read_frames
 from upsnet_ros.doctor.subject import Subject
 from upsnet_ros.manifest import ModelManifest
@@ -36,22 +35,19 @@ TRIAL = 'engine trial'
 COMPARISON = 'engine and ONNX Runtime'
 
 
+@telling_errors_of(RECORD)
 def check_record(subject: Subject) -> Iterator[Finding]:
     """What the engine was built with beside what is here; nothing of it is loaded."""
     if not subject.is_engine:
         yield fine(RECORD, engine_beside(subject))
         return
-    try:
-        record = EngineRecord.load(subject.model_path)
-        manifest = ModelManifest.load(subject.model_path)
-        cuda = CudaRuntime(load_cuda_library())
-        surroundings = Surroundings.of(load_tensorrt_library(), cuda, manifest)
-        problems = record.problems(surroundings)
-        if not problems:
-            read_fitting_engine(subject.model_path, surroundings)
-    except UpsnetError as error:
-        yield refused(RECORD, error)
-        return
+    record = EngineRecord.load(subject.model_path)
+    manifest = ModelManifest.load(subject.model_path)
+    cuda = CudaRuntime(load_cuda_library())
+    surroundings = Surroundings.of(load_tensorrt_library(), cuda, manifest)
+    problems = record.problems(surroundings)
+    if not problems:
+        read_fitting_engine(subject.model_path, surroundings)
     for problem in problems:
         yield wrong(
             RECORD,
@@ -69,20 +65,18 @@ def check_record(subject: Subject) -> Iterator[Finding]:
         )
 
 
+@telling_errors_of(TRIAL)
 def check_trial(subject: Subject) -> Iterator[Finding]:
     """Load and run the engine where a crash ends nothing else."""
     if not subject.is_engine:
         return
     start = time.perf_counter()
-    try:
-        run_trial(trial_command(subject.model_path))
-    except UpsnetError as error:
-        yield refused(TRIAL, error)
-        return
+    run_trial(trial_command(subject.model_path))
     seconds = time.perf_counter() - start
     yield fine(TRIAL, f'loaded and run once in {seconds:.1f} s', seconds=round(seconds, 3))
 
 
+@telling_errors_of(COMPARISON)
 def check_comparison(subject: Subject) -> Iterator[Finding]:
     """Compare labels, objects and logits on a few images."""
     if not subject.is_engine:
@@ -96,13 +90,8 @@ def check_comparison(subject: Subject) -> Iterator[Finding]:
             remedy='copy it there',
         )
         return
-    try:
-        tolerance = ENGINE_TOLERANCES[EngineRecord.load(subject.model_path).precision]
-        agreement = _compare(subject, tolerance)
-    except UpsnetError as error:
-        yield refused(COMPARISON, error)
-        return
-    yield judge_agreement(agreement, tolerance)
+    tolerance = ENGINE_TOLERANCES[EngineRecord.load(subject.model_path).precision]
+    yield judge_agreement(_compare(subject, tolerance), tolerance)
 
 
 def _compare(subject: Subject, tolerance: Tolerance) -> Agreement:

@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import wraps
 from typing import Any
+
+from upsnet_ros.core.errors import UpsnetError
 
 
 class Level(str, Enum):
@@ -57,3 +60,22 @@ def wrong(what: str, found: str, *, expected: str, remedy: str, **values: Any) -
 def refused(what: str, error: Exception) -> Finding:
     """An error of this package, whose message says what was found, expected and to be done."""
     return Finding(what, Level.ERROR, str(error))
+
+
+Looks = Callable[[Any], Iterator[Finding]]
+
+
+def telling_errors_of(what: str) -> Callable[[Looks], Looks]:
+    """Have a check end with an error of this package as a finding; a decorator."""
+
+    def decorate(look: Looks) -> Looks:
+        @wraps(look)
+        def checked(subject: Any) -> Iterator[Finding]:
+            try:
+                yield from look(subject)
+            except UpsnetError as error:
+                yield refused(what, error)
+
+        return checked
+
+    return decorate

@@ -16,10 +16,10 @@ from tqdm import trange
 from upsnet_ros.backends.backend import Backend
 from upsnet_ros.backends.select import create_backend
 from upsnet_ros.backends.tensorrt_backend import TensorRtBackend
-from upsnet_ros.core.errors import ImageError, ParameterError, UpsnetError
+from upsnet_ros.core.errors import ImageError, ParameterError
 from upsnet_ros.core.labels import UNKNOWN_LABEL
 from upsnet_ros.core.model_files import ENGINE_SUFFIX
-from upsnet_ros.doctor.finding import Finding, doubtful, fine, refused
+from upsnet_ros.doctor.finding import Finding, doubtful, fine, telling_errors_of
 from upsnet_ros.doctor.subject import Subject
 from upsnet_ros.installed_files import find_installed
 from upsnet_ros.manifest import ModelManifest
@@ -37,13 +37,10 @@ ENDINGS = ('.jpg', '.jpeg', '.png')
 DRAWN_SIZE = (512, 1024)  # height, width
 
 
+@telling_errors_of('model')
 def check_model(subject: Subject) -> Iterator[Finding]:
     """Manifest and hash, as the node checks them."""
-    try:
-        manifest = ModelManifest.load(subject.model_path)
-    except UpsnetError as error:
-        yield refused('model', error)
-        return
+    manifest = ModelManifest.load(subject.model_path)
     height, width = manifest.input_size
     yield fine(
         'model',
@@ -55,17 +52,14 @@ def check_model(subject: Subject) -> Iterator[Finding]:
     )
 
 
+@telling_errors_of(LABELS)
 def check_labels(subject: Subject) -> Iterator[Finding]:
     """Whether the model is loaded and labels images."""
-    try:
-        manifest = ModelManifest.load(subject.model_path)
-        images = read_frames(subject)
-        with PanopticPipeline(open_backend(subject, manifest), manifest) as pipeline:
-            results = [pipeline.process(image).panoptic for image in images]
-            backend = pipeline.backend
-    except UpsnetError as error:
-        yield refused(LABELS, error)
-        return
+    manifest = ModelManifest.load(subject.model_path)
+    images = read_frames(subject)
+    with PanopticPipeline(open_backend(subject, manifest), manifest) as pipeline:
+        results = [pipeline.process(image).panoptic for image in images]
+        backend = pipeline.backend
     instances = sum(len(result.instances) for result in results)
     known = float(np.mean([(result.label_image != UNKNOWN_LABEL).mean() for result in results]))
     found = (
@@ -94,17 +88,14 @@ def engine_beside(subject: Subject) -> str:
     return 'none asked for, the model is an ONNX file'
 
 
+@telling_errors_of(SPEED)
 def check_speed(subject: Subject) -> Iterator[Finding]:
     """Median milliseconds of each stage, without ROS and with nothing else to do."""
-    try:
-        manifest = ModelManifest.load(subject.model_path)
-        with PanopticPipeline(open_backend(subject, manifest), manifest) as pipeline:
-            times = measure_speed(pipeline, subject)
-            has_graph = getattr(pipeline.backend, 'uses_graph', True)
-            backend = pipeline.backend
-    except UpsnetError as error:
-        yield refused(SPEED, error)
-        return
+    manifest = ModelManifest.load(subject.model_path)
+    with PanopticPipeline(open_backend(subject, manifest), manifest) as pipeline:
+        times = measure_speed(pipeline, subject)
+        has_graph = getattr(pipeline.backend, 'uses_graph', True)
+        backend = pipeline.backend
     yield judge_speed(times, f'{backend.name} on {backend.device}')
     if not has_graph:
         yield doubtful(
