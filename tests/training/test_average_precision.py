@@ -152,17 +152,6 @@ def test_no_detection_is_zero_and_no_object_is_no_figure(kind: str) -> None:
     assert nothing.ap is None and set(nothing.per_class.values()) == {None}
 
 
-@pytest.mark.parametrize('kind', ['box', 'mask'])
-def test_what_lies_in_a_crowd_is_not_counted(kind: str) -> None:
-    truth = street()
-    truth[70:110, 10:190] = CAR << 8
-    inside = Detection(CAR, 0.9, (20, 80, 49, 99), mask_runs(
-        Window(80, 20, 100, 50), np.ones((20, 30), bool), SIZE
-    ))  # fmt: skip
-    found = (inside, *as_detections(street()))
-    assert coco_precision([record('a', truth, found)], LABELS, kind=kind).ap == 100
-
-
 def test_a_box_of_one_pixel_is_one_pixel_wide() -> None:
     found = Detection(
         CAR, 0.5, (7, 8, 7, 8), mask_runs(Window(8, 7, 9, 8), np.ones((1, 1), bool), SIZE)

@@ -3,21 +3,20 @@
 """The eight losses of whole batches: extreme images, the paper's switches, sharing of a batch."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from tests.fakes.small_networks import make_mask_rcnn_recipe, make_pspnet_recipe
 from training.build import build_criterion, build_model
 from training.data.augmentation import make_sample
 from training.data.sample import Sample
 from training.losses.criterion import stack_images
 from training.models.roi_features import quarter_roi_align
-from training.recipe.reading import load_recipe, recipe_from_dict
+from training.recipe.reading import recipe_from_dict
 from training.recipe.recipe import Recipe
 
-RECIPES = Path(__file__).parents[2] / 'config' / 'training'
 SIZE = (96, 160)
 ROAD, SKY, PERSON, CAR, VOID = 0, 10 << 8, 11 << 8, 13 << 8, 65535
 
@@ -147,22 +146,15 @@ def test_cropping_features_or_logits_is_the_same_inside_the_map(small_recipe: Re
 
 
 def test_mask_rcnn_and_pspnet_have_their_own_losses() -> None:
-    recipe = load_recipe(RECIPES / 'ablation_upsnet.yaml')
-    values = recipe.to_dict()
-    values['model'] |= {'network': 'mask_rcnn', 'semantic_channels': []}
-    values['losses'] |= {'semantic': 0.0, 'semantic_roi': 0.0, 'panoptic': 0.0}
-    values['losses'] |= {'predict_unknown': False, 'keep_share': 1.0}
-    values['panoptic_head'] |= {'kind': 'heuristic'}
     batch = [sample(street(cars=2), seed=1), sample(street(), seed=2)]
-    assert set(losses_of(recipe_from_dict(values), batch)) == {
+    assert set(losses_of(make_mask_rcnn_recipe(), batch)) == {
         'rpn_objectness',
         'rpn_box',
         'box_class',
         'box_regression',
         'mask',
     }
-    pspnet = load_recipe(RECIPES / 'ablation_pspnet.yaml')
-    assert set(losses_of(pspnet, batch)) == {'semantic', 'auxiliary'}
+    assert set(losses_of(make_pspnet_recipe(), batch)) == {'semantic', 'auxiliary'}
 
 
 def test_padding_is_exactly_zero(small_recipe: Recipe) -> None:

@@ -4,7 +4,6 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -99,18 +98,11 @@ def test_an_interrupted_submission_goes_on(tmp_path: Path) -> None:
     assert [len(entry['segments_info']) for entry in content['annotations']] == [1, 1]
 
 
-@dataclass(frozen=True)
-class NumberedFrame(Frame):
-    image_id: int
-
-
-def test_frames_tell_image_id_and_file() -> None:
+def test_frames_tell_their_file() -> None:
     files = Path('x/y_leftImg8bit.png'), Path('y.png')
     assert SubmittedImage.of(Frame('y', *files)) == SubmittedImage('y', 'y', 'y_leftImg8bit.png')
     nested = Frame('a/000000000139', Path('val/a/000000000139.jpg'), Path('p.png'))
     assert SubmittedImage.of(nested).file_name == 'a/000000000139.jpg'
-    numbered = NumberedFrame('000000000139', *files, image_id=139)
-    assert SubmittedImage.of(numbered).image_id == 139
 
 
 @pytest.mark.parametrize('name', ['../x', 'a/../../x', '/x', 'a\0b'])
