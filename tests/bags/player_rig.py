@@ -19,8 +19,8 @@ import pytest
 import rclpy
 from sensor_msgs.msg import CompressedImage
 
-from tests.evaluation.small_drive import IMAGE_TOPIC, header, stamp_of, write_bag
-from tests.evaluation.small_drive import T as TYPES
+from tests.bags.small_drive import IMAGE_TOPIC, header, stamp_of, write_bag
+from tests.bags.small_drive import T as TYPES
 from tests.node.node_harness import RELIABLE, Collector, SpinThread
 
 DEADLINE_S = 20.0

@@ -31,8 +31,8 @@ from tests.bags.player_rig import (
     isolate,
     stamps_of,
 )
-from tests.evaluation.small_drive import IMAGE_TOPIC, header, stamp_of, write_bag
-from tests.evaluation.small_drive import T as TYPES
+from tests.bags.small_drive import IMAGE_TOPIC, header, stamp_of, write_bag
+from tests.bags.small_drive import T as TYPES
 from tests.node.node_harness import wait_until
 from upsnet_ros.node.bag_player import EXAMPLES, PROGRAM, main, parse_arguments
 

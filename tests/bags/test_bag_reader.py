@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.evaluation.replay_bags import (
+from tests.bags.replay_bags import (
     cut,
     storage_file,
     write_old_sqlite,
     write_rows,
     write_split,
 )
-from tests.evaluation.small_drive import (
+from tests.bags.small_drive import (
     IMAGE_TOPIC,
     TRUTH_TOPIC,
     Row,

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import zstandard
 
+from tests.bags.blue_drive import blue_image, blue_rows
+from tests.bags.replay_bags import storage_file, write_rows
 from tests.bags.test_joining import truth_row
-from tests.evaluation.blue_drive import blue_image, blue_rows
-from tests.evaluation.replay_bags import storage_file, write_rows
 from upsnet_ros.bags.cameras import find_cameras
 from upsnet_ros.bags.joining import BagPart, ReplayStream
 from upsnet_ros.bags.mcap_file import McapFile

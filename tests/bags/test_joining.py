@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.evaluation.replay_bags import write_rows
-from tests.evaluation.small_drive import (
+from tests.bags.replay_bags import write_rows
+from tests.bags.small_drive import (
     IMAGE_TOPIC,
     TRUTH_TOPIC,
     Row,

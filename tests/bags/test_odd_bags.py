@@ -13,9 +13,8 @@ from mcap.writer import CompressionType, IndexType
 
 from tests.bags import odd_bags
 from tests.bags.odd_bags import FRAMES, drive_rows, write_mcap, write_sqlite
-from tests.bags.test_joining import truth_row
-from tests.evaluation.replay_bags import storage_file, write_rows, write_split
-from tests.evaluation.small_drive import (
+from tests.bags.replay_bags import storage_file, write_rows, write_split
+from tests.bags.small_drive import (
     IMAGE_TOPIC,
     PERIOD,
     TRUTH_TOPIC,
@@ -26,6 +25,7 @@ from tests.evaluation.small_drive import (
     label_row,
     truth_of,
 )
+from tests.bags.test_joining import truth_row
 from upsnet_ros.bags.cameras import CameraTopics, find_cameras
 from upsnet_ros.bags.joining import BagPart, ReplayStream, StreamedFrame
 from upsnet_ros.bags.reader import BagReader

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.bags.replay_bags import write_rows
+from tests.bags.small_drive import PERIOD, image_row
 from tests.bags.test_odd_bags import HOUR, stamped_rows
-from tests.evaluation.replay_bags import write_rows
-from tests.evaluation.small_drive import PERIOD, image_row
 from tests.fakes.tiny_model import write_tiny_model
 from upsnet_ros.evaluation.replay import main as replay
 from upsnet_ros.evaluation.replay_report import ReplayReport, read_report

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.evaluation.small_drive import raw_image
+from tests.bags.small_drive import raw_image
 from upsnet_ros.bags.truth import labels_of_instance_ids, truth_labels
 from upsnet_ros.core.errors import ImageError, LabelError
 from upsnet_ros.core.labels import UNKNOWN_LABEL, cityscapes_label_set

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.evaluation.blue_drive import (
+from tests.bags.blue_drive import (
     SIZE,
     blue_image,
     blue_rows,
@@ -21,8 +21,8 @@ from tests.evaluation.blue_drive import (
     raw_row,
     truth_row,
 )
-from tests.evaluation.replay_bags import write_rows
-from tests.evaluation.small_drive import PERIOD, Row, stamp_of
+from tests.bags.replay_bags import write_rows
+from tests.bags.small_drive import PERIOD, Row, stamp_of
 from tests.fakes.tiny_model import write_tiny_model
 from upsnet_ros.bags.joining import BagPart
 from upsnet_ros.core.errors import EvaluationError

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from rosbags.highlevel import AnyReader
 
-from tests.evaluation.blue_drive import blue_rows, truth_row
+from tests.bags.blue_drive import blue_rows, truth_row
+from tests.bags.replay_bags import write_rows
 from tests.evaluation.frame_tables import SMALL_SET
-from tests.evaluation.replay_bags import write_rows
 from tests.evaluation.test_compared_pictures import confused_model, truth_of
 from tests.fakes.tiny_model import write_tiny_model
 from tests.report.page_reader import ReadPage

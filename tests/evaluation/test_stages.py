@@ -11,9 +11,9 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.evaluation.blue_drive import IMAGE_TYPE, blue_rows
-from tests.evaluation.replay_bags import write_rows
-from tests.evaluation.small_drive import T, header, stamp_of
+from tests.bags.blue_drive import IMAGE_TYPE, blue_rows
+from tests.bags.replay_bags import write_rows
+from tests.bags.small_drive import T, header, stamp_of
 from tests.fakes.fake_backend import FakeBackend, make_manifest
 from upsnet_ros.core.errors import EvaluationError, ModelError
 from upsnet_ros.core.structures import NetworkOutput

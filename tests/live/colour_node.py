@@ -19,7 +19,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.evaluation.small_drive import labels_by_colour  # noqa: E402
+from tests.bags.small_drive import labels_by_colour  # noqa: E402
 from upsnet_ros.core.structures import PanopticResult  # noqa: E402
 from upsnet_ros.manifest import ModelManifest  # noqa: E402
 from upsnet_ros.node.main import main  # noqa: E402

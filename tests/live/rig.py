@@ -12,8 +12,7 @@ from pathlib import Path
 
 import cv2
 
-from tests.evaluation.replay_folders import changed, write_street
-from tests.evaluation.small_drive import (
+from tests.bags.small_drive import (
     Row,
     image_row,
     label_row,
@@ -21,6 +20,7 @@ from tests.evaluation.small_drive import (
     stamp_of,
     truth_of,
 )
+from tests.evaluation.replay_folders import changed, write_street
 from tests.fakes.fake_backend import make_manifest
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.json_lines import json_line

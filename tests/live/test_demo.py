@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.evaluation.small_drive import stamp_of, truth_of, write_drive
+from tests.bags.small_drive import stamp_of, truth_of, write_drive
 from tests.live.rig import offline_pq
 from upsnet_ros.evaluation.demo import main
 from upsnet_ros.evaluation.replay_report import read_report

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.evaluation.small_drive import (
+from tests.bags.small_drive import (
     header,
     label_row,
     stamp_of,

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.evaluation.small_drive import image_row, write_bag, write_drive
+from tests.bags.small_drive import image_row, write_bag, write_drive
 from tests.live.rig import evaluate, start_node, write_live, write_model
 from upsnet_ros.core.own_process import STOPPING
 from upsnet_ros.evaluation.live import session

@@ -11,9 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.evaluation.replay_folders import changed
-from tests.evaluation.replay_reports import BAG, record_of, write_replay
-from tests.evaluation.small_drive import (
+from tests.bags.small_drive import (
     image_of,
     image_row,
     labels_by_colour,
@@ -22,6 +20,8 @@ from tests.evaluation.small_drive import (
     write_bag,
     write_drive,
 )
+from tests.evaluation.replay_folders import changed
+from tests.evaluation.replay_reports import BAG, record_of, write_replay
 from upsnet_ros.bags.joining import BagPart
 from upsnet_ros.core.labels import cityscapes_label_set
 from upsnet_ros.evaluation.contact_sheet import CAPTIONS, draw_contact_sheet

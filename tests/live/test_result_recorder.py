@@ -20,7 +20,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 
-from tests.evaluation.small_drive import truth_of
+from tests.bags.small_drive import truth_of
 from upsnet_ros.bags.definitions import header_stamp_ns
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.errors import EvaluationError

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.evaluation.small_drive import header, image_row, stamp_of, write_bag, write_drive
+from tests.bags.small_drive import header, image_row, stamp_of, write_bag, write_drive
 from tests.live.rig import evaluate
 from upsnet_ros.bags.joining import BagPart
 from upsnet_ros.core.errors import ReplayError

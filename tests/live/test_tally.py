@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.evaluation.small_drive import write_drive
+from tests.bags.small_drive import write_drive
 from upsnet_ros.bags.cameras import CameraTopics
 from upsnet_ros.bags.joining import BagPart
 from upsnet_ros.bags.reader import BagReader

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.evaluation.small_drive import write_drive
+from tests.bags.small_drive import write_drive
 from tests.node import fake_launch
 from tests.node.real_launch import REAL_LAUNCH, run_real_launch
 from upsnet_ros.core.errors import ParameterError

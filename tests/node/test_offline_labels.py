@@ -9,9 +9,9 @@ import pytest
 from rosbags.highlevel import AnyReader
 from sensor_msgs.msg import CompressedImage, Image
 
-from tests.evaluation.blue_drive import png_row, raw_row
-from tests.evaluation.replay_bags import write_rows
-from tests.evaluation.small_drive import Row, stamp_of
+from tests.bags.blue_drive import png_row, raw_row
+from tests.bags.replay_bags import write_rows
+from tests.bags.small_drive import Row, stamp_of
 from tests.fakes.tiny_model import write_tiny_model
 from tests.node.node_harness import NodeHarness
 from upsnet_ros.evaluation.replay import main

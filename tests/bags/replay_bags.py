@@ -12,7 +12,7 @@ import yaml
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
-from tests.evaluation.small_drive import STORE, Row
+from tests.bags.small_drive import STORE, Row
 
 STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
 SUFFIXES = {'mcap': '.mcap', 'sqlite3': '.db3'}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from tests.evaluation.small_drive import PERIOD, Row, T, header, label_row, stamp_of
+from tests.bags.small_drive import PERIOD, Row, T, header, label_row, stamp_of
 
 SIZE = (64, 96)  # the input of the tiny model
 ROAD, SKY, CAR = 0, 10, 13
