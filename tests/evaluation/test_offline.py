@@ -330,6 +330,7 @@ def test_a_restart_removes_what_a_run_wrote_and_nothing_else(
     out = tmp_path / 'out'
     (out / 'notes.txt').write_text('mine')
     assert (out / 'worst').is_dir() and (out / 'labels').is_dir()
+    (out / 'compared').mkdir()  # pictures of a comparison
     evaluate(bag, restart=True, part=BagPart(limit=2))
     assert {path.name for path in out.iterdir()} == {'frames.jsonl', 'report.json', 'notes.txt'}
     (out / 'frames.jsonl').write_text('{"frames_version": 99}\n')

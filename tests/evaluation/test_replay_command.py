@@ -93,6 +93,7 @@ def test_requirements_decide_the_exit_status(
         (['--stride', '0'], '--stride is 0'),
         (['--start', '900'], 'none of 0 images'),
         (['--require', 'node_peak_mb<=500'], 'for live evaluations only'),
+        (['--output', '/dev/null/out'], 'Not a directory'),
     ],
 )
 def test_what_cannot_be_done_is_told(

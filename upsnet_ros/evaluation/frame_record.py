@@ -294,11 +294,7 @@ class FrameJournal:
 
 
 def _remove_outputs(folder: Path) -> None:
-    """Remove what a run, of whatever version, wrote to a folder, and nothing else.
-
-    Raises:
-        EvaluationError: the file of frames is none of a replay, so the rest may not be either.
-    """
+    """Remove what a run, of whatever version, wrote to a folder, and nothing else."""
     try:
         is_of_a_run = 'frames_version' in _first_line(folder / FRAMES_FILE)
     except EvaluationError:

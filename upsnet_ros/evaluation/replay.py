@@ -108,11 +108,7 @@ def read_options(words: Sequence[str], *, command: str) -> tuple[OfflineOptions,
 
 
 def _for_each_model(options: OfflineOptions, models: Sequence[Path]) -> tuple[OfflineOptions, ...]:
-    """The options of each model, with a folder below that of all reports as its output.
-
-    Raises:
-        EvaluationError: a model is given twice, or the folder holds the report of a single one.
-    """
+    """The options of each model, with a folder below that of all reports as its output."""
     output, bag = options.output, options.write_bag
     for name in (REPORT_FILE, FRAMES_FILE):
         if (output / name).exists():
@@ -190,12 +186,7 @@ def evaluate(runs: Sequence[OfflineOptions]) -> list[str]:
 
 
 def _refuse_unlike_models(runs: Sequence[OfflineOptions]) -> None:
-    """Refuse models that cannot be compared, before any of them is evaluated.
-
-    Raises:
-        EvaluationError: their classes differ, or a bag of labels lies there already.
-        ModelError: a model or its manifest is missing or unfit.
-    """
+    """Refuse models that cannot be compared, before any of them is evaluated."""
     first = ModelManifest.load(runs[0].model).label_set
     for options in runs[1:]:
         if ModelManifest.load(options.model).label_set != first:
