@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import node_soak
 from benchmarks.node_parts.soak_accounts import LOSSES
+from benchmarks.node_parts.soak_images import soak_cameras
 from benchmarks.node_soak import PARAMETERS, SOAK_NODE, Plan, main, soak, table
 
-TINY = Plan(5.0, sample=0.1, parameters=0.6, lifecycle=1.2)
+TINY = Plan(3.0, sample=0.1, parameters=0.4, lifecycle=0.7)
 
 
 def test_every_output_and_transition_is_exercised_and_every_image_accounted_for() -> None:
@@ -35,17 +37,19 @@ def test_a_node_that_leaks_fails_by_all_that_it_leaks() -> None:
 
 
 def test_the_command_runs_the_shipped_model_and_its_status_is_the_verdict(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    # Every camera's image is waited for before each of the samples.
+    monkeypatch.setattr(node_soak, 'soak_cameras', lambda: soak_cameras()[:1])
     output = tmp_path / 'new' / 'soak.json'
-    status = main(['--output', str(output), '--minutes', '0', '--network-minutes', '0.05'])
+    status = main(['--output', str(output), '--minutes', '0', '--network-minutes', '0.026'])
     results = json.loads(output.read_text())
     assert set(results) == {'python', 'network'}
     found = results['network']
     assert status == (1 if found['failures'] else 0)
     assert [text for text in found['failures'] if '_mb grew' not in text] == []
     assert found['frames'] > 4
-    assert len(found['samples']) == 60
+    assert len(found['samples']) == 32
     assert capsys.readouterr().out.startswith(f'network: {found["frames"]} images answered')
 
 
