@@ -6,22 +6,61 @@
     python3 .ci/run_tests.py check    what needs no ROS, no torch and no process: `make check`
     python3 .ci/run_tests.py lint     rules, format and types: `make lint`
 
-Each line of a suite's output has its name in front.
+Each line of a suite's output has its name in front. The last line says how many tests passed and
+how many failed, all suites together.
 """
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ros_variables import ROOT, environment, venv_python
+from ros_variables import ROOT, VENVS, environment, venv_python
 
 AT_A_TIME = 2
 # Suites share the cores, and what tests compute is small: more threads only wait for each other.
 ONE_THREAD = {'OMP_NUM_THREADS': '1', 'OPENBLAS_NUM_THREADS': '1'}
+
+
+# What pytest counts, as in its last line: `2 failed, 31 passed, 1 error in 4.05s`.
+SUMMARY = re.compile(r'^(?:=+ )?((?:\d+ [a-z]+(?:, )?)+) in \d[\d.]*s')
+COUNT = re.compile(r'(\d+) ([a-z]+)')
+FAILURES = ('failed', 'error', 'errors')
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a suite.
+
+    Attributes:
+        status: exit status of its command.
+        seconds: that it took.
+        counts: of its tests by pytest's word for their outcome; empty where no test ran.
+    """
+
+    status: int
+    seconds: float
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> int:
+        """Tests that passed."""
+        return self.counts.get('passed', 0)
+
+    @property
+    def failed(self) -> int:
+        """Tests that failed, or could not be prepared or collected."""
+        return sum(self.counts.get(word, 0) for word in FAILURES)
+
+
+def read_counts(line: str) -> dict[str, int]:
+    """Numbers of tests by outcome in pytest's last line; empty for any other line."""
+    found = SUMMARY.match(line)
+    return {word: int(number) for number, word in COUNT.findall(found[1])} if found else {}
 
 
 @dataclass(frozen=True)
@@ -38,9 +77,15 @@ class Suite:
     venv: str
     arguments: tuple[str, ...]
 
-    def run(self) -> tuple[int, float]:
-        """Runs it from the root of the checkout; returns exit status and seconds."""
+    @property
+    def has_tests(self) -> bool:
+        """Whether it is one of pytest's, which has to have run some."""
+        return self.arguments[0] == 'pytest'
+
+    def run(self) -> Outcome:
+        """Runs it from the root of the checkout."""
         started = time.monotonic()
+        counts: dict[str, int] = {}
         process = subprocess.Popen(
             [str(venv_python(self.venv)), '-u', '-m', *self.arguments],
             cwd=ROOT,
@@ -53,7 +98,14 @@ class Suite:
         )
         for line in process.stdout or ():
             print(f'{self.name:>9} | {line}', end='', flush=True)
-        return process.wait(), time.monotonic() - started
+            counts = (self.has_tests and read_counts(line)) or counts
+        return Outcome(process.wait(), time.monotonic() - started, counts)
+
+    def problem(self, outcome: Outcome) -> str:
+        """What is wrong with an outcome; empty if nothing is."""
+        if outcome.status:
+            return f'status {outcome.status}'
+        return 'no test passed' if self.has_tests and not outcome.passed else ''
 
 
 def tests(name: str, *arguments: str, venv: str = 'runtime') -> Suite:
@@ -99,16 +151,42 @@ COMMANDS = {
 }
 
 
+def remove_leftovers() -> None:
+    """Frees the shared memory of processes that have died, as those do that tests kill.
+
+    Each leaves 100 MB, and what is left of its queues fails processes that come after it.
+    """
+    tool = VENVS['runtime'] / 'bin' / 'fastdds'
+    subprocess.run(
+        [str(tool) if tool.exists() else 'fastdds', 'shm', 'clean'],
+        env=environment('runtime'),
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+
+
 def main(command: str = 'all') -> int:
     """Runs the suites of a command; the exit status is that of the first that failed, or 0."""
     suites = COMMANDS[command]
+    if command == 'all':
+        remove_leftovers()
     with ThreadPoolExecutor(AT_A_TIME) as pool:
-        results = list(pool.map(Suite.run, suites))
+        outcomes = list(pool.map(Suite.run, suites))
+    if command == 'all':
+        remove_leftovers()
     print()
-    for suite, (status, seconds) in zip(suites, results, strict=True):
-        outcome = 'passed' if status == 0 else f'FAILED (status {status})'
-        print(f'{suite.name:>10} {outcome} in {seconds:.0f} s')
-    return next((status for status, _ in results if status), 0)
+    for suite, outcome in zip(suites, outcomes, strict=True):
+        problem = suite.problem(outcome)
+        verdict = f'FAILED ({problem})' if problem else 'passed'
+        counts = ', '.join(f'{number} {word}' for word, number in outcome.counts.items())
+        print(
+            f'{suite.name:>10} {verdict} in {outcome.seconds:.0f} s' + f': {counts}' * bool(counts)
+        )
+    if any(suite.has_tests for suite in suites):
+        passed = sum(outcome.passed for outcome in outcomes)
+        print(f'{passed} passed, {sum(outcome.failed for outcome in outcomes)} failed')
+    problems = zip(suites, outcomes, strict=True)
+    return next((outcome.status or 1 for suite, outcome in problems if suite.problem(outcome)), 0)
 
 
 if __name__ == '__main__':
