@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -96,9 +97,11 @@ def test_missing_fields_are_named(field: str) -> None:
         ('outputs.classes.dtype', 'int64', 'outputs.classes'),
         ('outputs.semantic_logits.shape', [1, 18, 16, 24], 'outputs.semantic_logits'),
         ('outputs.count.shape', [], 'outputs.count'),
+        ('outputs.scores.shape', [1, float('inf')], 'outputs.scores'),
         ('outputs.extra', {'shape': [1], 'dtype': 'int32'}, 'outputs.extra'),
         ('panoptic_head.score_threshold', 2.0, 'panoptic_head'),
         ('panoptic_head.sharpness', 1, 'panoptic_head'),
+        ('panoptic_head.predict_unknown', 'false', 'panoptic_head'),
         ('panoptic_head.score_threshold', 'high', 'panoptic_head'),
         ('sha256', 'abc', 'sha256'),
         ('sha256', 'A' * 64, 'sha256'),
@@ -129,10 +132,11 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
         ModelManifest.load(path)
 
 
-def test_truncated_manifest_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize('damage', [lambda text: text[: len(text) // 2], lambda text: '[' * 10**5])
+def test_damaged_manifest_is_refused(tmp_path: Path, damage: Callable[[str], str]) -> None:
     path = write_model(tmp_path)
     text = path.with_suffix('.json').read_text()
-    path.with_suffix('.json').write_text(text[: len(text) // 2])
+    path.with_suffix('.json').write_text(damage(text))
     with pytest.raises(ModelError, match='is not JSON'):
         ModelManifest.load(path)
 

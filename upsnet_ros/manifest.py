@@ -258,7 +258,7 @@ def _outputs(
     scores = values.get('scores')
     try:
         rows = int(scores['shape'][1])
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
         raise ManifestError('outputs.scores', scores, 'a shape [1, K] and a dtype') from error
     expected = _expected_outputs(input_description, label_set, max(rows, 1))
     for name, description in expected.items():

@@ -14,6 +14,7 @@ from onnx import TensorProto
 
 from tests.fakes.fake_backend import make_manifest
 from tests.fakes.tiny_model import BOX, CAR, INPUT_SIZE, ROWS, TOP, tiny_graph, write_tiny_model
+from upsnet_ros.backends import onnx_backend
 from upsnet_ros.backends.onnx_backend import OnnxBackend
 from upsnet_ros.core.errors import ImageError, ManifestError, ModelError, ParameterError
 from upsnet_ros.manifest import ModelManifest
@@ -92,6 +93,15 @@ def test_closing_twice_is_safe_and_using_it_after_is_not(backend: OnnxBackend) -
     backend.close()
     with pytest.raises(ModelError, match='closed'):
         backend.infer(blue_image())
+
+
+def test_closing_while_an_image_is_in_work_leaves_its_answer(
+    backend: OnnxBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx_backend, 'check_network_image', lambda *given: backend.close())
+    backend.infer(np.zeros((*backend.input_size, 3), np.uint8))
+    with pytest.raises(ModelError, match='closed'):
+        backend.infer(np.zeros((*backend.input_size, 3), np.uint8))
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:

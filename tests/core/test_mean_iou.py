@@ -72,7 +72,9 @@ def test_rows_of_an_image_without_truth_and_of_other_classes() -> None:
     state = MeanIou(LABELS)
     state.add(())
     assert not state.state().any()
-    for row, name in (((0, 7, 1), 'predicted'), ((7, 0, 1), 'true')):
+    state.add([(VOID, 0, 1)])
+    assert not state.state().any()
+    for row, name in (((0, 7, 1), 'predicted'), ((7, 0, 1), 'true'), ((-1, 0, 1), 'true')):
         with pytest.raises(LabelError, match=name):
             state.add([row])
 

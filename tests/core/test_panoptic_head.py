@@ -187,6 +187,8 @@ def test_logits_of_another_label_set_or_input_are_refused() -> None:
         {'stuff_area_limit': -1},
         {'stuff_area_limit': 10.5},
         {'stuff_area_limit': float('inf')},
+        {'predict_unknown': 'false'},
+        {'predict_unknown': 0},
         {'instance_class': 'mode'},
         {'label_resolution': 'screen'},
     ],

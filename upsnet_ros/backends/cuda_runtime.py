@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -36,6 +37,11 @@ class Gpu:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return asdict(self)
+
+
+def version_numbers(version: str) -> tuple[int, ...]:
+    """The numbers of a version, so that 10.9 comes before 10.16."""
+    return tuple(int(number) for number in re.findall(r'\d+', version))
 
 
 class CudaError(ModelError):

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from upsnet_ros.backends.cuda_runtime import CudaRuntime, Gpu
+from upsnet_ros.backends.cuda_runtime import CudaRuntime, Gpu, version_numbers
 from upsnet_ros.core.errors import FieldError, ModelError, StaleEngineError
 from upsnet_ros.core.json_fields import JsonFields, is_mapping, is_sha256, is_text
 from upsnet_ros.core.model_files import (
@@ -231,7 +231,7 @@ class EngineRecord:
                 f'TensorRT is {actual.tensorrt}, the engine was built with {self.tensorrt} and '
                 'loads in no other',
             )
-        if _numbers(actual.cuda_driver) < _numbers(self.cuda_driver):
+        if version_numbers(actual.cuda_driver) < version_numbers(self.cuda_driver):
             lines.append(
                 f'the NVIDIA driver runs CUDA up to {actual.cuda_driver}, the engine was proved '
                 f'with one for {self.cuda_driver}; update the driver'
@@ -274,12 +274,9 @@ _Fields = partial(JsonFields, error=EngineRecordError, version=RECORD_VERSION)
 
 def _same_release(there: str, wanted: str) -> bool:
     """Whether two versions agree as far as both are given: `10.16.1.11` is a `10.16.1`."""
-    return all(a == b for a, b in zip(_numbers(there), _numbers(wanted), strict=False))
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    """Return the numbers of a version, so that 10.9 comes before 10.16."""
-    return tuple(int(number) for number in re.findall(r'\d+', version))
+    return all(
+        a == b for a, b in zip(version_numbers(there), version_numbers(wanted), strict=False)
+    )
 
 
 def _is_count(value: Any) -> bool:

@@ -82,12 +82,13 @@ class OnnxBackend:
 
     def infer(self, image_bgr: np.ndarray) -> NetworkOutput:
         """Run the network on one uint8 [H, W, 3] BGR image of the input size; see `Backend`."""
-        if self._session is None:
+        session = self._session  # kept until the answer is there, also where another thread closes
+        if session is None:
             raise ModelError('the model is closed; load it again to use it')
         check_network_image(image_bgr, self.input_size)
         batch = np.ascontiguousarray(image_bgr)[None]  # [1, H, W, 3]
         try:
-            values = self._session.run(self._output_names, {self._input_name: batch})
+            values = session.run(self._output_names, {self._input_name: batch})
         except Exception as error:  # the library raises many types, some of them its own
             raise ModelError(f'ONNX Runtime failed on an image: {error}') from error
         return to_network_output(dict(zip(self._output_names, values, strict=True)))

@@ -91,7 +91,8 @@ class MeanIou:
         true, given, pixels = np.array(list(rows), np.int64).reshape(-1, 3).T
         self._refuse_foreign('predicted', given)
         self._refuse_foreign('true', true)
-        self._count(true, given, pixels)
+        counted = true != VOID_CLASS
+        self._count(true[counted], given[counted], pixels[counted])
 
     def _count(self, true: np.ndarray, given: np.ndarray, pixels: np.ndarray) -> None:
         """Count int64 [N] pixels of pairs of true and predicted class."""
@@ -100,7 +101,8 @@ class MeanIou:
 
     def _refuse_foreign(self, name: str, ids: np.ndarray) -> None:
         """Raise LabelError for ids that are neither train ids nor unknown or void."""
-        foreign = ids[(ids >= self._label_set.num_classes) & (ids != VOID_CLASS)]
+        is_class = (ids >= 0) & (ids < self._label_set.num_classes)
+        foreign = ids[~is_class & (ids != VOID_CLASS)]
         if foreign.size:
             raise LabelError(
                 f'{name} class image holds {foreign[:5].tolist()}, expected train ids of '

@@ -47,7 +47,7 @@ def read_json(path: Path, *, what: str, remedy: str) -> Any:
             f"{what} '{path}' cannot be read ({error.strerror}), expected it beside the model; "
             f'copy both files, or {remedy}'
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(
             f"{what} '{path}' is not JSON ({error}); copy it again, or {remedy}"
         ) from error

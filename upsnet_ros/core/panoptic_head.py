@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from upsnet_ros.core.masks import prune_masks
 from upsnet_ros.core.pixel_labels import WorkMemory, panoptic_argmax, semantic_maps
 from upsnet_ros.core.structures import SEMANTIC_STRIDE, NetworkOutput, PanopticResult, check_output
 
+Choice = TypeVar('Choice', str, bool)
 INSTANCE_CLASSES = ('majority', 'detection')
 
 
@@ -77,7 +79,7 @@ class PanopticHead:
             'mask_overlap_threshold', mask_overlap_threshold
         )
         self._stuff_area_limit = check_area('stuff_area_limit', stuff_area_limit)
-        self._predict_unknown = bool(predict_unknown)
+        self._predict_unknown = check_choice('predict_unknown', predict_unknown, (False, True))
         self._instance_class = check_choice('instance_class', instance_class, INSTANCE_CLASSES)
         self._label_resolution = check_choice(
             'label_resolution', label_resolution, LABEL_RESOLUTIONS
@@ -179,8 +181,10 @@ def check_area(name: str, value: float) -> int:
     return int(value)
 
 
-def check_choice(name: str, value: str, choices: Sequence[str]) -> str:
+def check_choice(name: str, value: Choice, choices: Sequence[Choice]) -> Choice:
     """Return one of the choices, or raise ParameterError."""
-    if value not in choices:
-        raise ParameterError(f"{name} is '{value}', expected one of {', '.join(choices)}")
+    if type(value) is not type(choices[0]) or value not in choices:
+        raise ParameterError(
+            f"{name} is '{value}', expected one of {', '.join(map(str, choices))}"
+        )
     return value

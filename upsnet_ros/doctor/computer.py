@@ -8,10 +8,9 @@ import os
 from collections.abc import Iterator
 
 from upsnet_ros.backends.backend import cpu_quota
-from upsnet_ros.backends.cuda_runtime import CudaRuntime, Gpu, load_cuda_library
+from upsnet_ros.backends.cuda_runtime import CudaRuntime, Gpu, load_cuda_library, version_numbers
 from upsnet_ros.core.errors import ModelError
 from upsnet_ros.doctor.finding import Finding, doubtful, fine, refused, wrong
-from upsnet_ros.doctor.software import numbers
 from upsnet_ros.doctor.subject import Subject
 
 FEWEST_CORES = 2  # one for images and messages beside the network
@@ -66,7 +65,9 @@ def kernel_module_version(subject: Subject) -> str:
         text = (subject.proc / 'driver' / 'nvidia' / 'version').read_text()
     except OSError:
         return ''
-    versions = [word for word in text.split() if len(numbers(word)) >= 2 and word[0].isdigit()]
+    versions = [
+        word for word in text.split() if len(version_numbers(word)) >= 2 and word[0].isdigit()
+    ]
     return versions[0] if versions else ''
 
 
@@ -74,7 +75,7 @@ def _judge_driver(subject: Subject, driver: str, runtime: str) -> Finding:
     module = kernel_module_version(subject)
     found = f'runs CUDA up to {driver}' + (f' (driver {module})' if module else '')
     values = {'cuda_driver': driver, 'cuda_runtime': runtime, 'driver': module or None}
-    if numbers(driver)[0] >= numbers(runtime)[0]:
+    if version_numbers(driver)[0] >= version_numbers(runtime)[0]:
         return fine('NVIDIA driver', f'{found}, the libraries are of CUDA {runtime}', **values)
     judge = wrong if subject.needs_tensorrt else doubtful
     return judge(
@@ -90,7 +91,7 @@ def _judge_gpu(subject: Subject, gpu: Gpu, free_mib: int) -> Iterator[Finding]:
     kind = 'integrated' if gpu.integrated else 'discrete'
     found = f'{gpu.name}, {kind}, compute capability {gpu.compute_capability}'
     values = {**gpu.to_dict(), 'free_mib': free_mib}
-    if numbers(gpu.compute_capability) >= numbers(OLDEST_GPU):
+    if version_numbers(gpu.compute_capability) >= version_numbers(OLDEST_GPU):
         yield fine('GPU', found, **values)
     else:
         judge = wrong if subject.needs_tensorrt else doubtful

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from upsnet_ros.backends.cuda_runtime import version_numbers
 from upsnet_ros.doctor.finding import Finding, doubtful, fine, wrong
 from upsnet_ros.doctor.subject import Subject
 
@@ -173,7 +173,11 @@ def examine(library: Library, *, is_needed: bool, is_useful: bool = False) -> Fi
 
 
 def _judge_version(library: Library, version: str, *, is_needed: bool) -> Finding:
-    if version == UNKNOWN or not library.oldest or numbers(version) >= numbers(library.oldest):
+    if (
+        version == UNKNOWN
+        or not library.oldest
+        or version_numbers(version) >= version_numbers(library.oldest)
+    ):
         return fine(library.what, version, version=version)
     judge = wrong if is_needed and library in TENSORRT else doubtful
     return judge(
@@ -191,11 +195,6 @@ def _judge_failure(library: Library, answer: ImportAnswer, *, is_needed: bool) -
     return judge(
         library.what, found, expected='a library that can be imported', remedy=library.remedy
     )
-
-
-def numbers(version: str) -> tuple[int, ...]:
-    """The numbers of a version, so that 10.9 comes before 10.16."""
-    return tuple(int(number) for number in re.findall(r'\d+', version))
 
 
 SOURCE_ROS = "source ROS's setup.bash (Jazzy or Kilted)"
