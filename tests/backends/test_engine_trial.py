@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
-import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.fakes.fake_tensorrt import FakeTensorRt
@@ -27,7 +28,7 @@ def load(path: Path, *, timeout_s: float = 60.0) -> TensorRtBackend:
 
 
 def test_a_trial_that_works_says_nothing() -> None:
-    run_trial(python('print("fine")'), timeout_s=30.0)
+    run_trial(python('print("fine")'), timeout_s=60.0)
 
 
 @pytest.mark.parametrize(
@@ -41,31 +42,29 @@ def test_a_trial_that_works_says_nothing() -> None:
 def test_crashes_and_failures_are_told_with_the_end_of_the_log(code: str, message: str) -> None:
     before = 'for n in range(50): print("line", n, flush=True)\n'
     with pytest.raises(ModelError, match=message) as caught:
-        run_trial(python(before + code), timeout_s=30.0)
+        run_trial(python(before + code), timeout_s=60.0)
     assert 'line 49' in str(caught.value) and 'line 5\n' not in str(caught.value)
 
 
 def test_an_empty_log_is_said_to_be_empty() -> None:
     with pytest.raises(ModelError, match='the log is empty'):
-        run_trial(python('raise SystemExit(3)'), timeout_s=30.0)
+        run_trial(python('raise SystemExit(3)'), timeout_s=60.0)
 
 
 def test_a_trial_that_hangs_is_ended() -> None:
-    start = time.monotonic()
-    code = 'import time; print("waiting", flush=True); time.sleep(60)'
-    with pytest.raises(ModelError, match='no answer within 1 s.*\nwaiting'):
-        run_trial(python(code), timeout_s=1.0)
-    assert time.monotonic() - start < 20.0
+    # A shell speaks at once, where Python may take a second to start.
+    command = ['sh', '-c', 'echo waiting as $$; exec sleep 600']
+    with pytest.raises(ModelError, match='no answer within 2 s.*\nwaiting') as caught:
+        run_trial(command, timeout_s=2.0)
+    assert not psutil.pid_exists(int(re.search(r'waiting as (\d+)', str(caught.value))[1]))
 
 
 def test_a_process_left_behind_does_not_hold_up_the_end() -> None:
     code = (
         'import subprocess, sys\n'
-        'subprocess.Popen([sys.executable, "-c", "import time; time.sleep(20)"])\n'
+        'subprocess.Popen([sys.executable, "-c", "import time; time.sleep(90)"])\n'
     )
-    start = time.monotonic()
-    run_trial(python(code), timeout_s=15.0)
-    assert time.monotonic() - start < 15.0
+    run_trial(python(code), timeout_s=60.0)  # raises where it waits for the second one
 
 
 def test_the_real_trial_runs_the_engine_and_ends(engine_path: Path, child_libraries: Path) -> None:

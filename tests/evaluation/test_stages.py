@@ -28,7 +28,7 @@ def test_several_workers_keep_the_order_and_work_at_once() -> None:
     meeting = threading.Barrier(3)
 
     def meet(item: int) -> int:
-        meeting.wait(10)
+        meeting.wait(60)
         return item
 
     assert list(staged(meet, range(30), name='three', workers=3)) == list(range(30))
@@ -43,7 +43,7 @@ def test_stages_run_beside_each_other() -> None:
         return item
 
     def second(item: int) -> int:
-        assert later.wait(10)  # the first stage works on the next item meanwhile
+        assert later.wait(60)  # the first stage works on the next item meanwhile
         return item
 
     assert list(staged(second, staged(first, range(4), name='one'), name='two')) == [0, 1, 2, 3]
@@ -105,7 +105,7 @@ def test_giving_up_ends_all_threads_and_closes_the_source(workers: int) -> None:
     results = staged(str, numbers, name='two', workers=workers)
     assert next(results) == '1'
     results.close()
-    assert closed.wait(2.0)
+    assert closed.wait(60)
     assert threading.active_count() == before
 
 

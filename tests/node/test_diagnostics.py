@@ -217,7 +217,7 @@ def test_diagnostics_and_services_answer_while_a_frame_is_in_work(start_node) ->
     pipeline = harness.loader.pipeline
     pipeline.gate.clear()
     harness.publisher(Image, 'camera/image_raw').publish(image_message(half_blue_image()))
-    assert pipeline.started.acquire(timeout=10)
+    assert pipeline.started.acquire(timeout=60)
     count = len(diagnostics.messages)
     worker = find_status(diagnostics.wait(count + 3), 'worker')
     assert worker.level == OK

@@ -308,7 +308,7 @@ def test_without_autostart_the_node_waits_unconfigured(run, client) -> None:
 )
 def test_an_impossible_start_ends_with_a_reason(run, parameters, status, texts) -> None:
     process = run([sys.executable, '-m', 'upsnet_ros.node.main'], **parameters)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=END_S)
     assert process.returncode == status
     for text in texts:
         assert text in errors
@@ -341,7 +341,7 @@ def test_the_installed_executable_is_found_as_ros2_run_does(run) -> None:
     ]
     (executable,) = [place for place in places if os.access(place, os.X_OK)]
     process = run([str(executable)], score_threshold=3.0)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=END_S)
     assert process.returncode == 2
     assert 'score_threshold' in errors
 

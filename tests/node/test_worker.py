@@ -64,7 +64,7 @@ class HeldWorker:
         for camera in self.cameras:
             camera.offer(stamped(1))
         self.worker.start()
-        assert self.begun.wait(10)
+        assert self.begun.wait(60)
         self.thread = self.worker.unfinished
 
     def _handle(self, taken, in_work) -> None:
