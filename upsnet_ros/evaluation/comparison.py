@@ -167,7 +167,9 @@ def read_comparison(folder: Path) -> Comparison | None:
     if not path.exists():
         return None
     remedy = 'remove it, or compare again'
-    return read_json(path, Comparison, version=COMPARISON_VERSION, remedy=remedy)
+    return read_json(
+        path, Comparison, what='comparison', version=COMPARISON_VERSION, remedy=remedy
+    )
 
 
 def compare_reports(

@@ -134,6 +134,7 @@ def read_report(path: Path) -> ReplayReport:
     return read_json(
         file,
         ReplayReport,
+        what='report',
         version=SCHEMA_VERSION,
         remedy='give the folder that an evaluation of this version wrote with --output, or '
         'evaluate the bag again',
@@ -148,14 +149,13 @@ def write_json(path: Path, values: Json) -> Path:
     return path
 
 
-def read_json(path: Path, kind: type[Kind], *, version: int, remedy: str) -> Kind:
+def read_json(path: Path, kind: type[Kind], *, what: str, version: int, remedy: str) -> Kind:
     """The dataclass in a file of plain JSON values beside their `schema_version`.
 
     Raises:
         EvaluationError: it cannot be read, has another version, or a field is missing, unknown or
             wrong.
     """
-    what = path.stem
     try:
         values = json.loads(path.read_text(encoding='utf-8'))
     except (OSError, ValueError) as error:
