@@ -33,6 +33,10 @@ class Stream:
 
     def __init__(self, variables: dict[str, str]) -> None:
         environment = {k: v for k, v in os.environ.items() if k not in TRANSPORTS}
+        # A domain without this process's own nodes: a participant that looks whether a queue is in
+        # use locks it for a moment, and once a new process could not open its own by that.
+        domain = 1 + (int(os.environ['ROS_DOMAIN_ID']) + 49) % 100
+        environment |= {'ROS_DOMAIN_ID': str(domain)}
         environment |= {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', **variables}
         topic = f'/{unique_namespace()}/image'
         self.processes = [
