@@ -33,8 +33,8 @@ class Stream:
 
     def __init__(self, variables: dict[str, str]) -> None:
         environment = {k: v for k, v in os.environ.items() if k not in TRANSPORTS}
-        # A domain without this process's own nodes: a participant that looks whether a queue is in
-        # use locks it for a moment, and once a new process could not open its own by that.
+        # A domain without this process's own nodes, which look into the queues of newcomers: once,
+        # in a whole run, a process could not open its own queue and heard nothing.
         domain = 1 + (int(os.environ['ROS_DOMAIN_ID']) + 49) % 100
         environment |= {'ROS_DOMAIN_ID': str(domain)}
         environment |= {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', **variables}
