@@ -12,7 +12,7 @@ from pathlib import Path
 from upsnet_ros.evaluation.comparison import Comparison
 from upsnet_ros.evaluation.comparison_sections import change_against
 from upsnet_ros.evaluation.figures import BY_KEY, FIGURES, CameraFigures, Figure, parts_of
-from upsnet_ros.evaluation.frame_record import REPORT_FILE
+from upsnet_ros.evaluation.frame_record import NO_LABEL, REPORT_FILE
 from upsnet_ros.evaluation.replay_report import ReplayReport
 from upsnet_ros.report.document import Card, Cards, Line, Points, count_of, figure, percent
 from upsnet_ros.report.text import terminal_text
@@ -32,9 +32,9 @@ def summary_text(report: ReplayReport, folder: Path) -> str:
     cards = [*headline_cards(report).cards, *live_cards(report)]
     notes = [what_came(report)] if report.kind == 'live' else []
     notes += warnings(report)
-    if report.total.skipped:
-        first = report.total.skipped[0]
-        notes.append(f'first image skipped, {first.stamp_ns}: {first.problem}')
+    unreadable = next((each for each in report.total.skipped if each.problem != NO_LABEL), None)
+    if unreadable is not None:
+        notes.append(f'first image skipped, {unreadable.stamp_ns}: {unreadable.problem}')
     step = report.speed.get('clock_step_ms') or 0.0
     if abs(step) > CLOCK_STEP_MS:
         notes.append(
@@ -63,12 +63,11 @@ def warnings(report: ReplayReport) -> list[str]:
     total = report.total
     lines = [*report.bag.problems, *report.bag.notes]
     unreadable = len(total.skipped) - total.drops
-    for count, what in ((unreadable, 'could not be labelled'), (total.drops, 'got no label')):
-        if count:
-            lines.append(
-                f'{count_of(count, "image")} {what} and {"is" if count == 1 else "are"} in no '
-                'figure; the report names each.'
-            )
+    if unreadable:
+        lines.append(
+            f'{count_of(unreadable, "image")} could not be labelled and '
+            f'{_are(unreadable)} in no figure; the report names each.'
+        )
     if total.truth_unmatched:
         lines.append(
             f'{count_of(total.truth_unmatched, "image")} of ground truth had a stamp that no '
@@ -152,14 +151,17 @@ def what_came(report: ReplayReport) -> str:
     pace = speed.get('rate')
     played = 'The bag was played' + ('.' if pace is None else f' at {pace:g} times its pace.')
     unread = total.frames - total.decoded - total.drops
-    if unread > 0:
-        played += f' {count_of(unread, "frame")} could not be evaluated; the report names each.'
     if not total.drops:
         return f'{played} Every {"other " if unread > 0 else ""}frame was answered.'
     known = [(speed.get(name), what) for name, what in LOSSES]
     parts = [f'{count} {what}' for count, what in known if count]
     told = '; '.join(parts) if parts else 'the node did not tell why'
-    return f'{played} {count_of(total.drops, "frame")} got no label: {told}.'
+    lost = f'{count_of(total.drops, "frame")} got no label and {_are(total.drops)} in no figure'
+    return f'{played} {lost}: {told}.'
+
+
+def _are(count: int) -> str:
+    return 'is' if count == 1 else 'are'
 
 
 def unit_of(each: Figure) -> str:
