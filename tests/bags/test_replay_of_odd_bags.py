@@ -12,6 +12,7 @@ from tests.bags.replay_bags import write_rows
 from tests.bags.small_drive import PERIOD, image_row
 from tests.bags.test_odd_bags import HOUR, stamped_rows
 from tests.fakes.tiny_model import write_tiny_model
+from upsnet_ros.evaluation.comparison import read_comparison
 from upsnet_ros.evaluation.replay import main as replay
 from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
 
@@ -46,6 +47,24 @@ def test_images_without_stamps_are_labelled_and_left_out_topics_are_named(
     told = ' '.join(capsys.readouterr().out.split())
     for text in (left_out, no_stamps):
         assert text in page and text in told
+
+
+def test_every_frame_without_a_stamp_is_compared_and_repeated_stamps_are_none(
+    tmp_path: Path, model: Path
+) -> None:
+    begin = 10**18
+    for name, stamps, labelled in (
+        ('unstamped', [0] * FRAMES, FRAMES),
+        ('repeated', [begin, begin, *(begin + i * PERIOD for i in range(1, FRAMES - 1))], 5),
+    ):
+        bag = write_rows(tmp_path / name, stamped_rows(stamps))
+        evaluated(bag, model)
+        first = bag.with_name(f'{name}_report')
+        second = tmp_path / f'{name}_again'
+        words = ['--model', str(model), '--output', str(second), '--against', str(first)]
+        assert replay([str(bag), *words]) == 0
+        frames = read_comparison(second).frames
+        assert (frames.both, frames.only_this, frames.only_against) == (labelled, 0, 0)
 
 
 def test_a_clock_that_is_set_changes_no_figure(tmp_path: Path, model: Path) -> None:

@@ -199,6 +199,19 @@ def test_other_ground_truth_is_noticed(tmp_path) -> None:
         compared(one, other)
 
 
+def test_frames_of_a_camera_that_share_a_stamp_are_refused(tmp_path) -> None:
+    records = random_records(1, frames=4)
+    plain = write_replay(tmp_path / 'plain', records)
+    same = [replace(record, stamp_ns=0) for record in records]
+    odd = write_replay(tmp_path / 'odd', same)
+    for folders in ((plain, odd), (odd, plain), (odd, odd)):
+        with pytest.raises(EvaluationError, match='frames of camera front with the stamp 0 ns'):
+            compared(*folders)
+    others = [replace(record, camera='rear') for record in records]
+    both = write_replay(tmp_path / 'both', [*records, *others])  # two cameras may share stamps
+    assert compared(both, both).frames.both == 8
+
+
 def test_no_common_frame_is_refused(tmp_path) -> None:
     records = random_records(1, frames=4)
     folders = [

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -70,16 +71,21 @@ def read_table(folder: Path, label_set: LabelSet) -> FrameTable:
         label_set: the classes of the report.
 
     Raises:
-        EvaluationError: the file is missing, of another version, or does not fit the label set.
+        EvaluationError: the file is missing, of another version, or does not fit the label set;
+            or frames of a camera share a stamp.
     """
     path = folder / FRAMES_FILE
-    records = {
-        (line.camera, line.stamp_ns): line
-        for line in read_frames(path)
-        if isinstance(line, FrameRecord)
-    }
-    names = tuple(sorted(records))
-    ordered = [records[name] for name in names]
+    records = [line for line in read_frames(path) if isinstance(line, FrameRecord)]
+    ordered = sorted(records, key=lambda record: (record.camera, record.stamp_ns))
+    names = tuple((record.camera, record.stamp_ns) for record in ordered)
+    for name, next_name in pairwise(names):
+        if name == next_name:  # one of them alone would be compared, without a word
+            raise EvaluationError(
+                f'{path} has several frames of camera {name[0]} with the stamp {name[1]} ns, '
+                'expected a stamp of its own for each, by which frames are joined; evaluate the '
+                'bag again: images that repeat a stamp are skipped, those without stamps (0) are '
+                'known by their times of recording'
+            )
     size, classes = len(names), label_set.num_classes
     try:
         quality = np.array([_quality(record, label_set) for record in ordered])
