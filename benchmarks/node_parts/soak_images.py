@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-
-from upsnet_ros.node.messages import message_data
 
 WIDTH, HEIGHT = 1280, 720
 
@@ -72,11 +71,11 @@ def _raw(values: np.ndarray, encoding: str) -> Image:
         width=width,
         encoding=encoding,
         step=values[0].nbytes,
-        data=message_data(values),
+        data=array('B', values.tobytes()),
     )
 
 
 def _compressed(values: np.ndarray, kind: str) -> CompressedImage:
     is_written, data = cv2.imencode(f'.{kind}', values)
     assert is_written
-    return CompressedImage(format=kind, data=message_data(data))
+    return CompressedImage(format=kind, data=array('B', data.tobytes()))

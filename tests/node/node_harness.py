@@ -8,6 +8,7 @@ import itertools
 import os
 import threading
 import time
+from array import array
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +26,6 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
 from tests.node.fake_pipeline import FakeLoader
-from upsnet_ros.node.messages import message_data
 from upsnet_ros.node.perception_node import PerceptionNode
 
 DEADLINE_S = 60.0
@@ -51,6 +51,11 @@ def wait_until(condition: Callable[[], bool], what: str, deadline_s: float = DEA
     while not condition():
         assert time.monotonic() < end, f'still waiting for: {what}'
         pause.wait(0.005)
+
+
+def message_data(values: np.ndarray) -> array:
+    """The bytes of an array as a message takes them; it walks through others one by one."""
+    return array('B', values.tobytes())
 
 
 def image_message(image: np.ndarray, *, encoding: str = 'bgr8', stamp: int = 1) -> Image:

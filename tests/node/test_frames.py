@@ -13,10 +13,10 @@ from tests.node.node_harness import (
     half_blue_image,
     image_message,
     labels_of,
+    message_data,
     wait_until,
 )
 from upsnet_ros.msg import PanopticInstanceArray
-from upsnet_ros.node.messages import message_data
 
 BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 

@@ -12,10 +12,10 @@ from tests.node.node_harness import (
     half_blue_image,
     image_message,
     labels_of,
+    message_data,
     wait_until,
 )
 from upsnet_ros.msg import PanopticInstanceArray
-from upsnet_ros.node.messages import message_data
 
 
 def as_encoding(image: np.ndarray, encoding: str, stamp: int) -> Image | CompressedImage:

@@ -13,10 +13,9 @@ from tests.bags.blue_drive import png_row, raw_row
 from tests.bags.replay_bags import write_rows
 from tests.bags.small_drive import Row, stamp_of
 from tests.fakes.tiny_model import write_tiny_model
-from tests.node.node_harness import NodeHarness
+from tests.node.node_harness import NodeHarness, message_data
 from upsnet_ros.evaluation.replay import main
 from upsnet_ros.msg import PanopticInstanceArray
-from upsnet_ros.node.messages import message_data
 from upsnet_ros.pipeline import PanopticPipeline
 
 CAMERAS = ('front', 'rear')

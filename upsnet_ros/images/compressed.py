@@ -11,6 +11,7 @@ grey, so a file must have its end.
 from __future__ import annotations
 
 import io
+import re
 from array import array
 from typing import Protocol
 
@@ -29,6 +30,8 @@ _READERS = {b'\xff\xd8': JpegImageFile, b'\x89PNG\r\n\x1a\n': PngImageFile}
 # What Pillow raises for files that are damaged in one way or another.
 _DAMAGED = (SyntaxError, ValueError, OSError)
 _JPEG_START, _JPEG_END, _JPEG_SCAN = b'\xff\xd8', b'\xff\xd9', b'\xff\xda'
+# Looked for all at once: one walk through the file, where each by itself takes as long.
+_JPEG_MARKERS = re.compile(b'|'.join((_JPEG_START, _JPEG_END, _JPEG_SCAN)))
 # Each 8x8 block of a JPEG takes at least one bit; deflate makes of a byte at most 1032.
 _MOST_PIXELS_PER_BYTE = {JpegImageFile: 8 * 64, PngImageFile: 8 * 1032}
 # Encoders write up to ten or so; each costs a walk through the whole picture.
@@ -151,10 +154,10 @@ def _check_scans(data: bytes, start: int) -> None:
     In the compressed pixels 0xFF is followed by zero, so a marker found there is one. Another
     picture may follow the end of this one, but not take its place.
     """
-    end = data.find(_JPEG_END, start)
-    if end < 0 or data.find(_JPEG_START, start, end) >= 0:
+    markers = _JPEG_MARKERS.findall(data, start)
+    if _JPEG_END not in markers or _JPEG_START in markers[: markers.index(_JPEG_END)]:
         raise _damaged(data, 'it is cut off, expected a JPEG with its end')
-    scans = 1 + data.count(_JPEG_SCAN, start)
+    scans = 1 + markers.count(_JPEG_SCAN)
     if scans > _MAX_SCANS:
         raise ImageError(
             f'it has {scans} scans, expected 1 to {_MAX_SCANS}; set the camera driver to baseline '

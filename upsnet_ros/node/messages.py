@@ -8,7 +8,6 @@ since that package need not be installed.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -102,28 +101,23 @@ class FrameTimes:
 # --- pictures
 
 
-def message_data(values: np.ndarray) -> array:
-    """The bytes of an array in the form that a message takes over as it is, with one copy.
-
-    Anything else (bytes, a list, an ndarray) is walked through element by element, which takes
-    hundreds of milliseconds for a camera image.
-    """
-    data = array('B')
-    data.frombytes(np.ascontiguousarray(values).data.cast('B'))
-    return data
-
-
 def image_message(values: np.ndarray, *, encoding: str, header: Header) -> Image:
-    """An image message; values [H, W] or [H, W, C] of one of the little-endian encodings."""
-    return Image(
+    """An image message; values [H, W] or [H, W, C] of one of the little-endian encodings.
+
+    The bytes are copied once, into the array that the message has. One that is given to a message
+    is copied again, in the constructor and in the setter; anything else (bytes, a list, an
+    ndarray) is walked through element by element, for hundreds of milliseconds.
+    """
+    message = Image(
         header=header,
         height=values.shape[0],
         width=values.shape[1],
         encoding=encoding,
         is_bigendian=0,
         step=values[0].nbytes,
-        data=message_data(values),
     )
+    message.data.frombytes(np.ascontiguousarray(values).data.cast('B'))
+    return message
 
 
 def label_message(image: LabelledImage) -> Image:
