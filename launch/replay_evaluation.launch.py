@@ -36,8 +36,8 @@ from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.bags.truth import PANOPTIC, TRUTH_FORMATS
 from upsnet_ros.core.errors import ParameterError, UpsnetError
 from upsnet_ros.dds_profile import exported_profile, profile_variable
+from upsnet_ros.evaluation.live.__main__ import read_options
 from upsnet_ros.evaluation.live.commands import PLAYERS, ROSBAG2
-from upsnet_ros.evaluation.live.options import read_options
 from upsnet_ros.node.parameters import NodeParameters
 
 ROOT = Path(__file__).resolve().parent.parent

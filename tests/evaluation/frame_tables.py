@@ -11,7 +11,7 @@ import numpy as np
 from upsnet_ros.core.labels import LabelClass, LabelSet
 from upsnet_ros.core.panoptic_quality import PanopticQuality
 from upsnet_ros.evaluation.figures import BY_KEY
-from upsnet_ros.evaluation.frame_table import FrameTable
+from upsnet_ros.evaluation.paired_bootstrap import FrameTable
 
 UNKNOWN, LATENCY = BY_KEY['unknown_share'].frame, BY_KEY['latency_mean_ms'].frame
 ROAD, SKY, CAR = 0, 1, 2

@@ -21,8 +21,13 @@ from upsnet_ros.evaluation.frame_record import (
     FrameStep,
     header_of,
 )
-from upsnet_ros.evaluation.machine import describe_machine
-from upsnet_ros.evaluation.replay_report import ModelFacts, ReplayReport, WorstFrame, write_report
+from upsnet_ros.evaluation.replay_report import (
+    ModelFacts,
+    ReplayReport,
+    WorstFrame,
+    describe_machine,
+    write_report,
+)
 from upsnet_ros.evaluation.totals import FiguresTally
 
 BAG = BagFacts(path='drives/street', storage='mcap', duration_s=3.0, messages=60)

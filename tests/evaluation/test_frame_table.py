@@ -16,7 +16,7 @@ from tests.evaluation.frame_tables import (
     random_table,
     table_of,
 )
-from upsnet_ros.evaluation.frame_table import FrameTable, WeightedFrames
+from upsnet_ros.evaluation.paired_bootstrap import FrameTable, WeightedFrames
 
 
 def figures_of(table: FrameTable, weights: np.ndarray) -> dict[str, np.ndarray]:

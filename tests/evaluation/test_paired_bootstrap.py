@@ -10,10 +10,11 @@ import pytest
 from tests.evaluation.frame_tables import UNKNOWN, random_table
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.evaluation import paired_bootstrap
-from upsnet_ros.evaluation.frame_table import FrameTable, WeightedFrames
 from upsnet_ros.evaluation.paired_bootstrap import (
     BootstrapOptions,
+    FrameTable,
     PairedFigures,
+    WeightedFrames,
     compare_paired,
     draw_weights,
 )

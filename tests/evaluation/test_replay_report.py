@@ -14,12 +14,6 @@ from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.json_lines import json_line
 from upsnet_ros.core.labels import cityscapes_label_set
 from upsnet_ros.core.panoptic_quality import PanopticQuality
-from upsnet_ros.evaluation.figures import (
-    CameraFigures,
-    LatencyFigures,
-    SeriesPoint,
-    SkippedMessage,
-)
 from upsnet_ros.evaluation.frame_record import (
     FRAMES_FILE,
     FrameRecord,
@@ -30,8 +24,12 @@ from upsnet_ros.evaluation.frame_record import (
     read_header,
 )
 from upsnet_ros.evaluation.replay_report import (
+    CameraFigures,
+    LatencyFigures,
     ModelFacts,
     ReplayReport,
+    SeriesPoint,
+    SkippedMessage,
     WorstFrame,
     read_report,
     write_report,

@@ -15,10 +15,9 @@ from tests.report.page_reader import ReadPage
 from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.labels import cityscapes_label_set
 from upsnet_ros.evaluation.compare import main as compare
-from upsnet_ros.evaluation.figures import SkippedMessage
 from upsnet_ros.evaluation.frame_record import FRAMES_FILE, FrameRecord, read_frames
 from upsnet_ros.evaluation.label_files import write_label
-from upsnet_ros.evaluation.replay_report import read_report
+from upsnet_ros.evaluation.replay_report import SkippedMessage, read_report
 from upsnet_ros.evaluation.replay_sections import replay_report, write_replay_page
 from upsnet_ros.report.document import Film, Frame, Picture
 from upsnet_ros.report.page import render_page

@@ -8,8 +8,8 @@ import pytest
 
 from tests.evaluation.test_replay_report import FIGURES as BARE
 from upsnet_ros.core.errors import EvaluationError
-from upsnet_ros.evaluation.figures import CameraFigures, LatencyFigures
-from upsnet_ros.evaluation.requirements import Requirement, failures
+from upsnet_ros.evaluation.figures import Requirement, failures
+from upsnet_ros.evaluation.replay_report import CameraFigures, LatencyFigures
 
 GROUP = {'pq': 50.0, 'sq': 80.0, 'rq': 60.0, 'classes': 3}
 MEASURED: CameraFigures = replace(

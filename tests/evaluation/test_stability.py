@@ -8,11 +8,8 @@ import pytest
 from tests.fakes.label_images import disturbed, random_label_image
 from upsnet_ros.core.labels import cityscapes_label_set, class_image
 from upsnet_ros.evaluation.frame_record import FrameStep
-from upsnet_ros.evaluation.stability import (
-    StabilityTally,
-    away_from_borders,
-    compare_frames,
-)
+from upsnet_ros.evaluation.judge import away_from_borders, compare_frames
+from upsnet_ros.evaluation.totals import StabilityTally
 
 ROAD, SKY, CAR, TRUCK = 0, 10 << 8, (13 << 8) + 1, (14 << 8) + 1
 STUFF = cityscapes_label_set().num_stuff

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from upsnet_ros.core.own_process import pid_namespace
-from upsnet_ros.evaluation.live import node_state
-from upsnet_ros.evaluation.live.node_state import (
+from upsnet_ros.evaluation.live import tally
+from upsnet_ros.evaluation.live.tally import (
     Counters,
     NodeCost,
     NodeWatch,
@@ -114,7 +114,7 @@ def test_where_the_system_does_not_name_the_namespace_no_process_is_taken(
 ) -> None:
     assert pid_namespace() == os.readlink('/proc/self/ns/pid')
     assert pid_namespace(tmp_path / 'missing') is None
-    monkeypatch.setattr(node_state, 'pid_namespace', lambda: None)
+    monkeypatch.setattr(tally, 'pid_namespace', lambda: None)
     for name in ('n/a', 'None', ''):
         values = {'process_id': '77', 'pid_namespace': name}
         memory = {'hardware_id': socket.gethostname(), 'values': values}

@@ -12,8 +12,7 @@ import pytest
 
 from upsnet_ros.core.errors import ReplayError
 from upsnet_ros.evaluation.live import commands, processes
-from upsnet_ros.evaluation.live.commands import node_command, replay_environment
-from upsnet_ros.evaluation.live.options import LiveOptions
+from upsnet_ros.evaluation.live.commands import LiveOptions, node_command, replay_environment
 from upsnet_ros.evaluation.live.processes import Child, TellingChild
 
 # It tells by an event that its signals are as it wants them. A background shell hands down an

@@ -12,13 +12,12 @@ from upsnet_ros.bags.cameras import CameraTopics
 from upsnet_ros.bags.joining import BagPart
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.errors import ReplayError
-from upsnet_ros.evaluation.figures import CameraFigures
 from upsnet_ros.evaluation.live import session
+from upsnet_ros.evaluation.live.commands import LiveOptions
 from upsnet_ros.evaluation.live.live_run import live_speed
-from upsnet_ros.evaluation.live.node_state import Counters, NodeCost
-from upsnet_ros.evaluation.live.options import LiveOptions
 from upsnet_ros.evaluation.live.session import Played
-from upsnet_ros.evaluation.live.tally import LiveTally, Sent
+from upsnet_ros.evaluation.live.tally import Counters, LiveTally, NodeCost, Sent
+from upsnet_ros.evaluation.replay_report import CameraFigures
 
 IMAGES = {'front': '/front/image_raw'}
 OPTIONS = LiveOptions(bag=Path('bag'), model=Path('m.onnx'), output=Path('out'))

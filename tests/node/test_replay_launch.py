@@ -14,8 +14,8 @@ from tests.node import fake_launch
 from tests.node.real_launch import REAL_LAUNCH, run_real_launch
 from upsnet_ros.bags.joining import BagPart
 from upsnet_ros.core.errors import ParameterError
-from upsnet_ros.evaluation.live.options import read_options
-from upsnet_ros.evaluation.requirements import Requirement
+from upsnet_ros.evaluation.figures import Requirement
+from upsnet_ros.evaluation.live.__main__ import read_options
 
 ROOT = Path(__file__).parents[2]
 LAUNCH_FILE = ROOT / 'launch' / 'replay_evaluation.launch.py'

@@ -21,11 +21,11 @@ from upsnet_ros.core.own_process import INTERRUPTED, interrupted_by_signals
 from upsnet_ros.evaluation.compared_pictures import write_compared_pictures
 from upsnet_ros.evaluation.comparison import COMPARISON_FILE, compare_reports, write_comparison
 from upsnet_ros.evaluation.comparison_sections import comparison_text
+from upsnet_ros.evaluation.figures import Requirement, failures
 from upsnet_ros.evaluation.paired_bootstrap import BootstrapOptions
 from upsnet_ros.evaluation.replay_report import ReplayReport
 from upsnet_ros.evaluation.replay_sections import write_replay_page
 from upsnet_ros.evaluation.replay_summary import summary_text
-from upsnet_ros.evaluation.requirements import Requirement, failures
 from upsnet_ros.evaluation.run import RunOptions
 
 FAILED, REQUIREMENT_MISSED = 1, 2

@@ -19,17 +19,15 @@ from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.evaluation.figures import COMPARED
 from upsnet_ros.evaluation.frame_record import FRAMES_FILE, read_header
-from upsnet_ros.evaluation.frame_table import (
-    CLASS_FIGURES,
-    FrameTable,
-    read_table,
-    shared_frames,
-)
 from upsnet_ros.evaluation.paired_bootstrap import (
+    CLASS_FIGURES,
     BootstrapOptions,
     Figures,
+    FrameTable,
     PairedFigures,
     compare_paired,
+    read_table,
+    shared_frames,
 )
 from upsnet_ros.evaluation.replay_report import ReplayReport, read_json, read_report, write_json
 

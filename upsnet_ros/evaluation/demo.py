@@ -28,8 +28,8 @@ from upsnet_ros.evaluation.command import run_command
 from upsnet_ros.evaluation.film import FILM, OVERLAYS, SHEET, write_film
 from upsnet_ros.evaluation.frame_record import OUTPUTS
 from upsnet_ros.evaluation.label_files import LABEL_FOLDER
+from upsnet_ros.evaluation.live.commands import LiveOptions
 from upsnet_ros.evaluation.live.live_run import evaluate_live
-from upsnet_ros.evaluation.live.options import LiveOptions
 from upsnet_ros.evaluation.live.session import heard_by_the_node
 from upsnet_ros.evaluation.replay_sections import write_replay_page
 from upsnet_ros.evaluation.replay_summary import summary_text

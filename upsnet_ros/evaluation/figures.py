@@ -9,98 +9,20 @@ over the labelled frames goes to report, `--require`, comparisons, pages and the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import KW_ONLY, asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+import operator
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING
 
+from upsnet_ros.core.errors import EvaluationError, shorten
 from upsnet_ros.evaluation.frame_record import FrameRecord
+from upsnet_ros.evaluation.replay_report import CameraFigures, Json, SeriesPoint
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from upsnet_ros.evaluation.frame_table import WeightedFrames
-
-Json = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class LatencyFigures:
-    """Milliseconds a frame; None where no frame was measured."""
-
-    p50: float | None = None
-    p95: float | None = None
-    p99: float | None = None
-    mean: float | None = None
-
-
-@dataclass(frozen=True)
-class SeriesPoint:
-    """One frame in the course of a drive; None where a figure does not exist."""
-
-    stamp_ns: int
-    pq: float | None
-    unknown_share: float
-    latency_ms: float | None
-    flip_share: float | None = None
-    mean_score: float | None = None
-
-
-@dataclass(frozen=True)
-class SkippedMessage:
-    """A message that could not be evaluated, and why."""
-
-    stamp_ns: int
-    problem: str
-
-
-@dataclass(frozen=True)
-class CameraFigures:
-    """What one camera's frames, or those of all, add up to.
-
-    Attributes:
-        frames: image messages in the part of the bag that was asked for.
-        decoded: those of them that were labelled.
-        skipped: the others.
-        truth_frames: labelled frames with ground truth.
-        truth_problems: ground truth that could not be used.
-        truth_unmatched: ground truth whose stamp no image has.
-        pq: `PanopticQualitySummary.to_dict()`; None without ground truth.
-        miou: `MeanIouSummary.to_dict()` of the label images; None without ground truth.
-        stability: see `upsnet_ros.evaluation.stability`; None where no frame follows another.
-        unknown_share: mean part of the pixels labelled unknown, 0 to 1; None without frames.
-        confidence: `counts` of instances in equal bins of confidence from 0 to 1, their `mean`.
-        latency_ms: time a frame.
-        drops: those of `skipped` to which a node gave no label; 0 offline, where it waits.
-        series: the labelled frames in order; empty for all cameras together.
-        means: by key, the means of figures that are told of nowhere else.
-    """
-
-    frames: int
-    decoded: int
-    skipped: tuple[SkippedMessage, ...]
-    truth_frames: int
-    truth_problems: tuple[SkippedMessage, ...]
-    truth_unmatched: int
-    pq: Json | None
-    miou: Json | None
-    stability: Json | None
-    unknown_share: float | None
-    confidence: Json
-    latency_ms: LatencyFigures
-    drops: int
-    series: tuple[SeriesPoint, ...] = ()
-    means: dict[str, float | None] = field(default_factory=dict)
-
-    def to_dict(self) -> Json:
-        """Plain JSON values."""
-        values = asdict(self)
-        return values if self.means else {k: v for k, v in values.items() if k != 'means'}
-
-
-def rounded(value: float | None, digits: int = 4) -> float | None:
-    """A number for the report; None where there is none (None, NaN or infinite)."""
-    return None if value is None or not math.isfinite(value) else round(float(value), digits)
-
+    from upsnet_ros.evaluation.paired_bootstrap import WeightedFrames
 
 Read = Callable[[CameraFigures], float | None]
 FrameValue = Callable[[FrameRecord], float | None]
@@ -327,3 +249,73 @@ FRAME_VALUES = tuple({figure.frame for figure in FIGURES if figure.frame})
 def parts_of(figure: Figure) -> tuple[Figure, ...]:
     """The figures that stand beside a headline."""
     return tuple(each for each in FIGURES if each.part_of == figure.key)
+
+
+# What can be required of every evaluation; the figures of a run are measured live only.
+OF_FRAMES = tuple(figure.key for figure in FIGURES if not figure.of_run)
+
+COMPARISONS: dict[str, Callable[[float, float], bool]] = {
+    '>=': operator.ge,
+    '<=': operator.le,
+    '>': operator.gt,
+    '<': operator.lt,
+    '==': operator.eq,
+}
+PATTERN = re.compile(r'\s*([a-z]\w*)\s*(>=|<=|==|>|<)\s*(\S+)\s*')
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """One figure, how it is compared, and with what."""
+
+    name: str
+    comparison: str
+    value: float
+
+    @classmethod
+    def parse(cls, text: str) -> Requirement:
+        """The requirement of a text such as `pq>=50` or `latency_p95_ms <= 80`.
+
+        Raises:
+            EvaluationError: it cannot be read, or there is no such figure.
+        """
+        found = PATTERN.fullmatch(text)
+        try:
+            value = float(found[3]) if found else math.nan
+        except ValueError:
+            value = math.nan
+        if found is None or not math.isfinite(value):
+            raise EvaluationError(
+                f'the requirement {shorten(text)} cannot be read; expected a figure, one of '
+                f'{" ".join(COMPARISONS)}, and a number, such as "pq>=50"'
+            )
+        if found[1] not in BY_KEY:
+            raise EvaluationError(
+                f"the requirement {shorten(text)} names no figure '{found[1]}'; known are "
+                f'{", ".join(BY_KEY)}'
+            )
+        return cls(found[1], found[2], value)
+
+    def failure(self, figures: CameraFigures, speed: Json) -> str | None:
+        """Why the figures do not meet it, or None where they do."""
+        measured = BY_KEY[self.name].value(figures, speed)
+        wanted = f'{self.name} {self.comparison} {self.value:g}'
+        if measured is None:
+            return f'{wanted} is required, but {self.name} was not measured'
+        if COMPARISONS[self.comparison](measured, self.value):
+            return None
+        return f'{wanted} is required, measured {measured:.6g}'
+
+
+def failures(
+    requirements: Sequence[Requirement], figures: CameraFigures, speed: Json | None = None
+) -> list[str]:
+    """Why figures do not meet requirements, one reason for each that they miss.
+
+    Args:
+        requirements: what must hold.
+        figures: of all cameras together.
+        speed: `speed` of the report; without it no figure of the run was measured.
+    """
+    reasons = (requirement.failure(figures, speed or {}) for requirement in requirements)
+    return [reason for reason in reasons if reason is not None]

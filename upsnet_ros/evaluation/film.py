@@ -31,10 +31,9 @@ from upsnet_ros.evaluation.contact_sheet import (
     draw_contact_sheet,
     write_caption,
 )
-from upsnet_ros.evaluation.figures import CameraFigures, SeriesPoint
 from upsnet_ros.evaluation.label_files import camera_in_a_file_name, label_path
 from upsnet_ros.evaluation.pictures import fit_width, frame_pictures, write_picture
-from upsnet_ros.evaluation.replay_report import ReplayReport
+from upsnet_ros.evaluation.replay_report import CameraFigures, ReplayReport, SeriesPoint
 from upsnet_ros.evaluation.stages import FrameSource, staged
 from upsnet_ros.report.document import Film, Frame, Picture
 

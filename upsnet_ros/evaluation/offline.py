@@ -13,9 +13,8 @@ from upsnet_ros.bags.cameras import CameraTopics, find_cameras
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.image_view import ImageView, describe_region
-from upsnet_ros.evaluation.figures import Json, rounded
-from upsnet_ros.evaluation.replay_report import ModelFacts, ReplayReport
-from upsnet_ros.evaluation.requirements import OF_FRAMES
+from upsnet_ros.evaluation.figures import OF_FRAMES
+from upsnet_ros.evaluation.replay_report import Json, ModelFacts, ReplayReport, rounded
 from upsnet_ros.evaluation.run import UNTOLD, Run, RunOptions
 from upsnet_ros.evaluation.stages import Stages, stage_workers
 from upsnet_ros.pipeline import PanopticPipeline

@@ -14,10 +14,9 @@ import numpy as np
 from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.overlay import draw_difference, draw_overlay
-from upsnet_ros.evaluation.figures import rounded
 from upsnet_ros.evaluation.frame_record import FrameRecord
 from upsnet_ros.evaluation.label_files import camera_in_a_file_name
-from upsnet_ros.evaluation.replay_report import WorstFrame
+from upsnet_ros.evaluation.replay_report import WorstFrame, rounded
 
 WORST_FRAMES = 6
 # Worst frames follow each other; one of a camera within so long is enough to see it [ns].

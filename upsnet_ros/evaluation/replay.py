@@ -30,9 +30,9 @@ from upsnet_ros.evaluation.command import (
     run_command,
 )
 from upsnet_ros.evaluation.comparison_sections import write_models_page
+from upsnet_ros.evaluation.figures import OF_FRAMES
 from upsnet_ros.evaluation.frame_record import FRAMES_FILE, PAGE_FILE, REPORT_FILE
 from upsnet_ros.evaluation.offline import OfflineOptions, evaluate_offline
-from upsnet_ros.evaluation.requirements import OF_FRAMES
 from upsnet_ros.installed_files import default_model_path
 from upsnet_ros.manifest import ModelManifest
 from upsnet_ros.pipeline import PanopticPipeline

@@ -8,21 +8,110 @@ A figure that could not be measured is null, never zero.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import math
+import os
+import platform
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import psutil
 
 from upsnet_ros.bags.reader import BagFacts
 from upsnet_ros.core.errors import EvaluationError, UpsnetError, shorten
 from upsnet_ros.core.json_fields import fields_from_plain
 from upsnet_ros.core.labels import LabelSet
-from upsnet_ros.evaluation.figures import CameraFigures, Json
 from upsnet_ros.evaluation.frame_record import REPORT_FILE
 
 SCHEMA_VERSION = 1
 KINDS = ('offline', 'live')
+# Distributions whose versions change results or times.
+PACKAGES = ('numpy', 'opencv-python-headless', 'onnxruntime', 'rosbags', 'rclpy')
+
+Json = dict[str, Any]
 
 Kind = TypeVar('Kind')
+
+
+def rounded(value: float | None, digits: int = 4) -> float | None:
+    """A number for the report; None where there is none (None, NaN or infinite)."""
+    return None if value is None or not math.isfinite(value) else round(float(value), digits)
+
+
+@dataclass(frozen=True)
+class LatencyFigures:
+    """Milliseconds a frame; None where no frame was measured."""
+
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    mean: float | None = None
+
+
+@dataclass(frozen=True)
+class SeriesPoint:
+    """One frame in the course of a drive; None where a figure does not exist."""
+
+    stamp_ns: int
+    pq: float | None
+    unknown_share: float
+    latency_ms: float | None
+    flip_share: float | None = None
+    mean_score: float | None = None
+
+
+@dataclass(frozen=True)
+class SkippedMessage:
+    """A message that could not be evaluated, and why."""
+
+    stamp_ns: int
+    problem: str
+
+
+@dataclass(frozen=True)
+class CameraFigures:
+    """What one camera's frames, or those of all, add up to.
+
+    Attributes:
+        frames: image messages in the part of the bag that was asked for.
+        decoded: those of them that were labelled.
+        skipped: the others.
+        truth_frames: labelled frames with ground truth.
+        truth_problems: ground truth that could not be used.
+        truth_unmatched: ground truth whose stamp no image has.
+        pq: `PanopticQualitySummary.to_dict()`; None without ground truth.
+        miou: `MeanIouSummary.to_dict()` of the label images; None without ground truth.
+        stability: see `upsnet_ros.evaluation.stability`; None where no frame follows another.
+        unknown_share: mean part of the pixels labelled unknown, 0 to 1; None without frames.
+        confidence: `counts` of instances in equal bins of confidence from 0 to 1, their `mean`.
+        latency_ms: time a frame.
+        drops: those of `skipped` to which a node gave no label; 0 offline, where it waits.
+        series: the labelled frames in order; empty for all cameras together.
+        means: by key, the means of figures that are told of nowhere else.
+    """
+
+    frames: int
+    decoded: int
+    skipped: tuple[SkippedMessage, ...]
+    truth_frames: int
+    truth_problems: tuple[SkippedMessage, ...]
+    truth_unmatched: int
+    pq: Json | None
+    miou: Json | None
+    stability: Json | None
+    unknown_share: float | None
+    confidence: Json
+    latency_ms: LatencyFigures
+    drops: int
+    series: tuple[SeriesPoint, ...] = ()
+    means: dict[str, float | None] = field(default_factory=dict)
+
+    def to_dict(self) -> Json:
+        """Plain JSON values."""
+        values = asdict(self)
+        return values if self.means else {k: v for k, v in values.items() if k != 'means'}
 
 
 @dataclass(frozen=True)
@@ -172,3 +261,41 @@ def read_json(path: Path, kind: type[Kind], *, what: str, version: int, remedy: 
             f'{path} is malformed ({type(error).__name__}: {error}), expected the {what} that '
             f'docs/replay_evaluation.md describes; {remedy}'
         ) from error
+
+
+def processor_name() -> str:
+    """The processor as it calls itself, or the architecture where it does not say."""
+    try:
+        for line in Path('/proc/cpuinfo').read_text().splitlines():
+            if line.startswith(('model name', 'Model')):
+                return line.split(':', 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def package_versions() -> dict[str, str]:
+    """Installed versions; packages that are absent are left out."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def describe_machine() -> dict[str, object]:
+    """Processor, cores this process may use, memory [GB], system, Python, packages, date (UTC)."""
+    affinity = getattr(os, 'sched_getaffinity', None)
+    return {
+        'cpu': processor_name(),
+        'cores': len(affinity(0)) if affinity else os.cpu_count(),
+        'memory_gb': round(psutil.virtual_memory().total / 1e9, 1),
+        'system': f'{platform.system()} {platform.release()} {platform.machine()}',
+        'python': platform.python_version(),
+        'ros_distro': os.environ.get('ROS_DISTRO') or 'wheels',
+        'rmw': os.environ.get('RMW_IMPLEMENTATION') or 'default',
+        'versions': package_versions(),
+        'date': datetime.now(timezone.utc).isoformat(timespec='seconds'),
+    }

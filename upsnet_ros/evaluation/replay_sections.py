@@ -18,7 +18,7 @@ from upsnet_ros.core.overlay import UNKNOWN_BGR, WRONG_BGR
 from upsnet_ros.evaluation.compared_pictures import ComparedPictures
 from upsnet_ros.evaluation.comparison import Comparison, read_comparison
 from upsnet_ros.evaluation.comparison_sections import comparison_section
-from upsnet_ros.evaluation.figures import BY_KEY, FIGURES, CameraFigures, Figure, Json
+from upsnet_ros.evaluation.figures import BY_KEY, FIGURES, Figure
 from upsnet_ros.evaluation.frame_record import (
     FRAMES_FILE,
     PAGE_FILE,
@@ -26,7 +26,13 @@ from upsnet_ros.evaluation.frame_record import (
     FrameRecord,
     read_frames,
 )
-from upsnet_ros.evaluation.replay_report import ReplayReport, WorstFrame, read_report
+from upsnet_ros.evaluation.replay_report import (
+    CameraFigures,
+    Json,
+    ReplayReport,
+    WorstFrame,
+    read_report,
+)
 from upsnet_ros.evaluation.replay_summary import (
     headline_cards,
     live_cards,

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from upsnet_ros.evaluation.comparison import Comparison
 from upsnet_ros.evaluation.comparison_sections import change_against
-from upsnet_ros.evaluation.figures import BY_KEY, FIGURES, CameraFigures, Figure, parts_of
+from upsnet_ros.evaluation.figures import BY_KEY, FIGURES, Figure, parts_of
 from upsnet_ros.evaluation.frame_record import NO_LABEL, REPORT_FILE
-from upsnet_ros.evaluation.replay_report import ReplayReport
+from upsnet_ros.evaluation.replay_report import CameraFigures, ReplayReport
 from upsnet_ros.report.document import Card, Cards, Line, Points, count_of, figure, percent
 from upsnet_ros.report.text import terminal_text
 

@@ -23,7 +23,7 @@ from upsnet_ros.bags.truth import PANOPTIC
 from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.structures import PanopticResult
-from upsnet_ros.evaluation.figures import Json
+from upsnet_ros.evaluation.figures import Requirement
 from upsnet_ros.evaluation.frame_record import (
     FRAMES_FILE,
     FrameJournal,
@@ -33,15 +33,15 @@ from upsnet_ros.evaluation.frame_record import (
 )
 from upsnet_ros.evaluation.judge import FrameJudge
 from upsnet_ros.evaluation.label_files import PanopticFiles, write_label
-from upsnet_ros.evaluation.machine import describe_machine
 from upsnet_ros.evaluation.pictures import WorstPictures
 from upsnet_ros.evaluation.replay_report import (
+    Json,
     ModelFacts,
     ReplayReport,
+    describe_machine,
     read_report,
     write_report,
 )
-from upsnet_ros.evaluation.requirements import Requirement
 from upsnet_ros.evaluation.stages import FrameSource
 from upsnet_ros.evaluation.totals import Totals, add_up
 

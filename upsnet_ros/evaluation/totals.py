@@ -8,14 +8,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 
-from upsnet_ros.core.labels import LabelSet
+from upsnet_ros.core.labels import VOID_CLASS, LabelSet
 from upsnet_ros.core.mean_iou import MeanIou
 from upsnet_ros.core.panoptic_quality import PanopticQuality
-from upsnet_ros.evaluation.figures import (
-    FIGURES,
+from upsnet_ros.evaluation.figures import FIGURES
+from upsnet_ros.evaluation.frame_record import (
+    CONFIDENCE_BINS,
+    FRAMES_FILE,
+    NO_LABEL,
+    FrameLine,
+    FrameRecord,
+    FrameStep,
+    SkippedFrame,
+    read_frames,
+)
+from upsnet_ros.evaluation.replay_report import (
     CameraFigures,
     Json,
     LatencyFigures,
@@ -23,19 +34,56 @@ from upsnet_ros.evaluation.figures import (
     SkippedMessage,
     rounded,
 )
-from upsnet_ros.evaluation.frame_record import (
-    CONFIDENCE_BINS,
-    FRAMES_FILE,
-    NO_LABEL,
-    FrameLine,
-    FrameRecord,
-    SkippedFrame,
-    read_frames,
-)
-from upsnet_ros.evaluation.stability import StabilityTally
 
 # Figures that are nothing but the mean of what is read from each frame.
 MEANS = {each.key: each.frame for each in FIGURES if each.frame and not each.read}
+
+
+class StabilityTally:
+    """Adds up the steps of a drive."""
+
+    def __init__(self, label_set: LabelSet) -> None:
+        self._label_set = label_set
+        self._steps = 0
+        self._seconds = 0.0
+        self._judged = self._flipped = self._births = self._deaths = 0
+        self._changed, self._either = np.zeros((2, 256), np.int64)
+
+    def add(self, step: FrameStep) -> None:
+        """Count one step."""
+        self._steps += 1
+        self._seconds += step.seconds
+        self._judged += step.judged
+        self._flipped += step.flipped
+        self._births += step.births
+        self._deaths += step.deaths
+        for class_id, changed, either in step.classes:
+            self._changed[int(class_id)] += int(changed)
+            self._either[int(class_id)] += int(either)
+
+    def summary(self) -> dict[str, Any] | None:
+        """Plain JSON values; None where no frame followed another.
+
+        `steps` and `seconds` that were compared; `flip_share`, of all pixels away from borders
+        those whose class changed; `births_per_second` and `deaths_per_second` of instances;
+        `flicker`, by class name: of the pixels that had the class in either frame the share that
+        did not have it in both. Shares are 0 to 1, None where no pixel was compared.
+        """
+        if not self._steps:
+            return None
+        names = {entry.train_id: entry.name for entry in self._label_set.classes}
+        names[VOID_CLASS] = 'unknown'
+        return {
+            'steps': self._steps,
+            'seconds': self._seconds,
+            'flip_share': self._flipped / self._judged if self._judged else None,
+            'births_per_second': self._births / self._seconds,
+            'deaths_per_second': self._deaths / self._seconds,
+            'flicker': {
+                name: float(self._changed[c] / self._either[c]) if self._either[c] else None
+                for c, name in names.items()
+            },
+        }
 
 
 class FiguresTally:

@@ -1,6 +1,6 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The programs of a live replay: command lines of node, recorder and players, their variables."""
+"""What a live evaluation is asked for, and the programs that do it: command lines, variables."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from upsnet_ros.bags.joining import BagPart
-from upsnet_ros.core.errors import ReplayError
+from upsnet_ros.core.errors import EvaluationError, ReplayError
+from upsnet_ros.evaluation.frame_record import LIVE_FOLDER
+from upsnet_ros.evaluation.run import RunOptions
 from upsnet_ros.installed_files import find_installed
 
 OWN, ROSBAG2, AUTO = 'own', 'rosbag2', 'auto'
@@ -27,6 +30,55 @@ ACKNOWLEDGE_MS = 5000
 LARGEST_DOMAIN = 101
 PROFILE = 'config/fastdds.xml'
 PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveOptions(RunOptions):
+    """What to play, into which node, and what to write.
+
+    Attributes:
+        rate: pace, 1 is as recorded.
+        player: `own`, which renews the stamps, or `rosbag2`, which keeps them.
+        attach: whether the node runs already.
+        parameters: parameters of the node that is started.
+        params_file: file of further ones.
+    """
+
+    rate: float = 1.0
+    player: str = OWN
+    attach: bool = False
+    parameters: dict[str, bool | int | str] = field(default_factory=dict)
+    params_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be played.
+
+        Raises:
+            ReplayError: the pace is impossible.
+            EvaluationError: there is no such file of parameters, or nothing to compare with.
+        """
+        super().__post_init__()
+        if not 0.01 <= self.rate <= 100:
+            raise ReplayError(
+                f'the pace must lie in 0.01..100, received {self.rate}. 1 is as recorded.'
+            )
+        if self.params_file is not None and not self.params_file.is_file():
+            raise EvaluationError(f'--params-file {self.params_file}: there is no such file')
+
+    @property
+    def recording(self) -> Path:
+        """The bag with the node's answers."""
+        return self.output / LIVE_FOLDER / 'results'
+
+    @property
+    def logs(self) -> Path:
+        """Folder of what the processes write."""
+        return self.output / LIVE_FOLDER / 'logs'
+
+    @property
+    def keeps_stamps(self) -> bool:
+        """Whether the images bear the stamps of the bag, and the node follows /clock."""
+        return self.player == ROSBAG2
 
 
 def replay_environment(

@@ -22,23 +22,23 @@ from upsnet_ros.bags.joining import has_no_stamps
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.errors import ReplayError
 from upsnet_ros.evaluation.live.commands import (
+    LiveOptions,
     node_command,
     own_command,
     recorder_command,
     replay_environment,
     rosbag2_command,
 )
-from upsnet_ros.evaluation.live.node_state import (
+from upsnet_ros.evaluation.live.processes import Child, SilentChild, TellingChild
+from upsnet_ros.evaluation.live.tally import (
     Counters,
+    LiveTally,
     NodeCost,
     NodeWatch,
     engine_of,
     is_busy,
     local_process,
 )
-from upsnet_ros.evaluation.live.options import LiveOptions
-from upsnet_ros.evaluation.live.processes import Child, SilentChild, TellingChild
-from upsnet_ros.evaluation.live.tally import LiveTally
 
 # An engine takes its time to load.
 START_SECONDS = 90.0
