@@ -10,9 +10,7 @@ from typing import Any
 
 from mcap.writer import Writer
 
-from tests.bags.replay_bags import storage_file, write_rows
-from tests.bags.small_drive import STORE, Row, image_row
-from tests.bags.test_joining import truth_row
+from tests.bags.small_drive import STORE, Row, image_row, storage_file, truth_row, write_rows
 
 FRAMES = 6
 # Topic, type, encoding of messages, format of the definition, definition, a message.

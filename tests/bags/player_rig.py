@@ -19,7 +19,7 @@ import pytest
 import rclpy
 from sensor_msgs.msg import CompressedImage
 
-from tests.bags.small_drive import IMAGE_TOPIC, header, stamp_of, write_bag
+from tests.bags.small_drive import IMAGE_TOPIC, header, stamp_of, write_rows
 from tests.bags.small_drive import T as TYPES
 from tests.node.node_harness import RELIABLE, Collector, SpinThread
 
@@ -37,7 +37,7 @@ def camera_bag(path: Path, *, frames: int, topics: tuple[str, ...] = (IMAGE_TOPI
         for number, topic in enumerate(topics):
             stamp = stamp_of(index) + number * 2_000_000
             rows.append((topic, kind, stamp, TYPES[kind](header(stamp), 'jpeg', TINY)))
-    return write_bag(path, rows)
+    return write_rows(path, rows)
 
 
 class PlayerProcess:

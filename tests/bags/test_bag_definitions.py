@@ -12,8 +12,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from tests.bags.blue_drive import SIZE, blue_image, png_row, raw_row
-from tests.bags.replay_bags import write_rows
-from tests.bags.small_drive import stamp_of
+from tests.bags.small_drive import stamp_of, write_rows
 from upsnet_ros.bags.cameras import find_cameras
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.errors import ImageError

@@ -31,7 +31,7 @@ from tests.bags.player_rig import (
     isolate,
     stamps_of,
 )
-from tests.bags.small_drive import IMAGE_TOPIC, header, stamp_of, write_bag
+from tests.bags.small_drive import IMAGE_TOPIC, header, stamp_of, write_rows
 from tests.bags.small_drive import T as TYPES
 from tests.node.node_harness import wait_until
 from upsnet_ros.node.bag_player import EXAMPLES, PROGRAM, main, parse_arguments
@@ -145,7 +145,7 @@ def test_equal_stamps_stay_equal_and_missing_ones_are_made_up(
         (IMAGE_TOPIC, COMPRESSED, 1000 + place, TYPES[COMPRESSED](header(stamp), 'jpeg', data))
         for place, stamp in enumerate(stamps)
     ]
-    player = start('--leave', bag=write_bag(tmp_path / 'stamped', rows))
+    player = start('--leave', bag=write_rows(tmp_path / 'stamped', rows))
     assert player.end() == (0, '')
     told = [frame['bag_stamp_ns'] for frame in player.of('frame')]
     assert told == (stamps if any(stamps) else [1000, 1001, 1002])
@@ -266,7 +266,7 @@ def test_what_cannot_be_played_is_told_as_an_event(
         (IMAGE_TOPIC, COMPRESSED, 1, image),
         ('/text', 'std_msgs/msg/String', 1, TYPES['std_msgs/msg/String']('x')),
     ]
-    bag = write_bag(tmp_path / 'bag', rows)
+    bag = write_rows(tmp_path / 'bag', rows)
     assert main(['--bag', str(bag), *arguments]) == 1
     told = capsys.readouterr()
     event = json.loads(told.out.splitlines()[-1])

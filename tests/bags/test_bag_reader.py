@@ -2,26 +2,28 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
-from tests.bags.replay_bags import (
-    cut,
-    storage_file,
-    write_old_sqlite,
-    write_rows,
-    write_split,
-)
 from tests.bags.small_drive import (
     IMAGE_TOPIC,
     TRUTH_TOPIC,
     Row,
+    cut,
     image_row,
     label_row,
     stamp_of,
+    storage_file,
     truth_of,
+    write_old_sqlite,
+    write_rows,
+    write_split,
 )
 from upsnet_ros.bags.definitions import header_stamp_ns
 from upsnet_ros.bags.reader import BagReader
@@ -110,6 +112,7 @@ def test_a_part_of_the_time_is_read(tmp_path: Path, storage: str) -> None:
     with BagReader(write_rows(tmp_path / 'bag', drive_rows(), storage=storage)) as bag:
         limits = {'start_ns': stamp_of(10), 'stop_ns': stamp_of(13)}
         assert stamps(bag, **limits) == all_stamps()[10:13]
+        assert bag.problems == []
 
 
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
@@ -132,6 +135,59 @@ def test_damaged_metadata_is_told_of(tmp_path: Path, metadata: str) -> None:
         assert 'metadata.yaml cannot be read' in bag.problems[0]
 
 
+def edit_metadata(bag: Path, edit: Callable[[dict[str, Any]], object]) -> None:
+    path = bag / 'metadata.yaml'
+    content = yaml.safe_load(path.read_text())
+    edit(content['rosbag2_bagfile_information'])
+    path.write_text(yaml.safe_dump(content))
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_messages_that_only_the_metadata_counts_are_told_of(tmp_path: Path, storage: str) -> None:
+    path = write_rows(tmp_path / 'bag', drive_rows(4), storage=storage)
+    lost = {'name': '/rear', 'type': 'sensor_msgs/msg/Image', 'serialization_format': 'cdr'}
+
+    def add(information: dict[str, Any]) -> None:
+        counted = information['topics_with_message_count']
+        next(e for e in counted if e['topic_metadata']['name'] == IMAGE_TOPIC)['message_count'] = 9
+        counted.append({'topic_metadata': lost, 'message_count': 3})
+
+    edit_metadata(path, add)
+    with BagReader(path) as bag:
+        told = {
+            f'5 of 9 messages of {IMAGE_TOPIC} were not found',
+            '3 of 3 messages of /rear were not found',
+        }
+        assert set(bag.problems) == told and len(bag.problems) == 2
+        assert stamps(bag) == all_stamps(4) and set(bag.problems) == told
+    with BagReader(storage_file(path)) as bag:  # which has no metadata
+        assert stamps(bag) == all_stamps(4) and bag.problems == []
+
+
+@pytest.mark.parametrize(
+    'counted', [None, 7, 'x', [], [None], [{'topic_metadata': 1}], [{'message_count': 9}]]
+)
+def test_metadata_without_counts_promises_nothing(tmp_path: Path, counted: object) -> None:
+    path = write_rows(tmp_path / 'bag', drive_rows(2))
+    edit_metadata(path, lambda content: content.update(topics_with_message_count=counted))
+    with BagReader(path) as bag:
+        assert stamps(bag) == all_stamps(2) and bag.problems == []
+
+
+@pytest.mark.parametrize('has_metadata', [True, False])
+def test_a_message_of_an_unknown_channel_is_missed(tmp_path: Path, has_metadata: bool) -> None:
+    path = write_rows(tmp_path / 'bag', drive_rows(3))
+    file = storage_file(path)
+    content = bytearray(file.read_bytes())
+    # A message: its opcode, its length, the number of its channel, its number.
+    place = re.search(rb'\x05.{7}\0(\x01\0)\0{4}', content, re.DOTALL).start(1)
+    content[place] ^= 0x40
+    file.write_bytes(content)
+    with BagReader(path if has_metadata else file) as bag:
+        assert len(stamps(bag)) == 2
+        assert bag.problems == [f'1 of 3 messages of {IMAGE_TOPIC} were not found']
+
+
 @pytest.mark.parametrize('compression', ['none', 'storage', 'message'])
 def test_what_is_left_of_a_cut_mcap_is_read_and_the_rest_counted(
     tmp_path: Path, compression: str
@@ -147,7 +203,8 @@ def test_what_is_left_of_a_cut_mcap_is_read_and_the_rest_counted(
         assert frames * (0.6 - 1.1 * (1 << 20) / whole) - 1 < len(left) < frames
         problems = bag.facts().problems
         assert 'has no end' in problems[0]
-        assert f'{bag.messages_found} of {frames} messages are left' in problems[1]
+        lost = frames - len(left)
+        assert problems[1:] == (f'{lost} of {frames} messages of {TRUTH_TOPIC} were not found',)
         message = next(iter(bag.messages([TRUTH_TOPIC])))
         assert label_image(bag.decode(message.topic, message.data)).shape == (96, 192)
 
@@ -196,8 +253,12 @@ def test_damage_that_the_index_hides_costs_its_chunk(tmp_path: Path) -> None:
     with BagReader(path) as bag:
         left = stamps(bag)
         assert left[-5:] == all_stamps(65)[-5:] and 30 <= len(left) < 65
-        assert bag.facts().problems == ('bag_0.mcap has damaged chunks, left out: 1',)
-        assert stamps(bag) == left and len(bag.problems) == 1
+        told = [
+            'bag_0.mcap has damaged chunks, left out: 1',
+            f'{65 - len(left)} of 65 messages of {IMAGE_TOPIC} were not found',
+        ]
+        assert bag.problems == told
+        assert stamps(bag) == left and bag.problems == told
 
 
 def test_a_cut_sqlite_file_is_left_out_and_the_others_are_read(tmp_path: Path) -> None:
@@ -207,7 +268,9 @@ def test_a_cut_sqlite_file_is_left_out_and_the_others_are_read(tmp_path: Path) -
     with BagReader(path) as bag:
         assert stamps(bag) == all_stamps(10)[5:]
         assert 'bag_0.db3 cannot be read' in bag.problems[0]
-        assert '10 of 20 messages are left' in bag.facts().problems[-1]
+        assert set(bag.problems[1:]) == {
+            f'5 of 10 messages of {topic} were not found' for topic in (IMAGE_TOPIC, TRUTH_TOPIC)
+        }
 
 
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])

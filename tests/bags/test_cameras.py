@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bags.replay_bags import write_rows
-from tests.bags.small_drive import Row, image_row, label_row, stamp_of, truth_of
+from tests.bags.small_drive import Row, image_row, label_row, stamp_of, truth_of, write_rows
 from upsnet_ros.bags.cameras import camera_name, find_cameras, find_views
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.errors import BagError, EvaluationError, ParameterError

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.bags.replay_bags import write_rows
 from tests.bags.small_drive import (
     IMAGE_TOPIC,
     TRUTH_TOPIC,
@@ -15,6 +14,8 @@ from tests.bags.small_drive import (
     label_row,
     stamp_of,
     truth_of,
+    truth_row,
+    write_rows,
 )
 from upsnet_ros.bags.cameras import CameraTopics, find_cameras
 from upsnet_ros.bags.definitions import header_stamp_ns
@@ -24,12 +25,6 @@ from upsnet_ros.core.errors import EvaluationError
 
 CAMERA = CameraTopics('camera', IMAGE_TOPIC, TRUTH_TOPIC)
 IMAGE_TYPE = 'sensor_msgs/msg/CompressedImage'
-
-
-def truth_row(index: int, *, recorded_ns: int | None = None, topic: str = TRUTH_TOPIC) -> Row:
-    stamp = stamp_of(index)
-    recorded = stamp if recorded_ns is None else recorded_ns
-    return label_row(topic, truth_of(index), stamp_ns=stamp, recorded_ns=recorded)
 
 
 def streamed(

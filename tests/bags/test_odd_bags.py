@@ -13,7 +13,6 @@ from mcap.writer import CompressionType, IndexType
 
 from tests.bags import odd_bags
 from tests.bags.odd_bags import FRAMES, drive_rows, write_mcap, write_sqlite
-from tests.bags.replay_bags import storage_file, write_rows, write_split
 from tests.bags.small_drive import (
     IMAGE_TOPIC,
     PERIOD,
@@ -23,9 +22,12 @@ from tests.bags.small_drive import (
     header,
     image_row,
     label_row,
+    storage_file,
     truth_of,
+    truth_row,
+    write_rows,
+    write_split,
 )
-from tests.bags.test_joining import truth_row
 from upsnet_ros.bags.cameras import CameraTopics, find_cameras
 from upsnet_ros.bags.joining import BagPart, ReplayStream, StreamedFrame
 from upsnet_ros.bags.reader import BagReader

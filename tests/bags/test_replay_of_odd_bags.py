@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bags.replay_bags import write_rows
-from tests.bags.small_drive import PERIOD, image_row
+from tests.bags.small_drive import PERIOD, image_row, write_rows
 from tests.bags.test_odd_bags import HOUR, stamped_rows
 from tests.fakes.tiny_model import write_tiny_model
 from upsnet_ros.evaluation.comparison import read_comparison

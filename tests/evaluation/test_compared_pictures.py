@@ -13,8 +13,7 @@ import pytest
 from onnx import numpy_helper
 
 from tests.bags.blue_drive import CAR, SKY, blue_image, blue_rows, horizon, truth_row
-from tests.bags.replay_bags import write_rows
-from tests.bags.small_drive import stamp_of
+from tests.bags.small_drive import stamp_of, write_rows
 from tests.fakes.tiny_model import tiny_graph, write_tiny_model
 from upsnet_ros.core.overlay import draw_overlay
 from upsnet_ros.evaluation.compare import main as compare

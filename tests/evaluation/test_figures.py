@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.bags.blue_drive import blue_rows
-from tests.bags.replay_bags import write_rows
+from tests.bags.small_drive import write_rows
 from tests.evaluation.replay_reports import random_records, write_replay
 from tests.fakes.tiny_model import write_tiny_model
 from upsnet_ros.evaluation.figures import FIGURES, parts_of

@@ -21,8 +21,7 @@ from tests.bags.blue_drive import (
     raw_row,
     truth_row,
 )
-from tests.bags.replay_bags import write_rows
-from tests.bags.small_drive import PERIOD, Row, stamp_of
+from tests.bags.small_drive import PERIOD, Row, stamp_of, write_rows
 from tests.fakes.tiny_model import write_tiny_model
 from upsnet_ros.bags.joining import BagPart
 from upsnet_ros.core.errors import EvaluationError

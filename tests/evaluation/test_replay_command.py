@@ -15,8 +15,7 @@ import pytest
 from rosbags.highlevel import AnyReader
 
 from tests.bags.blue_drive import blue_image, blue_rows, truth_row
-from tests.bags.replay_bags import write_rows
-from tests.bags.small_drive import stamp_of
+from tests.bags.small_drive import stamp_of, write_rows
 from tests.fakes.tiny_model import write_tiny_model
 from upsnet_ros.evaluation.replay import main
 from upsnet_ros.evaluation.replay_report import read_report

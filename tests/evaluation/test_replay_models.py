@@ -10,7 +10,7 @@ import pytest
 from rosbags.highlevel import AnyReader
 
 from tests.bags.blue_drive import blue_rows, truth_row
-from tests.bags.replay_bags import write_rows
+from tests.bags.small_drive import write_rows
 from tests.evaluation.frame_tables import SMALL_SET
 from tests.evaluation.test_compared_pictures import confused_model, truth_of
 from tests.fakes.tiny_model import write_tiny_model

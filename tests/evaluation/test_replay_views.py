@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from tests.bags.blue_drive import SIZE, blue_rows, truth_row
-from tests.bags.replay_bags import write_rows
-from tests.bags.small_drive import stamp_of
+from tests.bags.small_drive import stamp_of, write_rows
 from tests.fakes.tiny_model import write_tiny_model
 from upsnet_ros.core.labels import UNKNOWN_LABEL
 from upsnet_ros.core.window import Window

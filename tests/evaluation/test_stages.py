@@ -12,8 +12,7 @@ import psutil
 import pytest
 
 from tests.bags.blue_drive import IMAGE_TYPE, blue_rows
-from tests.bags.replay_bags import write_rows
-from tests.bags.small_drive import T, header, stamp_of
+from tests.bags.small_drive import T, header, stamp_of, write_rows
 from tests.fakes.fake_backend import FakeBackend, make_manifest
 from upsnet_ros.core.errors import EvaluationError, ModelError
 from upsnet_ros.core.structures import NetworkOutput

@@ -14,8 +14,8 @@ from tests.bags.small_drive import (
     label_row,
     stamp_of,
     truth_of,
-    write_bag,
     write_drive,
+    write_rows,
 )
 from tests.live.rig import LIVE_SPEED, camera_rows, evaluate, offline_pq
 from upsnet_ros.evaluation.frame_record import NO_LABEL, FrameRecord, read_frames
@@ -82,7 +82,7 @@ def test_a_part_of_two_cameras_is_joined_each_with_its_own(
     tmp_path: Path, model_path: Path
 ) -> None:
     rows = camera_rows('front', frames=range(12)) + camera_rows('rear', frames=range(6, 18))
-    bag = write_bag(tmp_path / 'drive', sorted(rows, key=lambda row: row[2]))
+    bag = write_rows(tmp_path / 'drive', sorted(rows, key=lambda row: row[2]))
     part = ('--cameras', 'front,rear', '--start', '0.5', '--duration', '0.6')
     assert evaluate(bag, model_path, '--process-all', *part) == 0
     report = read_report(tmp_path / 'out')
@@ -128,7 +128,7 @@ def test_what_is_left_out_and_what_cannot_be_joined_is_told(
     for *_, message in rows:
         message.header = header(0)
     other = label_row('/front/depth/image_raw', truth_of(0), stamp_ns=7, recorded_ns=stamp_of(0))
-    bag = write_bag(tmp_path / 'drive', [other, *rows])
+    bag = write_rows(tmp_path / 'drive', [other, *rows])
     assert evaluate(bag, model_path, '--process-all') == 0
     report = read_report(tmp_path / 'out')
     assert (report.total.decoded, report.total.truth_frames) == (3, 0)

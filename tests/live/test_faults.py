@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.bags.small_drive import image_row, write_bag, write_drive
+from tests.bags.small_drive import image_row, write_drive, write_rows
 from tests.live.rig import evaluate, start_node, write_live, write_model
 from upsnet_ros.core.own_process import STOPPING
 from upsnet_ros.evaluation.live import session
@@ -162,7 +162,7 @@ def test_a_drive_that_cannot_be_played_costs_no_earlier_report(
     folder = write_live(tmp_path / 'out', dropped=())
     before = sorted((p.name, p.stat().st_size) for p in folder.iterdir())
     bag = tmp_path / 'elsewhere'
-    write_bag(bag, [('/camera/other', *image_row(index)[1:]) for index in range(2)])
+    write_rows(bag, [('/camera/other', *image_row(index)[1:]) for index in range(2)])
     assert evaluate(bag, model_path, '--restart', '--cameras', '/camera/other') == 1
     assert 'the node listens to /camera/other/image_raw' in capsys.readouterr().err
     assert sorted((p.name, p.stat().st_size) for p in folder.iterdir()) == before

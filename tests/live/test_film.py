@@ -17,8 +17,8 @@ from tests.bags.small_drive import (
     labels_by_colour,
     stamp_of,
     truth_of,
-    write_bag,
     write_drive,
+    write_rows,
 )
 from tests.evaluation.replay_folders import changed
 from tests.evaluation.replay_reports import BAG, record_of, write_replay
@@ -156,7 +156,7 @@ def test_a_drive_is_filmed_with_its_labels_where_they_came(tmp_path: Path) -> No
 def test_an_image_that_cannot_be_read_is_black_and_the_film_goes_on(tmp_path: Path) -> None:
     rows = [image_row(index) for index in range(3)]
     rows[1][3].data = rows[1][3].data[:40]
-    drive, folder = write_bag(tmp_path / 'drive', rows), tmp_path / 'out'
+    drive, folder = write_rows(tmp_path / 'drive', rows), tmp_path / 'out'
     film = write_film(report_of(drive, folder, frames=3, dropped=(1,)), folder)
     frames, _ = frames_of(film.path)
     assert len(frames) == 3 and frames[1].mean() < 60 < frames[0].mean()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bags.small_drive import header, image_row, stamp_of, write_bag, write_drive
+from tests.bags.small_drive import header, image_row, stamp_of, write_drive, write_rows
 from tests.live.rig import evaluate
 from upsnet_ros.bags.joining import BagPart
 from upsnet_ros.core.errors import ReplayError
@@ -87,7 +87,7 @@ def test_images_without_stamps_are_refused_as_their_labels_could_not_be_told_apa
     rows = [image_row(index) for index in range(2)]
     for *_, message in rows:
         message.header = header(0)
-    assert evaluate(write_bag(tmp_path / 'drive', rows), model_path) == 1
+    assert evaluate(write_rows(tmp_path / 'drive', rows), model_path) == 1
     assert 'take the player that gives them stamps: --player own' in capsys.readouterr().err
 
 

@@ -10,8 +10,7 @@ from rosbags.highlevel import AnyReader
 from sensor_msgs.msg import CompressedImage, Image
 
 from tests.bags.blue_drive import png_row, raw_row
-from tests.bags.replay_bags import write_rows
-from tests.bags.small_drive import Row, stamp_of
+from tests.bags.small_drive import Row, stamp_of, write_rows
 from tests.fakes.tiny_model import write_tiny_model
 from tests.node.node_harness import NodeHarness, message_data
 from upsnet_ros.evaluation.replay import main

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.bags.small_drive import write_bag, write_drive
+from tests.bags.small_drive import write_drive, write_rows
 from tests.live.rig import camera_rows, write_live
 from tests.node import fake_launch
 from tests.node.real_launch import REAL_LAUNCH, run_real_launch
@@ -38,7 +38,7 @@ def drive(tmp_path) -> str:
 
 def test_node_and_evaluation_are_started_for_the_cameras_of_the_bag(launch_file, tmp_path) -> None:
     rows = camera_rows('front', frames=[0]) + camera_rows('rig/rear', frames=[0])
-    drive = str(write_bag(tmp_path / 'drive', rows))
+    drive = str(write_rows(tmp_path / 'drive', rows))
     actions = fake_launch.perform(launch_file, bag=drive, player='own')
     (variable,) = fake_launch.of_kind(actions, fake_launch.SetEnvironmentVariable)
     assert variable.value == PROFILE and actions[0] is variable

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 import yaml
 
 from upsnet_ros.bags.mcap_file import McapFile
-from upsnet_ros.bags.storage import SqliteFile, StorageFile, unpack_file
+from upsnet_ros.bags.storage import SqliteFile, StorageFile, type_name, unpack_file
 from upsnet_ros.core.errors import BagError
 
 METADATA = 'metadata.yaml'
@@ -28,13 +30,13 @@ class BagFiles:
 
     Attributes:
         files: its storage files; they may be packed.
-        messages: number of messages that its metadata promises; None where it has none.
         problems: what is missing, in words.
+        counts: messages by topic and type, as its metadata counts them.
     """
 
     files: tuple[Path, ...]
-    messages: int | None
     problems: tuple[str, ...]
+    counts: Counter[tuple[str, str]]
 
 
 def find_files(path: Path) -> BagFiles:
@@ -48,7 +50,7 @@ def find_files(path: Path) -> BagFiles:
             return _find_in_folder(path)
         if path.is_file():
             _refuse_others(path)
-            return BagFiles((path,), None, _journal_problem(path))
+            return BagFiles((path,), _journal_problem(path), Counter())
         is_there = path.exists()
     except OSError as error:
         raise BagError(f'{path} cannot be looked at ({error}); expected a rosbag2') from error
@@ -76,9 +78,8 @@ def _find_in_folder(path: Path) -> BagFiles:
     files = tuple(by_name[n] for n in map(_unpacked_name, names) if n in by_name) or tuple(found)
     if all(map(_is_pointer, files)):
         _refuse_others(files[0])
-    count = metadata.get('message_count')
     problems += [problem for p in files for problem in _journal_problem(p)]
-    return BagFiles(files, count if isinstance(count, int) else None, tuple(problems))
+    return BagFiles(files, tuple(problems), _counts(metadata))
 
 
 def _unpacked_name(name: str) -> str:
@@ -157,6 +158,17 @@ def _read_metadata(folder: Path) -> tuple[dict[str, Any], list[str]]:
     except (OSError, ValueError, TypeError, KeyError, RecursionError, yaml.YAMLError) as error:
         text = ' '.join(str(error).split())
         return {}, [f'{METADATA} cannot be read ({type(error).__name__}: {text})']
+
+
+def _counts(metadata: dict[str, Any]) -> Counter[tuple[str, str]]:
+    listed = metadata.get('topics_with_message_count')
+    counts: Counter[tuple[str, str]] = Counter()
+    for entry in listed if isinstance(listed, list) else ():
+        with suppress(KeyError, TypeError, ValueError):  # damaged, or of another's making
+            topic = entry['topic_metadata']
+            kind = type_name(topic['type'], topic['serialization_format'])
+            counts[topic['name'], kind] += int(entry['message_count'])
+    return counts
 
 
 def _journal_problem(path: Path) -> tuple[str, ...]:

@@ -91,6 +91,7 @@ class McapFile:
                 or facts.chunk_count != len(summary.chunk_indexes)
                 or facts.channel_count != len(summary.channels)
                 or facts.message_count != sum(facts.channel_message_counts.values())
+                or not facts.channel_message_counts.keys() <= summary.channels.keys()
                 or (facts.message_count and not facts.chunk_count)
                 or any(c.schema_id not in {0, *summary.schemas} for c in summary.channels.values())
             ):

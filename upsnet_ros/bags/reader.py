@@ -6,13 +6,15 @@
         for message in bag.messages(['/camera/image_raw']):
             image = bag.decode(message.topic, message.data)
 
-It goes on past damage and says what was lost in `problems`. A topic that nobody asks for costs
-nothing, whatever its type, encoding or definition.
+It goes on past damage and says what was lost in `problems`: what is damaged, and, whatever the
+reason, how many messages are fewer than `metadata.yaml` or the statistics of MCAP count. A topic
+that nobody asks for costs nothing, whatever its type, encoding or definition.
 """
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -47,7 +49,7 @@ class BagFacts:
         path: its folder or file.
         storage: `mcap` or `sqlite3`.
         duration_s: from its first to its last message [s].
-        messages: number of its messages; None where a damaged bag does not say.
+        messages: number of its messages.
         problems: what kept parts of it from being read, in words.
         notes: what else is to be known of it, in words.
     """
@@ -55,7 +57,7 @@ class BagFacts:
     path: str
     storage: str
     duration_s: float
-    messages: int | None
+    messages: int
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -96,7 +98,9 @@ class BagReader:
         found = find_files(path)
         self._problems = list(found.problems)
         self._paths = found.files
-        self._promised = found.messages
+        self._promised = found.counts
+        self._counted: dict[tuple[str, str], int] = {}
+        self._found: dict[tuple[str, str], int] = {}
         self._stack = ExitStack()
         self._files: list[StorageFile] = []
         self._stores: dict[str, Typestore] = {}
@@ -141,6 +145,8 @@ class BagReader:
                     self._problems.append(problem)
                     del file.topics[name]
         self.topics = {name: facts.message_type for name, facts in found.items()}
+        self._found = {(name, facts.message_type): facts.count for name, facts in found.items()}
+        self._counted = dict(self._promised | Counter(self._found))  # the greater of the two
         self.messages_found = sum(t.count for file in files for t in file.topics.values())
         self.start_ns = min((f.start_ns for f in files if f.start_ns is not None), default=0)
         self.end_ns = max((f.end_ns for f in files if f.end_ns is not None), default=0)
@@ -155,7 +161,12 @@ class BagReader:
         lost = len(self._not_unpacked)
         told = [f'{lost} messages are damaged and cannot be unpacked'] if lost else []
         of_files = [problem for file in self._files for problem in file.problems]
-        return [*self._problems, *of_files, *told]
+        missing = [
+            f'{count - found} of {count} messages of {key[0]} were not found'
+            for key, count in self._counted.items()
+            if (found := self._found.get(key, 0)) < count
+        ]
+        return [*self._problems, *of_files, *told, *missing]
 
     def count(self, topic: str) -> int:
         """Messages of a topic."""
@@ -173,17 +184,12 @@ class BagReader:
     def facts(self) -> BagFacts:
         """What the report says of the bag."""
         kinds = sorted({STORAGES[file.path.suffix] for file in self._files})
-        problems = list(self.problems)
-        if self._promised is not None and self.messages_found < self._promised:
-            problems.append(
-                f'{self.messages_found} of {self._promised} messages are left of the bag'
-            )
         return BagFacts(
             path=str(self.path),
             storage=' and '.join(kinds),
             duration_s=(self.end_ns - self.start_ns) / 1e9,
             messages=self.messages_found,
-            problems=tuple(problems),
+            problems=tuple(self.problems),
             notes=tuple(self.notes),
         )
 
@@ -211,10 +217,23 @@ class BagReader:
             for f in self._files
             if f.start_ns is not None
         )
+        read: Counter[str] = Counter()
         for topic, recorded_ns, data in in_order(parts):
+            read[topic] += 1
             message = self._message(topic, recorded_ns, data)
             if message is not None:
                 yield message
+        if start_ns is None and stop_ns is None:
+            for topic in set(topics) & set(self.topics):
+                self._note_count(topic, read[topic])
+
+    def _note_count(self, topic: str, read: int) -> None:
+        """What a whole pass found of a topic; the counts of its files may promise more."""
+        key = topic, self.topics[topic]
+        if read < self._found[key]:
+            self._found[key] = read
+            missing = self._counted[key] - read
+            logger.warning('%s: %d messages of %s were not found', self.path, missing, topic)
 
     def _messages_of(
         self, file: StorageFile, topics: set[str], start_ns: int | None, stop_ns: int | None
