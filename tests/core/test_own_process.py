@@ -1,10 +1,11 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Signals end real processes with the status that was asked for, and without a word."""
+"""Signals end real processes with the status asked for, without a word; memory is kept."""
 
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -117,3 +118,27 @@ def test_handlers_are_given_back() -> None:
     with pytest.raises(Interrupted), interrupted_by_signals():
         os.kill(os.getpid(), signal.SIGTERM)
     assert [signal.getsignal(number) for number in STOPPING] == before
+
+
+def test_pictures_that_come_and_go_take_the_memory_of_those_before() -> None:
+    code = (
+        'import resource, threading\n'
+        'from upsnet_ros.core.own_process import keep_memory\n'
+        'def pages():\n'
+        '    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n'
+        'def frames(number):\n'
+        '    for _ in range(number):\n'
+        '        pictures = [bytes([1]) * (6 << 20) for _ in range(3)]\n'
+        'def work():\n'
+        '    frames(5)\n'
+        '    before = pages()\n'
+        '    frames(20)\n'
+        '    print(pages() - before)\n'
+        'print("ready")\n'
+        'keep_memory()\n'
+        'thread = threading.Thread(target=work)\n'
+        'thread.start()\n'
+        'thread.join()\n'
+    )
+    one_picture = (6 << 20) // resource.getpagesize()
+    assert int(start('-c', code).communicate(timeout=30.0)[0]) < one_picture

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from upsnet_ros.bags.joining import BagPart
 from upsnet_ros.core.errors import EvaluationError
+from upsnet_ros.core.own_process import keep_memory
 from upsnet_ros.evaluation.command import (
     argument_parser,
     common_options,
@@ -217,6 +218,7 @@ def evaluate_model(options: OfflineOptions, *, name: str = '') -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
+    keep_memory()
     words = sys.argv[1:] if arguments is None else arguments
     goes_on = 'The same command goes on from here.'
     anew = 'A bag of labels is whole or worthless: remove it and begin anew.'

@@ -21,6 +21,7 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
 from upsnet_ros.core.errors import ParameterError
+from upsnet_ros.core.own_process import keep_memory
 from upsnet_ros.node.engine import PipelineLoader
 from upsnet_ros.node.perception_node import PerceptionNode
 from upsnet_ros.node.process import ExitStatus, StopSignal, end_process
@@ -43,6 +44,7 @@ def main(
         load_pipeline: makes the pipeline in place of the real one, for tests without a model.
     """
     stop = StopSignal(grace_s=END_AFTER_SIGNAL_S)
+    keep_memory()
     try:
         # rclpy's own handlers would invalidate the context first, and with it every transition.
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
