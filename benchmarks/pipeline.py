@@ -1,8 +1,12 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a frame costs beside the bare network: the whole pipeline over ONNX Runtime alone.
+"""Where the time of a frame goes, from the bytes of its message to the messages of its labels.
 
-Both run the shipped model on the same frames of a synthetic drive, alternately, in one process.
+    python benchmarks/pipeline.py --against ../before --output out/bench/pipeline.json
+
+The shipped model labels frames of a synthetic drive, as JPEG and as raw colours, in a process of
+its own; with `--against`, in a second one with the code of another checkout, by turns. Times are
+medians in milliseconds. Transmission is not part of it: see node_transport.py.
 """
 
 from __future__ import annotations
@@ -11,62 +15,149 @@ import argparse
 import statistics
 import sys
 import time
+from array import array
+from contextlib import ExitStack, closing
 from pathlib import Path
-
-import cv2
-import numpy as np
-import psutil
+from tempfile import TemporaryDirectory
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import onnxruntime  # noqa: E402 - after the path of this checkout
+from benchmarks.model_parts.beside import Worker, enter_checkout, serve  # noqa: E402
+
+IS_WORKER = enter_checkout()
+
+import cv2  # noqa: E402 - after the path of the checkout, as what follows
+import numpy as np  # noqa: E402
+import psutil  # noqa: E402
+from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 
 from benchmarks.model_parts.results import write_results  # noqa: E402
 from training.synthetic.drive import render_drive  # noqa: E402
+from upsnet_ros.images.messages import image_to_bgr  # noqa: E402
+from upsnet_ros.node import messages  # noqa: E402
 from upsnet_ros.pipeline import PanopticPipeline  # noqa: E402
 
 MODEL = ROOT / 'config' / 'models' / 'upsnet_tiny_synthetic' / 'model.onnx'
-FRAMES = 20
-STAGES = ('preprocess', 'inference', 'panoptic_head', 'total')
+SIZES = ((1024, 512), (1920, 1080), (2048, 1024))
+JPEG, RAW = 'jpeg', 'rgb8'
+STAGES = ('decode', 'preprocess', 'inference', 'panoptic_head', 'messages', 'total')
+FRAMES, RUNS, JPEG_QUALITY = 6, 4, 90
+MAKERS = (messages.label_message, messages.semantic_message, messages.instances_message)
 
 
-def measure(frames: list[np.ndarray]) -> dict[str, float]:
-    """Median milliseconds of the bare session and of each stage, and the ratio of the totals."""
-    pipeline = PanopticPipeline.load(MODEL)
-    session = onnxruntime.InferenceSession(str(MODEL), providers=['CPUExecutionProvider'])
-    (image,) = session.get_inputs()
-    height, width = image.shape[1:3]
-    pipeline.warm_up(3)
-    bare: list[float] = []
-    stages: dict[str, list[float]] = {name: [] for name in STAGES}
-    for frame in frames:
-        placed = cv2.resize(frame, (width, height))[None]
-        started = time.perf_counter()
-        session.run(None, {image.name: placed})
-        bare.append(1e3 * (time.perf_counter() - started))
-        timing = pipeline.process(frame).timing_ms
-        for name in STAGES:
-            stages[name].append(timing[name])
-    result = {f'{name}_ms': statistics.median(values) for name, values in stages.items()}
-    result['bare_session_ms'] = statistics.median(bare)
-    result['total_over_bare_session'] = result['total_ms'] / result['bare_session_ms']
-    result['resident_mb'] = psutil.Process().memory_info().rss / 1e6
-    return result
+# --- the work, in a process of each checkout
+
+
+class FrameWork:
+    """Labels frames as the node does, and says how long each step took."""
+
+    def __init__(self) -> None:
+        self._pipeline = PanopticPipeline.load(MODEL)
+        self._pipeline.warm_up(3)
+        self._files: dict[tuple[str, str], CompressedImage | Image] = {}
+
+    def __call__(self, *, file: str, kind: str, runs: int) -> dict[str, Any]:
+        """The milliseconds of each stage in each run with a frame, and the memory in use."""
+        message = self._message(file, kind)
+        times = [self._label(message) for _ in range(runs)]
+        return {'times': times, 'resident_mb': psutil.Process().memory_info().rss / 1e6}
+
+    def _message(self, file: str, kind: str) -> CompressedImage | Image:
+        """The message of a camera; kept, as a node does not read files."""
+        if (file, kind) not in self._files:
+            data = Path(file).read_bytes()
+            if kind == JPEG:
+                message = CompressedImage(format=kind, data=array('B', data))
+            else:
+                picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+                height, width = picture.shape[:2]
+                message = Image(height=height, width=width, encoding=kind, step=3 * width)
+                message.data.frombytes(picture.tobytes())
+            self._files = {(file, kind): message}
+        return self._files[file, kind]
+
+    def _label(self, message: CompressedImage | Image) -> dict[str, float]:
+        began = time.perf_counter()
+        image = image_to_bgr(message)
+        decoded = time.perf_counter()
+        result = self._pipeline.process(image)
+        labelled = time.perf_counter()
+        shown = messages.LabelledImage(
+            message.header, image, result.panoptic, self._pipeline.label_set, None, 0.5, 1.0
+        )
+        for make in MAKERS:
+            make(shown)
+        ended = time.perf_counter()
+        return {
+            **result.timing_ms,
+            'decode': 1e3 * (decoded - began),
+            'messages': 1e3 * (ended - labelled),
+            'total': 1e3 * (ended - began),
+        }
+
+
+# --- the question, the same to each
+
+
+def write_frames(folder: Path, size: tuple[int, int]) -> list[Path]:
+    """Frames of a drive as JPEG files."""
+    files = []
+    for index, frame in enumerate(render_drive(6, size=size, frames=FRAMES, rate=2.0)):
+        files.append(folder / f'{size[0]}x{size[1]}_{index}.jpg')
+        cv2.imwrite(str(files[-1]), frame.image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return files
+
+
+def measure(workers: dict[str, Worker], files: list[Path], kind: str) -> dict[str, Any]:
+    """The medians of each checkout, and what part of the other's time this one takes."""
+    times: dict[str, list[dict[str, float]]] = {name: [] for name in workers}
+    row: dict[str, Any] = {'kind': kind}
+    for file in files:
+        for name, worker in workers.items():
+            answer = worker.ask(file=str(file), kind=kind, runs=RUNS)
+            times[name] += answer['times'][1:]  # the first is slowed by what the other left behind
+            row[f'{name}_resident_mb'] = answer['resident_mb']
+    for name, runs in times.items():
+        row[name] = {stage: statistics.median(run[stage] for run in runs) for stage in STAGES}
+    if 'against' in row:
+        row['ratio'] = {stage: row['here'][stage] / row['against'][stage] for stage in STAGES}
+    return row
+
+
+def print_row(row: dict[str, Any]) -> None:
+    """Print the times of a size and kind, and the ratios."""
+    for name in ('here', 'against', 'ratio'):
+        if name in row:
+            cells = ''.join(f'{row[name][stage]:14.2f}' for stage in STAGES)
+            print(f'{row["size"]:>10} {row["kind"]:>5} {name:>8}{cells}', flush=True)
 
 
 def main() -> int:
     """Measure, print, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description='Where the time of a frame goes')
+    parser.add_argument('--against', type=Path, help='a checkout to work beside, such as a commit')
     parser.add_argument('--output', type=Path, help='where to write the results as JSON')
     options = parser.parse_args()
-    drive = render_drive(6, size=(1024, 512), frames=FRAMES, rate=2.0)
-    result = measure([frame.image for frame in drive])
-    for name, value in result.items():
-        print(f'{name:26}{value:9.2f}')
-    write_results(options.output, 'pipeline', (onnxruntime, np), {'frames': FRAMES} | result)
+    checkouts = {'here': ROOT}
+    if options.against:
+        checkouts['against'] = options.against.resolve()
+    rows = []
+    print(f'{"":26}' + ''.join(f'{stage:>14}' for stage in STAGES))
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        workers = {
+            name: stack.enter_context(closing(Worker(__file__, checkout)))
+            for name, checkout in checkouts.items()
+        }
+        for size in SIZES:
+            files = write_frames(Path(folder), size)
+            for kind in (JPEG, RAW):
+                rows.append({'size': f'{size[0]}x{size[1]}', **measure(workers, files, kind)})
+                print_row(rows[-1])
+    write_results(options.output, 'pipeline', (cv2, np), {'rows': rows})
     return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(serve(FrameWork()) if IS_WORKER else main())
