@@ -18,7 +18,7 @@ from tests.fakes.gpu_libraries import (  # noqa: F401
     tensorrt,
 )
 from tests.fakes.tiny_model import write_tiny_model
-from upsnet_ros.doctor.subject import Subject
+from upsnet_ros.doctor.finding import Subject
 
 GOOD_SETTINGS = {
     'net/core/rmem_max': 2**31 - 1,

@@ -21,9 +21,9 @@ from upsnet_ros.core.model_files import ENGINE_SUFFIX
 from upsnet_ros.core.own_process import STOPPING
 from upsnet_ros.doctor import __main__ as command
 from upsnet_ros.doctor import checks
+from upsnet_ros.doctor.__main__ import format_finding, format_summary, show_status, to_json
 from upsnet_ros.doctor.checks import CHECKS, Check, run_checks
 from upsnet_ros.doctor.finding import Level, doubtful, fine, wrong
-from upsnet_ros.doctor.report import format_finding, format_summary, show_status, to_json
 
 ROOT = Path(__file__).parents[2]
 LINE = re.compile(r'(ok|warning|error) +[^:]+: .+')

@@ -9,8 +9,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from upsnet_ros.doctor.finding import Finding, Level, doubtful, wrong
-from upsnet_ros.doctor.subject import Subject
+from upsnet_ros.doctor.finding import Finding, Level, Subject, doubtful, wrong
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,16 @@ from collections.abc import Iterator
 from upsnet_ros.backends.backend import cpu_quota
 from upsnet_ros.backends.cuda_runtime import CudaRuntime, Gpu, load_cuda_library, version_numbers
 from upsnet_ros.core.errors import ModelError
-from upsnet_ros.doctor.finding import Finding, doubtful, fine, refused, wrong
-from upsnet_ros.doctor.subject import Subject
+from upsnet_ros.doctor.finding import (
+    Finding,
+    Subject,
+    doubtful,
+    fine,
+    judged,
+    level_of,
+    refused,
+    wrong,
+)
 
 FEWEST_CORES = 2  # one for images and messages beside the network
 
@@ -24,16 +32,15 @@ def check_processor(subject: Subject) -> Iterator[Finding]:
     usable = allowed if quota is None else min(allowed, quota)
     limit = 'no quota' if quota is None else f'a quota of {quota:g}'
     found = f'{usable:g} of {total} cores may be used ({allowed} allowed, {limit})'
-    values = {'total': total, 'allowed': allowed, 'quota': quota}
-    if usable >= FEWEST_CORES:
-        yield fine('processor cores', found, **values)
-        return
-    yield doubtful(
+    yield judged(
         'processor cores',
         found,
+        level_of(usable >= FEWEST_CORES),
         expected=f'at least {FEWEST_CORES}, one of them for messages',
         remedy='give the container or service more (docker --cpus, CPUQuota=, taskset)',
-        **values,
+        total=total,
+        allowed=allowed,
+        quota=quota,
     )
 
 
@@ -74,40 +81,36 @@ def kernel_module_version(subject: Subject) -> str:
 def _judge_driver(subject: Subject, driver: str, runtime: str) -> Finding:
     module = kernel_module_version(subject)
     found = f'runs CUDA up to {driver}' + (f' (driver {module})' if module else '')
-    values = {'cuda_driver': driver, 'cuda_runtime': runtime, 'driver': module or None}
-    if version_numbers(driver)[0] >= version_numbers(runtime)[0]:
-        return fine('NVIDIA driver', f'{found}, the libraries are of CUDA {runtime}', **values)
-    judge = wrong if subject.needs_tensorrt else doubtful
-    return judge(
+    is_fine = version_numbers(driver)[0] >= version_numbers(runtime)[0]
+    return judged(
         'NVIDIA driver',
-        found,
+        f'{found}, the libraries are of CUDA {runtime}' if is_fine else found,
+        level_of(is_fine, is_needed=subject.needs_tensorrt),
         expected=f'one for CUDA {runtime}, which the installed libraries are of',
         remedy='update the NVIDIA driver, or install cuda-bindings of its CUDA version',
-        **values,
+        cuda_driver=driver,
+        cuda_runtime=runtime,
+        driver=module or None,
     )
 
 
 def _judge_gpu(subject: Subject, gpu: Gpu, free_mib: int) -> Iterator[Finding]:
     kind = 'integrated' if gpu.integrated else 'discrete'
     found = f'{gpu.name}, {kind}, compute capability {gpu.compute_capability}'
-    values = {**gpu.to_dict(), 'free_mib': free_mib}
-    if version_numbers(gpu.compute_capability) >= version_numbers(OLDEST_GPU):
-        yield fine('GPU', found, **values)
-    else:
-        judge = wrong if subject.needs_tensorrt else doubtful
-        yield judge(
-            'GPU',
-            found,
-            expected=f'compute capability {OLDEST_GPU} or newer (Ampere)',
-            remedy="use a newer GPU, or an ONNX file with backend 'onnxruntime'",
-            **values,
-        )
-    if free_mib >= LEAST_FREE_MIB or not subject.needs_tensorrt:
-        yield fine('GPU memory', f'{free_mib} MiB are free', free_mib=free_mib)
-        return
-    yield doubtful(
+    is_new = version_numbers(gpu.compute_capability) >= version_numbers(OLDEST_GPU)
+    yield judged(
+        'GPU',
+        found,
+        level_of(is_new, is_needed=subject.needs_tensorrt),
+        expected=f'compute capability {OLDEST_GPU} or newer (Ampere)',
+        remedy="use a newer GPU, or an ONNX file with backend 'onnxruntime'",
+        **gpu.to_dict(),
+        free_mib=free_mib,
+    )
+    yield judged(
         'GPU memory',
         f'{free_mib} MiB are free',
+        level_of(free_mib >= LEAST_FREE_MIB or not subject.needs_tensorrt),
         expected=f'at least {LEAST_FREE_MIB} MiB',
         remedy='end other programs on the GPU (nvidia-smi lists them)',
         free_mib=free_mib,
@@ -136,10 +139,10 @@ def _traps(subject: Subject) -> Iterator[Finding]:
             remedy='unset CUDA_VISIBLE_DEVICES',
         )
     if subject.variable('CUDA_DISABLE_PTX_JIT') not in ('', '0'):
-        judge = wrong if _has_plugin(subject) else doubtful
-        yield judge(
+        yield judged(
             CUDA_VARIABLES,
             f"CUDA_DISABLE_PTX_JIT is '{subject.variable('CUDA_DISABLE_PTX_JIT')}'",
+            level_of(False, is_needed=_has_plugin(subject)),
             expected='no such variable: the driver compiles the PTX in engines with our plugin',
             remedy='unset CUDA_DISABLE_PTX_JIT',
         )

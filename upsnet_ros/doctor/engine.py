@@ -25,9 +25,8 @@ from upsnet_ros.backends.select import ONNX_RUNTIME, create_backend
 from upsnet_ros.backends.tensorrt_runtime import load_tensorrt_library
 from upsnet_ros.backends.trial_process import run_trial, trial_command
 from upsnet_ros.core.model_files import source_beside
-from upsnet_ros.doctor.finding import Finding, doubtful, fine, telling_errors_of, wrong
+from upsnet_ros.doctor.finding import Finding, Subject, doubtful, fine, telling_errors_of, wrong
 from upsnet_ros.doctor.model import engine_beside, open_backend, read_frames
-from upsnet_ros.doctor.subject import Subject
 from upsnet_ros.manifest import ModelManifest
 
 RECORD = 'engine'

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from upsnet_ros.dds_profile import MIB
-from upsnet_ros.doctor.finding import Finding, doubtful, fine, wrong
+from upsnet_ros.doctor.finding import Finding, Subject, doubtful, fine, judged, level_of, wrong
 from upsnet_ros.doctor.middleware import (
     is_large_data,
     middleware,
     profile_fits_images,
     uses_fast_dds,
 )
-from upsnet_ros.doctor.subject import Subject
 
 SHARED_MEMORY = 'shared memory'
 # A gigabyte counted in powers of ten is enough too.
@@ -65,31 +64,25 @@ def check_shared_memory(subject: Subject) -> Iterator[Finding]:
         )
         return
     found = f'{usage.free // MIB} of {usage.total // MIB} MiB are free in {subject.shared_memory}'
-    values = {'total_mib': usage.total // MIB, 'free_mib': usage.free // MIB}
     needed = subject.needed
     least = (
         f'at least {least_bytes(subject) // MIB} MiB: {needed.segment_bytes // MIB} for each '
         'process of images'
     )
     comfortable = COMFORTABLE_SHARE * needed.container_bytes
-    if usage.total < least_bytes(subject):
-        yield wrong(
-            SHARED_MEMORY,
-            found,
-            expected=f'{least}, else Fast DDS falls back to UDP and loses images',
-            remedy=remedy(subject),
-            **values,
-        )
-    elif usage.free < least_bytes(subject) or usage.total < comfortable:
-        yield doubtful(
-            SHARED_MEMORY,
-            found,
-            expected=f'{least}, better {needed.container_bytes // MIB} MiB for all of them',
-            remedy=remedy(subject),
-            **values,
-        )
-    else:
-        yield fine(SHARED_MEMORY, found, **values)
+    is_large = usage.total >= least_bytes(subject)
+    is_fine = usage.free >= least_bytes(subject) and usage.total >= comfortable
+    yield judged(
+        SHARED_MEMORY,
+        found,
+        level_of(is_fine, is_needed=not is_large),
+        expected=f'{least}, better {needed.container_bytes // MIB} MiB for all of them'
+        if is_large
+        else f'{least}, else Fast DDS falls back to UDP and loses images',
+        remedy=remedy(subject),
+        total_mib=usage.total // MIB,
+        free_mib=usage.free // MIB,
+    )
 
 
 LEFTOVERS = 'left in shared memory'

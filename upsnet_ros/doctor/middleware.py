@@ -16,8 +16,7 @@ from upsnet_ros.dds_profile import (
     heeded_variables,
     profile_variable,
 )
-from upsnet_ros.doctor.finding import Finding, doubtful, fine, wrong
-from upsnet_ros.doctor.subject import Subject
+from upsnet_ros.doctor.finding import Finding, Subject, doubtful, fine, wrong
 from upsnet_ros.installed_files import find_installed
 
 OUR_PROFILE = 'config/fastdds.xml'

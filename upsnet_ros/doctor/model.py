@@ -19,8 +19,15 @@ from upsnet_ros.backends.tensorrt_backend import TensorRtBackend
 from upsnet_ros.core.errors import ImageError, ParameterError
 from upsnet_ros.core.labels import UNKNOWN_LABEL
 from upsnet_ros.core.model_files import ENGINE_SUFFIX
-from upsnet_ros.doctor.finding import Finding, doubtful, fine, telling_errors_of
-from upsnet_ros.doctor.subject import Subject
+from upsnet_ros.doctor.finding import (
+    Finding,
+    Subject,
+    doubtful,
+    fine,
+    judged,
+    level_of,
+    telling_errors_of,
+)
 from upsnet_ros.installed_files import find_installed
 from upsnet_ros.manifest import ModelManifest
 from upsnet_ros.pipeline import PanopticPipeline
@@ -66,17 +73,16 @@ def check_labels(subject: Subject) -> Iterator[Finding]:
         f'{backend.name} on {backend.device} found {instances} object(s) in {len(images)} images '
         f'and gave {100 * known:.1f} % of the pixels a class'
     )
-    values = {'images': len(images), 'instances': instances, 'known_share': known}
-    if known > 0:
-        yield fine(LABELS, found, **values)
-        return
-    yield doubtful(
+    yield judged(
         LABELS,
         found,
+        level_of(known > 0),
         expected='at least one pixel with a class',
         remedy='give images of the camera the model was trained for (--images), or export the '
         'model again',
-        **values,
+        images=len(images),
+        instances=instances,
+        known_share=known,
     )
 
 
@@ -129,18 +135,16 @@ def judge_speed(times: dict[str, float], where: str) -> Finding:
     rate = 1e3 / max(times['total'], 1e-3)
     stages = ', '.join(f'{stage.replace("_", " ")} {times[stage]:.1f} ms' for stage in STAGES)
     found = f'{stages}: {times["total"]:.1f} ms per image, {rate:.1f} images per second ({where})'
-    values = {f'{stage}_ms': round(duration, 3) for stage, duration in times.items()}
     load, cores = os.getloadavg()[0], os.cpu_count() or 1
     if load > cores:  # figures of a busy computer are those of nobody
         found += f'; other programs were at work too (load {load:.1f} on {cores} cores)'
-    if rate >= SLOWEST_RATE:
-        return fine(SPEED, found, **values)
-    return doubtful(
+    return judged(
         SPEED,
         found,
+        level_of(rate >= SLOWEST_RATE),
         expected=f'at least {SLOWEST_RATE:g} images per second',
         remedy='use a TensorRT engine on a GPU, more cores, or a model with a smaller input',
-        **values,
+        **{f'{stage}_ms': round(duration, 3) for stage, duration in times.items()},
     )
 
 

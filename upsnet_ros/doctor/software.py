@@ -17,8 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from upsnet_ros.backends.cuda_runtime import version_numbers
-from upsnet_ros.doctor.finding import Finding, doubtful, fine, wrong
-from upsnet_ros.doctor.subject import Subject
+from upsnet_ros.doctor.finding import Finding, Subject, doubtful, fine, judged, level_of, wrong
 
 LONGEST_SECONDS = 60.0
 UNKNOWN = 'unknown'
@@ -99,7 +98,7 @@ class Library:
     Attributes:
         what: its name for people.
         modules: what is imported; the first has the version.
-        oldest: oldest version that is known to do.
+        oldest: oldest version that is known to do; empty where every one is.
         remedy: how to get it.
     """
 
@@ -133,14 +132,12 @@ TENSORRT = (
 
 def check_python(subject: Subject) -> Iterator[Finding]:
     """The interpreter."""
-    version = platform.python_version()
-    if sys.version_info[:2] >= OLDEST_PYTHON:
-        yield fine('Python', f'{version} ({sys.executable})', version=version)
-        return
-    oldest = '.'.join(map(str, OLDEST_PYTHON))
-    yield wrong(
+    version, oldest = platform.python_version(), '.'.join(map(str, OLDEST_PYTHON))
+    is_fine = sys.version_info[:2] >= OLDEST_PYTHON
+    yield judged(
         'Python',
-        version,
+        f'{version} ({sys.executable})' if is_fine else version,
+        level_of(is_fine, is_needed=True),
         expected=f'{oldest} or newer',
         remedy=f'run the node with Python {oldest} or newer, that of ROS Jazzy or Kilted',
         version=version,
@@ -165,35 +162,27 @@ def examine(library: Library, *, is_needed: bool, is_useful: bool = False) -> Fi
         is_useful: whether its lack is worth a warning.
     """
     answer = import_elsewhere(*library.modules)
-    if answer.version:
-        return _judge_version(library, answer.version, is_needed=is_needed)
+    version = answer.version
+    if version:
+        is_fine = version == UNKNOWN or (
+            version_numbers(version) >= version_numbers(library.oldest)
+        )
+        return judged(
+            library.what,
+            version,
+            level_of(is_fine, is_needed=is_needed and library in TENSORRT),
+            expected=f'{library.oldest} or newer',
+            remedy=library.remedy,
+            version=version,
+        )
     if answer.is_missing and not (is_needed or is_useful):
         return fine(library.what, 'not installed, and not needed for this model')
-    return _judge_failure(library, answer, is_needed=is_needed)
-
-
-def _judge_version(library: Library, version: str, *, is_needed: bool) -> Finding:
-    if (
-        version == UNKNOWN
-        or not library.oldest
-        or version_numbers(version) >= version_numbers(library.oldest)
-    ):
-        return fine(library.what, version, version=version)
-    judge = wrong if is_needed and library in TENSORRT else doubtful
-    return judge(
+    return judged(
         library.what,
-        version,
-        expected=f'{library.oldest} or newer',
+        'not installed' if answer.is_missing else f'cannot be imported: {answer.reason}',
+        level_of(False, is_needed=is_needed),
+        expected='a library that can be imported',
         remedy=library.remedy,
-        version=version,
-    )
-
-
-def _judge_failure(library: Library, answer: ImportAnswer, *, is_needed: bool) -> Finding:
-    judge = wrong if is_needed else doubtful
-    found = 'not installed' if answer.is_missing else f'cannot be imported: {answer.reason}'
-    return judge(
-        library.what, found, expected='a library that can be imported', remedy=library.remedy
     )
 
 
