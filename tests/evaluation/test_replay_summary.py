@@ -48,6 +48,27 @@ def test_where_every_frame_came_there_is_no_alarm(tmp_path: Path) -> None:
     assert not [d for d in page.named('div') if d.get('class') == 'card alarm']
 
 
+@pytest.mark.parametrize(
+    ('measured_hz', 'is_alarm', 'told'),
+    [
+        # Of 30 frames 27 were answered.
+        (None, True, 'at 0.5 times its pace, 2 Hz. 3 frames'),
+        (2.9, True, 'labelled 2.9 of its frames a second. 3 frames'),
+        (1.99, True, 'labelled 2.0 of its frames a second, 100 % of what was sent. 3 frames'),
+        (1.5, False, 'labelled 1.5 of its frames a second, 75 % of what was sent. 3 frames'),
+    ],
+)
+def test_a_computer_that_is_slower_than_its_camera_is_no_alarm(
+    tmp_path: Path, measured_hz: float | None, is_alarm: bool, told: str
+) -> None:
+    folder = write_live(tmp_path / 'live', dropped=(3, 4, 9))
+    changed(folder, speed=LIVE_SPEED | {'camera_hz': 2.0, 'measured_hz': measured_hz})
+    page = page_of(folder)
+    assert told in page.text and '27 of 30 · 3 dropped' in page.text
+    alarms = [d for d in page.named('div') if d.get('class') == 'card alarm']
+    assert len(alarms) == is_alarm
+
+
 def test_frames_that_could_not_be_evaluated_are_not_said_to_be_answered(tmp_path: Path) -> None:
     text = page_of(write_live(tmp_path / 'live', dropped=(), unread=(5,))).text
     assert '1 image could not be labelled and is in no figure' in text

@@ -32,12 +32,13 @@ def test_the_demo_labels_films_and_reports_and_the_next_one_replaces_it(
         (output / old).parent.mkdir(parents=True, exist_ok=True)
         (output / old).write_text('of an earlier demo')
     # Half the pace: a busy machine keeps up with it, and a frame is lost only by a fault.
-    assert run(drive, output, model_path, '--rate-scale', '0.5') == 0
+    assert run(drive, output, model_path, '--camera-hz', '5') == 0
 
     report = read_report(output)
     total, answered = report.total, report.cameras['camera'].series
     assert total.frames == 8 and total.decoded + total.drops == 8 and total.decoded >= 6
-    assert report.kind == 'live' and report.speed['rate'] == 0.5
+    assert report.kind == 'live' and report.speed['rate'] == pytest.approx(0.5)
+    assert report.speed['camera_hz'] == 5.0 and report.speed['measured_hz'] is None
     indices = [(point.stamp_ns - stamp_of(0)) // 100_000_000 for point in answered]
     assert total.pq['all']['pq'] == offline_pq(drive, frames=indices)
     for index in indices:
@@ -76,7 +77,8 @@ def test_files_that_no_demo_wrote_are_kept(
     [
         ('nowhere', (), 'nowhere'),
         ('drive', ('--camera', 'rear'), "no images of camera 'rear'"),
-        ('drive', ('--rate-scale', '0'), 'the pace must lie in'),
+        ('drive', ('--camera-hz', '0'), 'the rate of the camera must lie in'),
+        ('drive', (), 'model.onnx'),  # it holds no network that could be measured
         ('drive', ('--model', 'other.onnx'), 'other.onnx'),
     ],
 )

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -24,11 +25,11 @@ from tests.evaluation.replay_folders import changed
 from tests.evaluation.replay_reports import BAG, record_of, write_replay
 from upsnet_ros.bags.joining import BagPart
 from upsnet_ros.core.labels import cityscapes_label_set
-from upsnet_ros.evaluation.contact_sheet import CAPTIONS, draw_contact_sheet
+from upsnet_ros.evaluation.contact_sheet import CAPTIONS, draw_contact_sheet, empty_cell
 from upsnet_ros.evaluation.film import (
     FilmWriter,
-    evenly_spaced,
     rate_hz,
+    sample_stamps,
     sweep_panel,
     sweep_position,
     write_film,
@@ -74,11 +75,23 @@ def test_the_sweep_begins_in_the_middle_and_stays_inside() -> None:
 
 
 @pytest.mark.parametrize(
-    ('total', 'wanted', 'expected'),
-    [(0, 3, []), (1, 3, [0]), (3, 3, [0, 1, 2]), (100, 4, [12, 37, 62, 87])],
+    ('frames', 'dropped', 'expected'),
+    [
+        (0, [], []),
+        (3, [1], [0, 1, 2]),
+        (60, [], [5, 15, 25, 35, 45, 55]),
+        # Beside one that was dropped is one that was answered.
+        (60, [5, 24, 25, 26], [4, 15, 23, 35, 45, 55]),
+        # Nothing of the second part was answered, of the last one its first frame alone.
+        (60, [*range(10, 20), *range(51, 60)], [5, 15, 25, 35, 45, 50]),
+        (60, range(60), [5, 15, 25, 35, 45, 55]),
+    ],
 )
-def test_moments_are_spread_evenly(total: int, wanted: int, expected: list[int]) -> None:
-    assert evenly_spaced(total, wanted) == expected
+def test_samples_are_spread_evenly_and_answered_where_one_near_was(
+    frames: int, dropped: Iterable[int], expected: list[int]
+) -> None:
+    answered = set(range(frames)) - set(dropped)
+    assert sorted(sample_stamps(range(frames), answered)) == expected
 
 
 def test_a_rate_needs_a_span_and_asks_for_no_order() -> None:
@@ -115,7 +128,19 @@ def test_the_contact_sheet_grows_by_rows_and_names_every_colour() -> None:
         assert count(sheet[-120:], label_class.colour[::-1]) >= 300, label_class.name
     labelled, truth = (sheet[60:260, x : x + 380].reshape(-1, 3) for x in (520, 1010))
     assert len(np.unique(labelled, axis=0)) > 1
-    assert len(np.unique(truth, axis=0)) == 1  # an empty place: there is no truth
+    # There is no truth, and a sentence in its place: dark letters on one light colour.
+    assert len(np.unique(truth, axis=0)) > 1 and np.mean(truth == truth[0]) > 0.9
+
+
+def test_a_dropped_frame_says_so_in_place_of_its_labels() -> None:
+    seen, answer = (Picture(CAPTIONS[kind], image_of(0)) for kind in ('image', 'labels'))
+    cells = []
+    for pictures in ((seen, answer), (seen,)):
+        sheet = draw_contact_sheet([Frame('Frame 0', pictures)], LABELS)
+        cells.append(sheet[40:280, 496:976])
+    told = empty_cell(240, 'dropped: no labels came')
+    assert (cells[0] != told).any() and (cells[1] == told).all()
+    assert (told != empty_cell(240, '')).any()
 
 
 def report_of(drive: Path, folder: Path, *, frames: int, dropped: tuple[int, ...]) -> ReplayReport:
@@ -144,12 +169,17 @@ def test_a_drive_is_filmed_with_its_labels_where_they_came(tmp_path: Path) -> No
     answered = [str(stamp_of(index)) for index in (0, 1, 3, 4, 5, 7)]
     overlays = sorted((folder / 'overlays' / 'camera').iterdir())
     assert [path.stem for path in overlays] == answered
-    # Moments are frames that were answered, with their truth where there is one.
-    assert [frame.title for frame in film.samples] == [f'Frame {i}' for i in (0, 1, 3, 4, 5, 7)]
-    for frame, truth in zip(film.samples, (1, 0, 1, 0, 0, 0), strict=True):
-        image, labels, *true = frame.pictures
-        assert len(true) == truth and (labels.image != image.image).any()
-        assert 'PQ ' in frame.notes[0] and '40 ms' in frame.notes[0]
+    # A sixth of the drive each, with its truth where there is one; frame 6 has no other beside it.
+    assert [frame.title for frame in film.samples] == [f'Frame {i}' for i in (1, 3, 4, 5, 6, 7)]
+    for frame, kinds in zip(film.samples, ('il', 'ilt', 'il', 'il', 'it', 'il'), strict=True):
+        shown = {'i': 'image', 'l': 'labels', 't': 'truth'}
+        assert [each.caption for each in frame.pictures] == [CAPTIONS[shown[k]] for k in kinds]
+        image, other, *_ = frame.pictures
+        assert (other.image != image.image).any()
+        if 'l' in kinds:
+            assert 'PQ ' in frame.notes[0] and '40 ms' in frame.notes[0]
+        else:
+            assert frame.notes == ('dropped: no labels came',)
     assert (folder / 'contact_sheet.png').stat().st_size > 1000
 
 
@@ -160,4 +190,4 @@ def test_an_image_that_cannot_be_read_is_black_and_the_film_goes_on(tmp_path: Pa
     film = write_film(report_of(drive, folder, frames=3, dropped=(1,)), folder)
     frames, _ = frames_of(film.path)
     assert len(frames) == 3 and frames[1].mean() < 60 < frames[0].mean()
-    assert len(film.samples) == 2
+    assert [frame.notes[0][:7] for frame in film.samples] == ['PQ 100 ', 'dropped', 'PQ 100 ']

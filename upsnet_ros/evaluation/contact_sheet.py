@@ -17,6 +17,9 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 WHITE = (255, 255, 255)
 # The columns, by kind of picture.
 CAPTIONS = {'image': 'camera', 'labels': 'labels of the node', 'truth': 'ground truth'}
+# What stands in place of a picture that there is not.
+DROPPED = 'dropped: no labels came'
+MISSING = {'labels': DROPPED, 'truth': 'no ground truth'}
 SEPARATOR = ' · '  # of what is noted of a frame
 CELL_WIDTH = 480
 GAP = 8
@@ -54,21 +57,34 @@ def write_caption(
 
 
 def sheet_row(frame: Frame) -> np.ndarray:
-    """The pictures of a frame below their captions, BGR; an empty place where one is missing."""
+    """The pictures of a frame below their captions, BGR; what is missing is told in its place."""
     shown = {
         each.caption: fit_width(each.image, CELL_WIDTH)
         for each in frame.pictures
         if isinstance(each.image, np.ndarray)
     }
     height = next(iter(shown.values())).shape[0]
-    empty = np.full((height, CELL_WIDTH, 3), FAINT, np.uint8)
     gap = np.full((height, GAP, 3), PAPER, np.uint8)
     parts = [gap]
-    for caption in CAPTIONS.values():
-        parts += [shown.get(caption, empty), gap]
+    for kind, caption in CAPTIONS.items():
+        picture = shown.get(caption)
+        parts += [empty_cell(height, MISSING.get(kind, '')) if picture is None else picture, gap]
     title = '  '.join([frame.title, *map(str, frame.notes)]).replace(SEPARATOR, '  ')
     write_caption(parts[1], title, (0, height), scale=0.45)
     return np.hstack(parts)
+
+
+def empty_cell(height: int, text: str) -> np.ndarray:
+    """The place of a picture that is missing, BGR uint8 [height, CELL_WIDTH, 3], with the reason.
+
+    Args:
+        height: of the row [px].
+        text: ASCII.
+    """
+    cell = np.full((height, CELL_WIDTH, 3), FAINT, np.uint8)
+    width = cv2.getTextSize(text, FONT, 0.6, 1)[0][0]
+    _write(cell, text, (CELL_WIDTH - width) // 2, height // 2, scale=0.6)
+    return cell
 
 
 def _write(picture: np.ndarray, text: str, x: int, y: int, *, scale: float = 0.5) -> None:

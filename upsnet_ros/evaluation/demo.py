@@ -19,6 +19,7 @@ import shlex
 import shutil
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from upsnet_ros.bags.cameras import find_cameras
@@ -28,6 +29,7 @@ from upsnet_ros.evaluation.command import run_command
 from upsnet_ros.evaluation.film import FILM, OVERLAYS, SHEET, write_film
 from upsnet_ros.evaluation.frame_record import OUTPUTS
 from upsnet_ros.evaluation.label_files import LABEL_FOLDER
+from upsnet_ros.evaluation.live.camera_rate import CameraRate, fitting_rate, recorded_hz
 from upsnet_ros.evaluation.live.commands import LiveOptions
 from upsnet_ros.evaluation.live.live_run import evaluate_live
 from upsnet_ros.evaluation.live.session import heard_by_the_node
@@ -52,7 +54,10 @@ def read_options(words: list[str]) -> LiveOptions:
     parser.add_argument('--model', type=Path, help='model.onnx (default: the demo model)')
     parser.add_argument('--camera', default='camera', help='camera name (default: camera)')
     parser.add_argument(
-        '--rate-scale', type=float, default=1.0, help='pace, 1 is as recorded (default: 1)'
+        '--camera-hz',
+        type=float,
+        metavar='HZ',
+        help='images a second (default: what this computer can follow, measured before)',
     )
     given = parser.parse_args(words)
     return LiveOptions(
@@ -60,14 +65,14 @@ def read_options(words: list[str]) -> LiveOptions:
         model=given.model or default_model_path(),
         output=given.output,
         cameras=(given.camera.strip('/'),),
-        rate=given.rate_scale,
+        camera_hz=given.camera_hz,
         write_png=True,
         command=shlex.join(['python', '-m', 'upsnet_ros.evaluation.demo', *words]),
     )
 
 
-def remove_old_outputs(folder: Path) -> None:
-    """Remove what an earlier demo wrote, and nothing else; mark the folder as one of the demo.
+def old_outputs(folder: Path) -> list[str]:
+    """Names of what an earlier demo wrote into a folder.
 
     Raises:
         EvaluationError: a file or folder of such a name lies there and no demo wrote it.
@@ -78,6 +83,16 @@ def remove_old_outputs(folder: Path) -> None:
             f'{folder} holds {", ".join(found)}, and no demo has written there before: they would '
             'be replaced. Give another --output, or move them away.'
         )
+    return found
+
+
+def remove_old_outputs(folder: Path) -> None:
+    """Remove what an earlier demo wrote, and nothing else; mark the folder as one of the demo.
+
+    Raises:
+        EvaluationError: as by `old_outputs`.
+    """
+    found = old_outputs(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARKER).write_text('The demo of upsnet_ros replaces its outputs in this folder.\n')
     for name in found:
@@ -92,10 +107,18 @@ def run(options: LiveOptions) -> None:
         UpsnetError: whatever kept it from being done, with what to do about it.
     """
     # What cannot be played is refused before the last report is removed.
+    old_outputs(options.output)
     ModelManifest.load(options.model)
     with BagReader(options.bag) as bag:
-        heard_by_the_node(find_cameras(bag, names=options.cameras))
+        (camera,) = find_cameras(bag, names=options.cameras)
+        heard_by_the_node([camera])
+        if options.camera_hz is None:
+            rate = fitting_rate(bag, camera, options.model)
+        else:
+            rate = CameraRate(options.camera_hz, recorded_hz(bag, camera))
+    options = replace(options, rate=rate.pace, camera_hz=rate.hz, measured_hz=rate.measured_hz)
     remove_old_outputs(options.output)
+    print(rate.sentence, flush=True)
     print(f'Starting the node with {options.model}', flush=True)
     report = evaluate_live(options)
     film = write_film(report, options.output)

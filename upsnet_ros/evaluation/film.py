@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.evaluation.command import progress_bar
 from upsnet_ros.evaluation.contact_sheet import (
     CAPTIONS,
+    DROPPED,
     SEPARATOR,
     WHITE,
     draw_contact_sheet,
@@ -63,7 +64,7 @@ class DriveFilm:
     Attributes:
         path: the film; None of a drive without images.
         still: a picture of it with the line near the middle, BGR uint8 [H, W, 3].
-        samples: a few answered frames at even distances.
+        samples: a few frames at about even distances, answered ones where there are any near.
     """
 
     path: Path | None
@@ -130,9 +131,9 @@ class _FrameWork:
     ) -> None:
         self._folder, self._source, self._label_set = folder, source, label_set
         self._points = {point.stamp_ns: point for point in figures.series}
-        answered = list(self._points)
-        self._samples = {answered[i] for i in evenly_spaced(len(answered), SAMPLES)}
-        self.rate_hz = rate_hz([*answered, *(each.stamp_ns for each in figures.skipped)])
+        sent = sorted({*self._points, *(each.stamp_ns for each in figures.skipped)})
+        self._samples = sample_stamps(sent, self._points.keys())
+        self.rate_hz = rate_hz(sent)
 
     def __call__(self, numbered: tuple[int, StreamedFrame]) -> _Done:
         """Colour one frame and write it; one that cannot be read is black: the drive goes on."""
@@ -141,7 +142,7 @@ class _FrameWork:
         point = self._points.get(frame.stamp_ns) if frame.problem is None else None
         labels = self._labels(frame) if point else None
         image = self._image(frame, BLANK_SIZE if labels is None else labels.shape)
-        is_sample = point is not None and frame.stamp_ns in self._samples
+        is_sample = frame.problem is None and frame.stamp_ns in self._samples
         truth = self._source.truth(frame)[0] if is_sample else None
         pictures = frame_pictures(image, {'labels': labels, 'truth': truth}, self._label_set)
         shown = pictures.get('labels', image)
@@ -153,7 +154,7 @@ class _FrameWork:
         divide = sweep_position(position / self.rate_hz)
         sweep = sweep_panel(image, shown, divide=divide, caption=f'{frame.index:04d}  {told}')
         off_middle = math.inf if labels is None else abs(divide - 0.5)
-        if point is None or not is_sample:
+        if not is_sample:
             return _Done(sweep, off_middle, None)
         panels = tuple(Picture(CAPTIONS[kind], picture) for kind, picture in pictures.items())
         sample = Frame(f'Frame {frame.index}', panels, _notes(point))
@@ -170,17 +171,33 @@ class _FrameWork:
             return np.zeros((*size, 3), np.uint8)
 
 
-def _notes(point: SeriesPoint) -> tuple[str, ...]:
+def _notes(point: SeriesPoint | None) -> tuple[str, ...]:
     """What was measured of a frame, in a line."""
+    if point is None:
+        return (DROPPED,)
     measured = ((point.pq, 'PQ {:.0f}'), (point.latency_ms, '{:.0f} ms'))
     told = [text.format(value) for value, text in measured if value is not None]
     return (SEPARATOR.join(told),) if told else ()
 
 
-def evenly_spaced(total: int, count: int) -> list[int]:
-    """Up to `count` different indices spread over `range(total)`, the middle of equal parts."""
-    count = min(count, total)
-    return [int((part + 0.5) * total / count) for part in range(count)]
+def sample_stamps(sent: Sequence[int], answered: Collection[int]) -> set[int]:
+    """One stamp of each of `SAMPLES` equal parts of a drive, or all of fewer frames.
+
+    Args:
+        sent: stamps of all frames, rising [ns].
+        answered: those of frames that have labels.
+
+    Returns:
+        The answered one next to the middle of each part; the middle itself where a part has none.
+    """
+    parts = np.array_split(np.asarray(sent, dtype=np.int64), min(SAMPLES, len(sent)) or 1)
+    return {_sample(part.tolist(), answered) for part in parts if part.size}
+
+
+def _sample(part: list[int], answered: Collection[int]) -> int:
+    middle = part[len(part) // 2]
+    with_labels = [stamp for stamp in part if stamp in answered]
+    return min(with_labels, key=lambda stamp: abs(stamp - middle), default=middle)
 
 
 def rate_hz(stamps_ns: Iterable[int]) -> float:

@@ -121,7 +121,7 @@ def write_replay_page(
     Args:
         folder: where the report lies.
         film: of the drive, to begin with.
-        samples: frames at even distances.
+        samples: frames at about even distances.
 
     Raises:
         EvaluationError: the report, or a comparison beside it, is missing or not of this version.
@@ -146,7 +146,7 @@ def replay_report(
         folder: where the pictures lie that it names.
         comparison: with another report, or None.
         film: of the drive, to begin with.
-        samples: frames at even distances.
+        samples: frames at about even distances.
     """
     total = report.total
     with_truth = total.pq is not None
@@ -165,7 +165,7 @@ def replay_report(
     sections += [*_over_the_drive(report), *_stages(report, folder)]
     sections += [*_cameras(report), *_worst_frames(report, folder)]
     if samples:
-        note = Note('Frames at even distances, not chosen by their quality.')
+        note = Note('Frames at about even distances, not chosen by their quality.')
         sections.append(Section('Through the drive', (note, Frames(samples, across=3))))
     date = report.environment.get('date')
     return Report(

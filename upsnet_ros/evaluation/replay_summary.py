@@ -13,7 +13,7 @@ from upsnet_ros.evaluation.comparison import Comparison
 from upsnet_ros.evaluation.comparison_sections import change_against
 from upsnet_ros.evaluation.figures import BY_KEY, FIGURES, Figure, parts_of
 from upsnet_ros.evaluation.frame_record import NO_LABEL, REPORT_FILE
-from upsnet_ros.evaluation.replay_report import CameraFigures, ReplayReport
+from upsnet_ros.evaluation.replay_report import CameraFigures, Json, ReplayReport
 from upsnet_ros.report.document import Card, Cards, Line, Points, count_of, figure, percent
 from upsnet_ros.report.text import terminal_text
 
@@ -126,8 +126,17 @@ def _labelled_card(report: ReplayReport) -> Card:
     )  # fmt: skip
 
 
-def _lost_many(total: CameraFigures) -> bool:
-    return total.frames - total.decoded > LOST_ALARM * total.frames
+def _lost_many(total: CameraFigures, possible_share: float = 1.0) -> bool:
+    return total.decoded < (1.0 - LOST_ALARM) * possible_share * total.frames
+
+
+def possible_share(speed: Json) -> float:
+    """Part of the frames that the computer could label at the camera's rate, if it was measured.
+
+    A computer that is slower than its camera is no fault of the node.
+    """
+    camera_hz, measured_hz = speed.get('camera_hz'), speed.get('measured_hz')
+    return min(1.0, measured_hz / camera_hz) if camera_hz and measured_hz else 1.0
 
 
 def live_cards(report: ReplayReport, comparison: Comparison | None = None) -> list[Card]:
@@ -139,7 +148,7 @@ def live_cards(report: ReplayReport, comparison: Comparison | None = None) -> li
         'Frames answered', 100.0 * total.decoded / total.frames if total.frames else None, '%',
         f'{total.decoded} of {total.frames} · {total.drops} dropped · '
         f'{figure(report.speed.get("frames_per_second"))} labels/s',
-        alarm=_lost_many(total),
+        alarm=_lost_many(total, possible_share(report.speed)),
     )  # fmt: skip
     of_node = (each for each in FIGURES if each.has_card and _is_of_the_node(each, report))
     return [answered, *(_card(each, report, comparison) for each in of_node)]
@@ -148,8 +157,7 @@ def live_cards(report: ReplayReport, comparison: Comparison | None = None) -> li
 def what_came(report: ReplayReport) -> str:
     """Which frames of a live replay were answered, and why the others were not."""
     speed, total = report.speed, report.total
-    pace = speed.get('rate')
-    played = 'The bag was played' + ('.' if pace is None else f' at {pace:g} times its pace.')
+    played = _how_it_was_played(speed)
     unread = total.frames - total.decoded - total.drops
     if not total.drops:
         return f'{played} Every {"other " if unread > 0 else ""}frame was answered.'
@@ -158,6 +166,22 @@ def what_came(report: ReplayReport) -> str:
     told = '; '.join(parts) if parts else 'the node did not tell why'
     lost = f'{count_of(total.drops, "frame")} got no label and {_are(total.drops)} in no figure'
     return f'{played} {lost}: {told}.'
+
+
+def _how_it_was_played(speed: Json) -> str:
+    """The pace, and where the camera's rate was chosen what it was chosen by."""
+    pace, camera_hz, measured_hz = (speed.get(n) for n in ('rate', 'camera_hz', 'measured_hz'))
+    if pace is None:
+        return 'The bag was played.'
+    played = f'The bag was played at {pace:.3g} times its pace'
+    if camera_hz is None:
+        return f'{played}.'
+    played += f', {camera_hz:g} Hz'
+    if measured_hz is None:
+        return f'{played}.'
+    played += f'; measured before, this computer labelled {measured_hz:.1f} of its frames a second'
+    share = possible_share(speed)
+    return f'{played}.' if share == 1 else f'{played}, {percent(share, 0)} % of what was sent.'
 
 
 def _are(count: int) -> str:

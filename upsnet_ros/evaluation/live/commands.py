@@ -38,6 +38,9 @@ class LiveOptions(RunOptions):
 
     Attributes:
         rate: pace, 1 is as recorded.
+        camera_hz: images of a camera a second at that pace; None where nobody asked.
+        measured_hz: frames that the pipeline alone labelled a second before; None where that was
+            not measured.
         player: `own`, which renews the stamps, or `rosbag2`, which keeps them.
         attach: whether the node runs already.
         parameters: parameters of the node that is started.
@@ -45,6 +48,8 @@ class LiveOptions(RunOptions):
     """
 
     rate: float = 1.0
+    camera_hz: float | None = None
+    measured_hz: float | None = None
     player: str = OWN
     attach: bool = False
     parameters: dict[str, bool | int | str] = field(default_factory=dict)
@@ -54,13 +59,17 @@ class LiveOptions(RunOptions):
         """Refuse what cannot be played.
 
         Raises:
-            ReplayError: the pace is impossible.
+            ReplayError: the pace, or the rate of the camera, is impossible.
             EvaluationError: there is no such file of parameters, or nothing to compare with.
         """
         super().__post_init__()
         if not 0.01 <= self.rate <= 100:
             raise ReplayError(
                 f'the pace must lie in 0.01..100, received {self.rate}. 1 is as recorded.'
+            )
+        if self.camera_hz is not None and not 0.01 <= self.camera_hz <= 1000:
+            raise ReplayError(
+                f'the rate of the camera must lie in 0.01..1000 Hz, received {self.camera_hz}.'
             )
         if self.params_file is not None and not self.params_file.is_file():
             raise EvaluationError(f'--params-file {self.params_file}: there is no such file')

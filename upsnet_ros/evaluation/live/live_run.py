@@ -234,6 +234,8 @@ def live_speed(options: LiveOptions, happened: Played, total: CameraFigures) -> 
         'wall_s': rounded(wall_s),
         'frames_per_second': rounded(total.decoded / wall_s) if wall_s > 0 else None,
         'rate': options.rate,
+        'camera_hz': rounded(options.camera_hz, 2),
+        'measured_hz': rounded(options.measured_hz, 2),
         'player': options.player,
         'node_cpu_percent': rounded(cost.cpu_percent, 1) if cost else None,
         'node_cpu_ms_per_frame': rounded(cpu_ms, 2),
