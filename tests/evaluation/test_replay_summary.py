@@ -54,8 +54,8 @@ def test_where_every_frame_came_there_is_no_alarm(tmp_path: Path) -> None:
         # Of 30 frames 27 were answered.
         (None, True, 'at 0.5 times its pace, 2 Hz. 3 frames'),
         (2.9, True, 'labelled 2.9 of its frames a second. 3 frames'),
-        (1.99, True, 'labelled 2.0 of its frames a second, 100 % of what was sent. 3 frames'),
-        (1.5, False, 'labelled 1.5 of its frames a second, 75 % of what was sent. 3 frames'),
+        (2.8, True, 'labelled 2.8 of its frames a second, too few to answer all. 3 frames'),
+        (2.5, False, 'labelled 2.5 of its frames a second, too few to answer all. 3 frames'),
     ],
 )
 def test_a_computer_that_is_slower_than_its_camera_is_no_alarm(

@@ -13,6 +13,7 @@ from upsnet_ros.evaluation.comparison import Comparison
 from upsnet_ros.evaluation.comparison_sections import change_against
 from upsnet_ros.evaluation.figures import BY_KEY, FIGURES, Figure, parts_of
 from upsnet_ros.evaluation.frame_record import NO_LABEL, REPORT_FILE
+from upsnet_ros.evaluation.live.camera_rate import USED_SHARE
 from upsnet_ros.evaluation.replay_report import CameraFigures, Json, ReplayReport
 from upsnet_ros.report.document import Card, Cards, Line, Points, count_of, figure, percent
 from upsnet_ros.report.text import terminal_text
@@ -131,12 +132,12 @@ def _lost_many(total: CameraFigures, possible_share: float = 1.0) -> bool:
 
 
 def possible_share(speed: Json) -> float:
-    """Part of the frames that the computer could label at the camera's rate, if it was measured.
+    """Part of the frames that can be answered at the camera's rate, where it was measured.
 
     A computer that is slower than its camera is no fault of the node.
     """
     camera_hz, measured_hz = speed.get('camera_hz'), speed.get('measured_hz')
-    return min(1.0, measured_hz / camera_hz) if camera_hz and measured_hz else 1.0
+    return min(1.0, USED_SHARE * measured_hz / camera_hz) if camera_hz and measured_hz else 1.0
 
 
 def live_cards(report: ReplayReport, comparison: Comparison | None = None) -> list[Card]:
@@ -180,8 +181,7 @@ def _how_it_was_played(speed: Json) -> str:
     if measured_hz is None:
         return f'{played}.'
     played += f'; measured before, this computer labelled {measured_hz:.1f} of its frames a second'
-    share = possible_share(speed)
-    return f'{played}.' if share == 1 else f'{played}, {percent(share, 0)} % of what was sent.'
+    return f'{played}.' if possible_share(speed) == 1 else f'{played}, too few to answer all.'
 
 
 def _are(count: int) -> str:
