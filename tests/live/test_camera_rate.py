@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import pytest
 
-from tests.bags.small_drive import image_of, image_row, write_bag, write_drive
+from tests.bags.small_drive import image_of, image_row, write_drive, write_rows
 from tests.fakes.fake_backend import make_manifest
 from upsnet_ros.bags.cameras import find_cameras
 from upsnet_ros.bags.reader import BagReader
@@ -131,10 +131,10 @@ def test_what_is_slow_is_measured_by_some_frames_at_least(tmp_path: Path, clock:
 def test_images_that_cannot_be_read_are_not_counted(tmp_path: Path, clock: Clock) -> None:
     rows = [image_row(index) for index in range(3)]
     rows[1][3].data = rows[1][3].data[:40]
-    bag, camera = open_drive(write_bag(tmp_path / 'drive', rows))
+    bag, camera = open_drive(write_rows(tmp_path / 'drive', rows))
     with bag:
         assert measure_hz(bag, camera, TimedPipeline(clock, seconds=0.5), seconds=3.0) == 2.0
-    bag, camera = open_drive(write_bag(tmp_path / 'broken', rows[1:2]))
+    bag, camera = open_drive(write_rows(tmp_path / 'broken', rows[1:2]))
     with bag, pytest.raises(EvaluationError, match='no image of camera that can be read'):
         measure_hz(bag, camera, TimedPipeline(clock, seconds=0.5), seconds=3.0)
 
