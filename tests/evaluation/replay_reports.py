@@ -15,12 +15,7 @@ from upsnet_ros.core.json_lines import json_line
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.mean_iou import confusion_rows
 from upsnet_ros.core.panoptic_quality import PanopticQuality
-from upsnet_ros.evaluation.frame_record import (
-    FRAMES_FILE,
-    FrameRecord,
-    FrameStep,
-    header_of,
-)
+from upsnet_ros.evaluation.frame_record import FRAMES_FILE, FrameRecord, FrameStep, header_of
 from upsnet_ros.evaluation.replay_report import (
     ModelFacts,
     ReplayReport,

@@ -76,8 +76,10 @@ def kinds_in(folder: Path) -> set[str]:
 
 def test_both_labels_of_the_frames_that_moved_are_side_by_side(evaluated, capsys) -> None:
     this, against = evaluated
-    compared(this, against, '--no-pictures')
-    assert not (this / 'compared').exists()
+    compared(this, against, '--no-pictures')  # only what the reports have of the frames
+    worst = {str(f.stamp_ns) for folder in evaluated for f in read_report(folder).worst}
+    shown = {path.stem.split('_')[-2] for path in (this / 'compared').iterdir()}
+    assert shown and shown <= worst and len(worst) < FRAMES
     comparison = compared(this, against, '--frames', '3')
     assert len(comparison.better) == 3 and comparison.worse == ()
     assert 'Note' not in capsys.readouterr().out
@@ -116,6 +118,7 @@ def test_labels_that_come_out_otherwise_are_not_shown(evaluated, capsys) -> None
     this, against = evaluated
     lines = (against / 'frames.jsonl').read_text()
     (against / 'frames.jsonl').write_text(re.sub('"pq":[0-9.]+', '"pq":12.5', lines))
+    shutil.rmtree(against / 'worst')
     compared(this, against, '--frames', '2')
     assert '2 frames of' in capsys.readouterr().out
     assert kinds_in(this) == {'image', 'this', 'truth'}
@@ -124,6 +127,7 @@ def test_labels_that_come_out_otherwise_are_not_shown(evaluated, capsys) -> None
 def test_what_cannot_be_labelled_again_is_told_and_the_rest_is_shown(evaluated, capsys) -> None:
     this, against = evaluated
     report = read_report(against)
+    shutil.rmtree(against / 'worst')
 
     def told(**changes: object) -> str:
         write_report(replace(report, **changes), against)

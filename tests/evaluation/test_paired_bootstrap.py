@@ -13,7 +13,6 @@ from upsnet_ros.evaluation import paired_bootstrap
 from upsnet_ros.evaluation.paired_bootstrap import (
     BootstrapOptions,
     FrameTable,
-    PairedFigures,
     WeightedFrames,
     compare_paired,
     draw_weights,
@@ -22,17 +21,16 @@ from upsnet_ros.evaluation.paired_bootstrap import (
 FEW = BootstrapOptions(resamples=200)
 
 
-def compared(this: FrameTable, against: FrameTable, **options: float) -> PairedFigures:
+def compared(this: FrameTable, against: FrameTable, **options: float) -> dict[str, np.ndarray]:
     return compare_paired(this, against, num_stuff=2, options=replace(FEW, **options))
 
 
 def test_swapped_evaluations_have_the_opposite_differences() -> None:
     one, two = random_table(1, frames=30), random_table(2, frames=30)
     forth, back = compared(one, two), compared(two, one)
-    for name in forth.low:
-        forward, backward = forth.low[name], back.high[name]
-        assert forward == pytest.approx(-backward, nan_ok=True), name
-        assert forth.difference[name] == pytest.approx(-back.difference[name], nan_ok=True)
+    for name, (this, against, difference, low, high) in forth.items():
+        turned = np.array([against, this, -difference, -high, -low])
+        assert back[name] == pytest.approx(turned, nan_ok=True), name
 
 
 def test_draws_are_those_of_a_loop_over_repeated_frames() -> None:
@@ -49,11 +47,10 @@ def test_draws_are_those_of_a_loop_over_repeated_frames() -> None:
                 (a['latency_p95_ms'] - b['latency_p95_ms'])[0],
             ]
         )
-    low, high = np.nanpercentile(differences, (2.5, 97.5), axis=0)
+    expected = np.nanpercentile(differences, (2.5, 97.5), axis=0)
     result = compared(one, two)
-    for end, expected in ((result.low, low), (result.high, high)):
-        found = [end['pq'][0], end['class_iou'][0, 2], end['latency_p95_ms'][0]]
-        assert found == pytest.approx(expected.tolist())
+    for column, (name, of) in enumerate((('pq', 0), ('class_iou', 2), ('latency_p95_ms', 0))):
+        assert result[name][3:, of] == pytest.approx(expected[:, column])
 
 
 def test_the_same_seed_gives_the_same_intervals_however_many_are_held(monkeypatch) -> None:
@@ -61,8 +58,8 @@ def test_the_same_seed_gives_the_same_intervals_however_many_are_held(monkeypatc
     whole = compared(one, two)
     monkeypatch.setattr(paired_bootstrap, 'WEIGHTS_AT_A_TIME', 7 * 20)
     in_parts, other_seed = compared(one, two), compared(one, two, seed=1)
-    assert in_parts.low['pq'] == pytest.approx(whole.low['pq'])
-    assert other_seed.low['pq'][0] != whole.low['pq'][0]
+    assert in_parts['pq'] == pytest.approx(whole['pq'])
+    assert (other_seed['pq'][3:] != whole['pq'][3:]).all()
 
 
 def test_every_draw_has_as_many_frames_and_blocks_stay_together() -> None:
@@ -89,7 +86,7 @@ def test_intervals_hold_the_true_difference_about_as_often_as_they_say() -> None
     for trial in range(200):
         against, this = measured(random, frames=60)
         result = compared(this, against, confidence=0.9, seed=trial)
-        low, high = result.low['unknown_share'][0], result.high['unknown_share'][0]
+        low, high = result['unknown_share'][3:, 0]
         held += low <= 0.02 <= high
         widths.append(high - low)
     # 0.9 of 200 is 180; four standard deviations of the count are 17. The bootstrap is a little

@@ -12,26 +12,14 @@ from pathlib import Path
 
 import cv2
 
-from tests.bags.small_drive import (
-    Row,
-    image_row,
-    label_row,
-    labels_by_colour,
-    stamp_of,
-    truth_of,
-)
+from tests.bags.small_drive import Row, image_row, label_row, labels_by_colour, stamp_of, truth_of
 from tests.evaluation.replay_folders import changed, write_street
 from tests.fakes.fake_backend import make_manifest
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.json_lines import json_line
 from upsnet_ros.core.labels import cityscapes_label_set
 from upsnet_ros.core.panoptic_quality import PanopticQuality
-from upsnet_ros.evaluation.frame_record import (
-    FRAMES_FILE,
-    NO_LABEL,
-    SkippedFrame,
-    read_frames,
-)
+from upsnet_ros.evaluation.frame_record import FRAMES_FILE, NO_LABEL, SkippedFrame, read_frames
 from upsnet_ros.evaluation.live.__main__ import main
 from upsnet_ros.evaluation.live.commands import node_command, replay_environment
 from upsnet_ros.evaluation.live.processes import Child

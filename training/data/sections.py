@@ -9,25 +9,7 @@ from typing import Any
 from training.data.class_statistics import ClassStatistics, SplitStatistics
 from training.data.split_report import SplitReport
 from upsnet_ros.core.labels import LabelSet
-from upsnet_ros.report.document import (
-    DASH,
-    Bar,
-    Block,
-    Card,
-    Cards,
-    Cell,
-    Column,
-    Command,
-    Frame,
-    Frames,
-    Key,
-    Picture,
-    Points,
-    Report,
-    Section,
-    Table,
-    count_of,
-)
+from upsnet_ros.report import document as doc
 
 COUNTS = ('objects', 'small', 'medium', 'large', 'crowds')
 SIZES_TOLD = 5
@@ -42,7 +24,7 @@ UNPAIRED = {
 
 def check_report(
     content: dict[str, Any], reports: dict[str, SplitReport], folder: Path
-) -> Report:
+) -> doc.Report:
     """All that a check found.
 
     Args:
@@ -56,19 +38,19 @@ def check_report(
     for name, report in reports.items():
         found = split_section(report)
         sheet = content['splits'][name]['sheet']
-        shown: list[Block] = []
+        shown: list[doc.Block] = []
         if sheet:
             caption = 'images beside their truth, under a legend of the classes'
-            picture = Picture(caption, folder / sheet, widest=SHEET_WIDTH)
-            shown = [Frames((Frame('Some frames', (picture,)),), across=1)]
-        sections.append(Section(found.title, (*found.blocks, *shown)))
+            picture = doc.Picture(caption, folder / sheet, widest=SHEET_WIDTH)
+            shown = [doc.Frames((doc.Frame('Some frames', (picture,)),), across=1)]
+        sections.append(doc.Section(found.title, (*found.blocks, *shown)))
     left_out = content['splits_without_truth']
-    return Report(
+    return doc.Report(
         kind='Data check',
         title=Path(data['root']).name,
-        verdict=f'{count_of(frames, "usable frame")} in {count_of(len(reports), "split")}, '
+        verdict=f'{doc.count_of(frames, "usable frame")} in {doc.count_of(len(reports), "split")}, '
         f'{data["format"]} format, classes of {data["label_set"]}: {problems_found(problems)}.',
-        sections=(*sections, Section('Command', (Command(content['command']),))),
+        sections=(*sections, doc.Section('Command', (doc.Command(content['command']),))),
         warnings=(f'Not looked at, for want of truth: {", ".join(left_out)}.',)
         if left_out
         else (),
@@ -78,38 +60,38 @@ def check_report(
 
 def problems_found(number: int) -> str:
     """`no problems`, `1 problem`, `2 problems`."""
-    return count_of(number, 'problem') if number else 'no problems'
+    return doc.count_of(number, 'problem') if number else 'no problems'
 
 
-def split_section(report: SplitReport) -> Section:
+def split_section(report: SplitReport) -> doc.Section:
     """Counts, the table of classes, unused files, remarks and problems of a split."""
     statistics = report.statistics
     broken = f', {len(report.broken)} broken' if report.broken else ''
-    blocks: list[Block] = []
+    blocks: list[doc.Block] = []
     if statistics.frames:
         blocks += [_cards(statistics), *_class_tables(statistics, report.summary.label_set)]
     remarks = _remarks(report)
     if remarks:
-        blocks.append(Section('Remarks', (Points(tuple(remarks)),)))
+        blocks.append(doc.Section('Remarks', (doc.Points(tuple(remarks)),)))
     problems = report.problems
     if problems:
         lines = problems[:PROBLEMS_TOLD]
         if len(problems) > PROBLEMS_TOLD:
             lines.append(f'and {len(problems) - PROBLEMS_TOLD} more in data_check.json')
-        blocks.append(Section(f'Problems ({len(problems)})', (Points(tuple(lines)),)))
+        blocks.append(doc.Section(f'Problems ({len(problems)})', (doc.Points(tuple(lines)),)))
     title = f"split '{report.summary.split}': {statistics.frames} usable frames{broken}"
-    return Section(title, tuple(blocks))
+    return doc.Section(title, tuple(blocks))
 
 
-def _cards(statistics: SplitStatistics) -> Cards:
+def _cards(statistics: SplitStatistics) -> doc.Cards:
     small, medium, large = (statistics.total(key) for key in ('small', 'medium', 'large'))
-    return Cards(
+    return doc.Cards(
         (
-            Card('Frames', statistics.frames, '', _sizes(statistics)),
-            Card('Objects', statistics.total('objects'), '',
+            doc.Card('Frames', statistics.frames, '', _sizes(statistics)),
+            doc.Card('Objects', statistics.total('objects'), '',
                  f'{small} small, {medium} medium, {large} large'),
-            Card('Crowds', statistics.total('crowds')),
-            Card('Void', 100 * (statistics.void_share or 0.0), '%', 'of the pixels'),
+            doc.Card('Crowds', statistics.total('crowds')),
+            doc.Card('Void', 100 * (statistics.void_share or 0.0), '%', 'of the pixels'),
         )
     )  # fmt: skip
 
@@ -120,16 +102,16 @@ def _sizes(statistics: SplitStatistics) -> str:
     return ', '.join(parts[:SIZES_TOLD]) + more
 
 
-def _class_tables(statistics: SplitStatistics, label_set: LabelSet) -> list[Table]:
+def _class_tables(statistics: SplitStatistics, label_set: LabelSet) -> list[doc.Table]:
     """The classes that occur, stuff first; a bar is the share of the pixels, of the largest."""
     classes = list(zip(statistics.classes, label_set.classes, statistics.shares(), strict=True))
     largest = max((share for *_, share in classes), default=0.0) or 1.0
     tables = []
     for title, is_thing, counts in (('stuff', False, ()), ('things', True, COUNTS)):
-        rows: list[tuple[Cell, ...]] = [
+        rows: list[tuple[doc.Cell, ...]] = [
             (
-                Key(entry.colour, entry.name),
-                Bar(100 * share, entry.colour, top=100 * largest),
+                doc.Key(entry.colour, entry.name),
+                doc.Bar(100 * share, entry.colour, top=100 * largest),
                 counted.frames,
                 100 * share,
                 *(getattr(counted, count) for count in counts),
@@ -138,16 +120,16 @@ def _class_tables(statistics: SplitStatistics, label_set: LabelSet) -> list[Tabl
             for counted, entry, share in classes
             if counted.frames and counted.is_thing == is_thing
         ]
-        heads = (Column('frames'), Column('pixels [%]', digits=2), *map(Column, counts))
-        box = (Column('median box'),) if is_thing else ()
+        heads = (doc.Column('frames'), doc.Column('pixels [%]', digits=2), *map(doc.Column, counts))
+        box = (doc.Column('median box'),) if is_thing else ()
         if rows:
-            columns = (Column(title), Column('', wide=True), *heads, *box)
-            tables.append(Table(columns, tuple(rows), scrolls=True))
+            columns = (doc.Column(title), doc.Column('', wide=True), *heads, *box)
+            tables.append(doc.Table(columns, tuple(rows), scrolls=True))
     return tables
 
 
 def _box(entry: ClassStatistics) -> str:
-    return DASH if entry.median_box is None else '{:.0f}x{:.0f}'.format(*entry.median_box)
+    return doc.DASH if entry.median_box is None else '{:.0f}x{:.0f}'.format(*entry.median_box)
 
 
 def _remarks(report: SplitReport) -> list[str]:

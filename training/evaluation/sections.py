@@ -20,31 +20,7 @@ from training.evaluation.tables import (
 from training.evaluation.worst_frames import WorstFrame, frame_panels, what_is_worst
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.overlay import UNKNOWN_BGR, WRONG_BGR
-from upsnet_ros.report.document import (
-    Bar,
-    Beside,
-    Block,
-    Card,
-    Cards,
-    Cell,
-    Charts,
-    Column,
-    Command,
-    Facts,
-    Frame,
-    Frames,
-    Histogram,
-    Key,
-    Note,
-    Picture,
-    Points,
-    Report,
-    Section,
-    Table,
-    count_of,
-    figure,
-    percent,
-)
+from upsnet_ros.report import document as doc
 from upsnet_ros.report.text import terminal_text
 
 BINS = 20  # of 5 % each
@@ -61,7 +37,7 @@ def evaluation_report(
     frames: Sequence[dict[str, Any]],
     worst: Sequence[WorstFrame],
     label_set: LabelSet,
-) -> Report:
+) -> doc.Report:
     """Everything an evaluation tells people.
 
     Args:
@@ -72,29 +48,29 @@ def evaluation_report(
     """
     data = metrics['data']
     model = Path(str(metrics['model']['path'])).name
-    paper = Table(
-        (Column('Model'), *map(Column, PAPER_COLUMNS)),
+    paper = doc.Table(
+        (doc.Column('Model'), *map(doc.Column, PAPER_COLUMNS)),
         ((model, *paper_cells(metrics)),),
         scrolls=True,
         label="Figures in the paper's order",
     )
     facts = ('model', 'data', 'options', 'environment')
     sections = (
-        Section('', (_headlines(metrics),)),
-        Section("In the paper's order", (paper, Points(tuple(footnotes(metrics))))),
-        Section('Classes', (Note(CLASSES_NOTE), *_classes(metrics, label_set))),
-        Section('Frames', (Charts((_histogram(frames),)), Note(_spread(frames)))),
+        doc.Section('', (_headlines(metrics),)),
+        doc.Section("In the paper's order", (paper, doc.Points(tuple(footnotes(metrics))))),
+        doc.Section('Classes', (doc.Note(CLASSES_NOTE), *_classes(metrics, label_set))),
+        doc.Section('Frames', (doc.Charts((_histogram(frames),)), doc.Note(_spread(frames)))),
         *_worst_frames(worst, label_set),
         *_left_out(metrics),
-        Section(
+        doc.Section(
             'How this was measured',
             (
-                Section('Command', (Command(metrics['command']),)),
-                Beside(tuple(Facts(metrics[name], name.capitalize()) for name in facts)),
+                doc.Section('Command', (doc.Command(metrics['command']),)),
+                doc.Beside(tuple(doc.Facts(metrics[name], name.capitalize()) for name in facts)),
             ),
         ),
     )
-    return Report(
+    return doc.Report(
         kind='Evaluation',
         title=f'{model} on {Path(data["root"]).name}',
         verdict=f'{metrics["frames"]} frames of split {data["split"]}, label set '
@@ -122,80 +98,80 @@ def terminal_table(metrics: dict[str, Any]) -> str:
         (name, *(row[part] for part in ('pq', 'sq', 'rq')), *(table.get(name) for table in means))
         for name, row in rows
     )
-    return terminal_text([Table(tuple(map(Column, columns)), cells)])
+    return terminal_text([doc.Table(tuple(map(doc.Column, columns)), cells)])
 
 
-def _headlines(metrics: dict[str, Any]) -> Cards:
+def _headlines(metrics: dict[str, Any]) -> doc.Cards:
     row = paper_row(metrics)
     pq, sq, rq, pq_things, _, _, pq_stuff, _, _, miou, ap_box, ap_mask, milliseconds = row
     skipped = len(metrics['skipped'])
     kind = metrics['ap']['of'] if metrics['ap'] else 'not measured'
-    return Cards(
+    return doc.Cards(
         (
-            Card('Panoptic quality', pq, '%',
-                 f'things {figure(pq_things)} · stuff {figure(pq_stuff)}'),
-            Card('Segmentation quality', sq, '%', 'mean IoU of the matches'),
-            Card('Recognition quality', rq, '%', 'F1 of the matching'),
-            Card('Mean IoU', miou, '%', 'semantic head' if miou is not None else 'not known'),
-            Card('AP of masks', ap_mask, '%', f'boxes {figure(ap_box)} · {kind}'),
-            Card('Unknown pixels', 100 * metrics['unknown_share'], '%',
+            doc.Card('Panoptic quality', pq, '%',
+                 f'things {doc.figure(pq_things)} · stuff {doc.figure(pq_stuff)}'),
+            doc.Card('Segmentation quality', sq, '%', 'mean IoU of the matches'),
+            doc.Card('Recognition quality', rq, '%', 'F1 of the matching'),
+            doc.Card('Mean IoU', miou, '%', 'semantic head' if miou is not None else 'not known'),
+            doc.Card('AP of masks', ap_mask, '%', f'boxes {doc.figure(ap_box)} · {kind}'),
+            doc.Card('Unknown pixels', 100 * metrics['unknown_share'], '%',
                  'of all, mean of frames', digits=2),
-            Card('Run time', milliseconds, 'ms', 'per image, mean', digits=0),
-            Card('Frames', metrics['frames'], '',
+            doc.Card('Run time', milliseconds, 'ms', 'per image, mean', digits=0),
+            doc.Card('Frames', metrics['frames'], '',
                  f'{skipped} left out' if skipped else 'none left out', alarm=bool(skipped)),
         )
     )  # fmt: skip
 
 
-def _classes(metrics: dict[str, Any], label_set: LabelSet) -> list[Table]:
+def _classes(metrics: dict[str, Any], label_set: LabelSet) -> list[doc.Table]:
     """Things and stuff, each with bars in the classes' colours."""
     colours = {entry.train_id: entry.colour for entry in label_set.classes}
     tables = []
     for title, is_thing in (('Things', True), ('Stuff', False)):
-        rows: list[tuple[Cell, ...]] = [
+        rows: list[tuple[doc.Cell, ...]] = [
             (
-                Key(colours[row.class_id], row.name),
-                Bar(row.figures[0], colours[row.class_id]),
+                doc.Key(colours[row.class_id], row.name),
+                doc.Bar(row.figures[0], colours[row.class_id]),
                 *row.figures,
                 *row.counts,
             )
             for row in class_rows(metrics)
             if row.is_thing == is_thing
         ]
-        columns = (Column(title), Column('', wide=True), *map(Column, CLASS_COLUMNS))
-        tables.append(Table(columns, tuple(rows), scrolls=True))
+        columns = (doc.Column(title), doc.Column('', wide=True), *map(doc.Column, CLASS_COLUMNS))
+        tables.append(doc.Table(columns, tuple(rows), scrolls=True))
     return tables
 
 
-def _histogram(frames: Sequence[dict[str, Any]]) -> Histogram:
+def _histogram(frames: Sequence[dict[str, Any]]) -> doc.Histogram:
     quality = np.clip([frame['pq'] for frame in frames], 0, 100)
     counts = np.histogram(quality, bins=BINS, range=(0, 100))[0]
     title = 'Frames by their panoptic quality'
-    return Histogram(title, tuple(counts.tolist()), 0, 100, 'PQ of a frame [%]')
+    return doc.Histogram(title, tuple(counts.tolist()), 0, 100, 'PQ of a frame [%]')
 
 
 def _spread(frames: Sequence[dict[str, Any]]) -> str:
     """The histogram in a sentence."""
     low, middle, high = np.percentile([frame['pq'] for frame in frames], (10, 50, 90))
     return (
-        f'Half of the frames are above {figure(middle)}, one in ten below {figure(low)}, one in '
-        f'ten above {figure(high)}. The mean of these is not the PQ above: there every class '
-        'counts once over all frames.'
+        f'Half of the frames are above {doc.figure(middle)}, one in ten below {doc.figure(low)}, '
+        f'one in ten above {doc.figure(high)}. The mean of these is not the PQ above: there every '
+        'class counts once over all frames.'
     )
 
 
-def _worst_frames(worst: Sequence[WorstFrame], label_set: LabelSet) -> list[Section]:
+def _worst_frames(worst: Sequence[WorstFrame], label_set: LabelSet) -> list[doc.Section]:
     if not worst:
         return []
     frames = tuple(
-        Frame(
+        doc.Frame(
             frame.name,
             tuple(
-                Picture(name, panel, widest=640)
+                doc.Picture(name, panel, widest=640)
                 for name, panel in frame_panels(frame, label_set).items()
             ),
             (
-                f'PQ {figure(frame.pq)} · {percent(frame.unknown_share)} % unknown',
+                f'PQ {doc.figure(frame.pq)} · {doc.percent(frame.unknown_share)} % unknown',
                 what_is_worst(frame, label_set),
             ),
         )
@@ -203,23 +179,23 @@ def _worst_frames(worst: Sequence[WorstFrame], label_set: LabelSet) -> list[Sect
     )
     legend = (
         'In the last picture:',
-        Key(WRONG_BGR[::-1], 'wrong class'),
-        Key(UNKNOWN_BGR[::-1], 'labelled unknown'),
+        doc.Key(WRONG_BGR[::-1], 'wrong class'),
+        doc.Key(UNKNOWN_BGR[::-1], 'labelled unknown'),
     )
-    note = Note('The lowest panoptic quality of all.')
-    return [Section('Worst frames', (note, Frames(frames, legend=legend)))]
+    note = doc.Note('The lowest panoptic quality of all.')
+    return [doc.Section('Worst frames', (note, doc.Frames(frames, legend=legend)))]
 
 
-def _left_out(metrics: dict[str, Any]) -> list[Section]:
+def _left_out(metrics: dict[str, Any]) -> list[doc.Section]:
     """Every frame that was skipped or got an empty answer, by name."""
     skipped = tuple((entry['name'], entry['problem']) for entry in metrics['skipped'])
     empty = tuple((name, 'no segment; counted') for name in metrics['empty_predictions'])
-    blocks: list[Block] = [
-        Table((Column(title), Column('problem', words=True)), rows)
+    blocks: list[doc.Block] = [
+        doc.Table((doc.Column(title), doc.Column('problem', words=True)), rows)
         for title, rows in (('left out', skipped), ('empty prediction', empty))
         if rows
     ]
-    return [Section('Frames left out or empty', tuple(blocks))] if blocks else []
+    return [doc.Section('Frames left out or empty', tuple(blocks))] if blocks else []
 
 
 def warnings(metrics: dict[str, Any]) -> list[str]:
@@ -233,12 +209,12 @@ def warnings(metrics: dict[str, Any]) -> list[str]:
     if skipped:
         are = 'is' if len(skipped) == 1 else 'are'
         lines.append(
-            f'{count_of(len(skipped), "frame")} could not be evaluated and {are} left out of all '
-            'figures; they are listed below.'
+            f'{doc.count_of(len(skipped), "frame")} could not be evaluated and {are} left out of '
+            'all figures; they are listed below.'
         )
     if empty:
         lines.append(
-            f'{count_of(len(empty), "frame")} got labels without a single segment and '
+            f'{doc.count_of(len(empty), "frame")} got labels without a single segment and '
             f'{"count" if len(empty) > 1 else "counts"} with all their misses: {_names(empty)}.'
         )
     lines += _about_classes(metrics)

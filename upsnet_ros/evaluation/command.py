@@ -19,7 +19,13 @@ from upsnet_ros.bags.truth import PANOPTIC, TRUTH_FORMATS
 from upsnet_ros.core.errors import UpsnetError
 from upsnet_ros.core.own_process import INTERRUPTED, interrupted_by_signals
 from upsnet_ros.evaluation.compared_pictures import write_compared_pictures
-from upsnet_ros.evaluation.comparison import COMPARISON_FILE, compare_reports, write_comparison
+from upsnet_ros.evaluation.comparison import (
+    COMPARISON_FILE,
+    FRAMES_SHOWN,
+    Comparison,
+    compare_reports,
+    write_comparison,
+)
 from upsnet_ros.evaluation.comparison_sections import comparison_text
 from upsnet_ros.evaluation.figures import Requirement, failures
 from upsnet_ros.evaluation.paired_bootstrap import BootstrapOptions
@@ -142,25 +148,44 @@ def present(report: ReplayReport, options: RunOptions) -> list[str]:
     Raises:
         UpsnetError: the report cannot be compared with that of `against`.
     """
-    print(summary_text(report, options.output))
-    write_pages(options.output, against=options.against)
+    folder = options.output
+    print(summary_text(report, folder))
+    (folder / COMPARISON_FILE).unlink(missing_ok=True)  # it was of the report before this one
+    if options.against is not None:
+        compare_folders(folder, options.against, folder, bootstrap=BootstrapOptions())
+    print(f'  page:   {write_replay_page(folder)}')
     return failures(options.require, report.total, report.speed)
 
 
-def write_pages(folder: Path, *, against: Path | None) -> None:
-    """Write the report's page, and before it the comparison with another report.
+def compare_folders(
+    folder: Path,
+    against: Path,
+    output: Path,
+    *,
+    bootstrap: BootstrapOptions,
+    frames_shown: int = FRAMES_SHOWN,
+    again: bool = True,
+) -> Comparison:
+    """Compare two reports, print, and write the comparison with its pictures, but no page.
+
+    Args:
+        folder: of the report that is judged.
+        against: of the one it is compared with.
+        output: folder for the comparison.
+        bootstrap: how sure a change is is found out.
+        frames_shown: up to so many frames that got better are shown, and as many that got worse.
+        again: whether these frames are labelled again to show them side by side.
 
     Raises:
         UpsnetError: the two reports cannot be compared.
     """
-    (folder / COMPARISON_FILE).unlink(missing_ok=True)  # it was of the report before this one
-    if against is not None:
-        comparison = compare_reports(folder, against, options=BootstrapOptions())
-        write_comparison(comparison, folder)
-        print(f'\n{comparison_text(comparison)}')
-        for reason in write_compared_pictures(comparison, folder):
-            print(f'Note: {reason}')
-    print(f'  page:   {write_replay_page(folder)}')
+    comparison = compare_reports(folder, against, options=bootstrap, frames_shown=frames_shown)
+    output.mkdir(parents=True, exist_ok=True)
+    write_comparison(comparison, output)
+    print(f'\n{comparison_text(comparison)}')
+    for reason in write_compared_pictures(comparison, output, again=again):
+        print(f'Note: {reason}')
+    return comparison
 
 
 def run_command(

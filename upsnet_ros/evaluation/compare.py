@@ -16,51 +16,19 @@ if __name__ == '__main__':  # before the imports below, which take a while
 
 import argparse
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
-from upsnet_ros.evaluation.command import run_command
-from upsnet_ros.evaluation.compared_pictures import write_compared_pictures
-from upsnet_ros.evaluation.comparison import (
-    COMPARISON_FILE,
-    FRAMES_SHOWN,
-    compare_reports,
-    write_comparison,
-)
-from upsnet_ros.evaluation.comparison_sections import (
-    COMPARISON_PAGE,
-    comparison_text,
-    write_comparison_page,
-)
+from upsnet_ros.evaluation.command import compare_folders, run_command
+from upsnet_ros.evaluation.comparison import COMPARISON_FILE, FRAMES_SHOWN
+from upsnet_ros.evaluation.comparison_sections import write_comparison_page
 from upsnet_ros.evaluation.paired_bootstrap import BootstrapOptions
 
 
-@dataclass(frozen=True)
-class CompareOptions:
-    """What to compare.
-
-    Attributes:
-        report: folder of the report that is judged.
-        against: folder of the one it is compared with.
-        output: folder for the comparison.
-        bootstrap: how sure a change is is found out.
-        frames: up to so many frames that got better are shown, and as many that got worse.
-        pictures: whether these frames are labelled again to show them side by side.
-    """
-
-    report: Path
-    against: Path
-    output: Path
-    bootstrap: BootstrapOptions
-    frames: int = FRAMES_SHOWN
-    pictures: bool = True
-
-
-def read_options(words: list[str] | None) -> CompareOptions:
-    """The comparison that a command line asks for.
+def compare(words: list[str] | None) -> list[str]:
+    """Do what a command line asks for; nothing is required that could be missed.
 
     Raises:
-        ParameterError: a number is impossible.
+        UpsnetError: whatever kept it from being done, with what to do about it.
     """
     defaults = BootstrapOptions()
     parser = argparse.ArgumentParser(
@@ -85,44 +53,23 @@ def read_options(words: list[str] | None) -> CompareOptions:
     add('--no-pictures', action='store_true',
         help='do not label these frames again to show them side by side')  # fmt: skip
     given = parser.parse_args(words)
-    return CompareOptions(
-        report=given.report,
-        against=given.against,
-        output=given.output,
-        bootstrap=BootstrapOptions(
-            given.resamples, given.seed, given.confidence, given.block_frames
-        ),
-        frames=max(0, given.frames),
-        pictures=not given.no_pictures,
+    bootstrap = BootstrapOptions(given.resamples, given.seed, given.confidence, given.block_frames)
+    comparison = compare_folders(
+        given.report,
+        given.against,
+        given.output,
+        bootstrap=bootstrap,
+        frames_shown=max(0, given.frames),
+        again=not given.no_pictures,
     )
-
-
-def compare(options: CompareOptions) -> list[str]:
-    """Compare, write and print; nothing is required that could be missed.
-
-    Raises:
-        UpsnetError: whatever kept it from being done, with what to do about it.
-    """
-    comparison = compare_reports(
-        options.report,
-        options.against,
-        options=options.bootstrap,
-        frames_shown=options.frames,
-    )
-    options.output.mkdir(parents=True, exist_ok=True)
-    write_comparison(comparison, options.output)
-    missing = write_compared_pictures(comparison, options.output) if options.pictures else []
-    write_comparison_page(comparison, options.output)
-    print(comparison_text(comparison))
-    for reason in missing:
-        print(f'Note: {reason}')
-    print(f'\n{options.output / COMPARISON_FILE}\n{options.output / COMPARISON_PAGE}')
+    page = write_comparison_page(comparison, given.output)
+    print(f'\n{given.output / COMPARISON_FILE}\n{page}')
     return []
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    return run_command(lambda: compare(read_options(arguments)), name='comparison')
+    return run_command(lambda: compare(arguments), name='comparison')
 
 
 if __name__ == '__main__':

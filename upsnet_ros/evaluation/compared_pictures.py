@@ -33,6 +33,13 @@ from upsnet_ros.report.document import Picture
 PICTURE_WIDTH = 720
 # A frame whose quality comes out otherwise was labelled otherwise [percentage points].
 SAME_PQ = 0.01
+# The pictures of a frame by kind, in their order on the page.
+CAPTIONS = {
+    'image': 'camera',
+    'against': 'labels of the other',
+    'this': 'labels of this',
+    'truth': 'ground truth',
+}
 
 
 def compared_picture(folder: Path, camera: str, stamp_ns: int, kind: str) -> Path:
@@ -40,12 +47,21 @@ def compared_picture(folder: Path, camera: str, stamp_ns: int, kind: str) -> Pat
     return folder / 'compared' / f'{camera_in_a_file_name(camera)}_{stamp_ns}_{kind}.jpg'
 
 
-def write_compared_pictures(comparison: Comparison, folder: Path) -> list[str]:
+def compared_pictures(folder: Path, camera: str, stamp_ns: int) -> tuple[Picture, ...]:
+    """Those of the pictures of a frame that a comparison has."""
+    files = {kind: compared_picture(folder, camera, stamp_ns, kind) for kind in CAPTIONS}
+    return tuple(Picture(CAPTIONS[kind], file) for kind, file in files.items() if file.is_file())
+
+
+def write_compared_pictures(
+    comparison: Comparison, folder: Path, *, again: bool = True
+) -> list[str]:
     """Write camera, both labels and truth of the frames that got better and worse most.
 
     Args:
         comparison: What was compared; its reports must still be where they were.
         folder: Where to; the pictures come to `compared/` in it.
+        again: Whether frames are labelled again; else only what the reports have is shown.
 
     Returns:
         Why pictures are missing, a line for each reason; none where all were written.
@@ -53,14 +69,15 @@ def write_compared_pictures(comparison: Comparison, folder: Path) -> list[str]:
     frames = (*comparison.better, *comparison.worse)
     for stale in (folder / 'compared').glob('*.jpg'):
         stale.unlink()
-    if not frames:
-        return []
+    sides = (('this', comparison.this), ('against', comparison.against)) if frames else ()
     problems = []
-    for name, facts in (('this', comparison.this), ('against', comparison.against)):
+    for side, facts in sides if again else ():
         try:
-            problems += _write_side(name, facts, frames, folder)
+            problems += _write_side(side, facts, frames, folder)
         except (UpsnetError, KeyError, TypeError) as error:
             problems.append(f'no labels of {facts.folder} in pictures: {error}')
+    for side, facts in sides:
+        _write_what_is_there(side, Path(facts.folder), frames, folder)
     return problems
 
 
@@ -143,50 +160,21 @@ def _write(done: LabelledFrame, side: str, report: ReplayReport, folder: Path) -
         write_picture(path, picture, widest=PICTURE_WIDTH)
 
 
-class ComparedPictures:
-    """Pictures of frames in two reports; either may be gone since they were compared.
-
-    Args:
-        comparison: which reports.
-        folder: of the comparison, where pictures of its frames may lie.
-
-    Attributes:
-        this: the report that is judged, None where it is no longer there.
-    """
-
-    def __init__(self, comparison: Comparison, folder: Path) -> None:
-        self._folder = folder
-        self._folders = Path(comparison.this.folder), Path(comparison.against.folder)
-        self._reports = tuple(map(_report_if_there, self._folders))
-        self.this = self._reports[0]
-
-    def of(self, camera: str, stamp_ns: int) -> tuple[Picture, ...]:
-        """Pictures of a frame: camera, the other's labels, these, the truth."""
-        this, against = (
-            {} if report is None else _pictures(report, folder, camera, stamp_ns)
-            for report, folder in zip(self._reports, self._folders, strict=True)
-        )
-        either = against | this
-        wanted = (
-            ('camera', 'image', either.get('image')),
-            ('labels of the other', 'against', against.get('labels')),
-            ('labels of this', 'this', this.get('labels')),
-            ('ground truth', 'truth', either.get('truth')),
-        )
-        pictures = []
-        for caption, kind, of_report in wanted:
-            own = compared_picture(self._folder, camera, stamp_ns, kind)
-            picture = own if own.is_file() else of_report
-            if picture is not None:
-                pictures.append(Picture(caption, picture))
-        return tuple(pictures)
-
-
-def _report_if_there(folder: Path) -> ReplayReport | None:
+def _write_what_is_there(
+    side: str, source: Path, frames: tuple[ComparedFrame, ...], folder: Path
+) -> None:
+    """Write what the folder of a report has of the frames, where there is no picture yet."""
     try:
-        return read_report(folder)
+        report = read_report(source)
     except EvaluationError:
-        return None
+        return  # it is gone since
+    for frame in frames:
+        for kind, picture in _pictures(report, source, frame.camera, frame.stamp_ns).items():
+            name = side if kind == 'labels' else kind
+            path = compared_picture(folder, frame.camera, frame.stamp_ns, name)
+            image = cv2.imread(str(picture)) if isinstance(picture, Path) else picture
+            if name in CAPTIONS and not path.is_file() and image is not None:
+                write_picture(path, image, widest=PICTURE_WIDTH)
 
 
 def _pictures(

@@ -8,7 +8,6 @@ Differences are this report less the other, over the frames that both have. The 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from upsnet_ros.evaluation.paired_bootstrap import (
     BootstrapOptions,
     Figures,
     FrameTable,
-    PairedFigures,
     compare_paired,
     read_table,
     shared_frames,
@@ -197,7 +195,6 @@ def compare_reports(
         num_stuff=label_set.num_stuff,
         options=options,
     )
-    moved = list(_frame_differences(*shared))
     return Comparison(
         this=_facts(folder, reports[0]),
         against=_facts(against, reports[1]),
@@ -208,10 +205,15 @@ def compare_reports(
             only_against=len(tables[1]) - len(shared[1]),
         ),
         bootstrap=options,
-        totals=_totals(paired),
+        totals={
+            each.key: _difference(
+                each.factor * paired[each.key][:, 0], higher_is_better=each.higher_is_better
+            )
+            for each in COMPARED
+        },
         classes=_classes(paired, label_set),
-        better=_most(moved, frames_shown, sign=1),
-        worse=_most(moved, frames_shown, sign=-1),
+        better=_most(*shared, frames_shown, sign=1),
+        worse=_most(*shared, frames_shown, sign=-1),
     )
 
 
@@ -266,56 +268,32 @@ def _refuse_other_frames(
         )
 
 
-def _difference(
-    paired: PairedFigures,
-    name: str,
-    column: int = 0,
-    *,
-    factor: float = 1.0,
-    higher_is_better: bool = True,
-) -> Difference:
-    """One figure of both, their difference and its interval; None for what is no number."""
-
-    def read(figures: Figures) -> float | None:
-        value = float(np.ravel(figures[name])[column]) * factor
-        return None if np.isnan(value) else value
-
-    parts = (paired.this, paired.against, paired.difference, paired.low, paired.high)
-    this, against, difference, low, high = map(read, parts)
+def _difference(figures: np.ndarray, *, higher_is_better: bool = True) -> Difference:
+    """A column of `compare_paired`, float64 [5]; None for what is no number."""
+    known = (None if np.isnan(value) else float(value) for value in figures)
+    this, against, difference, low, high = known
     return Difference(this, against, difference, low, high, higher_is_better)
 
 
-def _totals(paired: PairedFigures) -> dict[str, Difference]:
-    return {
-        each.key: _difference(
-            paired, each.key, factor=each.factor, higher_is_better=each.higher_is_better
-        )
-        for each in COMPARED
-    }
-
-
-def _classes(paired: PairedFigures, label_set: LabelSet) -> tuple[ClassDifference, ...]:
+def _classes(paired: Figures, label_set: LabelSet) -> tuple[ClassDifference, ...]:
     return tuple(
         ClassDifference(
             entry.train_id,
             entry.name,
             entry.is_thing,
-            *(_difference(paired, f'class_{part}', entry.train_id) for part in CLASS_FIGURES),
+            *(_difference(paired[f'class_{part}'][:, entry.train_id]) for part in CLASS_FIGURES),
         )
         for entry in label_set.classes
     )
 
 
-def _frame_differences(this: FrameTable, against: FrameTable) -> Iterator[ComparedFrame]:
-    """Frames that have a panoptic quality in both."""
-    for (camera, stamp_ns), one, other in zip(this.names, this.pq, against.pq, strict=True):
-        if not np.isnan(one) and not np.isnan(other):
-            yield ComparedFrame(camera, stamp_ns, float(one), float(other))
-
-
-def _most(frames: Sequence[ComparedFrame], count: int, *, sign: int) -> tuple[ComparedFrame, ...]:
-    """The frames with the largest difference of a sign, the largest first."""
-    moved = [frame for frame in frames if sign * frame.difference > 0]
+def _most(
+    this: FrameTable, against: FrameTable, count: int, *, sign: int
+) -> tuple[ComparedFrame, ...]:
+    """The frames whose panoptic quality moved most in a direction, the largest first."""
+    both = zip(this.names, this.pq, against.pq, strict=True)
+    frames = [ComparedFrame(*name, float(one), float(other)) for name, one, other in both]
+    moved = [frame for frame in frames if sign * frame.difference > 0]  # NaN moves nowhere
     moved.sort(key=lambda frame: (-sign * frame.difference, frame.camera, frame.stamp_ns))
     return tuple(moved[:count])
 

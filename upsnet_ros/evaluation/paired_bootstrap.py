@@ -173,7 +173,6 @@ class WeightedFrames:
             'rq': 100.0 * _ratio(matched, self._counted),
             'iou': 100.0 * _ratio(both, either),
         }
-        self._ranks: dict[FrameValue, np.ndarray] = {}  # [R, n]
 
     def _sum(self, states: np.ndarray) -> np.ndarray:
         """States [F, n, S] under the weights: [n, R, S]."""
@@ -203,9 +202,7 @@ class WeightedFrames:
         if not order.size:
             return np.full(len(self.weights), np.nan)
         ordered = values[order]
-        if of not in self._ranks:
-            self._ranks[of] = np.cumsum(self.weights[:, order], axis=1)
-        upto = self._ranks[of]  # [R, n]
+        upto = np.cumsum(self.weights[:, order], axis=1)  # [R, n]
         last = np.maximum(upto[:, -1] - 1, 0)
         place = share * last
         low = np.floor(place)
@@ -262,45 +259,37 @@ class BootstrapOptions:
             )
 
 
-@dataclass(frozen=True, eq=False)  # arrays have no truth value
-class PairedFigures:
-    """Figures of two evaluations of the same frames, and their differences.
-
-    Attributes:
-        this, against: Figures of all frames, one weighting; see `WeightedFrames.figures`.
-        difference: `this` less `against`.
-        low, high: Ends of the intervals of `difference`; NaN where no draw has a difference.
-    """
-
-    this: Figures
-    against: Figures
-    difference: Figures
-    low: Figures
-    high: Figures
-
-
 def compare_paired(
     this: FrameTable, against: FrameTable, *, num_stuff: int, options: BootstrapOptions
-) -> PairedFigures:
-    """Compare two evaluations of the same frames, in the same order; at least one."""
-    once = np.ones((1, len(this)))
-    ones = [WeightedFrames(table, once, num_stuff).figures() for table in (this, against)]
-    drawn = [
-        _difference(
-            *(WeightedFrames(table, weights, num_stuff).figures() for table in (this, against))
+) -> Figures:
+    """Compare two evaluations of the same frames, in the same order; at least one.
+
+    Returns:
+        By the keys of `WeightedFrames.figures` float64 [5, 1] or [5, S]: this figure, the other,
+        `this` less `against`, low and high end of its interval; NaN where there is none, for an
+        end where no draw has a difference.
+    """
+
+    def both(weights: np.ndarray) -> tuple[Figures, Figures]:
+        one, other = (WeightedFrames(table, weights, num_stuff) for table in (this, against))
+        return one.figures(), other.figures()
+
+    once, other = both(np.ones((1, len(this))))
+    changes: dict[str, list[np.ndarray]] = {key: [] for key in once}
+    for weights in draw_weights(len(this), options):
+        drawn = both(weights)
+        for key, parts in changes.items():
+            parts.append(drawn[0][key] - drawn[1][key])
+    tails = 50.0 * (1.0 - options.confidence), 50.0 * (1.0 + options.confidence)
+    return {
+        key: np.vstack(
+            [
+                np.concatenate([once[key], other[key], once[key] - other[key]]).reshape(3, -1),
+                _percentiles(np.concatenate(parts), tails),
+            ]
         )
-        for weights in draw_weights(len(this), options)
-    ]
-    changes = {key: np.concatenate([part[key] for part in drawn]) for key in drawn[0]}
-    low, high = (
-        {key: _percentile(values, tail) for key, values in changes.items()}
-        for tail in (50.0 * (1.0 - options.confidence), 50.0 * (1.0 + options.confidence))
-    )
-    return PairedFigures(ones[0], ones[1], _difference(*ones), low, high)
-
-
-def _difference(this: Figures, against: Figures) -> Figures:
-    return {key: values - against[key] for key, values in this.items()}
+        for key, parts in changes.items()
+    }
 
 
 def draw_weights(frames: int, options: BootstrapOptions) -> Iterator[np.ndarray]:
@@ -321,11 +310,11 @@ def draw_weights(frames: int, options: BootstrapOptions) -> Iterator[np.ndarray]
         yield weights.astype(np.float64)
 
 
-def _percentile(values: np.ndarray, percent: float) -> np.ndarray:
-    """Percentile over the draws that have a value: [R, ...] to [1, ...]; NaN where none has."""
+def _percentiles(values: np.ndarray, percents: tuple[float, float]) -> np.ndarray:
+    """Percentiles of the draws that have a value, [R] or [R, S] to [2, S]; NaN where none has."""
     columns = values.reshape(len(values), -1)
-    result = np.full(columns.shape[1], np.nan)
+    result = np.full((len(percents), columns.shape[1]), np.nan)
     some = ~np.isnan(columns).all(axis=0)
     if some.any():
-        result[some] = np.nanpercentile(columns[:, some], percent, axis=0)
-    return result.reshape(1, *values.shape[1:])
+        result[:, some] = np.nanpercentile(columns[:, some], percents, axis=0)
+    return result

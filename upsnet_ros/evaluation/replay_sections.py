@@ -15,7 +15,6 @@ import numpy as np
 
 from upsnet_ros.core.labels import LabelClass
 from upsnet_ros.core.overlay import UNKNOWN_BGR, WRONG_BGR
-from upsnet_ros.evaluation.compared_pictures import ComparedPictures
 from upsnet_ros.evaluation.comparison import Comparison, read_comparison
 from upsnet_ros.evaluation.comparison_sections import comparison_section
 from upsnet_ros.evaluation.figures import BY_KEY, FIGURES, Figure
@@ -41,35 +40,7 @@ from upsnet_ros.evaluation.replay_summary import (
     warnings,
     what_came,
 )
-from upsnet_ros.report.document import (
-    STRETCHES,
-    Bar,
-    Beside,
-    Block,
-    Cards,
-    Cell,
-    Charts,
-    Column,
-    Command,
-    Facts,
-    Film,
-    Frame,
-    Frames,
-    Histogram,
-    Key,
-    Note,
-    Picture,
-    Points,
-    Reference,
-    Report,
-    Section,
-    Table,
-    Timeline,
-    Track,
-    count_of,
-    figure,
-    percent,
-)
+from upsnet_ros.report import document as doc
 from upsnet_ros.report.page import write_page
 
 LEFT_OUT_SHOWN = 20
@@ -114,7 +85,7 @@ FLIPS_METHOD = (
 
 
 def write_replay_page(
-    folder: Path, *, film: Film | None = None, samples: tuple[Frame, ...] = ()
+    folder: Path, *, film: doc.Film | None = None, samples: tuple[doc.Frame, ...] = ()
 ) -> Path:
     """Write `report.html` from what an evaluation left in a folder; returns its path.
 
@@ -136,9 +107,9 @@ def replay_report(
     folder: Path,
     comparison: Comparison | None = None,
     *,
-    film: Film | None = None,
-    samples: tuple[Frame, ...] = (),
-) -> Report:
+    film: doc.Film | None = None,
+    samples: tuple[doc.Frame, ...] = (),
+) -> doc.Report:
     """All that the page shows.
 
     Args:
@@ -151,24 +122,23 @@ def replay_report(
     total = report.total
     with_truth = total.pq is not None
     sections = [
-        Section('', (*([film] if film else []), headline_cards(report, comparison))),
+        doc.Section('', (*([film] if film else []), headline_cards(report, comparison))),
         *_live(report, comparison),
-        Section('Classes', (
-            Note(CLASSES_WITH_TRUTH if with_truth else CLASSES_WITHOUT),
-            Beside(tuple(_class_tables(report))),
-            Note(Key((0, 0, 0), 'unknown: no class was sure enough.')),
+        doc.Section('Classes', (
+            doc.Note(CLASSES_WITH_TRUTH if with_truth else CLASSES_WITHOUT),
+            doc.Beside(tuple(_class_tables(report))),
+            doc.Note(doc.Key((0, 0, 0), 'unknown: no class was sure enough.')),
         )),
     ]  # fmt: skip
     if comparison is not None:
-        pictures = ComparedPictures(comparison, folder)
-        sections.append(comparison_section(comparison, report.label_set, pictures))
+        sections.append(comparison_section(comparison, report, folder))
     sections += [*_over_the_drive(report), *_stages(report, folder)]
     sections += [*_cameras(report), *_worst_frames(report, folder)]
     if samples:
-        note = Note('Frames at about even distances, not chosen by their quality.')
-        sections.append(Section('Through the drive', (note, Frames(samples, across=3))))
+        note = doc.Note('Frames at about even distances, not chosen by their quality.')
+        sections.append(doc.Section('Through the drive', (note, doc.Frames(samples, across=3))))
     date = report.environment.get('date')
-    return Report(
+    return doc.Report(
         kind='Live replay' if report.kind == 'live' else 'Offline replay',
         title=f'{report.model.name} on {Path(report.bag.path).name}',
         verdict=verdict(report),
@@ -178,33 +148,40 @@ def replay_report(
     )
 
 
-def _live(report: ReplayReport, comparison: Comparison | None) -> list[Section]:
+def _live(report: ReplayReport, comparison: Comparison | None) -> list[doc.Section]:
     """What came in time, and what the node took."""
     if report.kind != 'live':
         return []
-    cards = Cards(tuple(live_cards(report, comparison)))
-    return [Section('What the car would have seen', (Note(what_came(report)), cards))]
+    cards = doc.Cards(tuple(live_cards(report, comparison)))
+    return [doc.Section('What the car would have seen', (doc.Note(what_came(report)), cards))]
 
 
-def _class_tables(report: ReplayReport) -> Iterator[Table]:
+def _class_tables(report: ReplayReport) -> Iterator[doc.Table]:
     """Stuff and things, in the order of the label set."""
     figures = report.total
     for title, is_thing in (('Stuff', False), ('Things', True)):
         classes = [entry for entry in report.label_set.classes if entry.is_thing == is_thing]
         if not classes:
             continue
-        bar = Column('', wide=True)
+        bar = doc.Column('', wide=True)
         if figures.pq is None:
             rows = tuple(_flicker_row(entry, figures) for entry in classes)
-            yield Table((Column(title), bar, Column('flicker')), rows)
+            yield doc.Table((doc.Column(title), bar, doc.Column('flicker')), rows)
             continue
-        minor = [Column(name, minor=True) for name in ('SQ', 'RQ', 'flicker')]
-        columns = (Column(title), bar, Column('PQ'), *minor[:2], Column('IoU'), minor[2])
+        minor = [doc.Column(name, minor=True) for name in ('SQ', 'RQ', 'flicker')]
+        columns = (
+            doc.Column(title),
+            bar,
+            doc.Column('PQ'),
+            *minor[:2],
+            doc.Column('IoU'),
+            minor[2],
+        )
         by_class = {entry['class_id']: entry for entry in figures.pq['per_class']}
         quality = figures.pq[title.lower()]
         means = (quality[part] if quality['classes'] else None for part in ('pq', 'sq', 'rq'))
         rows = tuple(_quality_row(c, by_class.get(c.train_id), figures) for c in classes)
-        yield Table(columns, (*rows, (f'all {title.lower()}', '', *means, '', '')), total=True)
+        yield doc.Table(columns, (*rows, (f'all {title.lower()}', '', *means, '', '')), total=True)
 
 
 def _flicker(entry: LabelClass, figures: CameraFigures) -> float | None:
@@ -213,63 +190,63 @@ def _flicker(entry: LabelClass, figures: CameraFigures) -> float | None:
     return None if flicker is None else 100.0 * flicker
 
 
-def _flicker_row(entry: LabelClass, figures: CameraFigures) -> tuple[Cell, ...]:
+def _flicker_row(entry: LabelClass, figures: CameraFigures) -> tuple[doc.Cell, ...]:
     flicker = _flicker(entry, figures)
-    return Key(entry.colour, entry.name), Bar(flicker, entry.colour), flicker
+    return doc.Key(entry.colour, entry.name), doc.Bar(flicker, entry.colour), flicker
 
 
 def _quality_row(
     entry: LabelClass, quality: Json | None, figures: CameraFigures
-) -> tuple[Cell, ...]:
+) -> tuple[doc.Cell, ...]:
     counts = ('true_positives', 'false_positives', 'false_negatives')
     occurs = quality is not None and any(quality[count] for count in counts)
     pq, sq, rq = (quality[part] if quality and occurs else None for part in ('pq', 'sq', 'rq'))
     iou = figures.miou['per_class'].get(entry.name) if figures.miou else None
-    key, bar = Key(entry.colour, entry.name), Bar(pq, entry.colour)
+    key, bar = doc.Key(entry.colour, entry.name), doc.Bar(pq, entry.colour)
     return key, bar, pq, sq, rq, iou, _flicker(entry, figures)
 
 
-def _over_the_drive(report: ReplayReport) -> list[Section]:
+def _over_the_drive(report: ReplayReport) -> list[doc.Section]:
     """A chart for each figure that has a course, and the spread of the confidences."""
     start_ns = report.start_ns
     if start_ns is None:
         return []
-    charts: list[Timeline | Histogram] = []
+    charts: list[doc.Timeline | doc.Histogram] = []
     for each in FIGURES:
         tracks = tuple(_tracks(each, report, start_ns))
         if any(np.isfinite(track.values).any() for track in tracks):
             title = each.live_chart if report.kind == 'live' and each.live_chart else each.chart
-            charts.append(Timeline(title, tracks, _levels(each, report), each.least_top))
+            charts.append(doc.Timeline(title, tracks, _levels(each, report), each.least_top))
     charts += _histograms(report)
-    notes = [Note(text) for text in [' '.join(_how_to_read(report))] if text]
-    return [Section('Over the drive', (*notes, Charts(tuple(charts))))]
+    notes = [doc.Note(text) for text in [' '.join(_how_to_read(report))] if text]
+    return [doc.Section('Over the drive', (*notes, doc.Charts(tuple(charts))))]
 
 
-def _levels(each: Figure, report: ReplayReport) -> tuple[Reference, ...]:
+def _levels(each: Figure, report: ReplayReport) -> tuple[doc.Reference, ...]:
     levels = [(BY_KEY[key], name) for key, name in LEVELS.get(each.key, ())]
     values = [(level, name, level.shown(report.total)) for level, name in levels]
     return tuple(
-        Reference(value, f'{name} {figure(value, level.digits)}{unit_of(level)}')
+        doc.Reference(value, f'{name} {doc.figure(value, level.digits)}{unit_of(level)}')
         for level, name, value in values
         if value is not None
     )
 
 
-def _histograms(report: ReplayReport) -> Iterator[Histogram]:
+def _histograms(report: ReplayReport) -> Iterator[doc.Histogram]:
     time = BY_KEY['latency_p50_ms']
     values = [v for f in report.cameras.values() for v in time.course(f) if v is not None]
     if values:
         counts, edges = np.histogram(values, bins=TIME_BINS, range=(0.0, max(values) or 1.0))
         title = 'Frames by the age of their labels' if report.kind == 'live' else 'Frames by time'
         ends = float(edges[0]), float(edges[-1])
-        yield Histogram(title, tuple(counts.tolist()), *ends, 'ms', _levels(time, report))
+        yield doc.Histogram(title, tuple(counts.tolist()), *ends, 'ms', _levels(time, report))
     counts = report.total.confidence['counts']
     if sum(counts):
-        yield Histogram('Instances by confidence', tuple(counts), 0.0, 1.0, 'confidence')
+        yield doc.Histogram('Instances by confidence', tuple(counts), 0.0, 1.0, 'confidence')
 
 
 def _how_to_read(report: ReplayReport) -> Iterator[str]:
-    if any(len(figures.series) > STRETCHES for figures in report.cameras.values()):
+    if any(len(figures.series) > doc.STRETCHES for figures in report.cameras.values()):
         yield 'The line is the mean of short stretches of the drive.'
         if len(report.cameras) == 1:
             yield 'The band around it goes from the least to the greatest value.'
@@ -277,7 +254,7 @@ def _how_to_read(report: ReplayReport) -> Iterator[str]:
         yield 'A red mark at the foot is a frame that was lost.'
 
 
-def _tracks(each: Figure, report: ReplayReport, start_ns: int) -> Iterator[Track]:
+def _tracks(each: Figure, report: ReplayReport, start_ns: int) -> Iterator[doc.Track]:
     for name, figures in report.cameras.items():
         if not figures.series or not each.chart:
             continue
@@ -287,7 +264,7 @@ def _tracks(each: Figure, report: ReplayReport, start_ns: int) -> Iterator[Track
         # A message without a readable stamp has the time of recording, maybe of another clock.
         lost = np.array([skipped.stamp_ns for skipped in figures.skipped], np.int64)
         lost = lost[(lost >= stamps.min()) & (lost <= stamps.max())]
-        yield Track(
+        yield doc.Track(
             name,
             (stamps[order] - start_ns) / 1e9,
             np.array(course, np.float64)[order],
@@ -295,7 +272,7 @@ def _tracks(each: Figure, report: ReplayReport, start_ns: int) -> Iterator[Track
         )
 
 
-def _stages(report: ReplayReport, folder: Path) -> list[Section]:
+def _stages(report: ReplayReport, folder: Path) -> list[doc.Section]:
     """The median of each stage of a frame, where frames tell of more than their total."""
     times: dict[str, list[float]] = {}
     path = folder / FRAMES_FILE
@@ -310,28 +287,28 @@ def _stages(report: ReplayReport, folder: Path) -> list[Section]:
     longest = max(total, *medians.values())
     whole = 'stamp to label' if report.kind == 'live' else 'in all'
     rows = tuple(
-        (name.replace('_', ' '), Bar(median, top=longest), median)
+        (name.replace('_', ' '), doc.Bar(median, top=longest), median)
         for name, median in (medians | {whole: total}).items()
     )
-    columns = (Column('Stage'), Column('', wide=True), Column('median [ms]'))
-    return [Section('Where the time goes', (Table(columns, rows, total=True),))]
+    columns = (doc.Column('Stage'), doc.Column('', wide=True), doc.Column('median [ms]'))
+    return [doc.Section('Where the time goes', (doc.Table(columns, rows, total=True),))]
 
 
-def _cameras(report: ReplayReport) -> list[Section]:
+def _cameras(report: ReplayReport) -> list[doc.Section]:
     """A row for each camera, where there are several."""
     if len(report.cameras) < 2:
         return []
     figures = [each for each in FIGURES if each.column]
-    heads = (Column(each.column, digits=each.digits) for each in figures)
-    columns = (Column('Camera'), Column('frames'), *heads)
+    heads = (doc.Column(each.column, digits=each.digits) for each in figures)
+    columns = (doc.Column('Camera'), doc.Column('frames'), *heads)
     rows = tuple(
         (name, f'{f.decoded} of {f.frames}', *(each.shown(f) for each in figures))
         for name, f in report.cameras.items()
     )
-    return [Section('Cameras', (Table(columns, rows, scrolls=True),))]
+    return [doc.Section('Cameras', (doc.Table(columns, rows, scrolls=True),))]
 
 
-def _worst_frames(report: ReplayReport, folder: Path) -> list[Section]:
+def _worst_frames(report: ReplayReport, folder: Path) -> list[doc.Section]:
     if not report.worst:
         return []
     by_quality = report.worst[0].pq is not None
@@ -339,32 +316,34 @@ def _worst_frames(report: ReplayReport, folder: Path) -> list[Section]:
     frames = tuple(_worst_frame(frame, folder, start_ns) for frame in report.worst)
     legend = (
         'In the last picture:',
-        Key(WRONG_BGR[::-1], 'wrong class'),
-        Key(UNKNOWN_BGR[::-1], 'labelled unknown'),
+        doc.Key(WRONG_BGR[::-1], 'wrong class'),
+        doc.Key(UNKNOWN_BGR[::-1], 'labelled unknown'),
     )
     note = (
         'Lowest panoptic quality of all, not more than one of a camera within a second.'
         if by_quality
         else 'Largest share of unknown pixels of all.'
     )
-    shown = Frames(frames, legend=legend if by_quality else '')
-    return [Section('Worst frames', (Note(note), shown))]
+    shown = doc.Frames(frames, legend=legend if by_quality else '')
+    return [doc.Section('Worst frames', (doc.Note(note), shown))]
 
 
-def _worst_frame(frame: WorstFrame, folder: Path, start_ns: int) -> Frame:
+def _worst_frame(frame: WorstFrame, folder: Path, start_ns: int) -> doc.Frame:
     files = frame.files(folder)
     pictures = tuple(
-        Picture(caption, path) for kind, caption in CAPTIONS.items() if (path := files.get(kind))
+        doc.Picture(caption, path)
+        for kind, caption in CAPTIONS.items()
+        if (path := files.get(kind))
     )
-    quality = '' if frame.pq is None else f'PQ {figure(frame.pq)} · '
-    notes = [f'{quality}{percent(frame.unknown_share)} % unknown']
+    quality = '' if frame.pq is None else f'PQ {doc.figure(frame.pq)} · '
+    notes = [f'{quality}{doc.percent(frame.unknown_share)} % unknown']
     if not pictures:
         notes.append('Its pictures are no longer in the folder.')
     title = f'{frame.camera} at {(frame.stamp_ns - start_ns) / 1e9:.1f} s'
-    return Frame(title, pictures, tuple(notes), stamp=str(frame.stamp_ns))
+    return doc.Frame(title, pictures, tuple(notes), stamp=str(frame.stamp_ns))
 
 
-def _left_out(report: ReplayReport) -> list[Section]:
+def _left_out(report: ReplayReport) -> list[doc.Section]:
     """Images and ground truth that could not be used, each with its reason."""
     rows = tuple(
         (f'{name} {each.stamp_ns}', f'{what}{each.problem}')
@@ -374,22 +353,22 @@ def _left_out(report: ReplayReport) -> list[Section]:
     )
     if not rows:
         return []
-    columns = (Column('message'), Column('problem', words=True))
-    blocks: list[Block] = [Table(columns, rows[:LEFT_OUT_SHOWN])]
+    columns = (doc.Column('message'), doc.Column('problem', words=True))
+    blocks: list[doc.Block] = [doc.Table(columns, rows[:LEFT_OUT_SHOWN])]
     if len(rows) > LEFT_OUT_SHOWN:
-        blocks.append(Note(f'{len(rows) - LEFT_OUT_SHOWN} more are in {REPORT_FILE}.'))
-    return [Section('Left out', tuple(blocks))]
+        blocks.append(doc.Note(f'{len(rows) - LEFT_OUT_SHOWN} more are in {REPORT_FILE}.'))
+    return [doc.Section('Left out', tuple(blocks))]
 
 
-def _method(report: ReplayReport) -> Section:
-    frames = count_of(report.total.truth_frames, 'frame')
+def _method(report: ReplayReport) -> doc.Section:
+    frames = doc.count_of(report.total.truth_frames, 'frame')
     points = (METHOD[report.kind], QUALITY_METHOD.format(frames=frames), FLIPS_METHOD)
     facts = (
-        Facts(vars(report.bag), 'Bag'),
-        Facts(vars(report.model), 'Model'),
-        Facts(report.options, 'Options'),
-        Facts(report.speed, 'Speed'),
-        Facts(report.environment, 'Environment'),
+        doc.Facts(vars(report.bag), 'Bag'),
+        doc.Facts(vars(report.model), 'Model'),
+        doc.Facts(report.options, 'Options'),
+        doc.Facts(report.speed, 'Speed'),
+        doc.Facts(report.environment, 'Environment'),
     )
-    command = Section('Command', (Command(report.command),))
-    return Section('How this was measured', (Points(points), command, Beside(facts)))
+    command = doc.Section('Command', (doc.Command(report.command),))
+    return doc.Section('How this was measured', (doc.Points(points), command, doc.Beside(facts)))

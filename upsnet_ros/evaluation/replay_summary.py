@@ -15,7 +15,7 @@ from upsnet_ros.evaluation.figures import BY_KEY, FIGURES, Figure, parts_of
 from upsnet_ros.evaluation.frame_record import NO_LABEL, REPORT_FILE
 from upsnet_ros.evaluation.live.camera_rate import USED_SHARE
 from upsnet_ros.evaluation.replay_report import CameraFigures, Json, ReplayReport
-from upsnet_ros.report.document import Card, Cards, Line, Points, count_of, figure, percent
+from upsnet_ros.report import document as doc
 from upsnet_ros.report.text import terminal_text
 
 LOST_ALARM = 0.05  # share of lost frames above which a card is an alarm
@@ -41,21 +41,21 @@ def summary_text(report: ReplayReport, folder: Path) -> str:
         notes.append(
             f'the clock was set by {step} ms while playing; the times are wrong by as much'
         )
-    told = terminal_text([Cards(tuple(cards)), Points(tuple(notes))])
+    told = terminal_text([doc.Cards(tuple(cards)), doc.Points(tuple(notes))])
     return f'{told}\n\n  report: {folder / REPORT_FILE}'
 
 
 def verdict(report: ReplayReport) -> str:
     """The result in a sentence."""
     total = report.total
-    frames = count_of(total.frames, 'frame')
+    frames = doc.count_of(total.frames, 'frame')
     how_many = frames if total.decoded == total.frames else f'{total.decoded} of {frames}'
-    sentence = f'{how_many} of {count_of(len(report.cameras), "camera")} labelled'
+    sentence = f'{how_many} of {doc.count_of(len(report.cameras), "camera")} labelled'
     if total.latency_ms.p50 is not None:
-        sentence += f', half of them within {figure(total.latency_ms.p50, 0)} ms'
+        sentence += f', half of them within {doc.figure(total.latency_ms.p50, 0)} ms'
     quality = BY_KEY['pq'].shown(total)
     if quality is not None:
-        sentence += f', at a panoptic quality of {figure(quality)}'
+        sentence += f', at a panoptic quality of {doc.figure(quality)}'
     return f'{sentence}.'
 
 
@@ -66,23 +66,23 @@ def warnings(report: ReplayReport) -> list[str]:
     unreadable = len(total.skipped) - total.drops
     if unreadable:
         lines.append(
-            f'{count_of(unreadable, "image")} could not be labelled and '
+            f'{doc.count_of(unreadable, "image")} could not be labelled and '
             f'{_are(unreadable)} in no figure; the report names each.'
         )
     if total.truth_unmatched:
         lines.append(
-            f'{count_of(total.truth_unmatched, "image")} of ground truth had a stamp that no '
+            f'{doc.count_of(total.truth_unmatched, "image")} of ground truth had a stamp that no '
             'camera image has.'
         )
     if total.truth_problems:
         lines.append(
-            f'{count_of(len(total.truth_problems), "image")} of ground truth could not be used; '
-            'the report names each.'
+            f'{doc.count_of(len(total.truth_problems), "image")} of ground truth could not be '
+            'used; the report names each.'
         )
     return lines
 
 
-def headline_cards(report: ReplayReport, comparison: Comparison | None = None) -> Cards:
+def headline_cards(report: ReplayReport, comparison: Comparison | None = None) -> doc.Cards:
     """The headline figures; those of the node stand in a section of their own."""
     cards = [
         _card(each, report, comparison)
@@ -94,34 +94,36 @@ def headline_cards(report: ReplayReport, comparison: Comparison | None = None) -
         cards.append(_labelled_card(report))
         rate, share = (report.speed.get(n) for n in ('frames_per_second', 'network_share'))
         if rate is not None:
-            detail = '' if share is None else f'{percent(share, 0)} % of the time in the network'
-            cards.append(Card('Throughput', rate, 'frames/s', detail))
-    return Cards(tuple(cards))
+            detail = (
+                '' if share is None else f'{doc.percent(share, 0)} % of the time in the network'
+            )
+            cards.append(doc.Card('Throughput', rate, 'frames/s', detail))
+    return doc.Cards(tuple(cards))
 
 
 def _is_of_the_node(each: Figure, report: ReplayReport) -> bool:
     return each.of_run or (report.kind == 'live' and bool(each.live_name))
 
 
-def _card(each: Figure, report: ReplayReport, comparison: Comparison | None) -> Card:
+def _card(each: Figure, report: ReplayReport, comparison: Comparison | None) -> doc.Card:
     """A figure, the figures that are a part of it, and its change against the other report."""
     total, speed = report.total, report.speed
     parts = [each.detail(total)] if each.detail else []
     for part in parts_of(each):
         unit = '' if part.unit == each.unit else unit_of(part)
-        parts.append(f'{part.short} {figure(part.shown(total, speed), part.digits)}{unit}')
+        parts.append(f'{part.short} {doc.figure(part.shown(total, speed), part.digits)}{unit}')
     change = change_against(comparison, each.key)
-    lines: list[Line] = [' · '.join(parts), *([(change, 'vs other')] if change else [])]
+    lines: list[doc.Line] = [' · '.join(parts), *([(change, 'vs other')] if change else [])]
     value = each.shown(total, speed)
-    return Card(each.called(report.kind), value, each.unit, lines, digits=each.digits)
+    return doc.Card(each.called(report.kind), value, each.unit, lines, digits=each.digits)
 
 
-def _labelled_card(report: ReplayReport) -> Card:
+def _labelled_card(report: ReplayReport) -> doc.Card:
     total = report.total
     unreadable = len(total.skipped) - total.drops
     parts = [f'{unreadable} unreadable'] if unreadable else []
     parts.append(f'{total.truth_frames} with ground truth')
-    return Card(
+    return doc.Card(
         'Frames labelled', total.decoded, f'of {total.frames}', ' · '.join(parts),
         alarm=_lost_many(total),
     )  # fmt: skip
@@ -140,15 +142,15 @@ def possible_share(speed: Json) -> float:
     return min(1.0, USED_SHARE * measured_hz / camera_hz) if camera_hz and measured_hz else 1.0
 
 
-def live_cards(report: ReplayReport, comparison: Comparison | None = None) -> list[Card]:
+def live_cards(report: ReplayReport, comparison: Comparison | None = None) -> list[doc.Card]:
     """What came in time and what the node took; nothing of an offline replay."""
     if report.kind != 'live':
         return []
     total = report.total
-    answered = Card(
+    answered = doc.Card(
         'Frames answered', 100.0 * total.decoded / total.frames if total.frames else None, '%',
         f'{total.decoded} of {total.frames} · {total.drops} dropped · '
-        f'{figure(report.speed.get("frames_per_second"))} labels/s',
+        f'{doc.figure(report.speed.get("frames_per_second"))} labels/s',
         alarm=_lost_many(total, possible_share(report.speed)),
     )  # fmt: skip
     of_node = (each for each in FIGURES if each.has_card and _is_of_the_node(each, report))
@@ -165,7 +167,9 @@ def what_came(report: ReplayReport) -> str:
     known = [(speed.get(name), what) for name, what in LOSSES]
     parts = [f'{count} {what}' for count, what in known if count]
     told = '; '.join(parts) if parts else 'the node did not tell why'
-    lost = f'{count_of(total.drops, "frame")} got no label and {_are(total.drops)} in no figure'
+    lost = (
+        f'{doc.count_of(total.drops, "frame")} got no label and {_are(total.drops)} in no figure'
+    )
     return f'{played} {lost}: {told}.'
 
 

@@ -21,14 +21,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from upsnet_ros.report.document import (
-    STRETCHES,
-    TRACK_COLOURS,
-    Histogram,
-    Timeline,
-    Track,
-    one_line,
-)
+from upsnet_ros.report import document as doc
 
 WIDTH, HEIGHT = 440, 200  # units of the drawing; text of a chart stays readable at 330 px
 LEFT, RIGHT, TOP, BOTTOM = 46, 14, 8, 38
@@ -38,7 +31,7 @@ LARGEST = 1e100  # what is beyond is drawn there
 STEPS = [1, 2, 5, 10]
 # Placeholders: each stands for a variable of the style sheet.
 INK, SOFT, RULE, ACCENT, ALARM = (f'#fe00{index:02x}' for index in range(5))
-TRACKS = tuple(f'#fe01{index:02x}' for index in range(TRACK_COLOURS))
+TRACKS = tuple(f'#fe01{index:02x}' for index in range(doc.TRACK_COLOURS))
 VARIABLES = {
     **dict(
         zip((INK, SOFT, RULE, ACCENT, ALARM), 'ink soft rule accent alarm'.split(), strict=True)
@@ -47,7 +40,7 @@ VARIABLES = {
 }
 
 
-def chart_svg(chart: Timeline | Histogram) -> str:
+def chart_svg(chart: doc.Timeline | doc.Histogram) -> str:
     """The `<svg>` element of a chart."""
     figure = Figure(figsize=(WIDTH / 72, HEIGHT / 72), facecolor='none')
     axes = figure.add_axes(
@@ -55,7 +48,7 @@ def chart_svg(chart: Timeline | Histogram) -> str:
         facecolor='none',
         frameon=False,
     )
-    if isinstance(chart, Timeline):
+    if isinstance(chart, doc.Timeline):
         drawn = _draw_timeline(axes, chart)
     else:
         drawn = _draw_histogram(axes, chart)
@@ -79,7 +72,7 @@ def _inside_a_page(figure: Figure, title: str) -> str:
     text = re.sub(r'<[^>]*>', _with_short_numbers, text)
     text = re.sub(r'\s*\n\s*', ' ', text)
     text = re.sub('|'.join(VARIABLES), lambda found: f'var(--{VARIABLES[found[0]]})', text)
-    size, label = f'viewBox="0 0 {WIDTH} {HEIGHT}"', escape(one_line(title))
+    size, label = f'viewBox="0 0 {WIDTH} {HEIGHT}"', escape(doc.one_line(title))
     return f'<svg {size} role="img" aria-label="{label}">{text}</svg>'
 
 
@@ -87,7 +80,7 @@ def _with_short_numbers(tag: re.Match[str]) -> str:
     return re.sub(r'\d+\.\d{3,}', lambda found: f'{float(found[0]):.1f}', tag[0])
 
 
-def _draw_timeline(axes: Axes, chart: Timeline) -> bool:
+def _draw_timeline(axes: Axes, chart: doc.Timeline) -> bool:
     """Draw all lines; False where nothing was measured."""
     tracks = [_within_reach(track) for track in chart.tracks]
     present = np.concatenate([np.empty(0), *(t.values[~np.isnan(t.values)] for t in tracks)])
@@ -103,15 +96,15 @@ def _draw_timeline(axes: Axes, chart: Timeline) -> bool:
     for value in references:
         axes.axhline(value, color=SOFT, linewidth=1, dashes=(4, 4), zorder=3)
     for index, track in enumerate(tracks):
-        colour = TRACKS[index % TRACK_COLOURS]
+        colour = TRACKS[index % doc.TRACK_COLOURS]
         _draw_track(axes, track, colour, (begin, end), band=len(tracks) == 1)
     return True
 
 
-def _within_reach(track: Track) -> Track:
+def _within_reach(track: doc.Track) -> doc.Track:
     """What is infinite was not measured; what is huge is drawn at the edge of what can be."""
     values = np.where(np.isfinite(track.values), track.values, np.nan)
-    return Track(track.name, track.seconds, np.clip(values, -LARGEST, LARGEST), track.marks)
+    return doc.Track(track.name, track.seconds, np.clip(values, -LARGEST, LARGEST), track.marks)
 
 
 def _value_axis(axes: Axes, low: float, high: float) -> None:
@@ -148,7 +141,7 @@ def _plain(tick: float) -> str:
 
 
 def _draw_track(
-    axes: Axes, track: Track, colour: str, ends: tuple[float, float], *, band: bool
+    axes: Axes, track: doc.Track, colour: str, ends: tuple[float, float], *, band: bool
 ) -> None:
     """Line, band from the least to the greatest value, dots of single points, marks of losses."""
     seconds, low, mean, high = _stretches(track, ends)
@@ -169,14 +162,14 @@ def _draw_track(
                 linewidth=2.5, transform=axes.get_xaxis_transform(), clip_on=False)  # fmt: skip
 
 
-def _stretches(track: Track, ends: tuple[float, float]) -> tuple[np.ndarray, ...]:
+def _stretches(track: doc.Track, ends: tuple[float, float]) -> tuple[np.ndarray, ...]:
     """Seconds, least, mean and greatest value of every point, or of equal parts of the time."""
     kept = ~np.isnan(track.values)
     seconds, values = track.seconds[kept], track.values[kept]
-    if len(values) <= STRETCHES:
+    if len(values) <= doc.STRETCHES:
         return seconds, values, values, values
     share = (seconds - ends[0]) / (ends[1] - ends[0])
-    part = np.minimum((share * STRETCHES).astype(int), STRETCHES - 1)
+    part = np.minimum((share * doc.STRETCHES).astype(int), doc.STRETCHES - 1)
     first = np.flatnonzero(np.diff(part, prepend=-1))  # of each stretch
     counts = np.diff(np.append(first, len(values)))
     return (
@@ -192,7 +185,7 @@ def _longest_step(seconds: np.ndarray) -> float:
     return GAP_DISTANCES * float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
 
 
-def _draw_histogram(axes: Axes, chart: Histogram) -> bool:
+def _draw_histogram(axes: Axes, chart: doc.Histogram) -> bool:
     """Draw all bars; False where there are none."""
     counts: Sequence[int] = chart.counts
     if not sum(counts):

@@ -15,22 +15,13 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from upsnet_ros.report import document
-from upsnet_ros.report.document import (
-    Bar,
-    Charts,
-    Colour,
-    Histogram,
-    Interval,
-    Report,
-    Timeline,
-)
+from upsnet_ros.report import document as doc
 
 JPEG_FLAGS = [cv2.IMWRITE_JPEG_QUALITY, 80]
 REACH = 48.0  # percent of a cell between its middle and the farthest end of an interval
 
 
-def write_page(report: Report, path: Path) -> Path:
+def write_page(report: doc.Report, path: Path) -> Path:
     """Write the page, its folder included; returns the path.
 
     Raises:
@@ -41,7 +32,7 @@ def write_page(report: Report, path: Path) -> Path:
     return path
 
 
-def render_page(report: Report) -> str:
+def render_page(report: doc.Report) -> str:
     """The page as text."""
     return _environment().get_template('page.html.j2').render(report=report)
 
@@ -56,11 +47,11 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals['track_colours'] = document.TRACK_COLOURS
+    environment.globals['track_colours'] = doc.TRACK_COLOURS
     environment.filters.update(
-        figure=document.figure,
-        signed=document.signed,
-        words=document.words_of,
+        figure=doc.figure,
+        signed=doc.signed,
+        words=doc.words_of,
         kind=lambda block: type(block).__name__,
         css=_css_colour,
         chart=_drawn,
@@ -74,14 +65,14 @@ def _environment() -> Environment:
 
 def _harmless(value: Any) -> Any:
     """Whatever a template writes, as one line that can be printed; it is escaped afterwards."""
-    return value if isinstance(value, Markup) else document.one_line(value)
+    return value if isinstance(value, Markup) else doc.one_line(value)
 
 
-def _css_colour(colour: Colour | None) -> str:
+def _css_colour(colour: doc.Colour | None) -> str:
     return 'var(--accent)' if colour is None else 'rgb({:d} {:d} {:d})'.format(*map(int, colour))
 
 
-def _drawn(chart: Timeline | Histogram) -> Markup:
+def _drawn(chart: doc.Timeline | doc.Histogram) -> Markup:
     # matplotlib takes half a second to import: commands begin without it, and a page without
     # charts needs none.
     from upsnet_ros.report.charts import chart_svg
@@ -89,9 +80,9 @@ def _drawn(chart: Timeline | Histogram) -> Markup:
     return Markup(chart_svg(chart))
 
 
-def _track_names(charts: Charts) -> list[str]:
+def _track_names(charts: doc.Charts) -> list[str]:
     """Whose line is which, where a chart has several."""
-    tracks = [chart.tracks for chart in charts.charts if isinstance(chart, Timeline)]
+    tracks = [chart.tracks for chart in charts.charts if isinstance(chart, doc.Timeline)]
     most: Sequence[Any] = max(tracks, key=len, default=())
     return [track.name for track in most] if len(most) > 1 else []
 
@@ -112,14 +103,14 @@ def _packed(image: np.ndarray | Path, widest: int = 1280) -> dict[str, Any] | No
     return {'uri': f'data:image/jpeg;base64,{text}', 'width': width, 'height': height}
 
 
-def _filled(bar: Bar) -> float | None:
+def _filled(bar: doc.Bar) -> float | None:
     """The part of a bar that is filled [%], None where there is no figure."""
     if bar.value is None or not math.isfinite(bar.value):
         return None
     return round(100.0 * abs(min(max(bar.value / bar.top, 0.0), 1.0)), 1)
 
 
-def _whisker(interval: Interval) -> dict[str, Any] | None:
+def _whisker(interval: doc.Interval) -> dict[str, Any] | None:
     """Where the ends and the middle of an interval lie in its cell [%]; None without a change."""
     change = interval.value
     if change is None or not math.isfinite(change):
@@ -130,9 +121,9 @@ def _whisker(interval: Interval) -> dict[str, Any] | None:
         return round(50.0 + REACH * max(-1.0, min(1.0, end / (interval.reach or 1.0))), 2)
 
     low, high = place(interval.low), place(interval.high)
-    ends = f'{document.signed(interval.low, 2)} to {document.signed(interval.high, 2)}'
+    ends = f'{doc.signed(interval.low, 2)} to {doc.signed(interval.high, 2)}'
     known = interval.low is not None and interval.high is not None
-    label = f'{document.signed(change, 2)}, {ends if known else document.DASH}'
+    label = f'{doc.signed(change, 2)}, {ends if known else doc.DASH}'
     return {
         'low': low, 'length': round(high - low, 2), 'middle': place(change), 'label': label
     }  # fmt: skip
