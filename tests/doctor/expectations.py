@@ -6,7 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from upsnet_ros.doctor.finding import Finding, Level
+from upsnet_ros.doctor.checks import CHECKS
+from upsnet_ros.doctor.finding import Finding, Level, Subject
+
+
+def looked(check: str, subject: Subject) -> list[Finding]:
+    """What a check finds by itself."""
+    (found,) = [entry for entry in CHECKS if entry.name == check]
+    return list(found.run(subject))
 
 
 def levels(findings: Iterable[Finding]) -> list[str]:

@@ -10,14 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.doctor.expectations import levels, only
+from tests.doctor.expectations import levels, looked, only
 from tests.fakes.fake_backend import manifest_values
 from tests.fakes.tiny_model import CAR, write_tiny_model
 from upsnet_ros.doctor import model
 from upsnet_ros.doctor.model import (
-    check_labels,
-    check_model,
-    check_speed,
     draw_frame,
     judge_speed,
     read_frames,
@@ -35,19 +32,19 @@ def write_images(folder, *blues: int) -> None:
 
 
 def test_a_model_and_its_hash(computer, model_path) -> None:
-    finding = only(check_model(computer(model_path=model_path)))
+    finding = only(looked('model', computer(model_path=model_path)))
     assert finding.level == 'ok' and 'fake, input 96x64, 19 classes' in finding.found
     assert len(finding.values['sha256']) == 64
 
 
 def test_an_altered_model_is_an_error(computer, model_path) -> None:
     model_path.write_bytes(model_path.read_bytes() + b' ')
-    finding = only(check_model(computer(model_path=model_path)))
+    finding = only(looked('model', computer(model_path=model_path)))
     assert finding.level == 'error' and 'sha256' in finding.found
 
 
 def test_a_missing_model_is_an_error(computer, tmp_path) -> None:
-    finding = only(check_model(computer(model_path=tmp_path / 'none.onnx')))
+    finding = only(looked('model', computer(model_path=tmp_path / 'none.onnx')))
     assert finding.level == 'error' and 'none.onnx' in finding.found
 
 
@@ -55,7 +52,7 @@ def test_labels_of_the_images_given(computer, model_path, tmp_path) -> None:
     folder = tmp_path / 'images'
     folder.mkdir()
     write_images(folder, 0, CAR)
-    finding = only(check_labels(computer(model_path=model_path, images=folder)))
+    finding = only(looked('labels', computer(model_path=model_path, images=folder)))
     assert finding.level == 'ok'
     # Of the second image only the car is known, 32x32 of 96x64 pixels: the rest is car as well,
     # and of no object.
@@ -69,14 +66,14 @@ def test_a_file_that_is_no_network_is_an_error(computer, tmp_path) -> None:
     path.write_bytes(b'no network')
     digest = hashlib.sha256(b'no network').hexdigest()
     ModelManifest.from_dict(manifest_values(sha256=digest)).write(tmp_path / 'model.json')
-    assert only(check_model(computer(model_path=path))).level == 'ok'
-    for check in (check_labels, check_speed):
-        finding = only(check(computer(model_path=path)))
+    assert only(looked('model', computer(model_path=path))).level == 'ok'
+    for check in ('labels', 'speed'):
+        finding = only(looked(check, computer(model_path=path)))
         assert finding.level == 'error' and 'cannot load' in finding.found
 
 
 def test_a_backend_that_does_not_run_the_file_is_an_error(computer, model_path) -> None:
-    finding = only(check_labels(computer(model_path=model_path, backend='tensorrt')))
+    finding = only(looked('labels', computer(model_path=model_path, backend='tensorrt')))
     assert finding.level == 'error' and 'expected an engine' in finding.found
 
 
@@ -108,8 +105,8 @@ def test_a_folder_without_images_is_an_error(computer, model_path, tmp_path, con
     folder.mkdir()
     if content is not None:
         (folder / 'broken.png').write_bytes(content)
-    for check in (check_labels, check_speed):
-        finding = only(check(computer(model_path=model_path, images=folder)))
+    for check in ('labels', 'speed'):
+        finding = only(looked(check, computer(model_path=model_path, images=folder)))
         assert finding.level == 'error' and '--images' in finding.found
 
 
@@ -120,7 +117,7 @@ def test_speed_is_the_median_after_the_warm_up(computer, tmp_path, monkeypatch) 
     folder = tmp_path / 'images'
     folder.mkdir()
     write_images(folder, 0, CAR)
-    finding = only(check_speed(computer(model_path=write_tiny_model(tmp_path), images=folder)))
+    finding = only(looked('speed', computer(model_path=write_tiny_model(tmp_path), images=folder)))
     assert set(finding.values) == {f'{stage}_ms' for stage in TIMES}
     assert all(value > 0 for value in finding.values.values())
 

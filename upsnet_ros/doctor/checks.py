@@ -9,7 +9,8 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from upsnet_ros.doctor.finding import Finding, Level, Subject, doubtful, wrong
+from upsnet_ros.core.errors import UpsnetError
+from upsnet_ros.doctor.finding import Finding, Level, Subject, doubtful, refused, wrong
 
 
 @dataclass(frozen=True)
@@ -22,17 +23,22 @@ class Check:
             a library that it needs may be missing.
         function: the function in it: takes a `Subject`, yields findings.
         needs: checks that must have found no error before.
+        what: what an error of this package is found of; empty for the name.
     """
 
     name: str
     module: str
     function: str
     needs: tuple[str, ...] = ()
+    what: str = ''
 
     def run(self, subject: Subject) -> Iterator[Finding]:
-        """Look."""
+        """Look; an error of this package ends it as a finding."""
         module = importlib.import_module(f'upsnet_ros.doctor.{self.module}')
-        yield from getattr(module, self.function)(subject)
+        try:
+            yield from getattr(module, self.function)(subject)
+        except UpsnetError as error:
+            yield refused(self.what or self.name, error)
 
 
 SPEED = 'speed'
@@ -53,7 +59,13 @@ CHECKS = (
     Check('engine', 'engine', 'check_record', needs=('model',)),
     Check('engine trial', 'engine', 'check_trial', needs=('engine',)),
     Check('labels', 'model', 'check_labels', needs=('model', 'engine trial')),
-    Check('comparison', 'engine', 'check_comparison', needs=('labels',)),
+    Check(
+        'comparison',
+        'engine',
+        'check_comparison',
+        needs=('labels',),
+        what='engine and ONNX Runtime',
+    ),
     Check(SPEED, 'model', 'check_speed', needs=('labels',)),
 )
 

@@ -25,7 +25,7 @@ from upsnet_ros.backends.select import ONNX_RUNTIME, create_backend
 from upsnet_ros.backends.tensorrt_runtime import load_tensorrt_library
 from upsnet_ros.backends.trial_process import run_trial, trial_command
 from upsnet_ros.core.model_files import source_beside
-from upsnet_ros.doctor.finding import Finding, Subject, doubtful, fine, telling_errors_of, wrong
+from upsnet_ros.doctor.finding import Finding, Subject, doubtful, fine, wrong
 from upsnet_ros.doctor.model import engine_beside, open_backend, read_frames
 from upsnet_ros.manifest import ModelManifest
 
@@ -34,7 +34,6 @@ TRIAL = 'engine trial'
 COMPARISON = 'engine and ONNX Runtime'
 
 
-@telling_errors_of(RECORD)
 def check_record(subject: Subject) -> Iterator[Finding]:
     """What the engine was built with beside what is here; nothing of it is loaded."""
     if not subject.is_engine:
@@ -64,7 +63,6 @@ def check_record(subject: Subject) -> Iterator[Finding]:
         )
 
 
-@telling_errors_of(TRIAL)
 def check_trial(subject: Subject) -> Iterator[Finding]:
     """Load and run the engine where a crash ends nothing else."""
     if not subject.is_engine:
@@ -75,7 +73,6 @@ def check_trial(subject: Subject) -> Iterator[Finding]:
     yield fine(TRIAL, f'loaded and run once in {seconds:.1f} s', seconds=round(seconds, 3))
 
 
-@telling_errors_of(COMPARISON)
 def check_comparison(subject: Subject) -> Iterator[Finding]:
     """Compare labels, objects and logits on a few images."""
     if not subject.is_engine:

@@ -5,15 +5,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
 from upsnet_ros.backends.select import AUTOMATIC, TENSORRT, backend_of
-from upsnet_ros.core.errors import UpsnetError
 from upsnet_ros.core.model_files import ENGINE_SUFFIX
 from upsnet_ros.dds_profile import DEFAULT_CAMERAS, DEFAULT_SIZE, ProfileSizes, profile_sizes
 
@@ -129,22 +127,3 @@ def level_of(is_fine: bool, *, is_needed: bool = False) -> Level:
 def refused(what: str, error: Exception) -> Finding:
     """An error of this package, whose message says what was found, expected and to be done."""
     return Finding(what, Level.ERROR, str(error))
-
-
-Looks = Callable[[Any], Iterator[Finding]]
-
-
-def telling_errors_of(what: str) -> Callable[[Looks], Looks]:
-    """Have a check end with an error of this package as a finding; a decorator."""
-
-    def decorate(look: Looks) -> Looks:
-        @wraps(look)
-        def checked(subject: Any) -> Iterator[Finding]:
-            try:
-                yield from look(subject)
-            except UpsnetError as error:
-                yield refused(what, error)
-
-        return checked
-
-    return decorate

@@ -26,7 +26,6 @@ from upsnet_ros.doctor.finding import (
     fine,
     judged,
     level_of,
-    telling_errors_of,
 )
 from upsnet_ros.installed_files import find_installed
 from upsnet_ros.manifest import ModelManifest
@@ -44,7 +43,6 @@ ENDINGS = ('.jpg', '.jpeg', '.png')
 DRAWN_SIZE = (512, 1024)  # height, width
 
 
-@telling_errors_of('model')
 def check_model(subject: Subject) -> Iterator[Finding]:
     """Manifest and hash, as the node checks them."""
     manifest = ModelManifest.load(subject.model_path)
@@ -59,7 +57,6 @@ def check_model(subject: Subject) -> Iterator[Finding]:
     )
 
 
-@telling_errors_of(LABELS)
 def check_labels(subject: Subject) -> Iterator[Finding]:
     """Whether the model is loaded and labels images."""
     manifest = ModelManifest.load(subject.model_path)
@@ -94,7 +91,6 @@ def engine_beside(subject: Subject) -> str:
     return 'none asked for, the model is an ONNX file'
 
 
-@telling_errors_of(SPEED)
 def check_speed(subject: Subject) -> Iterator[Finding]:
     """Median milliseconds of each stage, without ROS and with nothing else to do."""
     manifest = ModelManifest.load(subject.model_path)
