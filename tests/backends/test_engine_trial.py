@@ -12,9 +12,8 @@ import psutil
 import pytest
 
 from tests.fakes.fake_tensorrt import FakeTensorRt
-from upsnet_ros.backends.engine_trial import main
+from upsnet_ros.backends.engine_trial import main, run_trial, trial_command
 from upsnet_ros.backends.tensorrt_backend import TensorRtBackend
-from upsnet_ros.backends.trial_process import run_trial, trial_command
 from upsnet_ros.core.errors import ModelError
 from upsnet_ros.manifest import ModelManifest
 

@@ -13,9 +13,9 @@ import numpy as np
 from upsnet_ros.backends.cuda_runtime import CudaRuntime, load_cuda_library
 from upsnet_ros.backends.engine_record import Surroundings, read_fitting_engine
 from upsnet_ros.backends.engine_session import EngineSession
+from upsnet_ros.backends.engine_trial import TRIAL_SECONDS, run_trial, trial_command
 from upsnet_ros.backends.graph_interface import check_network_image, to_network_output
 from upsnet_ros.backends.tensorrt_runtime import load_tensorrt_library
-from upsnet_ros.backends.trial_process import TRIAL_SECONDS, run_trial, trial_command
 from upsnet_ros.core.errors import DeviceLostError, ModelError, ParameterError
 from upsnet_ros.core.structures import NetworkOutput
 from upsnet_ros.manifest import ModelManifest

@@ -21,9 +21,9 @@ from upsnet_ros.backends.engine_record import (
     Surroundings,
     read_fitting_engine,
 )
+from upsnet_ros.backends.engine_trial import run_trial, trial_command
 from upsnet_ros.backends.select import ONNX_RUNTIME, create_backend
 from upsnet_ros.backends.tensorrt_runtime import load_tensorrt_library
-from upsnet_ros.backends.trial_process import run_trial, trial_command
 from upsnet_ros.core.model_files import source_beside
 from upsnet_ros.doctor.finding import Finding, Subject, doubtful, fine, wrong
 from upsnet_ros.doctor.model import engine_beside, open_backend, read_frames
