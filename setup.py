@@ -15,6 +15,8 @@ INSTALL_REQUIRES = [
     'numpy',
     'opencv-python-headless',
     'onnxruntime',
+    # Compiles the panoptic head's loops over pixels.
+    'numba',
     'pillow',
     'pyyaml',
     'psutil',
@@ -53,7 +55,6 @@ EXTRAS_REQUIRE = {
         'cityscapesScripts',
         'pycocotools',
         'scipy',
-        'numba',
         'tensorboard',
     ],
     # A real parser, builder and plugin registry for the tests; none of them needs a GPU. The

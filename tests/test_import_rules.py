@@ -127,7 +127,7 @@ ONLY_IN = {
     'rosgraph_msgs': ('upsnet_ros/node/',),
     'vision_msgs': ('upsnet_ros/node/',),
 }
-CORE_LIBRARIES = {'numpy', 'cv2'}
+CORE_LIBRARIES = {'numpy', 'cv2', 'numba'}
 REPORT_LIBRARIES = {'numpy', 'cv2', 'jinja2', 'markupsafe', 'matplotlib'}
 SYNTHETIC_LIBRARIES = {'numpy', 'cv2', 'tqdm', 'rosbags'}
 NEVER_IN_RUNTIME = {'torch', 'torchvision', 'training', 'onnx', 'triton'}
@@ -219,6 +219,7 @@ LIBRARIES = {
     'jinja2': ('jinja2', 'python3-jinja2'),
     'matplotlib': ('matplotlib', 'python3-matplotlib'),
     'mcap': ('mcap', None),
+    'numba': ('numba', None),
     'numpy': ('numpy', 'python3-numpy'),
     'onnxruntime': ('onnxruntime', None),
     'psutil': ('psutil', 'python3-psutil'),

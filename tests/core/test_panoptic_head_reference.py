@@ -163,21 +163,6 @@ def test_equals_reference_with_none_one_and_all_instances(
     )
 
 
-@pytest.mark.parametrize('label_resolution', RESOLUTIONS)
-def test_equals_reference_when_strips_are_many(
-    label_resolution: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Small images are done in one strip; here each strip is as small as it can be.
-    monkeypatch.setattr('upsnet_ros.core.pixel_labels._STRIP_PIXELS', 1)
-    label_set = make_label_set(4, 3)
-    for image_size in [(100, 160), (160, 200), (64, 64), (77, 200), (33, 50)]:
-        geometry = InputGeometry.fit(image_size=image_size, input_size=(96, 160))
-        output = random_output(np.random.default_rng(3), label_set, geometry, count=6)
-        assert_equals_reference(
-            label_set, output, geometry, stuff_area_limit=0, label_resolution=label_resolution
-        )
-
-
 @pytest.mark.parametrize(
     'boxes',
     [

@@ -12,7 +12,6 @@ from training.inference.merge_heuristic import MergeHeuristic
 from training.inference.network_output import Answer
 from upsnet_ros.core.labelling import semantic_image
 from upsnet_ros.core.panoptic_head import PanopticHead
-from upsnet_ros.core.pixel_labels import WorkMemory
 from upsnet_ros.core.structures import PanopticResult
 
 
@@ -65,7 +64,6 @@ class Labeller:
     def __init__(self, network: Answering, head: PanopticHead | MergeHeuristic) -> None:
         self.network = network
         self.head = head
-        self._memory = WorkMemory()
 
     def label(self, image_bgr: np.ndarray, truth: np.ndarray | None = None) -> Labelled:
         """Label one image.
@@ -93,5 +91,4 @@ class Labeller:
             answer.geometry,
             num_stuff=self.head.label_set.num_stuff,
             label_resolution=str(self.head.parameters['label_resolution']),
-            memory=self._memory,
         )

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,15 +14,13 @@ from upsnet_ros.core.labelling import (
     LABEL_RESOLUTIONS,
     assign_labels,
     describe_instances,
-    label_frame,
     semantic_image,
 )
 from upsnet_ros.core.labels import MAX_INSTANCE, LabelSet
 from upsnet_ros.core.masks import paste_mask
 from upsnet_ros.core.panoptic_head import check_area, check_choice, check_share
-from upsnet_ros.core.pixel_labels import WorkMemory
 from upsnet_ros.core.structures import NetworkOutput, PanopticResult, check_output
-from upsnet_ros.core.window import Window, row_bands
+from upsnet_ros.core.window import Window
 
 
 class MergeHeuristic:
@@ -74,7 +71,6 @@ class MergeHeuristic:
         self._label_resolution = check_choice(
             'label_resolution', label_resolution, LABEL_RESOLUTIONS
         )
-        self._thread = threading.local()
 
     @property
     def label_set(self) -> LabelSet:
@@ -108,7 +104,6 @@ class MergeHeuristic:
             geometry,
             num_stuff=self._label_set.num_stuff,
             label_resolution=self._label_resolution,
-            memory=self._memory(),
         ).astype(np.uint16)
         detected = int(np.count_nonzero(output.scores[: output.count] > self._score_threshold))
         segments = _merge_masks(
@@ -119,14 +114,14 @@ class MergeHeuristic:
             overlap_threshold=self._mask_overlap_threshold,
         )
         _paint(winner, segments, num_stuff=self._label_set.num_stuff)
+        num_stuff = self._label_set.num_stuff
+        areas = np.bincount(winner.ravel(), minlength=num_stuff + len(segments) + 1)
         assignment = assign_labels(
-            winner,
-            None,
-            label_frame(geometry, 'image').pixel_counts,
+            areas[:, np.newaxis],  # nobody asks for the semantic classes of a segment's pixels
             instance_classes=[segment.class_id for segment in segments],
-            num_stuff=self._label_set.num_stuff,
-            num_classes=self._label_set.num_classes,
+            num_stuff=num_stuff,
             stuff_area_limit=self._stuff_area_limit,
+            by_majority=False,
         )
         return PanopticResult(
             label_image=np.take(assignment.table, winner, mode='clip'),
@@ -139,12 +134,6 @@ class MergeHeuristic:
             ),
             unknown_share=assignment.unknown_area / winner.size,
         )
-
-    def _memory(self) -> WorkMemory:
-        """Return the calling thread's work memory."""
-        if not hasattr(self._thread, 'memory'):
-            self._thread.memory = WorkMemory()
-        return self._thread.memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,9 +191,6 @@ def _paint(winner: np.ndarray, segments: Sequence[_Segment], *, num_stuff: int) 
         segments: disjoint.
         num_stuff: number of stuff classes N.
     """
-    unknown = num_stuff + len(segments)
-    for rows in row_bands(winner.shape):
-        here = winner[rows]
-        here[here >= num_stuff] = unknown
+    winner[winner >= num_stuff] = num_stuff + len(segments)
     for index, segment in enumerate(segments):
         winner[segment.window.slices][segment.pixels] = num_stuff + index

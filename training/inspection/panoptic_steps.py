@@ -11,11 +11,10 @@ from training.inference.assembly import build_head
 from training.inference.options import InferenceOptions
 from training.recipe.panoptic_head import PanopticHeadRecipe
 from upsnet_ros.core.geometry import InputGeometry
-from upsnet_ros.core.labelling import assign_labels, label_frame
+from upsnet_ros.core.labelling import assign_labels, label_frame, panoptic_channels
 from upsnet_ros.core.labels import LabelSet, class_image, instance_image
 from upsnet_ros.core.masks import prune_masks
-from upsnet_ros.core.pixel_labels import WorkMemory, panoptic_argmax, semantic_maps
-from upsnet_ros.core.structures import SEMANTIC_STRIDE, NetworkOutput, check_output
+from upsnet_ros.core.structures import NetworkOutput, check_output
 
 
 def panoptic_steps(
@@ -50,36 +49,27 @@ def panoptic_steps(
         canvas=frame.canvas,
         overlap_threshold=head.mask_overlap_threshold,
     )
-    classes = [instance.class_id for instance in instances]
-    maps = semantic_maps(
+    channels = panoptic_channels(
         candidates.semantic_logits,
-        size=(frame.labels.height, frame.labels.width),
-        upsampling=SEMANTIC_STRIDE / frame.scale,
-        num_stuff=label_set.num_stuff,
-        kept_classes=classes,
-        memory=WorkMemory(),
-    )
-    best_class = maps.best_class()
-    winner = panoptic_argmax(
-        maps,
+        candidates.mask_logits,
         instances,
+        frame,
         num_stuff=label_set.num_stuff,
         predict_unknown=head.predict_unknown,
+        with_best_class=True,
     )
     assignment = assign_labels(
-        winner,
-        best_class if head.instance_class == 'majority' else None,
-        frame.pixel_counts,
-        instance_classes=classes,
+        channels.histogram,
+        instance_classes=instances.classes,
         num_stuff=label_set.num_stuff,
-        num_classes=label_set.num_classes,
         stuff_area_limit=head.stuff_area_limit,
+        by_majority=head.instance_class == 'majority',
     )
     return {
-        'kept_rows': np.array([instance.row for instance in instances], dtype=np.int64),
-        'semantic_labels': best_class,
-        'panoptic_channels': winner,
-        'panoptic_labels': assignment.table[winner],
+        'kept_rows': instances.rows,
+        'semantic_labels': channels.best_class,
+        'panoptic_channels': channels.winner,
+        'panoptic_labels': assignment.table[channels.winner],
     }
 
 

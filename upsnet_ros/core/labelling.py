@@ -13,12 +13,12 @@ import numpy as np
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.core.geometry import InputGeometry
 from upsnet_ros.core.labels import INSTANCE_BITS, UNKNOWN_LABEL, LabelSet
-from upsnet_ros.core.pixel_labels import WorkMemory, semantic_maps
-from upsnet_ros.core.structures import SEMANTIC_STRIDE, Instance, NetworkOutput
-from upsnet_ros.core.window import Window, row_bands
+from upsnet_ros.core.masks import NO_INSTANCES, PlacedInstances
+from upsnet_ros.core.row_threads import share_rows
+from upsnet_ros.core.structures import MASK_SIZE, SEMANTIC_STRIDE, Instance, NetworkOutput
+from upsnet_ros.core.window import Window
 
 LABEL_RESOLUTIONS = ('input_frame', 'image')
-_LANES = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +31,8 @@ class LabelFrame:
         scale: input-frame pixels per label pixel.
         image_rows: int64 [image height], the label row that each image row shows.
         image_columns: int64 [image width], likewise.
-        pixel_counts: float64 [labels height, labels width], how many image pixels show each label
-            pixel. It sums to the number of image pixels.
+        row_counts: int64 [labels height], how many image rows show each label row.
+        column_counts: int64 [labels width], likewise.
         one_to_one: whether label pixels are the image's pixels.
     """
 
@@ -41,7 +41,8 @@ class LabelFrame:
     scale: float
     image_rows: np.ndarray
     image_columns: np.ndarray
-    pixel_counts: np.ndarray
+    row_counts: np.ndarray
+    column_counts: np.ndarray
     one_to_one: bool
 
     def to_image(self, label_map: np.ndarray) -> np.ndarray:
@@ -53,11 +54,6 @@ class LabelFrame:
         return np.take(columns, self.image_rows, axis=0, mode='clip')
 
 
-def _counts(index: np.ndarray, size: int) -> np.ndarray:
-    """Return how often each of 0 to size - 1 occurs: float64 [size]."""
-    return np.bincount(index, minlength=size).astype(np.float64)
-
-
 def _make_frame(
     labels: Window,
     canvas: Window,
@@ -67,10 +63,9 @@ def _make_frame(
     image_columns: np.ndarray,
 ) -> LabelFrame:
     """Return a frame with its pixel counts, all arrays read-only because frames are shared."""
-    pixel_counts = np.outer(
-        _counts(image_rows, labels.height), _counts(image_columns, labels.width)
-    )
-    for array in (image_rows, image_columns, pixel_counts):
+    row_counts = np.bincount(image_rows, minlength=labels.height)
+    column_counts = np.bincount(image_columns, minlength=labels.width)
+    for array in (image_rows, image_columns, row_counts, column_counts):
         array.setflags(write=False)
     return LabelFrame(
         labels=labels,
@@ -78,8 +73,9 @@ def _make_frame(
         scale=scale,
         image_rows=image_rows,
         image_columns=image_columns,
-        pixel_counts=pixel_counts,
-        one_to_one=bool((pixel_counts == 1.0).all()),
+        row_counts=row_counts,
+        column_counts=column_counts,
+        one_to_one=bool((row_counts == 1).all() and (column_counts == 1).all()),
     )
 
 
@@ -101,7 +97,7 @@ def nearest_source(size: int, scale: float, source_size: int) -> np.ndarray:
     return np.minimum(source, source_size - 1)
 
 
-@lru_cache(maxsize=4)  # one for each image size; 16 MB for 2048 x 1024
+@lru_cache(maxsize=16)  # one for each image size
 def label_frame(geometry: InputGeometry, resolution: str) -> LabelFrame:
     """Return the grid for one kind of label resolution.
 
@@ -141,13 +137,114 @@ def label_frame(geometry: InputGeometry, resolution: str) -> LabelFrame:
     )
 
 
-def semantic_image(
-    logits: np.ndarray,
-    geometry: InputGeometry,
+@dataclass(frozen=True, eq=False)
+class PixelChannels:
+    """Which channel of the panoptic logits each label pixel belongs to.
+
+    Channels are the N stuff classes, then k instances, then unknown.
+
+    Attributes:
+        winner: uint16 [labels height, labels width], the largest channel.
+        best_class: uint8 of the same size, the largest semantic channel; [0, 0] if not wanted.
+        histogram: int64 [N + k + 1, S], image pixels of each pair of the two.
+    """
+
+    winner: np.ndarray
+    best_class: np.ndarray
+    histogram: np.ndarray
+
+
+def panoptic_channels(
+    semantic_logits: np.ndarray,
+    mask_logits: np.ndarray,
+    instances: PlacedInstances,
+    frame: LabelFrame,
     *,
     num_stuff: int,
-    label_resolution: str,
-    memory: WorkMemory,
+    predict_unknown: bool,
+    num_threads: int = 1,
+    with_best_class: bool = False,
+) -> PixelChannels:
+    """Find the largest channel of the panoptic logits at every label pixel.
+
+    Args:
+        semantic_logits: float32 [S, H/4, W/4] over the padded input, stuff channels first.
+        mask_logits: float32 [K, 28, 28] of the network's output.
+        instances: the kept ones.
+        frame: the label pixels.
+        num_stuff: number of stuff classes N.
+        predict_unknown: whether there is an unknown channel.
+        num_threads: threads that share the rows.
+        with_best_class: whether that map is wanted.
+
+    Source: UPSNet section 3.1, panoptic head.
+    """
+    # Not at the top: compiled loops take half a second to import, and many commands label nothing.
+    from upsnet_ros.core import pixel_labels
+
+    size = (frame.labels.height, frame.labels.width)
+    winner = np.empty(size, dtype=np.uint16)
+    best_class = np.empty(size if with_best_class else (0, 0), dtype=np.uint8)
+    histograms: list[np.ndarray] = []
+    logits = np.require(semantic_logits, np.float32, ['C', 'ALIGNED'])
+    masks = np.require(mask_logits, np.float32, ['C', 'ALIGNED'])
+
+    def label(first: int, last: int) -> None:
+        histogram = np.zeros((num_stuff + len(instances.rows) + 1, len(logits)), dtype=np.int64)
+        pixel_labels.label_rows(
+            logits,
+            frame.scale / SEMANTIC_STRIDE,
+            first,
+            last,
+            num_stuff,
+            predict_unknown,
+            instances.rows,
+            instances.classes,
+            instances.semantic_windows,
+            instances.mask_windows,
+            masks,
+            frame.row_counts,
+            frame.column_counts,
+            winner,
+            best_class,
+            histogram,
+        )
+        histograms.append(histogram)
+
+    share_rows(label, size[0], num_threads)
+    return PixelChannels(winner, best_class, sum(histograms[1:], histograms[0]))
+
+
+def label_image(
+    channels: PixelChannels, table: np.ndarray, frame: LabelFrame, *, num_threads: int = 1
+) -> np.ndarray:
+    """Return the labels of the image.
+
+    Args:
+        channels: of the label pixels; where these are the image's, `winner` is overwritten.
+        table: uint16 [N + k + 1], label of each channel.
+        frame: the label pixels.
+        num_threads: threads that share the rows.
+
+    Returns:
+        uint16 [image height, image width].
+    """
+    from upsnet_ros.core import pixel_labels
+
+    size = (len(frame.image_rows), len(frame.image_columns))
+    image = channels.winner if frame.one_to_one else np.empty(size, dtype=np.uint16)
+
+    def write(first: int, last: int) -> None:
+        pixel_labels.write_labels(
+            channels.winner, table, first, last, frame.image_rows, frame.image_columns, image
+        )
+
+    share_rows(write, size[0], num_threads)
+    return image
+
+
+def semantic_image(
+    logits: np.ndarray, geometry: InputGeometry, *, num_stuff: int, label_resolution: str
 ) -> np.ndarray:
     """Return the class with the largest semantic logit of every image pixel.
 
@@ -157,21 +254,21 @@ def semantic_image(
         num_stuff: number of stuff channels.
         label_resolution: `input_frame` decides on the network's pixels and enlarges by nearest
             pixel (as published), `image` interpolates logits to the image's pixels first.
-        memory: what to work in.
 
     Returns:
         uint8 [image height, image width].
     """
     frame = label_frame(geometry, label_resolution)
-    maps = semantic_maps(
+    channels = panoptic_channels(
         logits,
-        size=(frame.labels.height, frame.labels.width),
-        upsampling=SEMANTIC_STRIDE / frame.scale,
+        np.zeros((0, MASK_SIZE, MASK_SIZE), dtype=np.float32),
+        NO_INSTANCES,
+        frame,
         num_stuff=num_stuff,
-        kept_classes=(),
-        memory=memory,
+        predict_unknown=False,
+        with_best_class=True,
     )
-    return frame.to_image(maps.best_class())
+    return frame.to_image(channels.best_class)
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,14 +289,12 @@ class LabelAssignment:
 
 
 def assign_labels(
-    winner: np.ndarray,
-    best_class: np.ndarray | None,
-    pixel_counts: np.ndarray,
+    histogram: np.ndarray,
     *,
-    instance_classes: Sequence[int],
+    instance_classes: Sequence[int] | np.ndarray,
     num_stuff: int,
-    num_classes: int,
     stuff_area_limit: int,
+    by_majority: bool,
 ) -> LabelAssignment:
     """Decide the label of every channel.
 
@@ -208,27 +303,21 @@ def assign_labels(
     with fewer pixels than the limit becomes unknown. All areas are counted in image pixels.
 
     Args:
-        winner: uint16 [h, w] from `panoptic_argmax`.
-        best_class: uint8 [h, w], the semantic head's own class of each pixel; None to keep every
-            instance in its class, whatever the semantic head says.
-        pixel_counts: float64 [h, w], image pixels per label pixel.
+        histogram: int64 [N + k + 1, S], image pixels of each channel by their best semantic class.
         instance_classes: train id of each of the k instances.
         num_stuff: number of stuff classes N.
-        num_classes: number of classes S.
         stuff_area_limit: smallest area of a stuff class [image px].
+        by_majority: False keeps every instance in its class, whatever the semantic head says.
 
     Source: UPSNet section 3.2, with the conventions of the published models.
     """
     classes = np.asarray(instance_classes, dtype=np.int64)
-    histogram = _joint_histogram(
-        winner, best_class, pixel_counts, (num_stuff + len(classes) + 1, num_classes)
-    )
     channel_areas, votes = histogram.sum(axis=1), histogram[num_stuff:-1]  # [N + k + 1], [k, S]
     areas = channel_areas[num_stuff:-1]
     favourite = votes.argmax(axis=1)  # [k], the lowest of equals
     # 2 * votes >= area, so that an area of zero needs no division.
     is_stuff = (favourite < num_stuff) & (2 * votes.max(axis=1, initial=0) >= areas) & (areas > 0)
-    is_stuff &= best_class is not None
+    is_stuff &= by_majority
 
     stuff_areas = channel_areas[:num_stuff].copy()
     np.add.at(stuff_areas, favourite[is_stuff], areas[is_stuff])
@@ -242,33 +331,7 @@ def assign_labels(
     table[num_stuff:-1] = _number_instances(classes, thing_areas)
     table[num_stuff:-1][is_stuff] = stuff_labels[favourite[is_stuff]]
     known = int(stuff_areas[~too_small].sum() + thing_areas.sum())
-    return LabelAssignment(table, thing_areas, int(pixel_counts.sum()) - known)
-
-
-def _joint_histogram(
-    winner: np.ndarray,
-    best_class: np.ndarray | None,
-    pixel_counts: np.ndarray,
-    size: tuple[int, int],
-) -> np.ndarray:
-    """Return the image pixels of each pair of channel and semantic class: int64 [channels, S].
-
-    Without semantic classes, all pixels count for class 0.
-    """
-    # Neighbours mostly share a pair, and adding to one bin again and again waits for the last
-    # addition each time; neighbouring columns get bins of their own.
-    lane = np.arange(winner.shape[1], dtype=np.int64) % _LANES
-    counts = np.zeros(size[0] * size[1] * _LANES)
-    for rows in row_bands(winner.shape):
-        bins = winner[rows].astype(np.int64)
-        bins *= size[1]
-        if best_class is not None:
-            bins += best_class[rows]
-        bins *= _LANES
-        bins += lane
-        weights = pixel_counts[rows].ravel()
-        counts += np.bincount(bins.ravel(), weights=weights, minlength=len(counts))
-    return counts.reshape(*size, _LANES).sum(axis=2).astype(np.int64)
+    return LabelAssignment(table, thing_areas, int(channel_areas.sum()) - known)
 
 
 def _number_instances(classes: np.ndarray, areas: np.ndarray) -> np.ndarray:
@@ -283,7 +346,7 @@ def _number_instances(classes: np.ndarray, areas: np.ndarray) -> np.ndarray:
 def describe_instances(
     output: NetworkOutput,
     *,
-    rows: Sequence[int],
+    rows: Sequence[int] | np.ndarray,
     assignment: LabelAssignment,
     geometry: InputGeometry,
     label_set: LabelSet,

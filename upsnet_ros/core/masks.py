@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mask logits in the image: which instances enter the panoptic logits, and pasted masks.
 
-`place_mask` is the panoptic head's way, `paste_mask` that of Mask R-CNN's detections.
+`prune_masks` is the panoptic head's way, `paste_mask` that of Mask R-CNN's detections.
 """
 
 from __future__ import annotations
@@ -19,50 +19,27 @@ from upsnet_ros.core.window import EMPTY, Window, mask_window, semantic_window
 
 
 @dataclass(frozen=True, eq=False)
-class PlacedInstance:
-    """One instance channel of the panoptic logits.
+class PlacedInstances:
+    """The k instance channels of the panoptic logits.
 
     Attributes:
-        row: its row in the network's output.
-        class_id: train id of its class.
-        semantic: pixels where the semantic logits of its class count.
-        mask: pixels where its mask logits count; inside the canvas, `EMPTY` if nowhere.
-        mask_logits: float32 [mask height, mask width], negative ones included.
+        rows: int64 [k], their rows in the network's output.
+        classes: int64 [k], train ids.
+        semantic_windows: int64 [k, 4], `Window`s where the semantic logits of their class count.
+        mask_windows: int64 [k, 4], the whole masks, also outside the canvas; `EMPTY` for one whose
+            mask counts nowhere.
     """
 
-    row: int
-    class_id: int
-    semantic: Window
-    mask: Window
-    mask_logits: np.ndarray
-
-    @property
-    def extent(self) -> Window:
-        """The window outside of which its channel is zero."""
-        return self.semantic.enclose(self.mask)
+    rows: np.ndarray
+    classes: np.ndarray
+    semantic_windows: np.ndarray
+    mask_windows: np.ndarray
 
 
-def place_mask(
-    box: Sequence[float], logits: np.ndarray, canvas: Window
-) -> tuple[Window, np.ndarray]:
-    """Resize mask logits to their box and cut off what lies outside the canvas.
-
-    Args:
-        box: x1, y1, x2, y2 in canvas pixels.
-        logits: float32 [28, 28].
-        canvas: the pixels there are.
-
-    Returns:
-        Where the result lies, and the bilinear float32 [height, width] logits there.
-    """
-    window = mask_window(box)
-    visible = window.intersect(canvas)
-    if visible.is_empty:
-        return EMPTY, np.zeros((0, 0), dtype=np.float32)
-    resized = cv2.resize(
-        logits, (window.width, window.height), interpolation=cv2.INTER_LINEAR
-    )  # [window height, window width]
-    return visible, resized[visible.relative_to(window).slices]
+NO_INSTANCES = PlacedInstances(
+    *(np.zeros(0, dtype=np.int64) for _ in range(2)),
+    *(np.zeros((0, 4), dtype=np.int64) for _ in range(2)),
+)
 
 
 def prune_masks(
@@ -72,7 +49,7 @@ def prune_masks(
     *,
     canvas: Window,
     overlap_threshold: float,
-) -> list[PlacedInstance]:
+) -> PlacedInstances:
     """Keep the instances whose masks are not already covered by better ones of their class.
 
     An instance is dropped if no pixel of its mask (logit above 0) lies on the canvas, or if the
@@ -85,40 +62,38 @@ def prune_masks(
         boxes: float [n, 4], x1, y1, x2, y2 in canvas pixels, by descending score.
         classes: int32 [n], train ids.
         mask_logits: float32 [n, 28, 28].
-        canvas: the pixels there are.
+        canvas: the pixels there are, from pixel (0, 0).
         overlap_threshold: 0 to 1.
 
     Returns:
-        The kept ones in the same order; empty only if n is 0.
+        The kept ones in the same order; none only if n is 0.
 
     Source: UPSNet section 3.2, with the conventions of the published models.
     """
-    covered: dict[int, np.ndarray] = {}
-    number: dict[int, int] = {}
-    kept = []
-    for row, (box, class_id) in enumerate(zip(boxes.tolist(), classes.tolist(), strict=True)):
-        window, logits = place_mask(box, mask_logits[row], canvas)
-        if class_id not in covered:
-            covered[class_id] = np.zeros((canvas.height, canvas.width), dtype=bool)
-        if number.get(class_id, 0) == MAX_INSTANCE:
-            continue
-        if _claim(covered[class_id][window.slices], logits > 0.0, overlap_threshold):
-            number[class_id] = number.get(class_id, 0) + 1
-            kept.append(PlacedInstance(row, class_id, semantic_window(box), window, logits))
-    if not kept and len(boxes):
-        nothing = np.zeros((0, 0), dtype=np.float32)
-        best_box, best_class = boxes[0].tolist(), int(classes[0])
-        kept = [PlacedInstance(0, best_class, semantic_window(best_box), EMPTY, nothing)]
-    return kept
+    # Not at the top: compiled loops take half a second to import, and many commands label nothing.
+    from upsnet_ros.core import pixel_labels
 
-
-def _claim(covered: np.ndarray, mask: np.ndarray, overlap_threshold: float) -> bool:
-    """Mark a mask as covered, in place, and return True, unless it is empty or mostly covered."""
-    area = np.count_nonzero(mask)
-    if area == 0 or np.count_nonzero(covered & mask) / area > overlap_threshold:
-        return False
-    np.logical_or(covered, mask, out=covered)
-    return True
+    if not len(boxes):
+        return NO_INSTANCES
+    corners = boxes.tolist()
+    classes = classes.astype(np.int64)
+    masks = np.array([mask_window(box) for box in corners], dtype=np.int64)  # [n, 4]
+    kept = np.zeros(len(boxes), dtype=bool)
+    pixel_labels.claim_masks(
+        np.require(mask_logits, np.float32, ['C', 'ALIGNED']),
+        np.argsort(classes, kind='stable'),
+        classes,
+        masks,
+        overlap_threshold,
+        MAX_INSTANCE,
+        np.empty((canvas.height, canvas.width), dtype=np.uint8),
+        kept,
+    )
+    if not kept.any():
+        kept[0], masks[0] = True, EMPTY
+    rows = np.flatnonzero(kept)
+    semantic = np.array([semantic_window(corners[row]) for row in rows], dtype=np.int64)  # [k, 4]
+    return PlacedInstances(rows, classes[rows], semantic, masks[rows])
 
 
 _PADDED = MASK_SIZE + 2
@@ -130,8 +105,7 @@ def paste_mask(
     """Resize mask probabilities to their box, and cut off what lies outside the canvas.
 
     The mask gets a border of zeros, one cell wide, and the box grows by as much, so that the mask
-    can end inside the box. `place_mask` is the panoptic head's way,
-    which has no border.
+    can end inside the box.
 
     Args:
         box: x1, y1, x2, y2 in canvas pixels.

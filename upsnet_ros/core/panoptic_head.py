@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -18,11 +17,12 @@ from upsnet_ros.core.labelling import (
     assign_labels,
     describe_instances,
     label_frame,
+    label_image,
+    panoptic_channels,
 )
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.masks import prune_masks
-from upsnet_ros.core.pixel_labels import WorkMemory, panoptic_argmax, semantic_maps
-from upsnet_ros.core.structures import SEMANTIC_STRIDE, NetworkOutput, PanopticResult, check_output
+from upsnet_ros.core.structures import NetworkOutput, PanopticResult, check_output
 
 Choice = TypeVar('Choice', str, bool)
 INSTANCE_CLASSES = ('majority', 'detection')
@@ -31,7 +31,7 @@ INSTANCE_CLASSES = ('majority', 'detection')
 class PanopticHead:
     """Turns network outputs into panoptic label images.
 
-    Immutable once made, with work memory per thread: any number of threads may call one.
+    Immutable once made: any number of threads may call one.
 
     The inference is that of the published models: mask pruning, the argmax over stuff logits,
     instance logits (semantic plus mask) and the unknown logit, the majority rule for the class of
@@ -51,6 +51,7 @@ class PanopticHead:
         predict_unknown: bool = True,
         instance_class: str = 'majority',
         label_resolution: str = 'input_frame',
+        num_threads: int = 1,
     ) -> None:
         """Check and keep the parameters.
 
@@ -69,6 +70,7 @@ class PanopticHead:
             label_resolution: `input_frame` decides labels on the network's pixels, then enlarges
                 them by nearest pixel (as published); `image` interpolates logits to the image's
                 pixels first (smoother edges, time grows with the image).
+            num_threads: CPU threads that work on one image, at least 1. It changes no label.
 
         Raises:
             ParameterError: a value is outside its range.
@@ -84,7 +86,7 @@ class PanopticHead:
         self._label_resolution = check_choice(
             'label_resolution', label_resolution, LABEL_RESOLUTIONS
         )
-        self._thread = threading.local()
+        self._num_threads = check_threads(num_threads)
 
     @property
     def label_set(self) -> LabelSet:
@@ -115,7 +117,7 @@ class PanopticHead:
                 scores, or does not fit the label set or the input size.
         """
         check_output(output, geometry, self._label_set)
-        num_stuff, num_classes = self._label_set.num_stuff, self._label_set.num_classes
+        num_stuff = self._label_set.num_stuff
         frame = label_frame(geometry, self._label_resolution)
         candidates = int(np.count_nonzero(output.scores[: output.count] > self._score_threshold))
         instances = prune_masks(
@@ -125,44 +127,35 @@ class PanopticHead:
             canvas=frame.canvas,
             overlap_threshold=self._mask_overlap_threshold,
         )
-        maps = semantic_maps(
+        channels = panoptic_channels(
             output.semantic_logits,
-            size=(frame.labels.height, frame.labels.width),
-            upsampling=SEMANTIC_STRIDE / frame.scale,
+            output.mask_logits,
+            instances,
+            frame,
             num_stuff=num_stuff,
-            kept_classes=(instance.class_id for instance in instances),
-            memory=self._memory(),
-        )
-        best_class = maps.best_class() if self._instance_class == 'majority' else None
-        winner = panoptic_argmax(
-            maps, instances, num_stuff=num_stuff, predict_unknown=self._predict_unknown
+            predict_unknown=self._predict_unknown,
+            num_threads=self._num_threads,
         )
         assignment = assign_labels(
-            winner,
-            best_class,
-            frame.pixel_counts,
-            instance_classes=[instance.class_id for instance in instances],
+            channels.histogram,
+            instance_classes=instances.classes,
             num_stuff=num_stuff,
-            num_classes=num_classes,
             stuff_area_limit=self._stuff_area_limit,
+            by_majority=self._instance_class == 'majority',
         )
-        labels = np.take(assignment.table, winner, mode='clip')
         return PanopticResult(
-            label_image=frame.to_image(labels),
+            label_image=label_image(
+                channels, assignment.table, frame, num_threads=self._num_threads
+            ),
             instances=describe_instances(
                 output,
-                rows=[instance.row for instance in instances],
+                rows=instances.rows,
                 assignment=assignment,
                 geometry=geometry,
                 label_set=self._label_set,
             ),
             unknown_share=assignment.unknown_area / (geometry.image_height * geometry.image_width),
         )
-
-    def _memory(self) -> WorkMemory:
-        if not hasattr(self._thread, 'memory'):
-            self._thread.memory = WorkMemory()
-        return self._thread.memory
 
 
 def check_share(name: str, value: float) -> float:
@@ -179,6 +172,13 @@ def check_area(name: str, value: float) -> int:
             f'{name} is {value}, expected a whole number of pixels, 0 for no limit'
         )
     return int(value)
+
+
+def check_threads(value: int) -> int:
+    """Return a number of threads, or raise ParameterError."""
+    if type(value) is not int or value < 1:
+        raise ParameterError(f'num_threads is {value!r}, expected a whole number of at least 1')
+    return value
 
 
 def check_choice(name: str, value: Choice, choices: Sequence[Choice]) -> Choice:

@@ -1,332 +1,430 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The semantic and the winning channel of every pixel, without building all channels.
+"""What is decided at each pixel, in loops that numba compiles.
 
-All S semantic channels at full resolution would be 160 MB for a 2048 x 1024 input. Only running
-maxima and the channels that instances need are kept. Every instance channel is zero outside its
-own window, so only windows are worked on.
+The panoptic logits Z of UPSNet, section 3.1, have a channel for each stuff class, for each
+instance and for unknown; all of them at full resolution would be hundreds of megabytes. Here a row
+of label pixels is interpolated, compared channel by channel in lines that stay in a core's cache,
+counted and forgotten. Every instance channel is zero outside its own windows, so only those are
+worked on.
+
+Importing this module compiles the loops, or reads from disk what an earlier process compiled:
+import it where half a second, and the first time some, do not matter, and never to do without
+labels. All loops are in this file because numba looks at one file to see whether what it kept is
+out of date. They hold no lock of the interpreter, so threads can share the rows of one image.
+
+Windows are int64 [..., 4]: top, left, bottom, right. Axes of arrays: S classes, N of them stuff;
+logits of h x w; label pixels H x W; n candidates; k instances.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
+from collections.abc import Callable
+from typing import Any
 
-import cv2
+import numba
 import numpy as np
+from numba import types
 
-from upsnet_ros.core.masks import PlacedInstance
-from upsnet_ros.core.window import EMPTY, Window, row_bands
+from upsnet_ros.core.structures import MASK_SIZE
 
 
-class WorkMemory:
-    """Hands out arrays by name, in the same memory each time.
+def compiled(*arguments: types.Type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that compiles a loop for arguments of these types alone."""
 
-    Maps of an image are large enough that the system hands out fresh pages for each, and filling
-    those in costs more than the work done on them. One thread may use one work memory.
+    def compile_loop(loop: Callable[..., None]) -> Callable[..., None]:
+        options: dict[str, Any] = {'nogil': True, 'error_model': 'numpy'}
+        signature = types.void(*arguments)
+        try:
+            return numba.njit(signature, cache=True, **options)(loop)
+        except Exception:  # noqa: BLE001
+            # No folder can be written to, the disk is full, or what is kept there is damaged. That
+            # costs the time to compile and nothing else; an error of the loop itself comes again.
+            return numba.njit(signature, **options)(loop)
+
+    return compile_loop
+
+
+def _input(dtype: types.Type, ndim: int) -> types.Array:
+    """Return the type of an array in one piece that is only read."""
+    return types.Array(dtype, ndim, 'C', readonly=True)
+
+
+def _output(dtype: types.Type, ndim: int) -> types.Array:
+    """Return the type of an array in one piece that is written."""
+    return types.Array(dtype, ndim, 'C')
+
+
+# What one pixel does: numbers, and arrays to read.
+
+
+@numba.njit
+def mix(low, high, weight):
+    """Return the value between two neighbours; exactly theirs where they are equal."""
+    return low + (high - low) * weight
+
+
+@numba.njit
+def source_position(pixel, step):
+    """Return where a pixel's centre lies among the centres of source pixels, `step` of them each.
+
+    This is bilinear interpolation between pixel centres (align_corners False).
     """
-
-    def __init__(self) -> None:
-        """Start with no memory."""
-        self._memory: dict[str, np.ndarray] = {}
-
-    def array(self, name: str, shape: tuple[int, ...], dtype: type[np.generic]) -> np.ndarray:
-        """Return an uninitialised array, valid until the same name is asked for again.
-
-        Args:
-            name: tells arrays apart that are needed at the same time.
-            shape: shape of the array; the memory of a name grows to the largest.
-            dtype: element type.
-        """
-        size = math.prod(shape) * np.dtype(dtype).itemsize
-        memory = self._memory.get(name)
-        if memory is None or memory.size < size:
-            memory = self._memory[name] = np.empty(size, dtype=np.uint8)
-        return memory[:size].view(dtype).reshape(shape)
+    return (pixel + 0.5) * step - 0.5
 
 
-# Label pixels worked on at a time: logits, maxima and masks of a strip stay in a core's cache.
-_STRIP_PIXELS = 1 << 17
-# A strip must start where a source row and a label row begin together, within so many rows.
-_LONGEST_PERIOD = 16
+@numba.njit
+def neighbours(position, size):
+    """Return the two source pixels around a position, inside, and the weight of the second."""
+    low = math.floor(position)
+    return min(max(low, 0), size - 1), min(max(low + 1, 0), size - 1), np.float32(position - low)
 
 
-@dataclass(frozen=True, eq=False)
-class SemanticMaps:
-    """The semantic head's answer at label resolution h x w.
-
-    Attributes:
-        stuff_class: uint8 [h, w], stuff class with the largest logit, the lowest of equals.
-        stuff_logit: float32 [h, w], that logit; -inf when the label set has no stuff.
-        thing_class: uint8 [h, w], likewise for things.
-        thing_logit: float32 [h, w], likewise for things.
-        channels: float32 [h, w] by class id, only for the classes asked for.
-    """
-
-    stuff_class: np.ndarray
-    stuff_logit: np.ndarray
-    thing_class: np.ndarray
-    thing_logit: np.ndarray
-    channels: dict[int, np.ndarray]
-
-    def best_class(self) -> np.ndarray:
-        """Return the class with the largest logit of all, the lowest of equals: uint8 [h, w]."""
-        best = self.stuff_class.copy()
-        for rows in row_bands(best.shape):
-            is_thing = self.thing_logit[rows] > self.stuff_logit[rows]
-            # Thing ids are above all stuff ids, so a maximum selects.
-            chosen = self.thing_class[rows] * is_thing.view(np.uint8)
-            np.maximum(best[rows], chosen, out=best[rows])
-        return best
+@numba.njit
+def sample(line, position):
+    """Return a line's value at a position."""
+    low, high, weight = neighbours(position, len(line))
+    return mix(line[low], line[high], weight)
 
 
-def semantic_maps(
-    logits: np.ndarray,
-    *,
-    size: tuple[int, int],
-    upsampling: float,
-    num_stuff: int,
-    kept_classes: Iterable[int],
-    memory: WorkMemory,
-) -> SemanticMaps:
-    """Interpolate semantic logits and reduce them.
+@numba.njit
+def span(window, y, width):
+    """Return the columns that a window covers in row y, from 0 to `width`; (0, 0) for none."""
+    left, right = max(window[1], 0), min(window[3], width)
+    if window[0] <= y < window[2] and left < right:
+        return left, right
+    return 0, 0
+
+
+# What a row does. Arrays are cut so that each loop over them starts at 0; others are not compiled
+# to the widest instructions.
+
+
+@numba.njit
+def stretch_by_four(source, line):
+    """Enlarge a row of w logits to 4 w: the usual case, several times faster than `stretch`."""
+    last = len(source) - 1
+    line[0] = line[1] = source[0]
+    inner = line[2:]
+    for x in range(last):
+        low, high = source[x], source[x + 1]
+        inner[4 * x] = mix(low, high, np.float32(0.125))
+        inner[4 * x + 1] = mix(low, high, np.float32(0.375))
+        inner[4 * x + 2] = mix(low, high, np.float32(0.625))
+        inner[4 * x + 3] = mix(low, high, np.float32(0.875))
+    inner[4 * last] = inner[4 * last + 1] = source[last]
+
+
+@numba.njit
+def stretch(source, step, line):
+    """Interpolate a row of logits at each label pixel."""
+    for x in range(len(line)):
+        line[x] = sample(source, source_position(x, step))
+
+
+@numba.njit
+def stretch_channels(logits, row, step, lines):
+    """Enlarge one row of all channels: float32 [S, W or more]."""
+    for channel in range(len(logits)):
+        if step == 0.25:
+            stretch_by_four(logits[channel, row], lines[channel])
+        else:
+            stretch(logits[channel, row], step, lines[channel])
+
+
+@numba.njit
+def offer(logits, channel, best, winner):
+    """Let a channel win where its logits are strictly larger."""
+    for x in range(len(best)):
+        larger = logits[x] > best[x]
+        best[x] = logits[x] if larger else best[x]
+        winner[x] = channel if larger else winner[x]
+
+
+@numba.njit
+def offer_zeros(channel, best, winner):
+    """Let a channel win that is zero everywhere."""
+    for x in range(len(best)):
+        larger = best[x] < np.float32(0)
+        best[x] = np.float32(0) if larger else best[x]
+        winner[x] = channel if larger else winner[x]
+
+
+@numba.njit
+def best_of(upper, lower, weight, channels, best, winner):
+    """Find the largest of some semantic channels between two rows, the first of equals."""
+    best[:], winner[:] = -np.inf, 0
+    for channel in channels:
+        above, below, number = upper[channel], lower[channel], np.uint16(channel)
+        for x in range(len(best)):
+            logit = mix(above[x], below[x], weight)
+            larger = logit > best[x]
+            best[x] = logit if larger else best[x]
+            winner[x] = number if larger else winner[x]
+
+
+@numba.njit
+def put_semantic(above, below, weight, logits, largest):
+    """Put a semantic channel between two rows into an instance's, and raise the largest to it."""
+    for x in range(len(logits)):
+        logits[x] = mix(above[x], below[x], weight)
+        largest[x] = max(largest[x], logits[x])
+
+
+@numba.njit
+def add_mask(mask, window, y, left, narrow, logits):
+    """Add row y of a mask that is stretched over its window, from column `left` on.
 
     Args:
-        logits: float32 [S, H/4, W/4] over the padded input, stuff channels first.
-        size: (h, w) of the label grid [px].
-        upsampling: label pixels per logit pixel; bilinear between pixel centres, clamped at the
-            borders (align_corners False).
-        num_stuff: number of stuff channels.
-        kept_classes: classes whose interpolated channel is wanted.
-        memory: where the maps are; they are valid until it is used for the next image.
+        mask: float32 [28, 28], its logits.
+        window: where the whole mask lies, also outside the image.
+        y: row.
+        left: column of the first of the logits.
+        narrow: float32 [28] to work in.
+        logits: where it is added.
     """
-    channels = {
-        class_id: memory.array(f'channel {number}', size, np.float32)
-        for number, class_id in enumerate(sorted(set(kept_classes)))
-    }
-    stuff_class = memory.array('stuff class', size, np.uint8)
-    thing_class = memory.array('thing class', size, np.uint8)
-    stuff_logit = memory.array('stuff logit', size, np.float32)
-    thing_logit = memory.array('thing logit', size, np.float32)
-    for index, logit in ((stuff_class, stuff_logit), (thing_class, thing_logit)):
-        index.fill(0)
-        logit.fill(-np.inf)
-    for strip in _strips(logits.shape[1:], size, upsampling, memory):
-        rows = strip.rows
-        for number, channel in enumerate(logits):
-            values = strip.interpolate(channel)
-            if number in channels:
-                channels[number][rows] = values
-            if number < num_stuff:
-                strip.raise_maximum(values, number, stuff_logit[rows], stuff_class[rows])
-            else:
-                strip.raise_maximum(values, number, thing_logit[rows], thing_class[rows])
-    return SemanticMaps(stuff_class, stuff_logit, thing_class, thing_logit, channels)
+    height, width = window[2] - window[0], window[3] - window[1]
+    position = source_position(y - window[0], MASK_SIZE / height)
+    low, high, weight = neighbours(position, MASK_SIZE)
+    above, below = mask[low], mask[high]
+    for x in range(MASK_SIZE):
+        narrow[x] = mix(above[x], below[x], weight)
+    step, offset = MASK_SIZE / width, left - window[1]
+    for x in range(len(logits)):
+        logits[x] += sample(narrow, source_position(x + offset, step))
 
 
-class _Strip:
-    """A strip of label rows."""
-
-    def __init__(
-        self, rows: slice, source: Window, *, width: int, factor: float, memory: WorkMemory
-    ) -> None:
-        """Prepare a strip.
-
-        Args:
-            rows: its rows on the label grid.
-            source: pixels of the logits that it is made from; the first row lies on a whole row
-                of the label grid.
-            width: its columns.
-            factor: label pixels per logit pixel.
-            memory: what to work in; the strip made before cannot be used any more.
-        """
-        self.rows = rows
-        self._source = source.slices
-        self._factor = factor
-        first_row = rows.start - round(source.top * factor)
-        size = (rows.stop - rows.start, width)
-        self._wanted = Window(first_row, 0, first_row + size[0], width).slices
-        # OpenCV derives this size from the factor by the same rounding.
-        enlarged = (round(source.height * factor), round(source.width * factor))
-        self._enlarged = memory.array('enlarged', enlarged, np.float32)
-        self._larger = memory.array('larger', size, np.bool_)
-        self._candidate = memory.array('candidate', size, np.uint8)
-
-    def interpolate(self, channel: np.ndarray) -> np.ndarray:
-        """Return the strip of a channel: float32 [rows, width], valid until the next call."""
-        enlarged = cv2.resize(
-            channel[self._source],
-            None,
-            dst=self._enlarged,
-            fx=self._factor,
-            fy=self._factor,
-            interpolation=cv2.INTER_LINEAR,
-        )
-        return enlarged[self._wanted]
-
-    def raise_maximum(
-        self, values: np.ndarray, index: int, best: np.ndarray, best_index: np.ndarray
-    ) -> None:
-        """Update a running maximum and its index, in place, where `values` is strictly larger."""
-        np.greater(values, best, out=self._larger)
-        np.maximum(best, values, out=best)
-        # Indices only grow from call to call, so the newest index is the largest: a maximum
-        # writes it many times faster than a masked assignment.
-        np.multiply(self._larger.view(np.uint8), np.uint8(index), out=self._candidate)
-        np.maximum(best_index, self._candidate, out=best_index)
+@numba.njit
+def start_largest(windows, y, largest):
+    """Begin the largest semantic logit of all instances: zero where any of them is absent."""
+    largest[:] = 0
+    left, right = 0, len(largest)
+    for index in range(len(windows)):
+        first, last = span(windows[index], y, len(largest))
+        left, right = max(left, first), min(right, last)
+    if len(windows) > 0 and left < right:
+        largest[left:right] = -np.inf
 
 
-def _strips(
-    source_size: tuple[int, int], size: tuple[int, int], factor: float, memory: WorkMemory
-) -> Iterator[_Strip]:
-    """Yield the strips that make up the label grid, from the top."""
-    height, width = size
-    source_height = min(math.ceil(height / factor) + 1, source_size[0])
-    source_width = min(math.ceil(width / factor) + 1, source_size[1])
-    step = _strip_step(source_height, width, factor)
-    for top in range(0, source_height, step):
-        is_last = top + step >= source_height
-        rows = slice(round(top * factor), height if is_last else round((top + step) * factor))
-        if rows.start >= height:
-            return
-        # The interpolation reaches one row further on either side. A strip that starts later
-        # than the first row takes a whole period more, to stay on the grid.
-        source_top = max(top - _period(factor), 0)
-        source = Window(source_top, 0, min(top + step + 1, source_height), source_width)
-        rows = slice(rows.start, min(rows.stop, height))
-        yield _Strip(rows, source, width=width, factor=factor, memory=memory)
+@numba.njit
+def count_row(winner, best_class, column_counts, row_count, histogram):
+    """Add the image pixels of each pair of channel and class; equal neighbours go together."""
+    run = 0
+    for x in range(len(winner)):
+        if x > 0 and (winner[x] != winner[x - 1] or best_class[x] != best_class[x - 1]):
+            histogram[winner[x - 1], best_class[x - 1]] += run * row_count
+            run = 0
+        run += column_counts[x]
+    histogram[winner[-1], best_class[-1]] += run * row_count
 
 
-def _period(factor: float) -> int:
-    """Return after how many source rows the label grid repeats; 0 if it takes too long."""
-    period = Fraction(factor).limit_denominator(_LONGEST_PERIOD).denominator
-    return period if abs(period * factor - round(period * factor)) < 1e-9 else 0
+# The loops over an image.
 
 
-def _strip_step(source_height: int, width: int, factor: float) -> int:
-    """Return the source rows per strip: whole periods, or all rows where there is no period."""
-    period = _period(factor)
-    if period == 0:
-        return source_height
-    rows = _STRIP_PIXELS / (width * factor)
-    return max(round(rows / period), 1) * period
+@compiled(
+    *(_input(types.float32, 3), _input(types.int64, 1), _input(types.int64, 1)),
+    *(_input(types.int64, 2), types.float64, types.int64),
+    *(_output(types.uint8, 2), _output(types.boolean, 1)),
+)
+def claim_masks(
+    mask_logits, order, classes, windows, overlap_threshold, most_of_class, covered, kept
+):
+    """Find the candidates whose masks better ones of their class do not cover already.
+
+    Args:
+        mask_logits: float32 [n, 28, 28].
+        order: int64 [n], the candidates class by class, the best of each class first.
+        classes: int64 [n].
+        windows: int64 [n, 4], where the masks lie, also outside the canvas.
+        overlap_threshold: covered share of a mask above which it is dropped.
+        most_of_class: instances that a class can have.
+        covered: uint8 [canvas height, canvas width] to work in.
+        kept: bool [n], written.
+    """
+    height, width = covered.shape
+    narrow, line = np.empty(MASK_SIZE, np.float32), np.empty(width, np.float32)
+    number = 0
+    for place in range(len(order)):
+        index = order[place]
+        kept[index] = False
+        if place == 0 or classes[index] != classes[order[place - 1]]:
+            covered[:] = 0
+            number = 0
+        if number == most_of_class:
+            continue
+        window = windows[index]
+        left, right = span(window, window[0], width)
+        logits = line[left:right]
+        area = overlap = 0
+        for y in range(max(window[0], 0), min(window[2], height)):
+            logits[:] = 0
+            add_mask(mask_logits[index], window, y, left, narrow, logits)
+            row = covered[y, left:right]
+            for x in range(len(row)):
+                inside = logits[x] > np.float32(0)
+                area += inside
+                overlap += inside and row[x] > 0
+                # 2: its own pixels, until it is known whether it is kept.
+                row[x] |= 2 if inside else 0
+        kept[index] = area > 0 and overlap / area <= overlap_threshold
+        number += kept[index]
+        for y in range(max(window[0], 0), min(window[2], height)):
+            row = covered[y, left:right]
+            for x in range(len(row)):
+                row[x] = (row[x] | row[x] >> 1) & 1 if kept[index] else row[x] & 1
 
 
-def panoptic_argmax(
-    maps: SemanticMaps,
-    instances: Sequence[PlacedInstance],
-    *,
-    num_stuff: int,
-    predict_unknown: bool,
-) -> np.ndarray:
-    """Return the winning channel of every pixel.
+@compiled(
+    *(_input(types.float32, 3), types.float64, types.int64, types.int64, types.int64),
+    *(types.boolean, _input(types.int64, 1), _input(types.int64, 1)),
+    *(_input(types.int64, 2), _input(types.int64, 2), _input(types.float32, 3)),
+    *(_input(types.int64, 1), _input(types.int64, 1)),
+    *(_output(types.uint16, 2), _output(types.uint8, 2), _output(types.int64, 2)),
+)
+def label_rows(
+    semantic_logits,
+    step,
+    first,
+    last,
+    num_stuff,
+    predict_unknown,
+    rows,
+    classes,
+    semantic_windows,
+    mask_windows,
+    mask_logits,
+    row_counts,
+    column_counts,
+    winner,
+    best_class,
+    histogram,
+):
+    """Find the winning channel and the best semantic class of some rows, and count them.
 
     Channels are the stuff classes, then the instances in the order given, then unknown; the first
-    of equal logits wins. The stuff logits and thing logits of `maps` are overwritten.
+    of equal logits wins. Without instances no instance channel exists; the published code then
+    adds one that is zero everywhere, which only ever takes pixels from classes with negative
+    logits and calls them a stuff class. It is left out here.
 
     Args:
-        maps: semantic logits at label resolution [h, w], with the channel of every instance's
-            class.
-        instances: the kept instances. Without any, no instance channel exists; the published code
-            then adds one that is zero everywhere, which only ever takes pixels from classes with
-            negative logits and calls them a stuff class. It is left out here.
+        semantic_logits: float32 [S, h, w] over the padded input, stuff first.
+        step: logit pixels per label pixel.
+        first: first label row to work on.
+        last: row behind the last.
         num_stuff: number of stuff classes N.
         predict_unknown: whether there is an unknown channel.
-
-    Returns:
-        uint16 [h, w]: stuff class 0 to N - 1, N + i for instance i, N + k (with k instances) for
-        unknown.
+        rows: int64 [k], each instance's row among the mask logits.
+        classes: int64 [k].
+        semantic_windows: int64 [k, 4], where the semantic logits of an instance's class count.
+        mask_windows: int64 [k, 4], where its mask lies, also outside the image.
+        mask_logits: float32 [n, 28, 28].
+        row_counts: int64 [H], image rows that show each label row.
+        column_counts: int64 [W], likewise.
+        winner: uint16 [H, W], written: stuff class 0 to N - 1, N + i for instance i, N + k for
+            unknown.
+        best_class: uint8 [H, W], written: the class with the largest semantic logit, the lowest
+            of equals. [0, 0] if nobody wants it.
+        histogram: int64 [N + k + 1, S]; image pixels of each channel and best class are added.
 
     Source: UPSNet section 3.1, panoptic head, with the conventions of the published models.
     """
-    best = maps.stuff_logit
-    labels = Window(0, 0, *best.shape)
-    winner = maps.stuff_class.astype(np.uint16)
-    uncovered = labels
-    for index, instance in enumerate(instances):
-        extent = instance.extent.intersect(labels)
-        _offer_zero(best, winner, num_stuff + index, inside=uncovered, outside=extent)
-        uncovered = uncovered.intersect(extent)
-        if not extent.is_empty:
-            logits = _instance_logits(instance, maps.channels[instance.class_id], extent)
-            _offer(logits, num_stuff + index, best[extent.slices], winner[extent.slices])
-    if predict_unknown:
-        unknown = maps.thing_logit
-        _subtract_largest_semantic_logit(unknown, instances, maps.channels)
-        channel = np.uint16(num_stuff + len(instances))
-        for rows in row_bands(best.shape):
-            # It is the last channel, so a maximum selects it.
-            chosen = (unknown[rows] > best[rows]) * channel
-            np.maximum(winner[rows], chosen, out=winner[rows])
-    return winner
+    num_classes, source_height, source_width = semantic_logits.shape
+    width = winner.shape[1]
+    upper = np.empty((num_classes, max(width, 4 * source_width)), np.float32)
+    lower = np.empty_like(upper)
+    upper_row = lower_row = -1
+    best, thing = np.empty(width, np.float32), np.empty(width, np.float32)
+    thing_class, semantic = np.empty(width, np.uint16), np.empty(width, np.uint16)
+    largest, line = np.empty(width, np.float32), np.empty(width, np.float32)
+    narrow = np.empty(MASK_SIZE, np.float32)
+    for y in range(first, last):
+        # The rows of logits above and below, enlarged; mostly the label row before had them too.
+        above, below, weight = neighbours(source_position(y, step), source_height)
+        if above == lower_row:
+            upper, lower, upper_row, lower_row = lower, upper, lower_row, upper_row
+        if above != upper_row:
+            stretch_channels(semantic_logits, above, step, upper)
+            upper_row = above
+        if below != lower_row:
+            stretch_channels(semantic_logits, below, step, lower)
+            lower_row = below
+
+        owner = winner[y]
+        best_of(upper, lower, weight, range(num_stuff), best, owner)
+        best_of(upper, lower, weight, range(num_stuff, num_classes), thing, thing_class)
+        for x in range(width):
+            semantic[x] = thing_class[x] if thing[x] > best[x] else owner[x]
+
+        # An instance is zero where it is absent. The first that is absent from a pixel may win it
+        # with that, the later ones not: all those before cover the columns `left` to `right`.
+        start_largest(semantic_windows, y, largest)
+        left, right = 0, width
+        for index in range(len(rows)):
+            from_semantic, to_semantic = span(semantic_windows[index], y, width)
+            from_mask, to_mask = span(mask_windows[index], y, width)
+            begin, end = from_semantic, to_semantic
+            if from_mask < to_mask:
+                begin = from_mask if begin == end else min(from_mask, begin)
+                end = max(to_mask, end)
+            channel = np.uint16(num_stuff + index)
+            if left < right:
+                until, behind = min(begin, right), max(end, left)
+                offer_zeros(channel, best[left:until], owner[left:until])
+                offer_zeros(channel, best[behind:right], owner[behind:right])
+                left, right = max(left, begin), min(right, end)
+            if begin == end:
+                continue
+            line[begin:end] = 0
+            put_semantic(
+                upper[classes[index], from_semantic:to_semantic],
+                lower[classes[index], from_semantic:to_semantic],
+                weight,
+                line[from_semantic:to_semantic],
+                largest[from_semantic:to_semantic],
+            )
+            if from_mask < to_mask:
+                add_mask(
+                    mask_logits[rows[index]],
+                    mask_windows[index],
+                    y,
+                    from_mask,
+                    narrow,
+                    line[from_mask:to_mask],
+                )
+            offer(line[begin:end], channel, best[begin:end], owner[begin:end])
+
+        if predict_unknown:
+            for x in range(width):
+                thing[x] -= largest[x]
+            offer(thing, np.uint16(num_stuff + len(rows)), best, owner)
+        count_row(owner, semantic, column_counts, row_counts[y], histogram)
+        if len(best_class) > 0:
+            for x in range(width):
+                best_class[y, x] = semantic[x]
 
 
-def _offer(logits: np.ndarray, channel: int, best: np.ndarray, winner: np.ndarray) -> None:
-    """Let a channel win, in place, where its logits are strictly larger."""
-    larger = logits > best
-    np.copyto(best, logits, where=larger)
-    np.copyto(winner, np.uint16(channel), where=larger)
+@compiled(
+    *(_input(types.uint16, 2), _input(types.uint16, 1), types.int64, types.int64),
+    *(_input(types.int64, 1), _input(types.int64, 1), _output(types.uint16, 2)),
+)
+def write_labels(winner, table, first, last, image_rows, image_columns, image):
+    """Write the labels of some image rows.
 
-
-def _offer_zero(
-    best: np.ndarray, winner: np.ndarray, channel: int, *, inside: Window, outside: Window
-) -> None:
-    """Let an instance win, in place, with the logit 0 that it has outside its window.
-
-    It wins only where all stuff logits are negative and every earlier instance is present; those
-    that come later find zero already there. So `inside`, the pixels that all earlier instances
-    cover, shrinks quickly and this is rarely any work.
+    Args:
+        winner: uint16 [H, W], channel of each label pixel.
+        table: uint16 [N + k + 1], label of each channel.
+        first: first image row to work on.
+        last: row behind the last.
+        image_rows: int64 [image height], the label row that each image row shows.
+        image_columns: int64 [image width], likewise.
+        image: uint16 [image height, image width], written; `winner` itself where label pixels are
+            image pixels.
     """
-    if inside.is_empty:
-        return
-    negative = best[inside.slices] < 0.0
-    common = inside.intersect(outside)
-    if not common.is_empty:
-        negative[common.relative_to(inside).slices] = False
-    if negative.any():
-        best[inside.slices][negative] = 0.0
-        winner[inside.slices][negative] = channel
-
-
-def _instance_logits(instance: PlacedInstance, channel: np.ndarray, extent: Window) -> np.ndarray:
-    """Return semantic plus mask logits of an instance inside a window: float32, its size."""
-    semantic, mask = instance.semantic.intersect(extent), instance.mask.intersect(extent)
-    if semantic == extent:
-        logits = channel[extent.slices].copy()
-    else:
-        logits = np.zeros((extent.height, extent.width), dtype=np.float32)
-        logits[semantic.relative_to(extent).slices] = channel[semantic.slices]
-    if not mask.is_empty:
-        part = mask.relative_to(instance.mask).slices
-        logits[mask.relative_to(extent).slices] += instance.mask_logits[part]
-    return logits
-
-
-def _subtract_largest_semantic_logit(
-    thing_logit: np.ndarray,
-    instances: Sequence[PlacedInstance],
-    channels: dict[int, np.ndarray],
-) -> None:
-    """Subtract, in place, the largest semantic logit over all instances from float32 [h, w].
-
-    Each is zero outside its window, so the largest is at least zero wherever one is absent, and
-    nothing changes where all are.
-    """
-    labels = Window(0, 0, *thing_logit.shape)
-    windows = [instance.semantic.intersect(labels) for instance in instances]
-    any_present, all_present = EMPTY, labels
-    for window in windows:
-        any_present = any_present.enclose(window)
-        all_present = all_present.intersect(window)
-    if any_present.is_empty:
-        return
-    largest = np.zeros((any_present.height, any_present.width), dtype=np.float32)
-    if not all_present.is_empty:
-        largest[all_present.relative_to(any_present).slices] = -np.inf
-    for instance, window in zip(instances, windows, strict=True):
-        if not window.is_empty:
-            here = largest[window.relative_to(any_present).slices]
-            np.maximum(here, channels[instance.class_id][window.slices], out=here)
-    thing_logit[any_present.slices] -= largest
+    for y in range(first, last):
+        row, labels = winner[image_rows[y]], image[y]
+        if y > first and image_rows[y] == image_rows[y - 1]:
+            labels[:] = image[y - 1]
+        else:
+            for x in range(len(labels)):
+                labels[x] = table[row[image_columns[x]]]

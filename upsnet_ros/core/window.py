@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -68,22 +68,6 @@ class Window(NamedTuple):
 
 
 EMPTY = Window(0, 0, 0, 0)
-# Small enough for the temporary arrays of a few operations to stay in a core's cache.
-_BAND_PIXELS = 1 << 14
-
-
-def row_bands(size: tuple[int, int]) -> Iterator[slice]:
-    """Yield slices of rows that cover an array [H, W], to be worked on one after another.
-
-    Fresh memory for whole maps costs more time than most operations on them.
-
-    Args:
-        size: (height, width) of the array.
-    """
-    height, width = size
-    rows = max(_BAND_PIXELS // max(width, 1), 1)
-    for top in range(0, height, rows):
-        yield slice(top, top + rows)
 
 
 def mask_window(box: Sequence[float]) -> Window:
