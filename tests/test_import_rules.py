@@ -324,10 +324,12 @@ def test_the_runtime_works_where_there_is_no_torch() -> None:
 
 
 @pytest.mark.heavy
-def test_importing_the_pipeline_brings_no_ros() -> None:
+def test_importing_the_pipeline_brings_no_ros_and_compiles_nothing() -> None:
+    # Numba takes half a second to import: only those pay who label.
     code = (
         'import sys, upsnet_ros.pipeline\n'
-        'print([name for name in ("rclpy", "sensor_msgs", "torch") if name in sys.modules])'
+        'print([name for name in ("rclpy", "sensor_msgs", "torch", "numba") '
+        'if name in sys.modules])'
     )
     answer = subprocess.run(
         [sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT, check=True

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from upsnet_ros.backends.backend import Backend, BatchBackend
+from upsnet_ros.backends.backend import Backend, BatchBackend, available_cores
 from upsnet_ros.backends.select import AUTOMATIC, REFUSE, create_backend
+from upsnet_ros.core.compiled import pixel_loops
 from upsnet_ros.core.errors import ParameterError, UpsnetError
 from upsnet_ros.core.geometry import InputGeometry, check_image, place_image
 from upsnet_ros.core.image_view import WHOLE_UPRIGHT, ImageView
@@ -74,11 +75,19 @@ class PanopticPipeline:
     heeds that is not yet being labelled.
     """
 
-    def __init__(self, backend: Backend, manifest: ModelManifest) -> None:
-        """Join a backend and the manifest of its model; the pipeline closes the backend."""
+    def __init__(self, backend: Backend, manifest: ModelManifest, *, num_threads: int = 0) -> None:
+        """Join a backend and the manifest of its model; the pipeline closes the backend.
+
+        Args:
+            backend: the network.
+            manifest: of its model.
+            num_threads: CPU threads that label one image; 0 for one per core.
+        """
         self._backend = backend
         self._manifest = manifest
-        self._head = PanopticHead(manifest.label_set, **manifest.panoptic_head)
+        self._threads = num_threads or available_cores()
+        self._head = self._make_head(manifest.panoptic_head)
+        pixel_loops()  # what has to be compiled is, before the first image
         self._head_change = threading.Lock()
         self._fit = lru_cache(maxsize=16)(self._fit_image)
 
@@ -114,7 +123,7 @@ class PanopticPipeline:
             num_threads=num_threads,
             stale_engine=stale_engine,
         )
-        return cls(loaded, manifest)
+        return cls(loaded, manifest, num_threads=num_threads)
 
     @property
     def backend(self) -> Backend:
@@ -168,7 +177,10 @@ class PanopticPipeline:
         }
         changes = {name: value for name, value in given.items() if value is not None}
         with self._head_change:
-            self._head = PanopticHead(self.label_set, **{**self._head.parameters, **changes})
+            self._head = self._make_head({**self._head.parameters, **changes})
+
+    def _make_head(self, parameters: Mapping[str, Any]) -> PanopticHead:
+        return PanopticHead(self.label_set, num_threads=self._threads, **parameters)
 
     def warm_up(self, runs: int = 3) -> list[float]:
         """Process grey images, so that the first real one is not slowed by first-time work.

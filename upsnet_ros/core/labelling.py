@@ -10,11 +10,11 @@ from functools import lru_cache
 
 import numpy as np
 
+from upsnet_ros.core.compiled import pixel_loops, share_rows
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.core.geometry import InputGeometry
 from upsnet_ros.core.labels import INSTANCE_BITS, UNKNOWN_LABEL, LabelSet
 from upsnet_ros.core.masks import NO_INSTANCES, PlacedInstances
-from upsnet_ros.core.row_threads import share_rows
 from upsnet_ros.core.structures import MASK_SIZE, SEMANTIC_STRIDE, Instance, NetworkOutput
 from upsnet_ros.core.window import Window
 
@@ -179,9 +179,6 @@ def panoptic_channels(
 
     Source: UPSNet section 3.1, panoptic head.
     """
-    # Not at the top: compiled loops take half a second to import, and many commands label nothing.
-    from upsnet_ros.core import pixel_labels
-
     size = (frame.labels.height, frame.labels.width)
     winner = np.empty(size, dtype=np.uint16)
     best_class = np.empty(size if with_best_class else (0, 0), dtype=np.uint8)
@@ -191,7 +188,7 @@ def panoptic_channels(
 
     def label(first: int, last: int) -> None:
         histogram = np.zeros((num_stuff + len(instances.rows) + 1, len(logits)), dtype=np.int64)
-        pixel_labels.label_rows(
+        pixel_loops().label_rows(
             logits,
             frame.scale / SEMANTIC_STRIDE,
             first,
@@ -229,13 +226,11 @@ def label_image(
     Returns:
         uint16 [image height, image width].
     """
-    from upsnet_ros.core import pixel_labels
-
     size = (len(frame.image_rows), len(frame.image_columns))
     image = channels.winner if frame.one_to_one else np.empty(size, dtype=np.uint16)
 
     def write(first: int, last: int) -> None:
-        pixel_labels.write_labels(
+        pixel_loops().write_labels(
             channels.winner, table, first, last, frame.image_rows, frame.image_columns, image
         )
 

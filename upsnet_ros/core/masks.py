@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from upsnet_ros.core.compiled import pixel_loops
 from upsnet_ros.core.labels import MAX_INSTANCE
 from upsnet_ros.core.structures import MASK_SIZE
 from upsnet_ros.core.window import EMPTY, Window, mask_window, semantic_window
@@ -70,16 +71,13 @@ def prune_masks(
 
     Source: UPSNet section 3.2, with the conventions of the published models.
     """
-    # Not at the top: compiled loops take half a second to import, and many commands label nothing.
-    from upsnet_ros.core import pixel_labels
-
     if not len(boxes):
         return NO_INSTANCES
     corners = boxes.tolist()
     classes = classes.astype(np.int64)
     masks = np.array([mask_window(box) for box in corners], dtype=np.int64)  # [n, 4]
     kept = np.zeros(len(boxes), dtype=bool)
-    pixel_labels.claim_masks(
+    pixel_loops().claim_masks(
         np.require(mask_logits, np.float32, ['C', 'ALIGNED']),
         np.argsort(classes, kind='stable'),
         classes,

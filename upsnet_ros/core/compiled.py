@@ -1,6 +1,6 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Threads that share the rows of one image."""
+"""Compiled loops over pixels: loaded when first needed, their rows shared by threads."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
 
 # Its threads start when they are first needed, and wait without using a core.
 _HELPERS = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix='rows')
@@ -15,6 +16,16 @@ _HELPERS = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix='rows')
 # below so many rows, because beginning a band costs about as much as two rows.
 _BANDS_PER_THREAD = 4
 _SMALLEST_BAND = 16
+
+
+def pixel_loops() -> ModuleType:
+    """Return `upsnet_ros.core.pixel_labels`; the first call compiles it, or loads what is kept.
+
+    That takes half a second, without anything kept ten; many commands label nothing.
+    """
+    from upsnet_ros.core import pixel_labels
+
+    return pixel_labels
 
 
 def share_rows(work: Callable[[int, int], None], height: int, num_threads: int) -> None:
