@@ -22,11 +22,11 @@ from upsnet_ros.core.errors import EvaluationError, LabelError, UpsnetError
 from upsnet_ros.core.overlay import colour_label_image
 from upsnet_ros.evaluation.comparison import ComparedFrame, ComparedReport, Comparison
 from upsnet_ros.evaluation.frame_record import FrameRecord
-from upsnet_ros.evaluation.judge import FrameJudge
+from upsnet_ros.evaluation.judge import FrameJudge, LabelledFrame
 from upsnet_ros.evaluation.label_files import camera_in_a_file_name, label_path
 from upsnet_ros.evaluation.pictures import frame_pictures, write_picture
 from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
-from upsnet_ros.evaluation.stages import FrameSource, LabelledFrame, Stages
+from upsnet_ros.evaluation.stages import FrameSource, Stages
 from upsnet_ros.pipeline import PanopticPipeline
 from upsnet_ros.report.document import Picture
 

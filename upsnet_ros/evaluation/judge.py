@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -20,7 +22,15 @@ from upsnet_ros.core.labels import (
 from upsnet_ros.core.mean_iou import confusion_rows
 from upsnet_ros.core.panoptic_quality import PanopticQuality
 from upsnet_ros.core.structures import PanopticResult
-from upsnet_ros.evaluation.frame_record import CONFIDENCE_BINS, FrameRecord, FrameStep, Row
+from upsnet_ros.evaluation.frame_record import (
+    CONFIDENCE_BINS,
+    FrameLine,
+    FrameRecord,
+    FrameStep,
+    Row,
+    SkippedFrame,
+)
+from upsnet_ros.pipeline import NetworkAnswer, PlacedImage
 
 MS_DIGITS = 3
 # A border is one pixel wide on each side for so many rows of the image.
@@ -47,6 +57,39 @@ def score_bins(scores: np.ndarray) -> tuple[Row, ...]:
     return tuple((int(b), int(counts[b])) for b in np.flatnonzero(counts))
 
 
+@dataclass
+class LabelledFrame:
+    """A frame on its way through the stages, each of which adds what it finds.
+
+    Attributes:
+        frame: as it lay in the bag.
+        is_known: whether an earlier run did it; its labels are needed by the frame behind it.
+        problem: why it cannot be labelled.
+        image: BGR uint8 [H, W, 3].
+        frame_id: coordinate frame in the image's header.
+        truth: its true label image, uint16 [H, W], where there is one.
+        truth_problem: why there is none though there should be.
+        placed: the network's input, until it is labelled.
+        answer: that of the network, until it is labelled.
+        result: its labels and instances.
+        ms: milliseconds of the stages.
+        line: what is kept of it, once it is done.
+    """
+
+    frame: StreamedFrame
+    is_known: bool = False
+    problem: str | None = None
+    image: np.ndarray | None = None
+    frame_id: str = ''
+    truth: np.ndarray | None = None
+    truth_problem: str | None = None
+    placed: PlacedImage | None = None
+    answer: NetworkAnswer | None = None
+    result: PanopticResult | None = None
+    ms: dict[str, float] | None = None
+    line: FrameLine | None = None
+
+
 class FrameJudge:
     """Judges the frames of all cameras, those of each camera in their order."""
 
@@ -54,29 +97,17 @@ class FrameJudge:
         self._label_set = label_set
         self._before: dict[str, tuple[int, int, np.ndarray]] = {}
 
-    def __call__(
-        self,
-        frame: StreamedFrame,
-        result: PanopticResult,
-        *,
-        ms: dict[str, float],
-        truth: np.ndarray | None,
-        truth_problem: str | None = None,
-    ) -> FrameRecord:
-        """Judge one frame, and remember it for the next.
-
-        Args:
-            frame: whose it is.
-            result: its labels.
-            ms: milliseconds of the stages.
-            truth: its true label image, uint16 [H, W]; None where there is none.
-            truth_problem: why the truth that there is cannot be used.
-        """
+    def __call__(self, done: LabelledFrame) -> FrameLine:
+        """Judge one frame, and remember it for the next; or say why it has no labels."""
+        frame, result, truth_problem = done.frame, done.result, done.truth_problem
+        if result is None or done.ms is None:
+            problem = done.problem or 'no labels'
+            return SkippedFrame(frame.camera, frame.index, frame.stamp_ns, problem)
         labels = result.label_image
         pq = quality = confusion = None
-        if truth is not None:
+        if done.truth is not None:
             try:
-                pq, quality, confusion = self._beside_truth(labels, truth)
+                pq, quality, confusion = self._beside_truth(labels, done.truth)
             except LabelError as error:
                 truth_problem = str(error)
         step = None
@@ -94,7 +125,7 @@ class FrameJudge:
             camera=frame.camera,
             index=frame.index,
             stamp_ns=frame.stamp_ns,
-            ms={name: round(value, MS_DIGITS) for name, value in ms.items()},
+            ms={name: round(value, MS_DIGITS) for name, value in done.ms.items()},
             unknown_share=float(result.unknown_share),
             scores=score_bins(scores),
             mean_score=float(scores.mean()) if scores.size else None,

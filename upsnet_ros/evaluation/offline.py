@@ -140,15 +140,8 @@ def _label_all(
         progress(len(journal), total)
         start = time.perf_counter()
         for done in stages.label(run.stream, lambda f: journal.outcome(f.camera, f.index)):
-            if not done.is_known and done.line is not None:
-                run.keep(
-                    done.frame,
-                    done.line,
-                    result=done.result,
-                    image=done.image,
-                    truth=done.truth,
-                    frame_id=done.frame_id,
-                )
+            if not done.is_known:
+                run.keep(done)
                 progress(len(journal), total)
         wall_s = time.perf_counter() - start
     has_run = stages.network_frames > 0

@@ -16,22 +16,20 @@ from typing import Any
 import numpy as np
 
 from upsnet_ros.bags.cameras import CameraTopics, find_cameras
-from upsnet_ros.bags.joining import BagPart, ReplayStream, StreamedFrame
+from upsnet_ros.bags.joining import BagPart, ReplayStream
 from upsnet_ros.bags.label_writer import LabelBag
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.bags.truth import PANOPTIC
 from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.labels import LabelSet
-from upsnet_ros.core.structures import PanopticResult
 from upsnet_ros.evaluation.figures import Requirement
 from upsnet_ros.evaluation.frame_record import (
     FRAMES_FILE,
     FrameJournal,
-    FrameLine,
     FrameRecord,
     read_frames,
 )
-from upsnet_ros.evaluation.judge import FrameJudge
+from upsnet_ros.evaluation.judge import FrameJudge, LabelledFrame
 from upsnet_ros.evaluation.label_files import PanopticFiles, write_label
 from upsnet_ros.evaluation.pictures import WorstPictures
 from upsnet_ros.evaluation.replay_report import (
@@ -205,29 +203,17 @@ class Run:
             if self._panoptic is not None:
                 self._panoptic.finish()
 
-    def keep(
-        self,
-        frame: StreamedFrame,
-        line: FrameLine,
-        *,
-        result: PanopticResult | None = None,
-        image: np.ndarray | None = None,
-        truth: np.ndarray | None = None,
-        frame_id: str = '',
-    ) -> None:
-        """Write what is asked for of a frame, and keep its line last: it is done then.
+    def keep(self, done: LabelledFrame) -> None:
+        """Write what is asked for of a judged frame, and keep its line last: it is done then.
 
         Args:
-            frame: as it lay in the bag.
-            line: what was measured, or why it was skipped.
-            result: its labels; None where it was skipped.
-            image: BGR uint8 [H, W, 3]; None for one that cannot be shown.
-            truth: its true label image, where there is one.
-            frame_id: coordinate frame of its image.
+            done: the frame with its line; without an image it is shown black.
 
         Raises:
             EvaluationError: a file cannot be written.
         """
+        frame, line, result = done.frame, done.line, done.result
+        assert line is not None, 'a frame is judged before it is kept'
         if result is not None and isinstance(line, FrameRecord):
             labels = result.label_image
             if self.options.write_png:
@@ -240,10 +226,10 @@ class Run:
                     result,
                     stamp_ns=frame.stamp_ns,
                     recorded_ns=frame.recorded_ns,
-                    frame_id=frame_id,
+                    frame_id=done.frame_id,
                 )
-            shown = np.zeros((*labels.shape, 3), np.uint8) if image is None else image
-            self._worst.offer(line, image=shown, labels=labels, truth=truth)
+            shown = np.zeros((*labels.shape, 3), np.uint8) if done.image is None else done.image
+            self._worst.offer(line, image=shown, labels=labels, truth=done.truth)
         self._journal.add(line)
 
     def totals(self) -> Totals:

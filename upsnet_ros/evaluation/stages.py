@@ -26,11 +26,9 @@ from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.bags.truth import truth_labels
 from upsnet_ros.core.errors import ImageError, LabelError, ModelError
 from upsnet_ros.core.labels import LabelSet
-from upsnet_ros.core.structures import PanopticResult
-from upsnet_ros.evaluation.frame_record import FrameLine, SkippedFrame
-from upsnet_ros.evaluation.judge import FrameJudge
+from upsnet_ros.evaluation.judge import FrameJudge, LabelledFrame
 from upsnet_ros.images.messages import image_to_bgr
-from upsnet_ros.pipeline import NetworkAnswer, PanopticPipeline, PlacedImage
+from upsnet_ros.pipeline import PanopticPipeline
 
 MOST_WORKERS = 4
 # Items that wait besides, so that no thread idles while the consumer is at something else.
@@ -139,39 +137,6 @@ class FrameSource:
 
 
 @dataclass
-class LabelledFrame:
-    """A frame on its way through the stages, each of which adds what it finds.
-
-    Attributes:
-        frame: as it lay in the bag.
-        is_known: whether an earlier run did it; its labels are needed by the frame behind it.
-        problem: why it cannot be labelled.
-        image: BGR uint8 [H, W, 3].
-        frame_id: coordinate frame in the image's header.
-        truth: its true label image, uint16 [H, W], where there is one.
-        truth_problem: why there is none though there should be.
-        placed: the network's input, until it is labelled.
-        answer: that of the network, until it is labelled.
-        result: its labels and instances.
-        ms: milliseconds of the stages.
-        line: what is kept of it, once it is done.
-    """
-
-    frame: StreamedFrame
-    is_known: bool = False
-    problem: str | None = None
-    image: np.ndarray | None = None
-    frame_id: str = ''
-    truth: np.ndarray | None = None
-    truth_problem: str | None = None
-    placed: PlacedImage | None = None
-    answer: NetworkAnswer | None = None
-    result: PanopticResult | None = None
-    ms: dict[str, float] | None = None
-    line: FrameLine | None = None
-
-
-@dataclass
 class Stages:
     """The stages of an evaluation.
 
@@ -245,14 +210,7 @@ class Stages:
         return done
 
     def _judge(self, done: LabelledFrame) -> LabelledFrame:
-        frame = done.frame
-        if done.result is None or done.ms is None:
-            problem = done.problem or 'no labels'
-            done.line = SkippedFrame(frame.camera, frame.index, frame.stamp_ns, problem)
-        else:
-            done.line = self.judge(
-                frame, done.result, ms=done.ms, truth=done.truth, truth_problem=done.truth_problem
-            )
+        done.line = self.judge(done)
         return done
 
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,8 @@ from upsnet_ros.core.errors import EvaluationError, ImageError
 from upsnet_ros.core.labels import UNKNOWN_LABEL
 from upsnet_ros.core.structures import Instance, PanopticResult
 from upsnet_ros.evaluation.command import progress_bar
-from upsnet_ros.evaluation.frame_record import FRAMES_FILE, NO_LABEL, SkippedFrame, read_frames
+from upsnet_ros.evaluation.frame_record import FRAMES_FILE, NO_LABEL, read_frames
+from upsnet_ros.evaluation.judge import LabelledFrame
 from upsnet_ros.evaluation.live.commands import LiveOptions
 from upsnet_ros.evaluation.live.processes import last_lines
 from upsnet_ros.evaluation.live.session import Played, Session
@@ -105,28 +106,21 @@ def _judge_all(run: Run, happened: Played, options: LiveOptions) -> None:
 
 def _judge(run: Run, frame: StreamedFrame, answers: LiveAnswers) -> None:
     """Keep what there is of a frame. Flips are not measured across one that has no labels."""
-    answer, problem = None, frame.problem
-    if problem is None:
-        try:
-            answer = answers.take(frame.camera, frame.stamp_ns)
-        except ImageError as error:
-            problem = str(error)
+    done = LabelledFrame(frame, problem=frame.problem)
+    try:
+        answer = None if done.problem else answers.take(frame.camera, frame.stamp_ns)
+    except ImageError as error:
+        answer, done.problem = None, str(error)
     if answer is None:
         run.judge.forget(frame.camera)
-        problem = problem or NO_LABEL
-        run.keep(frame, SkippedFrame(frame.camera, frame.index, frame.stamp_ns, problem))
+        done.problem = done.problem or NO_LABEL
     else:
-        _keep(run, frame, answer)
-
-
-def _keep(run: Run, frame: StreamedFrame, answer: LiveAnswer) -> None:
-    truth, truth_problem = run.source.truth(frame)
-    line = run.judge(frame, answer.result, ms=answer.ms, truth=truth, truth_problem=truth_problem)
-    try:
-        image, _ = run.source.image(frame)
-    except ImageError:  # the node could read it, so it has its labels all the same
-        image = None
-    run.keep(frame, line, result=answer.result, image=image, truth=truth)
+        done.result, done.ms = answer
+        done.truth, done.truth_problem = run.source.truth(frame)
+        with suppress(ImageError):  # the node could read it, so it has its labels all the same
+            done.image, done.frame_id = run.source.image(frame)
+    done.line = run.judge(done)
+    run.keep(done)
 
 
 def _nothing(frames: int, happened: Played, options: LiveOptions) -> str:
@@ -135,20 +129,6 @@ def _nothing(frames: int, happened: Played, options: LiveOptions) -> str:
     return (
         f'the node labelled none of {frames} images ({happened.tally.sent_count} were sent).{told}'
     )
-
-
-@dataclass(frozen=True)
-class LiveAnswer:
-    """The labels of a frame as they came, and where its time went.
-
-    Attributes:
-        result: labels and instances; without instances where the node publishes none.
-        ms: `total`, the age of the frame when its labels came, and the node's own stages where
-            it publishes them.
-    """
-
-    result: PanopticResult
-    ms: dict[str, float]
 
 
 class LiveAnswers:
@@ -178,8 +158,15 @@ class LiveAnswers:
             next((name for name in self._recording.topics if name.endswith(ending)), None)
         )
 
-    def take(self, camera: str, bag_stamp_ns: int) -> LiveAnswer | None:
+    def take(
+        self, camera: str, bag_stamp_ns: int
+    ) -> tuple[PanopticResult, dict[str, float]] | None:
         """The answer to the image with this stamp of the bag, or None where none came.
+
+        Returns:
+            Labels and instances, without these where the node publishes none; milliseconds:
+            `total`, the age of the frame when its labels came, and the node's own stages where it
+            publishes them.
 
         Raises:
             ImageError: the label image is damaged.
@@ -199,7 +186,7 @@ class LiveAnswers:
         if began != stamp:
             ms.pop('receive', None)
         ms['total'] = (arrived - began) / 1e6
-        return LiveAnswer(_result(label_image(label), instances), ms)
+        return _result(label_image(label), instances), ms
 
     def _take(self, topic: StampedMessages | None, stamp_ns: int) -> Any:
         """The message of a stamp, decoded; None where there is none."""
