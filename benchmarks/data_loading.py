@@ -33,8 +33,8 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.model_parts.results import write_results  # noqa: E402
 from training.data.cityscapes import CityscapesReader  # noqa: E402 - after this checkout's path
 from training.data.coco_panoptic import CocoPanopticReader  # noqa: E402
-from training.data.frames import Frame, FrameReader, read_png  # noqa: E402
-from training.data.segment_png import write_png  # noqa: E402
+from training.data.frames import Frame, FrameReader  # noqa: E402
+from training.data.image_files import read_png, write_png  # noqa: E402
 from training.data.training_set import TrainingSet  # noqa: E402
 from training.recipe.reading import load_recipe  # noqa: E402
 from training.synthetic.__main__ import main as make_drives  # noqa: E402

@@ -8,7 +8,7 @@ are missing, empty or unreadable, image and labels of different sizes, label val
 that nothing explains, segments that are in the JSON file alone, ids that are there twice. The look
 goes on after each of them.
 
-Formats: Cityscapes as downloaded (leftImg8bit, gtFine) and COCO panoptic (annotations/
+Formats: Cityscapes as downloaded (leftImg8bit, gtFine or gtCoarse) and COCO panoptic (annotations/
 panoptic_SPLIT.json, the PNGs in the folder of that name, the images in SPLIT); docs/data_sets.md
 describes both.
 """
@@ -29,8 +29,14 @@ from typing import Any
 
 from training.data.errors import DataError
 from training.data.example_frames import choose_examples
-from training.data.formats import READERS, find_splits, guess_format, open_data_set
-from training.data.frames import FrameReader
+from training.data.formats import (
+    READERS,
+    add_place_options,
+    find_splits,
+    guess_format,
+    open_data_set,
+)
+from training.data.frames import FrameReader, Places
 from training.data.picture_sheet import Example, draw_picture_sheet
 from training.data.sections import check_report, problems_found, split_section
 from training.data.split_report import SplitReport, report_split
@@ -74,12 +80,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         action='append',
         help='part of the data set; repeatable (default: every one with truth)',
     )
-    add(
-        '--format',
-        choices=('auto', *sorted(READERS)),
-        default='auto',
-        help='of the data set (default: auto, by the names in its folder)',
-    )
+    add_place_options(add)
     add(
         '--label-set',
         metavar='NAME|YAML',
@@ -118,7 +119,7 @@ def check(values: argparse.Namespace, command: str) -> int:
     root = values.data
     layout = guess_format(root) if values.format == 'auto' else values.format
     label_set = find_label_set(values.label_set or READERS[layout].default_label_set)
-    reader = open_data_set(root, layout, label_set)
+    reader = open_data_set(root, layout, label_set, Places(values.images, values.truth))
     splits = known_splits(reader, layout, values.split)
     name = root.resolve().name
     output = values.output or Path('out/data_check') / name

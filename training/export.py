@@ -27,7 +27,7 @@ from training.build import load_trained_model
 from training.checkpoint import Checkpoint, load_checkpoint
 from training.data.errors import DataError
 from training.data.formats import open_data_set
-from training.data.frames import read_image
+from training.data.image_files import read_image
 from training.engine.tensors import data_dependent_shapes
 from training.export_check import compare, require_agreement
 from training.export_wrapper import ExportWrapper, round_weights

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from training.build import load_trained_model
 from training.checkpoint import Checkpoint, load_checkpoint
-from training.data.cityscapes import read_image
+from training.data.image_files import read_image
 from training.inference.predictor import Predictor
 from training.inspection import arrays
 from training.inspection.archive import write_archive

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.fakes.panoptic_data import (
     CAR,
@@ -20,9 +22,10 @@ from tests.fakes.panoptic_data import (
 )
 from training.data.errors import DataError
 from training.data.formats import open_data_set
-from training.data.frames import FrameReader
+from training.data.frames import FrameReader, Places
 from training.evaluation.panoptic_submission import SubmittedImage
 from training.label_sets import find_label_set
+from upsnet_ros.core.errors import ImageError
 from upsnet_ros.core.labels import encode_label
 
 LABELS = find_label_set('coco')
@@ -116,7 +119,7 @@ CHANGES = {
     "entry is malformed .KeyError: 'height'": lambda c: c['images'][0].pop('height'),
     'has the size 4x0': lambda c: c['images'][0].update(height=0),
     'entry is malformed .TypeError': lambda c: c['annotations'][0].update(segments_info=5),
-    'id of image 000000000002.jpg is 1.5, expected an integer or a text': lambda c: (
+    '000000000002.jpg: .* image id is 1.5, expected a whole number': lambda c: (
         c['images'][1].update(id=1.5),
         c['annotations'][1].update(image_id=1.5),
     ),
@@ -140,3 +143,100 @@ def test_an_image_without_segments_is_void(tmp_path: Path) -> None:
     write_data_set(tmp_path, {'x': ([], np.zeros((3, 4), np.uint32))})
     (frame,) = reader(tmp_path).frames('train')
     assert (reader(tmp_path).read_label_image(frame) == 65535).all()
+
+
+def test_ids_written_as_floats_are_numbers(root: Path) -> None:
+    (wanted, _) = (reader(root).read_label_image(f) for f in reader(root).frames('train'))
+
+    def as_floats(content: dict[str, Any]) -> None:
+        for annotation in content['annotations']:
+            annotation['image_id'] = float(annotation['image_id'])
+            for entry in annotation['segments_info']:
+                entry.update({key: float(entry[key]) for key in ('id', 'category_id', 'iscrowd')})
+
+    change(root, as_floats)
+    frame = reader(root).frames('train')[0]
+    assert frame.image_id == 1
+    assert np.array_equal(reader(root).read_label_image(frame), wanted)
+
+
+@pytest.mark.parametrize('value', ['0', '1', 'false', 2, None, 0.5])
+def test_a_crowd_that_is_neither_0_nor_1_is_named(root: Path, value: object) -> None:
+    change(root, lambda c: c['annotations'][0]['segments_info'][0].update(iscrowd=value))
+    with pytest.raises(DataError, match=rf'iscrowd of segment 9 is {value!r}, expected'):
+        reader(root).frames('train')
+
+
+def test_a_crowd_may_be_a_truth_value(root: Path) -> None:
+    wanted = reader(root).read_label_image(reader(root).frames('train')[0])
+    change(root, lambda c: [
+        entry.update(iscrowd=bool(entry['iscrowd']))
+        for annotation in c['annotations'] for entry in annotation['segments_info']
+    ])  # fmt: skip
+    frame = reader(root).frames('train')[0]
+    assert np.array_equal(reader(root).read_label_image(frame), wanted)
+
+
+def test_images_that_differ_in_the_ending_are_two_frames(root: Path) -> None:
+    change(root, lambda c: [
+        c['images'][0].update(file_name='a.jpg'), c['images'][1].update(file_name='a.png')
+    ])  # fmt: skip
+    assert [frame.name for frame in reader(root).frames('train')] == ['a.jpg', 'a.png']
+
+
+def rewrite(path: Path, mode: str) -> None:
+    with Image.open(path) as picture:
+        changed = picture.quantize(64) if mode == 'P' else picture.convert(mode)
+    changed.save(path)
+
+
+def test_truth_with_alpha_is_read_and_other_kinds_are_named(root: Path) -> None:
+    first, second = reader(root).frames('train')
+    wanted = reader(root).read_label_image(first)
+    rewrite(first.instances, 'RGBA')
+    assert np.array_equal(reader(root).read_label_image(first), wanted)
+    rewrite(second.instances, 'P')
+    with pytest.raises(ImageError, match='000000000009.png: a PNG of 4 bits with a palette, ex'):
+        reader(root).read_label_image(second)
+    cv2.imwrite(str(second.instances), np.zeros((3, 4, 3), np.uint16))
+    with pytest.raises(ImageError, match='a PNG of 16 bits with RGB, expected'):
+        reader(root).read_label_image(second)
+    Image.new('RGB', (4, 3)).save(second.instances, format='JPEG')
+    with pytest.raises(ImageError, match='a JPEG, which keeps no exact ids'):
+        reader(root).read_label_image(second)
+
+
+def test_images_may_lie_together_in_a_folder(root: Path) -> None:
+    (root / 'images').mkdir()
+    (root / 'train2017').rename(root / 'images' / 'train2017')
+    frame = reader(root).frames('train')[0]
+    assert frame.image == root / 'images' / 'train2017' / '000000000002.jpg'
+    survey = reader(root).survey('train')
+    assert survey.unpaired == {'images_without_truth': [], 'truth_without_image': []}
+
+
+def test_folders_of_any_name_can_be_given(root: Path) -> None:
+    (root / 'train2017').rename(root / 'pictures')
+    (root / 'annotations').rename(root / 'labels')
+    places = Places(images='pictures', truth='labels/panoptic_SPLIT')
+    own = open_data_set(root, 'coco_panoptic', LABELS, places)
+    assert own.splits() == {'train2017'}
+    frame = own.frames('train')[0]
+    assert frame.image.is_file() and frame.instances.is_file()
+    with pytest.raises(DataError, match="'../x', expected one below the data set"):
+        Places(images='../x')
+
+
+def test_a_split_without_truth_has_its_list_of_images_or_its_folder(root: Path) -> None:
+    info = {'images': [{'id': 5, 'file_name': 'x.jpg', 'height': 3, 'width': 4}]}
+    path = root / 'annotations' / 'image_info_test2017.json'
+    path.write_text(json.dumps(info | {'categories': []}))
+    assert reader(root).splits_without_truth() == {'test2017'}
+    (frame,) = reader(root).frames_without_truth('test')
+    assert (frame.name, frame.image_id, frame.instances) == ('x', 5, None)
+    assert frame.image == root / 'test2017' / 'x.jpg'
+    path.unlink()
+    assert reader(root).frames_without_truth('test') == []
+    frames = reader(root).frames_without_truth('train')
+    assert [frame.name for frame in frames] == ['000000000002', '000000000009']
+    assert SubmittedImage.of(frames[0]).image_id == '000000000002'

@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.fakes.panoptic_data import CAR, PERSON, UNTRAINED, WALL, segment, write_data_set
 from tests.fakes.town import image_of, truth_of
@@ -108,7 +109,7 @@ def test_every_kind_of_broken_file_of_cityscapes_is_found_in_one_run(
         4: f'{truth_of(data, 4)}: not a readable single-channel PNG',
         5: f'{image_of(data, 5)} is 70x50 pixels, but {truth_of(data, 5)} 160x96',
         6: f'{truth_of(data, 6)}: values [99] are no label ids',
-        7: f'{truth_of(data, 7)}: not a readable single-channel PNG',
+        7: f'{truth_of(data, 7)}: a PNG of 8 bits with RGB, expected a single-channel PNG',
         8: f'{image_of(data, 8)}: not a readable image',
     }
     assert sorted(found) == [f'town_{index:06d}_000000' for index in expected]
@@ -161,7 +162,7 @@ def test_every_kind_of_broken_file_of_coco_is_found_in_one_run(tmp_path: Path) -
         'category': 'category.png: segment 8 has the unknown category 77',
         'annotation of an unknown image 99': 'annotation of an unknown image 99',
         'size': 'size.jpg is 11x9 pixels, but',
-        'colour': 'colour.png: not a readable PNG with three channels',
+        'colour': 'colour.png: a PNG of 8 bits with grey, expected a PNG with three channels',
         'lost': "lost.png: no pixel of the JSON file's ids [9]",
         'stray': 'stray.png: ids without an entry in the JSON file [8]',
         'jpg': 'jpg.jpg: cannot be read (No such file or directory)',
@@ -239,13 +240,13 @@ def test_what_cannot_be_looked_at_is_told(
 
 def test_a_folder_of_no_format_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert main(['--data', str(tmp_path)]) == 2
-    assert 'expected leftImg8bit and gtFine (cityscapes) or annotations/' in caplog.text
+    assert 'gtFine or gtCoarse (cityscapes) or annotations/panoptic_*.json' in caplog.text
 
 
 def test_examples_show_rare_classes_first() -> None:
     def facts(*classes: int, pixels: int = 500) -> FrameFacts:
         entries = tuple(ClassFacts(c, pixels, 0, 0, 0, 0, (), ()) for c in classes)
-        return FrameFacts((100, 100), entries, 0, 0, False)
+        return FrameFacts((100, 100), entries, 0, 0, False, 255, 1)
 
     found = {
         'road': facts(0),
@@ -270,3 +271,40 @@ def test_images_of_any_shape_find_room_on_a_sheet(tmp_path: Path, size: tuple[in
     sheet = tmp_path / 'sheet.jpg'
     draw_picture_sheet(sheet, 'title', [example] * 3, cityscapes_label_set())
     assert cv2.imread(str(sheet)).shape[1] == WIDTH
+
+
+def test_things_that_no_frame_shows_are_told(tmp_path: Path) -> None:
+    root = tmp_path / 'mine'
+    root.mkdir()
+    write_data_set(root, {'x': ([segment(7, WALL)], np.full((4, 6), 7))})
+    split = run(root)['splits']['train2017']
+    assert (split['objects'], split['crowds'], split['frames']) == (0, 0, 1)
+    assert '1 without any thing: x' in split['remarks']
+
+
+def test_a_turned_image_is_told_by_its_exif_orientation(tmp_path: Path) -> None:
+    root = tmp_path / 'mine'
+    root.mkdir()
+    ids = np.full((40, 60), 7)
+    write_data_set(root, {name: ([segment(7, WALL)], ids) for name in ('quarter', 'half')})
+    for name, orientation in (('quarter', 6), ('half', 3)):
+        tags = Image.Exif()
+        tags[0x0112] = orientation
+        Image.new('RGB', (60, 40), 'teal').save(root / 'train2017' / f'{name}.jpg', exif=tags)
+    split = run(root, code=1)['splits']['train2017']
+    assert 'EXIF orientation 6 of the image turns it' in problems_of(split)['quarter']
+    assert any('turned by their EXIF orientation' in line for line in split['remarks'])
+
+
+def test_values_of_12_bits_in_files_of_16_are_told(tmp_path: Path) -> None:
+    root = tmp_path / 'mine'
+    root.mkdir()
+    ids = np.full((40, 60), 7)
+    path = write_data_set(root, {'x': ([segment(7, WALL)], ids)})
+    path.write_text(path.read_text().replace('x.jpg', 'x.png'))
+    pixels = np.random.default_rng(0).integers(0, 4096, (40, 60, 3)).astype(np.uint16)
+    cv2.imwrite(str(root / 'train2017' / 'x.png'), pixels)
+    remarks = run(root)['splits']['train2017']['remarks']
+    assert any('nearly black' in line and 'multiply the values' in line for line in remarks)
+    cv2.imwrite(str(root / 'train2017' / 'x.png'), pixels * 16)
+    assert not any('nearly black' in line for line in run(root)['splits']['train2017']['remarks'])

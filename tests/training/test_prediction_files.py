@@ -123,20 +123,62 @@ def test_folders_keep_frames_of_one_name_apart(tmp_path: Path) -> None:
 
 Change = Callable[[list[dict[str, Any]]], Any]
 SEGMENT_CHANGES: dict[str, Change] = {
-    r'image 139: segment ids \[8\] are there more than once': lambda s: s[0].update(id=8),
-    r'segment ids \[0\], expected integers from 1': lambda s: s[0].update(id=0),
-    r'segment ids \[16777216\], expected': lambda s: s[0].update(id=1 << 24),
-    r"segment ids \['9'\], expected": lambda s: s[0].update(id='9'),
-    rf'unknown category ids \[{UNTRAINED}\]': lambda s: s[1].update(category_id=UNTRAINED),
-    r'unknown category ids \[1.5\]': lambda s: s[1].update(category_id=1.5),
-    rf'several segments of the stuff categories \[{WALL}\]': lambda s: s[0].update(
-        category_id=WALL
-    ),
-    r"a segment is malformed .KeyError: 'id'": lambda s: s[0].pop('id'),
-    r'a segment is malformed .TypeError': lambda s: s[0].update(id=[1]),
-    rf'{NAME}\.png: no pixel of the segment ids \[55\]': lambda s: s.append(segment(55, CAR)),
-    rf'{NAME}\.png: segment ids without an entry in the JSON file \[8\]': lambda s: s.pop(),
+    'image 139: segment id 8 is there 2 times': lambda s: s[0].update(id=8),
+    'segment id 0, expected 1 to': lambda s: s[0].update(id=0),
+    'segment id 16777216, expected': lambda s: s[0].update(id=1 << 24),
+    "segment id is '9', expected a whole number": lambda s: s[0].update(id='9'),
+    rf'has the unknown category {UNTRAINED}': lambda s: s[1].update(category_id=UNTRAINED),
+    r'category of segment 70000 is 1.5, expected': lambda s: s[1].update(category_id=1.5),
+    "iscrowd of segment 90000 is '0', expected": lambda s: s[0].update(iscrowd='0'),
+    r"an entry is malformed .KeyError: 'id'": lambda s: s[0].pop('id'),
+    r'segment id is \[1\], expected': lambda s: s[0].update(id=[1]),
+    rf"{NAME}\.png: no pixel of the JSON file's ids \[55\]": lambda s: s.append(segment(55, CAR)),
+    rf'{NAME}\.png: ids without an entry in the JSON file \[8\]': lambda s: s.pop(),
 }
+
+
+def test_ids_written_as_floats_are_numbers(predictions: Path) -> None:
+    wanted = open_files(predictions).read(NAME, SIZE)
+    floats = [{key: float(entry[key]) for key in ('id', 'category_id')} for entry in SEGMENTS]
+    path = write(
+        predictions.parent,
+        [entry('y', 139.0, floats) | {'file_name': f'{NAME}.png'}],
+        images=[{'id': 139, 'file_name': f'{NAME}.jpg'}],
+    )
+    assert np.array_equal(open_files(path).read(NAME, SIZE), wanted)
+
+
+def test_segments_of_one_stuff_class_are_one_as_in_the_truth(predictions: Path) -> None:
+    segments = [values | {'category_id': WALL} for values in SEGMENTS[:2]]
+    write(predictions.parent, [entry(NAME, 139, [*segments, *SEGMENTS[2:]])])
+    labels = open_files(predictions).read(NAME, SIZE)
+    wall = TRAIN_ID[WALL] << 8
+    assert (labels[(IDS == 90000) | (IDS == 70000) | (IDS == 300)] == wall).all()
+
+
+def test_a_listed_category_that_is_not_trained_is_unknown_as_in_the_truth(
+    predictions: Path,
+) -> None:
+    segments = [SEGMENTS[0] | {'category_id': UNTRAINED}, *SEGMENTS[1:]]
+    categories = [{'id': key} for key in (WALL, PERSON, CAR, UNTRAINED)]
+    path = write(predictions.parent, [entry(NAME, 139, segments)], categories=categories)
+    labels = open_files(path).read(NAME, SIZE)
+    assert (labels[IDS == 90000] == UNKNOWN_LABEL).all()
+    assert (labels[IDS == 70000] != UNKNOWN_LABEL).all()
+
+
+def test_frames_that_differ_in_the_ending_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / 'mine').mkdir()
+    for name, identity in (('one', 7), ('two', 8)):
+        write_ids(tmp_path / 'mine' / f'{name}.png', np.full(SIZE, identity))
+    path = write(
+        tmp_path,
+        [entry('one', 1, [segment(7, WALL)]), entry('two', 2, [segment(8, PERSON)])],
+        images=[{'id': 1, 'file_name': 'a.jpg'}, {'id': 2, 'file_name': 'a.png'}],
+    )
+    files = open_files(path)
+    assert (files.read('a.jpg', SIZE) == TRAIN_ID[WALL] << 8).all()
+    assert (files.read('a.png', SIZE) == encode_label(TRAIN_ID[PERSON], 1)).all()
 
 
 @pytest.mark.parametrize('message', SEGMENT_CHANGES)
@@ -147,7 +189,7 @@ def test_wrong_segments_are_named_with_file_and_value(predictions: Path, message
     files = open_files(predictions)  # other frames may be good
     with pytest.raises(DataError, match=message) as caught:
         files.read(NAME, SIZE)
-    assert 'mine.json' in str(caught.value)
+    assert str(predictions.with_suffix('')) in str(caught.value)
 
 
 @pytest.mark.parametrize('size', [(6, 8), (4, 3), (3, 5)])

@@ -14,7 +14,7 @@ from training.data.frames import Frame
 from upsnet_ros.core.labels import LabelSet
 
 LOGGER = logging.getLogger(__name__)
-VERSION = 2  # of what is checked; another makes every frame be read again
+VERSION = 3  # of what is checked; another makes every frame be read again
 
 
 class CheckCache:

@@ -8,27 +8,43 @@ annotations/panoptic_train2017/*.png   annotations/panoptic_val2017/*.png
 train2017/*.jpg                        val2017/*.jpg
 ```
 
-An own data set may call its splits ``train`` and ``val``. Objects are the visible pixels of the
+An own data set may call its splits ``train`` and ``val``, and keep its images in
+``images/SPLIT`` or elsewhere. Objects are the visible pixels of the
 panoptic annotation; the published models read their boxes and masks from COCO's detection
 annotation, where they may overlap.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 from zlib import crc32
 
 import cv2
 import numpy as np
 
-from training.data.errors import BrokenFrame, DataError
-from training.data.frames import Frame, FrameList, FrameReader, read_image, read_rgb_png, unpaired_files
+from training.data.errors import DataError
+from training.data.frames import (
+    SPLIT,
+    Frame,
+    FrameList,
+    FrameReader,
+    first_folder,
+    pictures_in,
+    split_names,
+    told_apart,
+    unpaired_files,
+)
+from training.data.image_files import read_rgb_png
 from training.data.label_runs import LabelRuns, bands
 from training.data.label_values import label_values
-from training.data.panoptic_json import read_category_names, read_panoptic_json
+from training.data.panoptic_json import AnnotatedImage, read_images, read_truth
 from upsnet_ros.core.labels import UNKNOWN_LABEL, LabelSet
 
 YEAR = '2017'
-IMAGE_ENDINGS = ('.jpg', '.jpeg', '.png')
+IMAGES = ('SPLIT', 'images/SPLIT')  # the first that is there
+TRUTH = 'annotations/panoptic_SPLIT'
+IMAGE_LISTS = 'annotations/image_info_SPLIT.json'  # of splits without truth
 NAMES_TOLD = 5
 
 
@@ -57,82 +73,105 @@ class CocoPanopticReader(FrameReader):
     Args:
         root: Folder that holds ``annotations`` and the folders of images.
         label_set: Classes; their data-set ids are the category ids. Other categories are void.
+        places: Other folders than these.
     """
 
     default_label_set = 'coco'
     expected = 'annotations/panoptic_*.json'
     expected_split = 'annotations/panoptic_SPLIT.json'
 
-    def __init__(self, root: Path, label_set: LabelSet) -> None:
-        super().__init__(root, label_set)
-        self._annotations = root / 'annotations'
-
     @staticmethod
     def fits(root: Path) -> bool:
         """See :class:`training.data.frames.FrameReader`, as for all that follow."""
-        return any((root / 'annotations').glob('panoptic_*.json'))
+        annotations = root / 'annotations'
+        return any(any(annotations.glob(f'{kind}_*.json')) for kind in ('panoptic', 'image_info'))
+
+    @property
+    def _truth_place(self) -> str:
+        return self.places.truth or TRUTH
 
     def splits(self) -> set[str]:
         """Those with a JSON file."""
-        files = self._annotations.glob('panoptic_*.json')
-        return {path.stem.removeprefix('panoptic_') for path in files}
+        return split_names(self.root, [f'{self._truth_place}.json'])
 
     def splits_without_truth(self) -> set[str]:
-        """None: images alone do not tell which folder is a split."""
-        return set()
+        """Those with a list of images; images alone do not tell which folder is a split."""
+        return split_names(self.root, [IMAGE_LISTS]) - self.splits()
 
-    def frames(self, split: str) -> list[Frame]:
-        """Sorted by image file; an annotation that cannot be used is an error."""
-        return self._frames(self.find_split(split), None)
+    def listing(self, split: str) -> FrameList:
+        """Sorted by image file; frames whose annotation cannot be used are left out and told."""
+        name = self.find_split(split)
+        folder = self._truth_folder(name)
+        path = folder.with_name(f'{folder.name}.json')
+        truth = read_truth(path, self.label_set)
+        remarks = category_remarks(truth.categories, self.label_set)
+        return FrameList(self._frames(name, truth.images), truth.broken, remarks, path)
+
+    def frames_without_truth(self, split: str) -> list[Frame]:
+        """By the list of images, ``image_info_SPLIT.json``, or all images of the split's folder."""
+        for name in _names_of(split):
+            path = self.root / IMAGE_LISTS.replace(SPLIT, name)
+            if path.is_file():
+                return self._frames(name, read_images(path))
+        for name in _names_of(split):
+            folder = self._image_folder(name)
+            paths = pictures_in(folder)
+            files = [path.relative_to(folder) for path in paths]
+            names = told_apart(
+                [file.with_suffix('').as_posix() for file in files], list(map(Path.as_posix, files))
+            )
+            if paths:
+                return [Frame(*entry, None) for entry in zip(names, paths, strict=True)]
+        return []
 
     def survey(self, split: str) -> FrameList:
-        """Frames whose annotation cannot be used are left out and told."""
-        name = self.find_split(split)
-        broken: list[BrokenFrame] = []
-        frames = self._frames(name, broken)
-        # A frame whose annotation is wrong owns its files all the same.
-        used = {path for frame in frames for path in (frame.image, frame.instances)}
-        stems = {Path(entry.name).name for entry in broken}
-        folders = (self.root / name, self._annotations / f'panoptic_{name}')
-        images, truth = (_unused(folder, used, stems) for folder in folders)
-        categories = read_category_names(self._annotations / f'panoptic_{name}.json')
-        return FrameList(
-            frames,
-            broken,
-            unpaired_files(self.root, images, truth),
-            category_remarks(categories, self.label_set),
+        """A frame whose annotation is wrong owns its files all the same."""
+        name, listed = self.find_split(split), self.listing(split)
+        used = {path for frame in listed.frames for path in (frame.image, frame.instances)}
+        stems = {Path(entry.name).name for entry in listed.broken}
+        images, truth = (
+            [path for path in pictures_in(folder) if path not in used and path.stem not in stems]
+            for folder in (self._image_folder(name), self._truth_folder(name))
         )
+        return replace(listed, unpaired=unpaired_files(self.root, images, truth))
 
-    def _frames(self, name: str, broken: list[BrokenFrame] | None) -> list[Frame]:
-        pngs = self._annotations / f'panoptic_{name}'
-        path = self._annotations / f'panoptic_{name}.json'
+    def _image_folder(self, name: str) -> Path:
+        places = (self.places.images,) if self.places.images else IMAGES
+        return first_folder(self.root, places, name)
+
+    def _truth_folder(self, name: str) -> Path:
+        return self.root / self._truth_place.replace(SPLIT, name)
+
+    def _frames(self, name: str, images: list[AnnotatedImage]) -> list[Frame]:
+        folder, pngs = self._image_folder(name), self._truth_folder(name)
+        names = told_apart(
+            [str(PurePosixPath(image.file_name).with_suffix('')) for image in images],
+            [image.file_name for image in images],
+        )
         return [
             PanopticFrame(
-                name=str(Path(image.file_name).with_suffix('')),
-                image=self.root / name / image.file_name,
-                instances=pngs / image.png_name,
+                name=own,
+                image=folder / image.file_name,
+                instances=pngs / image.png_name if image.png_name else None,
                 image_id=image.image_id,
                 size=image.size,
                 segments=image.segments,
             )
-            for image in read_panoptic_json(path, self.label_set, broken)
+            for own, image in zip(names, images, strict=True)
         ]
 
     def find_split(self, split: str) -> str:
         """``train`` or ``val`` with or without the year 2017, or a name of one's own."""
-        names = dict.fromkeys((split, f'{split}{YEAR}', split.removesuffix(YEAR)))
-        for name in names:
-            if (self._annotations / f'panoptic_{name}.json').is_file():
+        names = _names_of(split)
+        folders = [self._truth_folder(name) for name in names]
+        files = {f'{folder.name}.json': name for folder, name in zip(folders, names, strict=True)}
+        for file, name in files.items():
+            if (folders[0].parent / file).is_file():
                 return name
-        wanted = ' or '.join(f'panoptic_{name}.json' for name in names)
         raise DataError(
-            f"no annotations of the split '{split}': expected {wanted} in "
-            f'{self._annotations}, with a folder of PNGs of the same name beside it'
+            f"no annotations of the split '{split}': expected {' or '.join(files)} in "
+            f'{folders[0].parent}, with a folder of PNGs of the same name beside it'
         )
-
-    def read_image(self, frame: Frame) -> np.ndarray:
-        """As BGR."""
-        return read_image(frame.image)
 
     def read_label_image(self, frame: Frame) -> np.ndarray:
         """The segments' classes and numbers.
@@ -140,44 +179,70 @@ class CocoPanopticReader(FrameReader):
         A segment of a thing class with ``iscrowd`` gets instance 0; pixels of id 0 and of
         categories that are not trained are void.
         """
-        if not isinstance(frame, PanopticFrame):
-            raise TypeError(f'got {frame!r}, expected a frame of this reader')
-        colours = read_rgb_png(frame.instances)
-        if colours.shape[:2] != frame.size:
-            (height, width), found = frame.size, colours.shape
-            raise DataError(
-                f'{frame.instances} is {found[1]}x{found[0]} pixels, but its image {width}x'
-                f'{height} in the JSON file; get both files again'
-            )
-        runs = _segment_runs(colours)
-        return runs.painted(self._label_values(runs, frame))
-
-    def _label_values(self, runs: LabelRuns, frame: PanopticFrame) -> np.ndarray:
-        ids = frame.segments['id']
-        found = runs.values[runs.values > 0]
-        if not np.array_equal(found, np.sort(ids)):
-            unknown, lost = np.setdiff1d(found, ids), np.setdiff1d(ids, found)
-            parts = [
-                f'{which} {values[:5].tolist()}'
-                for which, values in (
-                    ('ids without an entry in the JSON file', unknown),
-                    ("no pixel of the JSON file's ids", lost),
-                )
-                if len(values)
-            ]
-            raise DataError(
-                f'{frame.instances}: {" and ".join(parts)}; PNG and JSON file do not belong '
-                'together, get both again'
-            )
-        # In the order of the JSON file, which numbers the objects.
-        position = np.searchsorted(runs.values, ids)
-        classes, single = frame.segments['class_id'], ~frame.segments['crowd']
-        areas = runs.areas()[position]
-        values = np.full(len(runs.values), UNKNOWN_LABEL, np.uint16)
-        values[position] = label_values(
-            classes, single, areas, self.label_set, path=frame.instances
+        if not isinstance(frame, PanopticFrame) or frame.instances is None:
+            raise TypeError(f'got {frame!r}, expected a frame with truth of this reader')
+        return read_segment_labels(
+            frame.instances, frame.segments, self.label_set, frame.size, 'its entry in the JSON file'
         )
-        return values
+
+
+def _names_of(split: str) -> list[str]:
+    """The names that the files of a split may have."""
+    return list(dict.fromkeys((split, f'{split}{YEAR}', split.removesuffix(YEAR))))
+
+
+def read_segment_labels(
+    path: Path, segments: np.ndarray, label_set: LabelSet, size: tuple[int, int], whose: str
+) -> np.ndarray:
+    """The label image of a PNG of segment ids, of truth or of a prediction.
+
+    All segments of a stuff class are one; of more than 255 objects of a class the smallest become
+    a crowd, with a warning.
+
+    Args:
+        path: The PNG.
+        segments: ``[s]`` of :data:`training.data.panoptic_json.SEGMENT`.
+        label_set: The classes.
+        size: Height and width that it should have in pixels.
+        whose: What has this size, for the message.
+
+    Returns:
+        uint16 ``[H, W]``, void 65535.
+
+    Raises:
+        ImageError: If the PNG cannot be read.
+        DataError: If it has another size, or other ids than the segments.
+    """
+    colours = read_rgb_png(path)
+    if colours.shape[:2] != tuple(size):
+        (height, width), there = size, colours.shape
+        raise DataError(
+            f'{path} is {there[1]}x{there[0]} pixels, but {whose} {width}x{height}; nothing is '
+            'stretched, get or write the files again'
+        )
+    runs = _segment_runs(colours)
+    ids = segments['id']
+    found = runs.values[runs.values > 0]
+    if not np.array_equal(found, np.sort(ids)):
+        parts = [
+            f'{which} {values[:5].tolist()} ({len(values)} in all)'
+            for which, values in (
+                ('ids without an entry in the JSON file', np.setdiff1d(found, ids)),
+                ("no pixel of the JSON file's ids", np.setdiff1d(ids, found)),
+            )
+            if len(values)
+        ]
+        raise DataError(
+            f'{path}: {" and ".join(parts)}; PNG and JSON file do not belong together, get or '
+            'write both again'
+        )
+    # In the order of the JSON file, which numbers the objects.
+    position = np.searchsorted(runs.values, ids)
+    values = np.full(len(runs.values), UNKNOWN_LABEL, np.uint16)
+    values[position] = label_values(
+        segments['class_id'], ~segments['crowd'], runs.areas()[position], label_set, path=path
+    )
+    return runs.painted(values)
 
 
 def _segment_runs(colours: np.ndarray) -> LabelRuns:
@@ -192,21 +257,25 @@ def _segment_runs(colours: np.ndarray) -> LabelRuns:
     return replace(runs, values=runs.values & 0xFFFFFF)
 
 
-def category_remarks(names: dict[object, object], label_set: LabelSet) -> list[str]:
+def category_remarks(
+    categories: Mapping[int, Mapping[str, Any]], label_set: LabelSet
+) -> list[str]:
     """Where the categories of a JSON file and a label set disagree, one line a kind.
 
     Args:
-        names: Name of each category id of the file.
+        categories: Each category id of the file with its entry.
         label_set: Classes; their data-set ids are category ids.
     """
-    known = {entry.dataset_id: entry.name for entry in label_set.classes}
+    known = {entry.dataset_id: entry for entry in label_set.classes}
+    names = {key: entry.get('name') for key, entry in categories.items()}
+    shared = [(key, entry) for key, entry in known.items() if key in categories]
     other = [
-        f'{key} is {names[key]!r} in the file but {name!r} in the label set'
-        for key, name in known.items()
-        if key in names and names[key] != name
+        f'{key} is {names[key]!r} in the file but {entry.name!r} in the label set'
+        for key, entry in shared
+        if names[key] != entry.name
     ]
     void = [f'{key} {name!r}' for key, name in names.items() if key not in known]
-    lost = [f'{key} {name!r}' for key, name in known.items() if key not in names]
+    lost = [f'{key} {entry.name!r}' for key, entry in known.items() if key not in names]
     kinds = (
         ("categories with another name than the label set's; is it the right one?", other),
         ('categories that the label set lacks; their pixels are void', void),
@@ -218,8 +287,3 @@ def category_remarks(names: dict[object, object], label_set: LabelSet) -> list[s
 def _shortened(names: list[str]) -> str:
     more = ', ...' if len(names) > NAMES_TOLD else ''
     return ', '.join(names[:NAMES_TOLD]) + more
-
-
-def _unused(folder: Path, used: set[Path], stems: set[str]) -> list[Path]:
-    pictures = (path for path in folder.rglob('*') if path.suffix.lower() in IMAGE_ENDINGS)
-    return [path for path in pictures if path not in used and path.stem not in stems]

@@ -11,6 +11,7 @@ from training.data.frames import Frame
 from upsnet_ros.core.labels import LabelSet
 
 NAMES_TOLD = 3
+DARK = 63  # 14 bits in 16 end here, 12 bits at 15, 10 bits at 3
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,15 @@ class DataSummary:
             ('with over 254 objects of a class (further ones are a crowd)', lambda f: f.full > 0),
             ('mostly without a trained class', lambda f: bool(f.classes) and _is_mostly_void(f)),
             ('of a single colour', lambda f: f.one_colour),
+            (
+                f'nearly black, no value above {DARK} of 255 (16-bit files are read by their upper '
+                '8 bits: do they hold 10, 12 or 14 bits? multiply the values to fill 16)',
+                lambda f: f.brightest <= DARK and not f.one_colour,
+            ),
+            (
+                'turned by their EXIF orientation (is the truth drawn on the turned pixels?)',
+                lambda f: f.orientation > 1,
+            ),
         ]
         lines = []
         for kind, has_it in kinds:

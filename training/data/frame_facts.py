@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from training.data.frames import Frame, FrameReader
+from training.data.frames import Frame, FrameReader, size_mismatch
+from training.data.image_files import exif_orientation
 from training.data.label_runs import LabelRuns
 from training.data.objects import find_objects
-from training.data.training_set import size_mismatch
 from upsnet_ros.core.errors import UpsnetError
 from upsnet_ros.core.labels import INSTANCE_BITS, MAX_INSTANCE, VOID_CLASS
 
@@ -59,6 +59,8 @@ class FrameFacts:
         flat: Objects and crowds left out because their box has no area.
         full: Classes whose 255 numbers of objects are all used; further objects are its crowd.
         one_colour: Whether all pixels of the image are equal.
+        brightest: Largest value of the image as it is read, 0 to 255.
+        orientation: EXIF orientation that the image is turned by, 1 to 8; 1: not at all.
     """
 
     size: tuple[int, int]
@@ -66,6 +68,8 @@ class FrameFacts:
     flat: int
     full: int
     one_colour: bool
+    brightest: int
+    orientation: int
 
     @property
     def classes(self) -> tuple[int, ...]:
@@ -90,7 +94,8 @@ class FrameFacts:
     def to_list(self) -> list[Any]:
         """Plain values, undone by :meth:`from_list`."""
         rows = [list(astuple(entry)) for entry in self.per_class]
-        return [list(self.size), rows, self.flat, self.full, self.one_colour]
+        image = [self.one_colour, self.brightest, self.orientation]
+        return [list(self.size), rows, self.flat, self.full, *image]
 
     @classmethod
     def from_list(cls, values: list[Any]) -> 'FrameFacts':
@@ -99,8 +104,9 @@ class FrameFacts:
         Raises:
             TypeError, ValueError: If they are something else.
         """
-        (height, width), rows, flat, full, one_colour = values
-        numbers = [height, width, flat, full, one_colour]
+        (height, width), rows, *others = values
+        flat, full, one_colour, brightest, orientation = others
+        numbers = [height, width, *others]
         entries = []
         for class_id, pixels, small, medium, large, crowds, widths, heights in rows:
             counts = (class_id, pixels, small, medium, large, crowds)
@@ -108,7 +114,8 @@ class FrameFacts:
             entries.append(ClassFacts(*counts, tuple(widths), tuple(heights)))
         if not all(isinstance(value, int) for value in numbers):
             raise ValueError(f'not the facts of a frame: {values}')
-        return cls((height, width), tuple(entries), flat, full, bool(one_colour))
+        image = (bool(one_colour), brightest, orientation)
+        return cls((height, width), tuple(entries), flat, full, *image)
 
 
 def examine_frame(reader: FrameReader, frame: Frame, *, num_stuff: int) -> FrameFacts | list[str]:
@@ -134,7 +141,15 @@ def examine_frame(reader: FrameReader, frame: Frame, *, num_stuff: int) -> Frame
     full = (runs.values & MAX_INSTANCE == MAX_INSTANCE) & (
         runs.values >> INSTANCE_BITS != VOID_CLASS
     )
-    return FrameFacts(labels.shape, per_class, flat, int(full.sum()), _has_one_colour(image))
+    return FrameFacts(
+        labels.shape,
+        per_class,
+        flat,
+        int(full.sum()),
+        one_colour=_has_one_colour(image),
+        brightest=int(image.max()),
+        orientation=exif_orientation(frame.image),
+    )
 
 
 def _count_classes(runs: LabelRuns, num_stuff: int) -> tuple[tuple[ClassFacts, ...], int]:

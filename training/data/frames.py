@@ -4,20 +4,19 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-import cv2
 import numpy as np
 
-from training.data.errors import BrokenFrame
-from upsnet_ros.core.errors import ImageError
+from training.data.errors import BrokenFrame, DataError, list_problems
+from training.data.image_files import PICTURE_ENDINGS, exif_orientation, read_image
 from upsnet_ros.core.labels import LabelSet
 
-PNG_SIGNATURE = b'\x89PNG\r\n\x1a\n'
-RGB_OF_8_BITS = bytes((8, 2))  # depth and colour type in the header
+SPLIT = 'SPLIT'  # in the name of a folder: stands for the name of the split
 
 
 @dataclass(frozen=True)
@@ -25,14 +24,14 @@ class Frame:
     """Files of one image.
 
     Attributes:
-        name: Unique in its split, for messages.
+        name: Unique in its split; the key of all that is kept of a frame.
         image: Camera image.
-        instances: PNG of the truth.
+        instances: PNG of the truth; None where there is no truth.
     """
 
     name: str
     image: Path
-    instances: Path
+    instances: Path | None
 
     def fingerprint(self) -> str:
         """Text that changes with what is known of the frame beside its two files."""
@@ -41,11 +40,36 @@ class Frame:
     def stamp(self) -> list[str | int] | None:
         """What changes when the frame does: names, sizes, times; None when a file is missing."""
         try:
-            files = [os.stat(path) for path in (self.image, self.instances)]
+            files = [os.stat(path) for path in (self.image, self.instances) if path]
         except OSError:
             return None
         times = [value for file in files for value in (file.st_size, file.st_mtime_ns)]
         return [str(self.instances), *times, self.fingerprint()]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the files of a split lie, if not where the format has them.
+
+    Attributes:
+        images: Folder of the images, relative to the data set; ``SPLIT`` stands for the split.
+        truth: Folder of the truth, likewise; of COCO panoptic the JSON file lies beside it.
+    """
+
+    images: str = ''
+    truth: str = ''
+
+    def __post_init__(self) -> None:
+        """Refuse what leads out of the data set."""
+        for name, place in (('images', self.images), ('truth', self.truth)):
+            if place.startswith('/') or '..' in place.split('/'):
+                raise DataError(
+                    f'folder of {name} is {place!r}, expected one below the data set, such as '
+                    f'pictures/{SPLIT}'
+                )
+
+
+USUAL = Places()
 
 
 @dataclass(frozen=True)
@@ -54,15 +78,17 @@ class FrameList:
 
     Attributes:
         frames: Those whose annotations are sound; their files need not be.
-        broken: The others, and truth whose image is missing.
-        unpaired: See :func:`unpaired_files`.
+        broken: The others.
         remarks: What is allowed but hints at the wrong label set, one line each.
+        annotations: The file that describes them, if there is one.
+        unpaired: See :func:`unpaired_files`; only :meth:`FrameReader.survey` looks for them.
     """
 
     frames: list[Frame]
     broken: list[BrokenFrame]
-    unpaired: dict[str, list[str]]
-    remarks: list[str]
+    remarks: list[str] = field(default_factory=list)
+    annotations: Path | None = None
+    unpaired: dict[str, list[str]] = field(default_factory=dict)
 
 
 class FrameReader(ABC):
@@ -71,6 +97,7 @@ class FrameReader(ABC):
     Args:
         root: Its folder.
         label_set: Classes that the label images are written in.
+        places: Where its files lie.
 
     Attributes:
         default_label_set: Name of the classes that data sets of the format usually have.
@@ -82,9 +109,10 @@ class FrameReader(ABC):
     expected: ClassVar[str]
     expected_split: ClassVar[str]
 
-    def __init__(self, root: Path, label_set: LabelSet) -> None:
+    def __init__(self, root: Path, label_set: LabelSet, places: Places = USUAL) -> None:
         self.root = root
         self.label_set = label_set
+        self.places = places
 
     @staticmethod
     @abstractmethod
@@ -101,15 +129,15 @@ class FrameReader(ABC):
 
     @abstractmethod
     def find_split(self, split: str) -> str:
-        """The name of a split as the files have it.
+        """The name of a split with truth as the files have it.
 
         Raises:
             DataError: If there is none.
         """
 
     @abstractmethod
-    def survey(self, split: str) -> FrameList:
-        """Look at the names and annotations of a split; what is wrong is told, not raised.
+    def listing(self, split: str) -> FrameList:
+        """Names and annotations of a split in a fixed order; what is wrong is told, not raised.
 
         Raises:
             DataError: If the split is not there, is empty, or its annotations are malformed as a
@@ -117,20 +145,36 @@ class FrameReader(ABC):
         """
 
     @abstractmethod
+    def survey(self, split: str) -> FrameList:
+        """The listing of a split, with what its folders hold beside; may look at many files.
+
+        Raises:
+            DataError: As :meth:`listing`.
+        """
+
+    @abstractmethod
+    def frames_without_truth(self, split: str) -> list[Frame]:
+        """Frames of a split that has images alone; none where there are no images either."""
+
     def frames(self, split: str) -> list[Frame]:
         """Frames of a split in a fixed order; their files need not be there.
 
         Raises:
             DataError: If the split is not there, is empty, or its annotations are malformed.
         """
+        listed = self.listing(split)
+        if listed.broken:
+            lines = [line for frame in listed.broken for line in frame.problems]
+            raise DataError(list_problems(lines, f'correct {listed.annotations}'))
+        return listed.frames
 
-    @abstractmethod
     def read_image(self, frame: Frame) -> np.ndarray:
         """Colour image, uint8 ``[H, W, 3]`` BGR.
 
         Raises:
             ImageError: If the file cannot be decoded.
         """
+        return read_image(frame.image)
 
     @abstractmethod
     def read_label_image(self, frame: Frame) -> np.ndarray:
@@ -142,6 +186,40 @@ class FrameReader(ABC):
             ImageError: If the file cannot be decoded.
             DataError: If it holds values that its annotations do not explain.
         """
+
+
+def told_apart(names: Sequence[str], longer: Sequence[str]) -> list[str]:
+    """A name of its own for each frame: the short one, or where several share it, the longer."""
+    counts = Counter(names)
+    pairs = zip(names, longer, strict=True)
+    found = [name if counts[name] == 1 else more for name, more in pairs]
+    return found if len(set(found)) == len(found) else list(longer)
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """All image files below a folder, sorted."""
+    return sorted(path for path in folder.rglob('*') if path.suffix.lower() in PICTURE_ENDINGS)
+
+
+def split_names(root: Path, places: Iterable[str]) -> set[str]:
+    """What ``SPLIT`` stands for in the folders and files that are there.
+
+    Args:
+        root: Folder of the data set.
+        places: Paths below it; one without ``SPLIT`` names no split.
+    """
+    names = set()
+    for place in places:
+        before, _, after = place.partition(SPLIT)
+        for path in root.glob(place.replace(SPLIT, '*')) if SPLIT in place else ():
+            names.add(path.relative_to(root).as_posix()[len(before) :].removesuffix(after))
+    return names
+
+
+def first_folder(root: Path, places: Sequence[str], split: str) -> Path:
+    """The folder of a split: the first of some places that is there, or the first of all."""
+    folders = [root / place.replace(SPLIT, split) for place in places]
+    return next((folder for folder in folders if folder.is_dir()), folders[0])
 
 
 def unpaired_files(
@@ -164,74 +242,16 @@ def unpaired_files(
     }
 
 
-def read_image(path: Path) -> np.ndarray:
-    """Read a colour image as uint8 ``[H, W, 3]`` BGR.
-
-    Raises:
-        ImageError: If the file is missing, empty, cut off or cannot be decoded.
-    """
-    image = _decode(_read_bytes(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ImageError(f'{path}: not a readable image; replace or remove the file')
-    return image
-
-
-def read_png(path: Path) -> np.ndarray:
-    """Read a PNG of labels as it is.
-
-    Args:
-        path: PNG with a single channel of 8 or 16 bits.
-
-    Returns:
-        ``[H, W]``, uint8 or uint16.
-
-    Raises:
-        ImageError: If the file is missing, empty, cut off or something else.
-    """
-    pixels = _decode(_read_bytes(path), cv2.IMREAD_UNCHANGED)
-    if pixels is None or pixels.ndim != 2:
-        raise ImageError(f'{path}: not a readable single-channel PNG; replace or remove the file')
-    return pixels
-
-
-def read_rgb_png(path: Path) -> np.ndarray:
-    """Read a PNG of colours as it is.
-
-    Three quarters of the time that the same takes in OpenCV's own order of channels.
-
-    Args:
-        path: PNG with three channels of 8 bits.
-
-    Returns:
-        uint8 ``[H, W, 3]`` RGB.
-
-    Raises:
-        ImageError: If the file is missing, empty, cut off or something else.
-    """
-    data = _read_bytes(path)
-    pixels = None
-    if data.startswith(PNG_SIGNATURE) and data[24:26] == RGB_OF_8_BITS:
-        pixels = _decode(data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
-    if pixels is None:
-        raise ImageError(
-            f'{path}: not a readable PNG with three channels of 8 bits; replace or remove the file'
+def size_mismatch(frame: Frame, image: tuple[int, ...], labels: tuple[int, ...]) -> str:
+    """What to say of an image and labels of different sizes (height, width)."""
+    sizes = (
+        f'{frame.image} is {image[1]}x{image[0]} pixels, but {frame.instances} '
+        f'{labels[1]}x{labels[0]}'
+    )
+    orientation = exif_orientation(frame.image)
+    if orientation > 1:
+        return (
+            f'{sizes}; the EXIF orientation {orientation} of the image turns it, so the truth was '
+            'drawn on the stored pixels: remove the orientation or turn the truth'
         )
-    return pixels
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ImageError(f'{path}: cannot be read ({error.strerror or error})') from error
-    if not data:
-        raise ImageError(f'{path}: the file is empty; replace or remove it')
-    return data
-
-
-def _decode(data: bytes, how: int) -> np.ndarray | None:
-    # From memory, because `imread` paints the missing part of a JPEG grey and says nothing.
-    try:
-        return cv2.imdecode(np.frombuffer(data, np.uint8), how)
-    except cv2.error:  # a header that promises more pixels than any image has
-        return None
+    return f'{sizes}; replace or remove both files'

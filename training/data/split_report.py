@@ -21,7 +21,7 @@ class SplitReport:
         summary: Its usable frames.
         statistics: Their counts.
         broken: Frames and entries that cannot be used: those of the annotations first.
-        unpaired: See :func:`training.data.frames.unpaired_files`.
+        unpaired: See :func:`training.data.frames.unpaired_files`; empty if the split cannot be listed.
         remarks: What is allowed but worth knowing of, one line each.
     """
 
@@ -68,7 +68,7 @@ def report_split(
     try:
         listed = reader.survey(split)
     except DataError as error:
-        listed = FrameList([], [BrokenFrame(split, (str(error),))], {}, [])
+        listed = FrameList([], [BrokenFrame(split, (str(error),))])
     frames = listed.frames[:limit]
     found = examine_frames(reader, frames, split, reader.label_set, cache=cache, workers=workers)
     return SplitReport(

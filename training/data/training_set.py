@@ -7,7 +7,7 @@ from torch.utils.data import Dataset
 from training.data.augmentation import make_crop, make_sample
 from training.data.draws import sample_seed, short_side
 from training.data.errors import DataError
-from training.data.frames import Frame, FrameReader
+from training.data.frames import Frame, FrameReader, size_mismatch
 from training.data.sample import Sample
 from training.data.sharded_batches import Key
 from training.recipe.data import DataRecipe
@@ -94,11 +94,3 @@ class TrainingSet(Dataset):
             flip=flip,
             seed=seed,
         )
-
-
-def size_mismatch(frame: Frame, image: tuple[int, ...], labels: tuple[int, ...]) -> str:
-    """What to say of an image and labels of different sizes (height, width)."""
-    return (
-        f'{frame.image} is {image[1]}x{image[0]} pixels, but {frame.instances} '
-        f'{labels[1]}x{labels[0]}; replace or remove both files'
-    )

@@ -15,7 +15,7 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from training.data.errors import DataError
-from training.data.segment_png import FAST_PNG, write_png
+from training.data.image_files import FAST_PNG, write_png
 from training.evaluation.frame_record import Detection, RunLengths
 from upsnet_ros.core.errors import LabelError
 from upsnet_ros.core.labels import VOID_CLASS, LabelSet

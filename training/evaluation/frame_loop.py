@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from training.data.errors import DataError
-from training.data.frames import Frame, FrameReader
-from training.data.training_set import size_mismatch
+from training.data.frames import Frame, FrameReader, size_mismatch
 from training.evaluation.frame_judgement import judge_frame
 from training.evaluation.frame_record import FrameRecord
 from training.inference.labeller import Labelled

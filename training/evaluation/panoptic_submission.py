@@ -15,8 +15,8 @@ import numpy as np
 
 from training.data.errors import DataError
 from training.data.frames import Frame
+from training.data.image_files import read_segment_png, write_segment_png
 from training.data.label_runs import LabelRuns
-from training.data.segment_png import read_segment_png, write_segment_png
 from training.evaluation.frame_files import path_inside
 from upsnet_ros.core.errors import LabelError
 from upsnet_ros.core.labels import INSTANCE_BITS, UNKNOWN_LABEL, LabelSet

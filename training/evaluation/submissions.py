@@ -91,5 +91,5 @@ class Submissions:
         if self._cityscapes is None or any(entry.detections is None for entry in records):
             return None
         files = [self._cityscapes.instances / f'{frame.name}.txt' for frame in frames]
-        truth = [frame.instances for frame in frames]
+        truth = [frame.instances for frame in frames if frame.instances]
         return cityscapes_precision(truth, files, progress=True).to_dict()
