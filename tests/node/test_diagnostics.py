@@ -125,9 +125,10 @@ def test_camera_values() -> None:
 
 
 def test_what_a_backend_says_beside_the_protocol_is_shown_as_it_is_now() -> None:
-    report = NodeReport('active', engine=Engine(FakePipeline(), Path('model.engine'), ()))
-    backend = report.engine.pipeline.backend
-    assert not {'precision', 'uses_graph'} & report.engine.facts().keys()
+    engine = Engine(FakePipeline(), Path('model.engine'), ())
+    report = NodeReport('active', parts=SimpleNamespace(engine=engine))
+    backend = engine.pipeline.backend
+    assert not {'precision', 'uses_graph'} & engine.facts().keys()
     backend.uses_graph, backend.precision = True, 'fp16'
     facts = status_values(engine_status('node', report))
     assert (facts['precision'], facts['uses_graph']) == ('fp16', 'True')

@@ -6,7 +6,7 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.logging import get_logger
 
 from upsnet_ros.core.errors import ModelError
-from upsnet_ros.node.transitions import Lifecycle
+from upsnet_ros.node.perception_node import Lifecycle
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,6 @@ def _refuse_others(path: Path) -> None:
 
 
 def _nothing_in(folder: Path, problems: list[str]) -> str:
-    """Why a folder is no bag."""
     ros1 = sorted(folder.glob(f'*{ROS1_SUFFIX}'))
     if ros1:
         return _ros1_advice(ros1[0])

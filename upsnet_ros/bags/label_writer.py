@@ -217,7 +217,6 @@ class LabelBag:
         return geometry['PoseWithCovariance'](pose, np.zeros(36))
 
     def _class_info(self, header: Any) -> Any:
-        """The class table of a model."""
         kind = self._types['upsnet_ros/msg/PanopticClass']
         classes = [
             kind(c.train_id, c.name, c.is_thing, np.array(c.colour, np.uint8))

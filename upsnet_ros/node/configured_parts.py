@@ -94,7 +94,6 @@ class ConfiguredParts:
             raise
 
     def _create_outputs(self, values: NodeParameters) -> None:
-        """The publishers of each camera."""
         pipeline = self.engine.pipeline
         for name in values.camera_names:
             self.outputs[name] = CameraOutputs(
@@ -169,7 +168,6 @@ class ConfiguredParts:
             self.close()
 
     def _free(self) -> None:
-        """Destroys the publishers and closes the model."""
         try:
             destroy_outputs(self.outputs, receipt_timeout_s=RECEIPT_TIMEOUT_S)
         finally:

@@ -12,21 +12,19 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
 from upsnet_ros.core.own_process import pid_namespace
-from upsnet_ros.node.camera import COUNTERS, CameraSnapshot, CameraState
-from upsnet_ros.node.engine import Engine
-from upsnet_ros.node.frame_processor import ModelFailures
+from upsnet_ros.node.camera import COUNTERS, CameraSnapshot
+from upsnet_ros.node.configured_parts import ConfiguredParts
 from upsnet_ros.node.parameters import NodeParameters
 from upsnet_ros.node.process import peak_resident_bytes, resident_bytes
 from upsnet_ros.node.timing import DEADLINE_STAGE, Delays, NodeTiming, TimingWindow
 from upsnet_ros.node.topics import DIAGNOSTICS
-from upsnet_ros.node.worker import FrameWorker
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 NOT_AVAILABLE = 'n/a'
@@ -41,30 +39,22 @@ class NodeReport:
 
     Attributes:
         lifecycle_state: its name.
+        parts: what depends on the model; None while unconfigured.
         is_enabled: False when intake was switched off by the enable service.
         failure: why the last transition failed or the process ends; empty when it does not.
         values: what else there is to say of the node as a whole, by name.
-        engine: None while unconfigured.
-        worker: None while unconfigured.
-        failures: of the model so far.
-        cameras: none while unconfigured.
-        timing: of the last frames.
     """
 
     lifecycle_state: str
+    parts: ConfiguredParts | None = None
     is_enabled: bool = True
     failure: str = ''
     values: Mapping[str, object] = field(default_factory=dict)
-    engine: Engine | None = None
-    worker: FrameWorker | None = None
-    failures: ModelFailures = field(default_factory=ModelFailures)
-    cameras: Sequence[CameraState] = ()
-    timing: NodeTiming = field(default_factory=NodeTiming)
 
     @property
     def model(self) -> str:
         """Name of the model; empty while unconfigured."""
-        return self.engine.model if self.engine is not None else ''
+        return self.parts.engine.model if self.parts is not None else ''
 
 
 class DiagnosticsOutput:
@@ -119,6 +109,7 @@ def node_statuses(node: str, report: NodeReport, values: NodeParameters) -> list
         values: the limits.
     """
     is_open = report.lifecycle_state == 'active' and report.is_enabled
+    parts = report.parts
     return [
         engine_status(node, report),
         worker_status(node, report, values),
@@ -126,12 +117,17 @@ def node_statuses(node: str, report: NodeReport, values: NodeParameters) -> list
             camera_status(
                 node, camera.snapshot(), is_open=is_open, stale_after_s=values.stale_after
             )
-            for camera in report.cameras
+            for camera in (parts.cameras if parts is not None else ())
         ),
-        *timing_statuses(node, report.timing, values, model=report.model),
+        *timing_statuses(
+            node,
+            parts.timing if parts is not None else NodeTiming(),
+            values,
+            model=report.model,
+        ),
         memory_status(
             node,
-            backend=report.engine.pipeline.backend if report.engine is not None else None,
+            backend=parts.engine.pipeline.backend if parts is not None else None,
             limit_mib=values.max_memory,
         ),
     ]
@@ -152,7 +148,8 @@ def status_message(
 
 def engine_status(node: str, report: NodeReport) -> DiagnosticStatus:
     """ERROR after a failure, WARN while nothing or an old file is loaded, else OK."""
-    engine, state = report.engine, report.lifecycle_state
+    state = report.lifecycle_state
+    engine = report.parts.engine if report.parts is not None else None
     if report.failure:
         level, message = ERROR, report.failure
     elif engine is None:
@@ -183,9 +180,10 @@ def worker_status(node: str, report: NodeReport, limits: NodeParameters) -> Diag
         report: what there is to say.
         limits: longest time for one frame and most failures in a row.
     """
-    name, worker, failures = f'{node}: worker', report.worker, report.failures
-    if worker is None:
+    name = f'{node}: worker'
+    if report.parts is None:
         return status_message(name, '', OK, 'not configured', {})
+    worker, failures = report.parts.worker, report.parts.processor.failures
     limit_s, most = limits.watchdog_timeout, limits.max_consecutive_failures
     busy_s, death = worker.busy_for_s, worker.death
     values = {
@@ -355,7 +353,6 @@ def timing_status(
 
 
 def _milliseconds(value: float | None) -> str:
-    """A duration as text."""
     return NOT_AVAILABLE if value is None else f'{value:.1f}'
 
 
@@ -398,5 +395,4 @@ def memory_status(
 
 
 def _mebibytes(size: int | None) -> str:
-    """A number of bytes as text."""
     return NOT_AVAILABLE if size is None else f'{size / MEBIBYTE:.1f}'

@@ -14,8 +14,7 @@ from typing import Any
 
 from upsnet_ros.core.errors import UpsnetError
 from upsnet_ros.installed_files import default_model_path
-from upsnet_ros.node.parameter_rule import MODEL_DEFAULT
-from upsnet_ros.node.parameters import NodeParameters
+from upsnet_ros.node.parameters import MODEL_DEFAULT, NodeParameters
 from upsnet_ros.pipeline import PanopticPipeline
 
 PipelineLoader = Callable[..., Any]

@@ -272,7 +272,6 @@ class Intake:
             camera.begin_anew()
 
     def _discard(self) -> None:
-        """Discards waiting frames and what is known of the last ones."""
         for camera in self._cameras:
             camera.discard()
 

@@ -23,9 +23,8 @@ from rclpy.signals import SignalHandlerOptions
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.core.own_process import keep_memory
 from upsnet_ros.node.engine import PipelineLoader
-from upsnet_ros.node.perception_node import PerceptionNode
+from upsnet_ros.node.perception_node import LAST_RESORT, PerceptionNode
 from upsnet_ros.node.process import ExitStatus, StopSignal, end_process
-from upsnet_ros.node.transitions import LAST_RESORT
 
 # The longest a signal waits for its answer while nothing else wakes the executor.
 WAKE_INTERVAL_S = 0.1

@@ -27,8 +27,7 @@ from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.structures import PanopticResult
 from upsnet_ros.node.calibration import CalibrationFit
 from upsnet_ros.node.messages import ClassTable, FrameTimes, LabelledImage
-from upsnet_ros.node.parameter_rule import MODEL_DEFAULT
-from upsnet_ros.node.parameters import NodeParameters
+from upsnet_ros.node.parameters import MODEL_DEFAULT, NodeParameters
 from upsnet_ros.node.qos import LATCHED_QOS, OUTPUT_QOS, create_output
 from upsnet_ros.node.topics import IMAGE, OUTPUTS, TABLE, TIMES, Output
 
@@ -71,18 +70,14 @@ class CameraOutputs:
         self.publishers: dict[str, Any] = {}
         self._made_of: dict[str, list[tuple[Output, Any]]] = {IMAGE: [], TABLE: [], TIMES: []}
         try:
-            for output in OUTPUTS:
-                if output.is_available:
-                    self._create(output, camera, LATCHED_QOS if output.made_of == TABLE else qos)
+            for output in filter(lambda output: output.is_available, OUTPUTS):
+                offered = LATCHED_QOS if output.made_of == TABLE else qos
+                publisher = create_output(node, output.message_class(), output.of(camera), offered)
+                self.publishers[output.name] = publisher
+                self._made_of[output.made_of].append((output, publisher))
         except Exception:  # nobody else knows of those that were created
             self.destroy(deadline=time.monotonic())
             raise
-
-    def _create(self, output: Output, camera: str, qos: QoSProfile) -> None:
-        """Creates the publisher of an output."""
-        publisher = create_output(self._node, output.message_class(), output.of(camera), qos)
-        self.publishers[output.name] = publisher
-        self._made_of[output.made_of].append((output, publisher))
 
     def publish_tables(self, values: NodeParameters) -> None:
         """Publishes the class tables, unless switched off; late subscribers receive them too."""
@@ -152,7 +147,6 @@ class CameraOutputs:
                 publisher.publish(output.make(FrameTimes(header, durations_ms)))
 
     def _switched_on(self, made_of: str, values: NodeParameters) -> Iterator[tuple[Output, Any]]:
-        """The outputs of one kind that are switched on, and their publishers."""
         for output, publisher in self._made_of[made_of]:
             if getattr(values, output.switch):
                 yield output, publisher

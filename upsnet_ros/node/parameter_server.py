@@ -19,8 +19,13 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from upsnet_ros.core.errors import ParameterError
-from upsnet_ros.node.parameter_rule import MODEL_DEFAULT, ParameterRule
-from upsnet_ros.node.parameters import NodeParameters, parameter_defaults, parameter_rules
+from upsnet_ros.node.parameters import (
+    MODEL_DEFAULT,
+    NodeParameters,
+    ParameterRule,
+    parameter_defaults,
+    parameter_rules,
+)
 
 CONSTRAINTS = {
     'live': '',
@@ -80,7 +85,6 @@ class ParameterServer:
         node.add_post_set_parameters_callback(self._apply_change)
 
     def _declare(self) -> dict[str, Any]:
-        """Declares every parameter and returns the values that were set from outside or not."""
         values = {}
         for name, default in parameter_defaults().items():
             rule = self._rules[name]
@@ -131,7 +135,6 @@ class ParameterServer:
                 )
 
     def _apply_change(self, changes: list[Parameter]) -> None:
-        """Takes over an accepted change and hands all values on."""
         ours = {change.name: change.value for change in changes if change.name in self._rules}
         if ours:
             self.values = NodeParameters(**{**asdict(self.values), **ours})

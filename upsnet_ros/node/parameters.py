@@ -9,26 +9,78 @@ writes `config/perception.yaml`, for people to edit, and the table of docs/node.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields, make_dataclass
+from dataclasses import dataclass, field, fields, make_dataclass
 from typing import Any
 
 from upsnet_ros.backends.select import AUTOMATIC, BACKENDS, REFUSE, STALE_ENGINE_CHOICES
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.core.image_view import camera_views
 from upsnet_ros.images.raw import MAX_IMAGE_PIXELS
-from upsnet_ros.node.parameter_rule import ParameterRule, parameter
-from upsnet_ros.node.topics import switches
+from upsnet_ros.node.topics import TABLE, Output, outputs_by_switch
 
-SWITCHES = switches()
 CAMERA_NAME = re.compile(r'[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*')
 
+# The value of a threshold that stands for what the model's manifest says.
+MODEL_DEFAULT = -1
+
+
+@dataclass(frozen=True)
+class ParameterRule:
+    """What a parameter may be and when it may change.
+
+    Attributes:
+        description: meaning, with the unit.
+        minimum: least value of a number.
+        maximum: greatest value of a number.
+        choices: the allowed texts, empty when any text is allowed.
+        may_be_model_default: also allows MODEL_DEFAULT, below the minimum.
+        change: 'live' at any time, 'unconfigured' only in that state, 'never' after the start.
+    """
+
+    description: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    may_be_model_default: bool = False
+    change: str = 'live'
+
+    def check(self, name: str, value: Any) -> None:
+        """Raises ParameterError when a value breaks the rule."""
+        if self.choices and value not in self.choices:
+            raise ParameterError(
+                f"parameter '{name}' is '{value}', expected one of: {', '.join(self.choices)}"
+            )
+        if self.minimum is None or (self.may_be_model_default and value == MODEL_DEFAULT):
+            return
+        if not self.minimum <= value <= self.maximum:
+            hint = f", or {MODEL_DEFAULT} for the model's own" if self.may_be_model_default else ''
+            raise ParameterError(
+                f"parameter '{name}' is {value}, expected {self.minimum} to {self.maximum}{hint}"
+            )
+
+
+def parameter(default: Any, description: str, **rule: Any) -> Any:
+    """A dataclass field with its rule; lists are copied for each instance."""
+    metadata = {'rule': ParameterRule(description, **rule)}
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def _switch(outputs: list[Output]) -> Any:
+    text = 'publish ' + ' and '.join(output.name for output in outputs)
+    if all(output.package == 'vision_msgs' for output in outputs):
+        text += ', where vision_msgs is installed'
+    is_table = any(output.made_of == TABLE for output in outputs)
+    if is_table:
+        text += ' on activation'
+    is_on = all(output.is_on for output in outputs)
+    return parameter(is_on, text, change='unconfigured' if is_table else 'live')
+
+
+SWITCHES = {name: _switch(outputs) for name, outputs in outputs_by_switch().items()}
 _OutputSwitches: Any = make_dataclass(
-    '_OutputSwitches',
-    [
-        (name, bool, parameter(switch.is_on, switch.description, change=switch.change))
-        for name, switch in SWITCHES.items()
-    ],
-    frozen=True,
+    '_OutputSwitches', [(name, bool, switch) for name, switch in SWITCHES.items()], frozen=True
 )
 
 
@@ -256,7 +308,6 @@ class NodeParameters(_OutputSwitches):
             )
 
     def _check_combinations(self) -> None:
-        """Refuses values that contradict each other."""
         if self.process_all and self.input_qos == 'sensor_data':
             raise ParameterError(
                 "parameter 'input_qos' is 'sensor_data' while 'process_all' is true, expected "

@@ -12,26 +12,104 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
+from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from std_srvs.srv import SetBool
 
+from upsnet_ros.core.errors import UpsnetError
 from upsnet_ros.node.configured_parts import ConfiguredParts
 from upsnet_ros.node.diagnostics import DiagnosticsOutput, NodeReport
 from upsnet_ros.node.engine import Engine, ModelLoading, PipelineLoader, load_engine
 from upsnet_ros.node.parameter_server import ParameterServer
 from upsnet_ros.node.parameters import NodeParameters
-from upsnet_ros.node.process import Fault, GuardedCallbacks
-from upsnet_ros.node.transitions import Lifecycle
+from upsnet_ros.node.process import Fault, GuardedCallbacks, give_back_memory
 
 WATCHDOG_PERIOD_S = 0.2
 ANY_STEP_BACK = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1))
 SUCCESS, ERROR = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.ERROR
+LAST_RESORT = 'error processing'
+STATE_AFTER = {
+    'configure': 'inactive',
+    'activate': 'active',
+    'deactivate': 'inactive',
+    'cleanup': 'unconfigured',
+    'shutdown': 'finalized',
+    LAST_RESORT: 'unconfigured',
+}
+LEAVE_MEMORY = ('deactivate', 'cleanup')
+
+
+class Lifecycle:
+    """Runs transitions and remembers how the last one ended.
+
+    rclpy turns an exception in a transition into ERROR without a word of what it was. Here every
+    one is logged with its reason, and ends in the return value that leaves the node in a defined
+    state.
+
+    Attributes:
+        state: name of the state that the node is in.
+        failure: why the last transition failed, or why the node had to stop; empty otherwise.
+
+    Args:
+        logger: the node's logger.
+    """
+
+    def __init__(self, logger: RcutilsLogger) -> None:
+        self.state = 'unconfigured'
+        self.failure = ''
+        self._logger = logger
+
+    @property
+    def is_finalized(self) -> bool:
+        """True after a shutdown, or when nothing else helped; the node can only be destroyed."""
+        return self.state == 'finalized'
+
+    def run(
+        self,
+        name: str,
+        action: Callable[[], None],
+        *,
+        undo: Callable[[], None] = lambda: None,
+        failed: TransitionCallbackReturn = TransitionCallbackReturn.FAILURE,
+    ) -> TransitionCallbackReturn:
+        """Runs the work of a transition.
+
+        Args:
+            name: of the transition.
+            action: the work.
+            undo: undoes what the work began.
+            failed: what to return when the work raised.
+
+        Returns:
+            SUCCESS, or `failed` after the reason was logged and the work undone.
+        """
+        try:
+            action()
+        except Exception as error:
+            is_explained = isinstance(error, UpsnetError) and str(error).strip()
+            trace = ''.join(traceback.format_exception(error))
+            unforeseen = f'{type(error).__name__}: {error}\n{trace}'
+            reason = str(error) if is_explained else unforeseen
+            self._logger.error(f'{name} failed: {reason}')
+            first_line = next(line for line in reason.splitlines() if line.strip())
+            self.failure = f'{name} failed: {first_line}'
+            undo()
+            if name == LAST_RESORT:
+                self.state = 'finalized'
+            return failed
+        self.state = STATE_AFTER[name]
+        if name != LAST_RESORT:
+            self.failure = ''
+        self._logger.info(f'{name}: {self.state}')
+        if name in LEAVE_MEMORY:
+            give_back_memory()
+        return TransitionCallbackReturn.SUCCESS
 
 
 class PerceptionNode(LifecycleNode):
@@ -143,13 +221,11 @@ class PerceptionNode(LifecycleNode):
         return self._transition('error processing', self._release)
 
     def _transition(self, name: str, action: Any, **options: Any) -> TransitionCallbackReturn:
-        """Runs a transition within its boundary and reports how it ended."""
         result = self.lifecycle.run(name, action, **options)
         self._diagnostics.publish()
         return result
 
     def _configure(self) -> None:
-        """Loads the model, then creates everything that depends on it."""
         engine = self._loading.run(self._load_engine)
         facts = ', '.join(f'{key} {value}' for key, value in engine.facts().items())
         self.get_logger().info(f"model '{engine.model}': {facts}")
@@ -197,7 +273,6 @@ class PerceptionNode(LifecycleNode):
     # --- parameters, service, diagnostics
 
     def _apply_parameters(self, parameters: NodeParameters) -> None:
-        """Hands accepted changes on; the next frame heeds them."""
         if self.parts is not None:
             self.parts.apply(parameters)
 
@@ -213,10 +288,9 @@ class PerceptionNode(LifecycleNode):
         return response
 
     def _report(self) -> NodeReport:
-        """What there is to say of the node now."""
-        parts = self.parts
-        report = NodeReport(
+        return NodeReport(
             lifecycle_state=self.lifecycle.state,
+            parts=self.parts,
             is_enabled=self._enabled,
             failure=self.fault.reason if self.fault is not None else self.lifecycle.failure,
             values={
@@ -225,14 +299,4 @@ class PerceptionNode(LifecycleNode):
                 'callback_failures': self.callbacks.failures,
                 'last_callback_failure': self.callbacks.last_failure or 'none',
             },
-        )
-        if parts is None:
-            return report
-        return replace(
-            report,
-            engine=parts.engine,
-            worker=parts.worker,
-            failures=parts.processor.failures,
-            cameras=parts.cameras,
-            timing=parts.timing,
         )

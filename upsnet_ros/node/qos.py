@@ -162,7 +162,6 @@ def _warn_of_weaker(node: Node, topic: str, overrides: Mapping[str, str | int]) 
 
 
 def _given(node: Node) -> dict[str, Any]:
-    """All overrides that were given at the start."""
     # rclpy keeps them here; it has no public way to list what was given and not declared.
     given = node._parameter_overrides
     return {name: entry.value for name, entry in given.items() if name.startswith(PREFIX)}

@@ -149,7 +149,6 @@ def parameter_file() -> str:
 
 
 def _comment(text: str) -> list[str]:
-    """A text as lines of a comment."""
     return textwrap.wrap(
         text,
         COLUMNS - 4,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -209,37 +209,9 @@ def input_topics(camera: str, transport: str) -> list[tuple[type, str]]:
     return [(topic.message_class(), topic.of(camera)) for topic in topics]
 
 
-@dataclass(frozen=True)
-class Switch:
-    """A parameter that switches outputs.
-
-    Attributes:
-        is_on: its default.
-        description: for people.
-        change: when it may change, as parameters say it.
-    """
-
-    is_on: bool
-    description: str
-    change: str
-
-
-def switches(outputs: Iterable[Output] = OUTPUTS) -> dict[str, Switch]:
-    """The `publish_*` parameters by name."""
+def outputs_by_switch() -> dict[str, list[Output]]:
+    """The outputs that each parameter switches."""
     by_name: dict[str, list[Output]] = {}
-    for output in outputs:
+    for output in OUTPUTS:
         by_name.setdefault(output.switch, []).append(output)
-    return {name: _switch(group) for name, group in by_name.items()}
-
-
-def _switch(outputs: list[Output]) -> Switch:
-    """The parameter that switches these outputs."""
-    text = 'publish ' + ' and '.join(output.name for output in outputs)
-    if all(output.package == 'vision_msgs' for output in outputs):
-        text += ', where vision_msgs is installed'
-    is_table = any(output.made_of == TABLE for output in outputs)
-    if is_table:
-        text += ' on activation'
-    return Switch(
-        all(output.is_on for output in outputs), text, 'unconfigured' if is_table else 'live'
-    )
+    return by_name
