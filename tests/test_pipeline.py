@@ -48,6 +48,24 @@ def test_the_backend_sees_the_placed_image() -> None:
     assert (seen[:, 48:] == (103, 116, 123)).all()
 
 
+@pytest.mark.parametrize('rotation', [0, 90, 180, 270])
+@pytest.mark.parametrize('size', [(64, 96), (270, 480), (75, 33)])
+def test_an_image_decoded_smaller_is_answered_in_the_cameras_size(
+    size: tuple[int, int], rotation: int
+) -> None:
+    small = random_images(size)[0]
+    whole = np.repeat(np.repeat(small, 4, axis=0), 4, axis=1)
+    results = []
+    for image, reduction in ((whole, 1), (small, 4)):
+        pipeline = fake_pipeline(answer=one_car)
+        view = ImageView(rotation=rotation, reduction=reduction)
+        results.append(pipeline.process(image, view).panoptic)
+    expected, result = results
+    assert result.label_image.shape == (4 * size[0], 4 * size[1])
+    np.testing.assert_array_equal(result.label_image, expected.label_image)
+    assert result.instances == expected.instances
+
+
 def test_timing_adds_up() -> None:
     timing = fake_pipeline().process(np.zeros((50, 60, 3), np.uint8)).timing_ms
     assert list(timing) == ['preprocess', 'inference', 'panoptic_head', 'total']

@@ -48,7 +48,7 @@ class PlacedImage:
         pixels: uint8 [H, W, 3] BGR of the input size.
         geometry: how what is looked at of the image lies in it.
         view: what that is.
-        image_size: height and width of the whole image [px].
+        image_size: height and width of the whole image, before it was reduced [px].
         preprocess_ms: how long that took.
     """
 
@@ -201,7 +201,8 @@ class PanopticPipeline:
 
         Args:
             image_bgr: uint8 [H, W, 3] of any size, BGR.
-            view: its part that is looked at, and how it is turned upright.
+            view: its part that is looked at, how it is turned upright, and how much smaller than
+                the camera's it was decoded; labels are of the camera's size.
 
         Raises:
             ImageError: the image has another type or shape, no pixels, or does not hold the
@@ -210,11 +211,11 @@ class PanopticPipeline:
         check_image(image_bgr)
         start = time.perf_counter()
         seen = view.look(image_bgr)
-        geometry = self._fit(seen.shape[:2])
-        pixels = place_image(seen, geometry, pad_value=self._manifest.input.pad_value)
+        # The scales differ by a power of two, so both geometries are the same to the last bit.
+        geometry, own_geometry = self._fit(view.whole_size(seen)), self._fit(seen.shape[:2])
+        pixels = place_image(seen, own_geometry, pad_value=self._manifest.input.pad_value)
         preprocess_ms = (time.perf_counter() - start) * 1e3
-        height, width = image_bgr.shape[:2]
-        return PlacedImage(pixels, geometry, view, (height, width), preprocess_ms)
+        return PlacedImage(pixels, geometry, view, view.whole_size(image_bgr), preprocess_ms)
 
     def infer(self, placed: PlacedImage) -> NetworkAnswer:
         """Run the network.

@@ -136,6 +136,18 @@ def test_impossible_regions_are_refused(region: Window) -> None:
         ImageView(region)
 
 
+@pytest.mark.parametrize(('reduction', 'region'), [(0, None), (-2, None), (2, Window(0, 0, 4, 4))])
+def test_impossible_reductions_are_refused(reduction: int, region: Window | None) -> None:
+    with pytest.raises(ParameterError, match=f'reduction is {reduction}'):
+        ImageView(region, reduction=reduction)
+
+
+def test_the_camera_sees_the_input_turned_and_its_region_at_no_size() -> None:
+    shown = [ImageView(rotation=rotation).shown_in((2, 3)) for rotation in (0, 90, 180, 270)]
+    assert shown == [(2, 3), (3, 2), (2, 3), (3, 2)]
+    assert ImageView(Window(0, 0, 4, 4)).shown_in((2, 3)) is None
+
+
 def test_each_camera_has_its_own_view() -> None:
     views = camera_views(['front', 'rear'], ['', ' 0, 200,1920,880 '], [0, 180])
     assert views == {

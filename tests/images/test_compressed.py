@@ -15,7 +15,7 @@ from PIL import Image
 
 from tests.images.plain_messages import compressed
 from upsnet_ros.core.errors import ImageError
-from upsnet_ros.images.messages import image_to_bgr
+from upsnet_ros.images.messages import decode_image, image_to_bgr
 
 LIMIT = 10_000
 SMOOTH = cv2.GaussianBlur(
@@ -49,6 +49,43 @@ def segment(marker: int, content: bytes) -> bytes:
 
 
 # --- sound files
+
+
+@pytest.mark.parametrize(
+    ('size', 'shown_in', 'reduction'),
+    [
+        ((48, 64), None, 1),
+        ((48, 64), (48, 64), 1),
+        ((48, 64), (25, 33), 1),
+        ((48, 64), (24, 32), 2),
+        ((48, 64), (24, 60), 2),  # one side fills what it is shown in: the other is padded
+        ((48, 64), (13, 17), 2),
+        ((48, 64), (12, 16), 4),
+        ((48, 64), (6, 8), 8),
+        ((48, 64), (1, 1), 8),
+        ((46, 62), (1, 1), 2),  # a quarter would leave pixels over
+        ((47, 64), (1, 1), 1),
+    ],
+)
+def test_a_jpeg_is_decoded_no_larger_than_what_it_is_shown_in(size, shown_in, reduction) -> None:
+    data = jpeg(cv2.resize(SMOOTH, size[::-1]))
+    picture, found = decode_image(compressed(data), max_pixels=LIMIT, shown_in=shown_in)
+    assert found == reduction
+    assert picture.shape == (size[0] // reduction, size[1] // reduction, 3)
+    averaged = cv2.resize(by_opencv(data), picture.shape[1::-1], interpolation=cv2.INTER_AREA)
+    assert np.abs(picture.astype(int) - averaged).mean() < 4
+
+
+def test_a_png_is_never_decoded_smaller() -> None:
+    data = written(SMOOTH, 'PNG')
+    picture, reduction = decode_image(compressed(data), max_pixels=LIMIT, shown_in=(1, 1))
+    assert reduction == 1
+    np.testing.assert_array_equal(picture, SMOOTH)
+
+
+def test_a_jpeg_over_the_limit_is_refused_however_small_it_would_be_decoded() -> None:
+    with pytest.raises(ImageError, match='64x48, 3072 pixels, limit 3071'):
+        decode_image(compressed(jpeg(SMOOTH)), max_pixels=3071, shown_in=(1, 1))
 
 
 @pytest.mark.parametrize(

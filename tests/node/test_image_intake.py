@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images of changing kinds, sizes and views through the node over DDS."""
 
+from array import array
+
 import cv2
 import numpy as np
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -36,6 +38,14 @@ def as_encoding(image: np.ndarray, encoding: str, stamp: int) -> Image | Compres
     padded = np.pad(rows, ((0, 0), (0, 5 if encoding != 'rgb16' else 6)), constant_values=255)
     message = image_message(padded, encoding=encoding, stamp=stamp)
     message.width = image.shape[1]
+    return message
+
+
+def with_stray_bytes(message: CompressedImage) -> CompressedImage:
+    """A JPEG with bytes of no segment between its first one and the next."""
+    data = bytes(message.data)
+    end = 4 + int.from_bytes(data[4:6], 'big')
+    message.data = array('B', data[:end] + bytes(7) + data[end:])
     return message
 
 
@@ -89,6 +99,19 @@ def test_cameras_of_different_sizes_and_kinds_share_the_node(start_node) -> None
             message = as_encoding(image, encoding, stamp)
             answer = answer_to(publishers[name], labels[name], message)
             np.testing.assert_array_equal(answer, expected_labels(image))
+
+
+def test_a_jpeg_with_stray_bytes_between_its_segments_is_labelled(start_node) -> None:
+    harness = start_node(diagnostics_period=0.05).activate()
+    diagnostics = harness.diagnostics()
+    labels = harness.subscribe(Image, 'camera/panoptic/image')
+    publisher = harness.publisher(CompressedImage, 'camera/image_raw/compressed')
+    image = half_blue_image(32, 48)
+    sound = answer_to(publisher, labels, as_encoding(image, 'jpeg', 1))
+    assert len(np.unique(sound)) > 1
+    stray = answer_to(publisher, labels, with_stray_bytes(as_encoding(image, 'jpeg', 2)))
+    np.testing.assert_array_equal(stray, sound)
+    diagnostics.status('camera camera', processed='2', rejected='0')
 
 
 def test_an_image_above_the_limit_is_refused_until_the_limit_is_raised(start_node) -> None:

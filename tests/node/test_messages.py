@@ -5,14 +5,16 @@
 import cv2
 import numpy as np
 import pytest
+from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from tests.node import fake_vision_msgs
 from tests.node.fake_pipeline import CAR_LABEL, ROAD_LABEL
 from upsnet_ros.core.labels import cityscapes_label_set
-from upsnet_ros.core.overlay import draw_overlay
+from upsnet_ros.core.overlay import boundary_mask, draw_overlay
 from upsnet_ros.core.structures import Instance, PanopticResult
 from upsnet_ros.node import messages
+from upsnet_ros.node.calibration import overlay_calibration_message
 from upsnet_ros.node.messages import ClassTable, LabelledImage
 
 HEADER = Header(frame_id='camera_optical_frame')
@@ -103,6 +105,24 @@ def test_labels_of_a_smaller_overlay_are_never_mixed(monkeypatch) -> None:
     )
     messages.overlay_message(labelled(labels, scale=0.25))
     assert set(np.unique(drawn[0])) <= {0, CAR_LABEL}
+
+
+@pytest.mark.parametrize(('scale', 'size'), [(1.0, (64, 96)), (0.5, (32, 48)), (0.25, (16, 24))])
+def test_a_picture_decoded_smaller_gives_outputs_of_the_cameras_size(scale, size) -> None:
+    rng = np.random.default_rng(3)
+    labels = rng.choice(np.array([0, CAR_LABEL, 65535], np.uint16), (64, 96))
+    small = rng.integers(0, 256, (32, 48, 3), dtype=np.uint8)
+    info = CameraInfo(height=64, width=96, k=np.eye(3).ravel(), p=np.eye(3, 4).ravel())
+    result = PanopticResult(labels, (), 0.0)
+    image = LabelledImage(HEADER, small, result, TABLE.label_set, info, 0.0, scale)
+    overlay = messages.overlay_message(image)
+    scaled = overlay_calibration_message(image)
+    assert (overlay.height, overlay.width) == (scaled.height, scaled.width) == size
+    assert scaled.k[0] == pytest.approx(scale)
+    shown = np.frombuffer(overlay.data, np.uint8).reshape(*size, 3)
+    if scale == 0.5:
+        plain = ~boundary_mask(labels[::2, ::2]).astype(bool)
+        np.testing.assert_array_equal(shown[plain], small[plain][:, ::-1])
 
 
 def test_a_detection_has_centre_size_class_and_label(monkeypatch) -> None:

@@ -4,13 +4,14 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from rosbags.highlevel import AnyReader
 from sensor_msgs.msg import CompressedImage, Image
 
-from tests.bags.blue_drive import png_row, raw_row
-from tests.bags.small_drive import Row, stamp_of, write_rows
+from tests.bags.blue_drive import IMAGE_TYPE, png_row, raw_row
+from tests.bags.small_drive import Row, T, header, stamp_of, write_rows
 from tests.fakes.tiny_model import write_tiny_model
 from tests.node.node_harness import NodeHarness, message_data
 from upsnet_ros.evaluation.replay import main
@@ -126,3 +127,30 @@ def test_the_evaluation_gives_the_labels_of_the_node(
         assert boxes == offline[name][1]
     has_instances = any(boxes for _, boxes in online.values())
     assert has_instances == (180 not in rotations)  # the car hangs where the model sees none
+
+
+def large_jpeg_row(index: int, *, camera: str) -> Row:
+    """A JPEG of four times the model's input, so fine that each way to shrink it is another."""
+    image = np.random.default_rng(index).integers(0, 19, (256, 384, 3), dtype=np.uint8)
+    data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, 100])[1].ravel()
+    message = T[IMAGE_TYPE](header(stamp_of(index)), 'jpeg', data)
+    return f'/{camera}/image_raw/compressed', IMAGE_TYPE, stamp_of(index), message
+
+
+def test_both_decode_a_jpeg_no_larger_than_the_network_needs(start_node, tmp_path: Path) -> None:
+    model = write_tiny_model(tmp_path)
+    rows = [large_jpeg_row(index, camera=camera) for index in range(FRAMES) for camera in CAMERAS]
+    bag = write_rows(tmp_path / 'bag', rows)
+    offline = {}
+    for name, arguments in {'all': [], 'reduced': ['--reduce-jpeg']}.items():
+        words = [str(bag), '--model', str(model), '--output', str(tmp_path / name)]
+        words += ['--rotations', 'rear=90', '--write-bag', str(tmp_path / name / 'labels')]
+        assert main([*words, *arguments]) == 0
+        offline[name] = labels_of_bag(tmp_path / name / 'labels')
+    online = labels_of_node(start_node, model, rows, rotations=[0, 90], reduce_jpeg=True)
+    assert set(online) == set(offline['reduced']) == set(offline['all'])
+    for name, (labels, boxes) in online.items():
+        assert labels.shape == (256, 384)
+        np.testing.assert_array_equal(labels, offline['reduced'][name][0])
+        assert (labels != offline['all'][name][0]).mean() > 0.1
+        assert boxes == offline['reduced'][name][1]

@@ -35,14 +35,17 @@ class ImageView:
     Attributes:
         region: the pixels that are looked at; None for the whole image.
         rotation: degrees clockwise by which they are turned before, one of `ROTATIONS`.
+        reduction: how many rows and columns of the camera's image one of the array stands for
+            that it was decoded into; above 1 only without a region.
 
     Raises:
         ParameterError: the region is empty or begins outside the image, or there is no such
-            rotation.
+            rotation or reduction.
     """
 
     region: Window | None = None
     rotation: int = 0
+    reduction: int = 1
 
     def __post_init__(self) -> None:
         """Refuses what no image could have."""
@@ -58,9 +61,33 @@ class ImageView:
                 f'region is {describe_region(self.region)}, expected x and y of at least 0 and at '
                 'least one pixel'
             )
+        if self.reduction < 1 or (self.reduction > 1 and self.region is not None):
+            raise ParameterError(
+                f'reduction is {self.reduction}, expected a whole number of at least 1, and 1 for '
+                'the region of an image'
+            )
+
+    def shown_in(self, input_size: tuple[int, int]) -> tuple[int, int] | None:
+        """What a network's input is to the image as it comes.
+
+        Args:
+            input_size: height and width of the input [px].
+
+        Returns:
+            Height and width into which the image is scaled [px]; None where a region of it is,
+            whose pixels are needed as they are.
+        """
+        if self.region is not None:
+            return None
+        height, width = input_size
+        return (width, height) if self.rotation in (90, 270) else (height, width)
+
+    def whole_size(self, image: np.ndarray) -> tuple[int, int]:
+        """Height and width of the camera's image, [H, W, ...] being what it was decoded into."""
+        return image.shape[0] * self.reduction, image.shape[1] * self.reduction
 
     def look(self, image: np.ndarray) -> np.ndarray:
-        """The view of an image, [H, W, C] or [H, W], C-contiguous.
+        """The view of an image, [H, W, C] or [H, W], C-contiguous; reduced if that is.
 
         It is the image itself when the view is all of it, upright.
 
@@ -77,7 +104,7 @@ class ImageView:
 
         Args:
             result: of the view of an image.
-            image_size: height and width of that image [px].
+            image_size: height and width of that image, not reduced [px].
         """
         if self.region is None and not self.rotation:
             return result

@@ -34,12 +34,14 @@ class OfflineOptions(RunOptions):
         write_bag: where labels are written as a bag; None for nowhere.
         backend: inference library.
         threads: CPU threads of the network, 0 for one per core.
+        reduce_jpeg: the node's parameter of that name.
     """
 
     regions_of_interest: tuple[str, ...] = ()
     rotations: tuple[str, ...] = ()
     write_panoptic: bool = False
     write_bag: Path | None = None
+    reduce_jpeg: bool = False
     backend: str = field(default='auto', metadata=UNTOLD)
     threads: int = field(default=0, metadata=UNTOLD)
 
@@ -125,8 +127,15 @@ def _label_all(
         views={name: _describe_view(camera.view) for name, camera in run.cameras.items()},
         write_png=options.write_png,
         write_panoptic=options.write_panoptic,
+        reduce_jpeg=options.reduce_jpeg,
     )
-    stages = Stages(run.source, pipeline, run.judge, workers=stage_workers())
+    stages = Stages(
+        run.source,
+        pipeline,
+        run.judge,
+        workers=stage_workers(),
+        reduce_jpeg=options.reduce_jpeg,
+    )
     total = run.stream.expected_frames()
     with run.open_outputs(
         identity,

@@ -85,6 +85,11 @@ def read_options(words: Sequence[str], *, command: str) -> tuple[OfflineOptions,
         metavar='DEGREES',
         help='turn them clockwise before, for all cameras or as CAMERA=DEGREES',
     )
+    add(
+        '--reduce-jpeg',
+        action='store_true',
+        help="decode JPEG no larger than the network needs, as the node's parameter has it",
+    )
     add('--stride', type=int, default=1, metavar='N', help='every N-th image of each camera')
     add('--limit', type=int, metavar='N', help='at most N images of each camera')
     add('--write-png', action='store_true', help='write label images to OUTPUT/labels')
@@ -101,6 +106,7 @@ def read_options(words: Sequence[str], *, command: str) -> tuple[OfflineOptions,
         rotations=tuple(given.rotations),
         write_panoptic=given.write_panoptic,
         write_bag=given.write_bag,
+        reduce_jpeg=given.reduce_jpeg,
         backend=given.backend,
         threads=given.threads,
         command=command,

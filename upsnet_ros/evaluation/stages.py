@@ -15,9 +15,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
+import cv2
 import numpy as np
 
 from upsnet_ros.bags.cameras import CameraTopics
@@ -25,9 +26,10 @@ from upsnet_ros.bags.joining import StreamedFrame
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.bags.truth import truth_labels
 from upsnet_ros.core.errors import ImageError, LabelError, ModelError
+from upsnet_ros.core.image_view import ImageView
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.evaluation.judge import FrameJudge, LabelledFrame
-from upsnet_ros.images.messages import image_to_bgr
+from upsnet_ros.images.messages import decode_image
 from upsnet_ros.pipeline import PanopticPipeline
 
 MOST_WORKERS = 4
@@ -110,15 +112,24 @@ class FrameSource:
         self._truth_format = truth_format
         self._label_set = label_set
 
-    def image(self, frame: StreamedFrame) -> tuple[np.ndarray, str]:
-        """The picture, BGR uint8 [H, W, 3], and the coordinate frame of its header.
+    def image(
+        self, frame: StreamedFrame, *, reduce_for: tuple[int, int] | None = None
+    ) -> tuple[np.ndarray, ImageView, str]:
+        """The picture, BGR uint8 [H, W, 3], its view, and the coordinate frame of its header.
+
+        Args:
+            frame: as it lay in the bag.
+            reduce_for: height and width of the network's input, where a JPEG is to be decoded no
+                larger than that needs [px].
 
         Raises:
             ImageError: it cannot be read.
         """
-        topic = self.cameras[frame.camera].images
-        message = self._bag.decode(topic, frame.data)
-        return image_to_bgr(message), message.header.frame_id
+        camera = self.cameras[frame.camera]
+        message = self._bag.decode(camera.images, frame.data)
+        shown_in = None if reduce_for is None else camera.view.shown_in(reduce_for)
+        image, reduction = decode_image(message, shown_in=shown_in)
+        return image, replace(camera.view, reduction=reduction), message.header.frame_id
 
     def truth(self, frame: StreamedFrame) -> tuple[np.ndarray | None, str | None]:
         """The true label image, uint16 [H, W], or why there is none though there should be."""
@@ -145,6 +156,8 @@ class Stages:
         pipeline: the loaded model.
         judge: measures the labels.
         workers: threads that decode, and threads of the panoptic head.
+        reduce_jpeg: whether a JPEG is decoded no larger than the network needs, see the node's
+            parameter.
         network_s: seconds that the network worked, so far.
         network_frames: frames that it answered.
     """
@@ -153,6 +166,7 @@ class Stages:
     pipeline: PanopticPipeline
     judge: FrameJudge
     workers: int = 1
+    reduce_jpeg: bool = False
     network_s: float = 0.0
     network_frames: int = 0
 
@@ -182,9 +196,11 @@ class Stages:
         if done.problem is not None:
             return done
         try:
-            done.image, done.frame_id = self.source.image(done.frame)
-            view = self.source.cameras[done.frame.camera].view
-            done.placed = self.pipeline.place(done.image, view)
+            reduce_for = self.pipeline.backend.input_size if self.reduce_jpeg else None
+            image, view, done.frame_id = self.source.image(done.frame, reduce_for=reduce_for)
+            done.placed = self.pipeline.place(image, view)
+            height, width = view.whole_size(image)
+            done.image = image if view.reduction == 1 else cv2.resize(image, (width, height))
         except ImageError as error:
             done.problem = str(error)
         else:

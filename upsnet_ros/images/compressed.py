@@ -38,9 +38,13 @@ _MOST_PIXELS_PER_BYTE = {JpegImageFile: 8 * 64, PngImageFile: 8 * 1032}
 _MAX_SCANS = 32
 # Four values of 16 bits, unpacked, and room for what is said of the picture beside it.
 _MOST_BYTES_PER_PIXEL, _NOTES_BYTES = 8, 1 << 20
-# The label image must lie on the pixels of the sensor, so a rotation that the file suggests to
-# viewers is not applied.
-_JPEG_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+# By the part of its size that a JPEG is decoded at, the smallest picture first.
+_JPEG_FLAGS = {
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    1: cv2.IMREAD_COLOR,
+}
 _SHOWN_BYTES, _SHOWN_FORMAT = 8, 60
 
 
@@ -51,7 +55,9 @@ class CompressedMessage(Protocol):
     data: array[int] | np.ndarray
 
 
-def decode_compressed(message: CompressedMessage, *, max_pixels: int) -> np.ndarray:
+def decode_compressed(
+    message: CompressedMessage, *, max_pixels: int, shown_in: tuple[int, int] | None = None
+) -> tuple[np.ndarray, int]:
     """The picture of a JPEG or PNG file.
 
     16 bits become their more significant 8, grey and palettes BGR; transparency is left out.
@@ -59,15 +65,18 @@ def decode_compressed(message: CompressedMessage, *, max_pixels: int) -> np.ndar
     Args:
         message: the file; what it is, is told by its first bytes, not by the format's name.
         max_pixels: greatest allowed product of width and height.
+        shown_in: height and width into which the picture will be scaled [px]; a JPEG is decoded
+            at a half, quarter or eighth of its size where it fills them still. None for all of it.
 
     Returns:
-        BGR uint8 [H, W, 3], C-contiguous.
+        BGR uint8 [H, W, 3], C-contiguous, and how many rows and columns of the file one of the
+        picture stands for: 1, 2, 4 or 8.
 
     Raises:
         ImageError: the file cannot be read or should not be; says why.
     """
     try:
-        return _decode(message.data, max_pixels)
+        return _decode(message.data, max_pixels, shown_in)
     except ImageError as error:
         raise _named(message, error) from error
 
@@ -95,12 +104,19 @@ def _named(message: CompressedMessage, error: ImageError) -> ImageError:
     return ImageError(f"compressed image of format '{message.format[:_SHOWN_FORMAT]}': {error}")
 
 
-def _decode(packed: array[int] | np.ndarray, max_pixels: int) -> np.ndarray:
+def _decode(
+    packed: array[int] | np.ndarray, max_pixels: int, shown_in: tuple[int, int] | None
+) -> tuple[np.ndarray, int]:
     data = _copied(packed, max_pixels)
-    if isinstance(_opened(data, max_pixels), PngImageFile):
-        return _png_to_bgr(_loaded_png(data))
+    picture = _opened(data, max_pixels)
+    if isinstance(picture, PngImageFile):
+        return _png_to_bgr(_loaded_png(data)), 1
+    reduction = 1 if shown_in is None else _reduction(picture, shown_in)
+    # The label image must lie on the pixels of the sensor, so a rotation that the file suggests to
+    # viewers is not applied.
+    flags = _JPEG_FLAGS[reduction] | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), _JPEG_FLAGS)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         raise ImageError(f'it cannot be decoded: {error.err}') from error
     if image is None:
@@ -108,7 +124,17 @@ def _decode(packed: array[int] | np.ndarray, max_pixels: int) -> np.ndarray:
             f'it cannot be decoded, although its {len(data)} bytes have the header of a JPEG; '
             'expected a sound file; set the camera driver to baseline JPEG'
         )
-    return image
+    return image, reduction
+
+
+def _reduction(picture: ImageFile, shown_in: tuple[int, int]) -> int:
+    """The greatest part that leaves no pixel over and fills what the picture is shown in."""
+    most = max(picture.height / shown_in[0], picture.width / shown_in[1])
+    return next(
+        part
+        for part in _JPEG_FLAGS
+        if part == 1 or (part <= most and not picture.height % part and not picture.width % part)
+    )
 
 
 def _copied(packed: array[int] | np.ndarray, max_pixels: int) -> bytes:

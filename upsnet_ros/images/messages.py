@@ -57,9 +57,33 @@ def image_to_bgr(
         ImageError: the message cannot be read; names the field, what it holds and what was
             expected.
     """
+    return decode_image(message, max_pixels=max_pixels)[0]
+
+
+def decode_image(
+    message: RawMessage | CompressedMessage,
+    *,
+    max_pixels: int = MAX_IMAGE_PIXELS,
+    shown_in: tuple[int, int] | None = None,
+) -> tuple[np.ndarray, int]:
+    """The picture of a camera's message, of a JPEG no larger than it need be.
+
+    Args:
+        message: a raw or compressed image.
+        max_pixels: as for `image_to_bgr`.
+        shown_in: height and width into which the picture will be scaled [px]; None to have all
+            of it.
+
+    Returns:
+        The picture as `image_to_bgr` has it, and how many rows and columns of the message one of
+        it stands for: 1, 2, 4 or 8.
+
+    Raises:
+        ImageError: as for `image_to_bgr`.
+    """
     if _is_compressed(message):
-        return decode_compressed(message, max_pixels=max_pixels)
-    return decode_raw(message, max_pixels=max_pixels)
+        return decode_compressed(message, max_pixels=max_pixels, shown_in=shown_in)
+    return decode_raw(message, max_pixels=max_pixels), 1
 
 
 def label_image(message: RawMessage | CompressedMessage) -> np.ndarray:

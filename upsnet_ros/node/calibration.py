@@ -78,7 +78,7 @@ def calibration_message(image: LabelledImage) -> CameraInfo | None:
 
 def overlay_calibration_message(image: LabelledImage) -> CameraInfo | None:
     """The calibration of the image's overlay."""
-    stamped, size = calibration_message(image), image.image_bgr.shape[:2]
+    stamped, size = calibration_message(image), image.image_size
     if stamped is None or image.overlay_size == size:
         return stamped
     return resized_calibration(stamped, image_size=size, new_size=image.overlay_size)

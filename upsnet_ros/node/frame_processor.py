@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from rclpy.impl.rcutils_logger import RcutilsLogger
@@ -14,7 +14,7 @@ from sensor_msgs.msg import CameraInfo
 
 from upsnet_ros.core.errors import DeviceLostError, ImageError
 from upsnet_ros.core.image_view import ImageView
-from upsnet_ros.images.messages import describe_encoding, image_to_bgr
+from upsnet_ros.images.messages import decode_image, describe_encoding
 from upsnet_ros.node.camera import WARNING_INTERVAL_S, CameraState
 from upsnet_ros.node.outputs import CameraOutputs
 from upsnet_ros.node.parameters import NodeParameters
@@ -32,6 +32,7 @@ class DecodedFrame:
         camera: where it came from.
         frame: the message.
         image: BGR uint8 [H, W, 3].
+        view: what is looked at of it, and whether it was decoded smaller.
         taken_at: when work on it began, seconds of the steady clock.
         decode_ms: how long decoding took.
     """
@@ -39,6 +40,7 @@ class DecodedFrame:
     camera: CameraState
     frame: Frame
     image: np.ndarray
+    view: ImageView
     taken_at: float
     decode_ms: float
 
@@ -128,17 +130,22 @@ class FrameProcessor:
     ) -> DecodedFrame | None:
         """The picture of a frame; None when it has none, which is counted and explained."""
         taken = time.monotonic()
+        values, view = self._parameters(), self._views[camera.name]
+        size = view.shown_in(self._pipeline.backend.input_size) if values.reduce_jpeg else None
         try:
-            image = image_to_bgr(frame.message, max_pixels=self._parameters().max_image_pixels)
+            image, reduction = decode_image(
+                frame.message, max_pixels=values.max_image_pixels, shown_in=size
+            )
         except Exception as error:  # a frame must not end the node
             self._lose(camera, error, in_work)
             return None
-        return DecodedFrame(camera, frame, image, taken, (time.monotonic() - taken) * 1e3)
+        view = replace(view, reduction=reduction)
+        return DecodedFrame(camera, frame, image, view, taken, (time.monotonic() - taken) * 1e3)
 
     def _infer(self, decoded: Sequence[DecodedFrame]) -> Sequence[FrameResult | Exception]:
         """For each picture its result, or why it has none."""
         images = [item.image for item in decoded]
-        views = [self._views[item.camera.name] for item in decoded]
+        views = [item.view for item in decoded]
         try:
             if len(images) > 1:
                 return self._pipeline.process_batch(images, views)
@@ -160,7 +167,7 @@ class FrameProcessor:
         """Publishes the result of a frame; one whose loss was counted is forgotten."""
         camera, frame = decoded.camera, decoded.frame
         began = time.monotonic()
-        values, size = self._parameters(), decoded.image.shape[:2]
+        values, size = self._parameters(), decoded.view.whole_size(decoded.image)
         with in_work.claim(camera) as is_ours:
             if not is_ours:
                 return

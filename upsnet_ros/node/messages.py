@@ -41,8 +41,8 @@ class LabelledImage:
 
     Attributes:
         header: of the image's message.
-        image_bgr: BGR uint8 [H, W, 3].
-        result: the panoptic result, of the same size.
+        image_bgr: BGR uint8 [H, W, 3], smaller than the camera's where it was decoded so.
+        result: the panoptic result, of the camera's size.
         label_set: the classes of the model.
         camera_info: the calibration of images of this size; None where there is none.
         overlay_alpha: opacity of the colours in the overlay, 0 to 1.
@@ -58,9 +58,15 @@ class LabelledImage:
     overlay_scale: float
 
     @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the camera's image."""
+        height, width = self.result.label_image.shape
+        return height, width
+
+    @property
     def overlay_size(self) -> tuple[int, int]:
         """Height and width of the overlay, at least one pixel."""
-        height, width = self.image_bgr.shape[:2]
+        height, width = self.image_size
         if self.overlay_scale >= 1:
             return height, width
         return max(1, round(height * self.overlay_scale)), max(
@@ -159,8 +165,9 @@ def overlay_message(image: LabelledImage) -> Image:
     """
     picture, labels = image.image_bgr, image.result.label_image
     height, width = image.overlay_size
-    if (height, width) != labels.shape:
+    if (height, width) != picture.shape[:2]:
         picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    if (height, width) != labels.shape:
         labels = cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST)
     drawn = draw_overlay(picture, labels, image.label_set, alpha=image.overlay_alpha)
     rgb = cv2.cvtColor(drawn, cv2.COLOR_BGR2RGB)

@@ -110,7 +110,7 @@ class CameraOutputs:
 
         Args:
             result: the panoptic result.
-            image_bgr: the image it was computed from, BGR uint8 [H, W, 3].
+            image_bgr: the image it was computed from, BGR uint8 [H, W, 3], reduced or not.
             header: of the image's message.
             camera_info: the camera's last calibration, None when it sent none.
             values: the parameters that hold for this image.
@@ -118,7 +118,7 @@ class CameraOutputs:
         if self._threshold(values) != self._said_threshold:
             self._say_tables(values, lambda output: output.follows_threshold)
         if values.publish_camera_info:
-            camera_info = self._calibration.fitting(camera_info, image_bgr.shape[:2])
+            camera_info = self._calibration.fitting(camera_info, result.label_image.shape)
         image = LabelledImage(
             header,
             image_bgr,

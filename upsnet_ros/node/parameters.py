@@ -163,6 +163,13 @@ class NodeParameters(_OutputSwitches):
         minimum=1,
         maximum=2**27,
     )
+    reduce_jpeg: bool = parameter(
+        False,
+        'decode a JPEG at a half, quarter or eighth of its width and height where the input of '
+        'the network is no larger: faster, with slightly other labels (docs/node.md) of the same '
+        'size; the overlay shows the smaller picture enlarged; without effect on a region of '
+        'interest',
+    )
     process_all: bool = parameter(
         False,
         'process every image in its order instead of the newest, to evaluate recordings: reliable '

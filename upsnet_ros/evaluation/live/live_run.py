@@ -118,7 +118,7 @@ def _judge(run: Run, frame: StreamedFrame, answers: LiveAnswers) -> None:
         done.result, done.ms = answer
         done.truth, done.truth_problem = run.source.truth(frame)
         with suppress(ImageError):  # the node could read it, so it has its labels all the same
-            done.image, done.frame_id = run.source.image(frame)
+            done.image, _, done.frame_id = run.source.image(frame)
     done.line = run.judge(done)
     run.keep(done)
 
