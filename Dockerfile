@@ -73,7 +73,7 @@ FROM ros AS runtime
 # in the base, its Python package is found there; the bindings of CUDA are those of the node.
 COPY config/versions.txt /tmp/versions.txt
 RUN python3 -m venv --system-site-packages /opt/venv \
-    && grep -E '^(onnxruntime|numba|llvmlite|mcap|rosbags|apsw|lz4|zstandard|cuda-bindings|cuda-pathfinder)==' \
+    && grep -E '^(onnxruntime|openvino|openvino-telemetry|numba|llvmlite|mcap|rosbags|apsw|lz4|zstandard|cuda-bindings|cuda-pathfinder)==' \
       /tmp/versions.txt > /tmp/wanted.txt \
     && /opt/venv/bin/pip install --no-cache-dir --requirement /tmp/wanted.txt \
     && rm /tmp/versions.txt /tmp/wanted.txt

@@ -15,6 +15,8 @@ INSTALL_REQUIRES = [
     'numpy',
     'opencv-python-headless',
     'onnxruntime',
+    # Faster than ONNX Runtime on the processors that it has wheels for.
+    'openvino; platform_machine in "x86_64 aarch64"',
     # Compiles the panoptic head's loops over pixels.
     'numba',
     'pillow',

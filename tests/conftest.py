@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -11,6 +12,9 @@ from pathlib import Path
 _ROOT = str(Path(__file__).resolve().parent.parent)
 if _ROOT not in sys.path:
     sys.path.insert(0, _ROOT)
+
+# Compiled networks, fonts and the like go into the checkout, not into the user's home.
+os.environ['XDG_CACHE_HOME'] = str(Path(_ROOT) / '.ros' / 'cache')
 
 # A shell has what it starts in the background ignore SIGINT, and processes that tests start
 # inherit that: their interrupts would go unheard.

@@ -24,6 +24,7 @@ class TorchBackend:
     """
 
     name = 'torch'
+    precision = 'fp32'
 
     def __init__(self, model: UPSNet, *, input_size: tuple[int, int]) -> None:
         self.model = model.eval()

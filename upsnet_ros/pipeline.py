@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from upsnet_ros.backends.backend import Backend, BatchBackend, available_cores
-from upsnet_ros.backends.select import AUTOMATIC, REFUSE, create_backend
+from upsnet_ros.backends.backend import AUTOMATIC, Backend, BatchBackend, available_cores
+from upsnet_ros.backends.select import REFUSE, create_backend
 from upsnet_ros.core.compiled import pixel_loops
 from upsnet_ros.core.errors import ParameterError, UpsnetError
 from upsnet_ros.core.geometry import InputGeometry, check_image, place_image
@@ -97,8 +97,11 @@ class PanopticPipeline:
         model_path: Path | str,
         *,
         backend: str = AUTOMATIC,
+        device: str = AUTOMATIC,
+        precision: str = AUTOMATIC,
         num_threads: int = 0,
         stale_engine: str = REFUSE,
+        cache_folder: Path | str | None = None,
     ) -> PanopticPipeline:
         """Load a model and its manifest.
 
@@ -106,22 +109,28 @@ class PanopticPipeline:
             model_path: the ONNX file with its manifest (.json) beside it, or a TensorRT engine
                 with its record and that manifest beside it.
             backend: one of `upsnet_ros.backends.select.BACKENDS`.
+            device: where it runs, see `upsnet_ros.backends.select.create_backend`.
+            precision: one of `upsnet_ros.backends.select.PRECISIONS`.
             num_threads: CPU threads that work on one image; 0 for one per core.
             stale_engine: one of `upsnet_ros.backends.select.STALE_ENGINE_CHOICES`: whether an
                 engine that was built for another computer is refused, or its ONNX file run.
+            cache_folder: where compiled networks are kept; None for the user's cache folder.
 
         Raises:
             ModelError: the model or its manifest is missing, altered or unfit.
             ParameterError: there is no such backend, it does not run this kind of file, or the
-                number of threads is negative.
+                number of threads is negative, or device or precision are not available.
         """
         manifest = ModelManifest.load(model_path)
         loaded = create_backend(
             model_path,
             manifest,
             name=backend,
+            device=device,
+            precision=precision,
             num_threads=num_threads,
             stale_engine=stale_engine,
+            cache_folder=cache_folder,
         )
         return cls(loaded, manifest, num_threads=num_threads)
 

@@ -8,22 +8,113 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from tests.fakes.fake_tensorrt import FakeTensorRt
 from tests.fakes.tiny_engine import write_tiny_engine
-from tests.fakes.tiny_model import INPUT_SIZE, write_tiny_model
+from tests.fakes.tiny_model import INPUT_SIZE, tiny_graph, write_tiny_model
+from upsnet_ros.backends import openvino_backend
+from upsnet_ros.backends.backend import Backend
 from upsnet_ros.backends.select import BACKENDS, create_backend
 from upsnet_ros.core.errors import ModelError, ParameterError, StaleEngineError
 from upsnet_ros.manifest import ModelManifest
 from upsnet_ros.pipeline import PanopticPipeline
 
 
-@pytest.mark.parametrize('name', ['auto', 'onnxruntime'])
-def test_onnx_files_run_in_onnx_runtime(tmp_path: Path, name: str) -> None:
-    path = write_tiny_model(tmp_path)
-    backend = create_backend(path, ModelManifest.load(path), name=name, num_threads=1)
-    assert (backend.name, backend.input_size) == ('onnxruntime', INPUT_SIZE)
+@pytest.fixture
+def model_path(tmp_path: Path) -> Path:
+    return write_tiny_model(tmp_path)
+
+
+def create(path: Path, **options) -> Backend:
+    return create_backend(path, ModelManifest.load(path), **options)
+
+
+@pytest.fixture
+def no_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenVINO is not installed."""
+    monkeypatch.delitem(sys.modules, 'upsnet_ros.backends.openvino_backend', raising=False)
+    monkeypatch.setitem(sys.modules, 'openvino', None)
+
+
+@pytest.mark.parametrize(
+    ('name', 'expected'),
+    [('auto', 'openvino'), ('openvino', 'openvino'), ('onnxruntime', 'onnxruntime')],
+)
+def test_onnx_files_run_in_openvino_unless_another_is_named(
+    model_path: Path, name: str, expected: str
+) -> None:
+    backend = create(model_path, name=name, num_threads=1)
+    assert (backend.name, backend.input_size) == (expected, INPUT_SIZE)
+
+
+def test_without_openvino_auto_is_onnx_runtime_and_the_log_says_why(
+    model_path: Path, no_openvino: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level('INFO')
+    assert create(model_path).name == 'onnxruntime'
+    (message,) = caplog.messages
+    assert 'runs in ONNX Runtime' in message and 'install the Python package openvino' in message
+    with pytest.raises(ModelError, match='install the Python package openvino'):
+        create(model_path, name='openvino')
+
+
+def test_what_openvino_does_not_take_runs_in_onnx_runtime(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = tiny_graph()
+    text = onnx.helper.make_node('RegexFullMatch', ['words'], ['is_word'], pattern='x')
+    words = onnx.helper.make_tensor('words', onnx.TensorProto.STRING, [1], [b'x'])
+    model.graph.node.append(text)
+    model.graph.initializer.append(words)
+    model.graph.output.append(onnx.helper.make_tensor_value_info('is_word', 9, [1]))
+    model.opset_import[0].version = 20
+    path = write_tiny_model(tmp_path, model)
+    assert create(path).name == 'onnxruntime'
+    (message,) = caplog.messages
+    assert message.startswith('the network runs in ONNX Runtime') and 'RegexFullMatch' in message
+    with pytest.raises(ModelError, match="RegexFullMatch.*use backend 'onnxruntime'"):
+        create(path, name='openvino')
+
+
+@pytest.mark.parametrize(
+    ('options', 'words'),
+    [
+        ({'precision': 'int8'}, "precision is 'int8'.*auto, fp32, bf16, fp16"),
+        ({'device': 'gpu.7'}, "device is 'gpu.7'.*auto, cpu"),
+        ({'name': 'onnxruntime', 'device': 'gpu'}, "device is 'gpu'.*'cpu', or 'cuda'"),
+        ({'device': 'cuda'}, "device is 'cuda'.*GPU build of ONNX Runtime"),
+        ({'name': 'onnxruntime', 'precision': 'bf16'}, "precision is 'bf16'.*openvino"),
+        ({'name': 'openvino', 'num_threads': -1}, 'num_threads is -1'),
+    ],
+)
+def test_what_this_computer_cannot_do_is_refused(
+    model_path: Path, options: dict, words: str
+) -> None:
+    with pytest.raises(ParameterError, match=words):
+        create(model_path, **options)
+
+
+def test_a_precision_that_the_processor_lacks_is_refused(
+    model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openvino_backend, '_precisions_of', lambda core, target: ['fp32'])
+    assert create(model_path).precision == 'fp32'
+    with pytest.raises(ParameterError, match="precision is 'bf16', expected one of auto, fp32"):
+        create(model_path, precision='bf16')
+
+
+@pytest.mark.parametrize(
+    'options', [{'precision': 'fp32'}, {'precision': 'bf16'}, {'device': 'cpu'}]
+)
+def test_an_engine_keeps_its_precision_and_its_gpu(
+    engine_path: Path, child_libraries: Path, tensorrt: FakeTensorRt, options: dict
+) -> None:
+    with pytest.raises(ParameterError, match=f'{list(options.values())[0]}.*expected auto or'):
+        create(engine_path, **options)
+    assert tensorrt.alive == []
+    create(engine_path, device='cuda', precision='fp16').close()
 
 
 @pytest.mark.parametrize('name', ['auto', 'tensorrt'])
@@ -36,12 +127,15 @@ def test_engines_run_in_tensorrt(
 
 
 def test_all_names_are_told() -> None:
-    assert BACKENDS == ('auto', 'onnxruntime', 'tensorrt')
+    assert BACKENDS == ('auto', 'onnxruntime', 'openvino', 'tensorrt')
 
 
-def test_onnx_runtime_runs_no_engine_and_the_onnx_file_is_named(engine_path: Path) -> None:
+@pytest.mark.parametrize('name', ['onnxruntime', 'openvino'])
+def test_an_engine_runs_in_tensorrt_alone_and_the_onnx_file_is_named(
+    engine_path: Path, name: str
+) -> None:
     with pytest.raises(ParameterError, match=f"'{engine_path.with_suffix('.onnx')}' as model"):
-        create_backend(engine_path, ModelManifest.load(engine_path), name='onnxruntime')
+        create_backend(engine_path, ModelManifest.load(engine_path), name=name)
 
 
 def test_tensorrt_runs_no_onnx_file_and_the_engine_beside_it_is_named(engine_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_the_command_writes_a_report_and_tells_the_figures(
     assert report.kind == 'offline' and report.total.decoded == 6
     assert report.command.startswith('python -m upsnet_ros.evaluation.replay ')
     assert '--threads 1' in report.command
-    assert report.model.path == str(model) and report.model.backend == 'onnxruntime'
+    assert report.model.path == str(model) and report.model.backend == 'openvino'
     assert report.options['part'] == {
         'start_s': 0.0,
         'duration_s': None,

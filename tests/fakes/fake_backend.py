@@ -22,6 +22,7 @@ class FakeBackend:
 
     name = 'fake'
     device = 'cpu'
+    precision = 'fp32'
 
     def __init__(
         self,

@@ -53,7 +53,9 @@ class FakePipeline:
         self.manifest = SimpleNamespace(
             name='fake_model', sha256='0' * 64, panoptic_head=dict(OWN_THRESHOLDS)
         )
-        self.backend = SimpleNamespace(name='fake', device='none', input_size=(32, 64))
+        self.backend = SimpleNamespace(
+            name='fake', device='none', precision='fp32', input_size=(32, 64)
+        )
 
     def warm_up(self, runs: int) -> list[float]:
         return [1.0] * runs
@@ -96,10 +98,8 @@ class FakeLoader:
         self.pipelines: list[FakePipeline] = []
         self.refusal: Exception | None = None
 
-    def __call__(
-        self, model_path, *, backend: str, num_threads: int, stale_engine: str
-    ) -> FakePipeline:
-        self.calls.append((model_path, backend, num_threads, stale_engine))
+    def __call__(self, model_path, **options: object) -> FakePipeline:
+        self.calls.append((model_path, options))
         if self.refusal is not None:
             raise self.refusal
         self.pipelines.append(FakePipeline())

@@ -128,7 +128,8 @@ def test_what_a_backend_says_beside_the_protocol_is_shown_as_it_is_now() -> None
     engine = Engine(FakePipeline(), Path('model.engine'), ())
     report = NodeReport('active', parts=SimpleNamespace(engine=engine))
     backend = engine.pipeline.backend
-    assert not {'precision', 'uses_graph'} & engine.facts().keys()
+    assert not {'is_from_cache', 'uses_graph'} & engine.facts().keys()
+    assert engine.facts()['precision'] == 'fp32'
     backend.uses_graph, backend.precision = True, 'fp16'
     facts = status_values(engine_status('node', report))
     assert (facts['precision'], facts['uses_graph']) == ('fp16', 'True')

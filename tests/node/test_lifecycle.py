@@ -48,12 +48,23 @@ def test_all_transitions_work_twice(start_node) -> None:
 def test_configure_passes_the_parameters_to_the_loader(start_node, tmp_path) -> None:
     path = str(tmp_path / 'model.onnx')
     harness = start_node(model_path=path)
-    given = {'backend': 'onnxruntime', 'num_threads': 2, 'stale_engine': 'onnxruntime'}
+    given = {
+        'backend': 'openvino',
+        'device': 'gpu',
+        'precision': 'fp32',
+        'num_threads': 2,
+        'stale_engine': 'onnxruntime',
+        'cache_folder': '/var/cache/upsnet_ros',
+    }
+    defaults = dict.fromkeys(('backend', 'device', 'precision'), 'auto')
     assert harness.change_state('configure') and harness.change_state('cleanup')
     assert harness.set_parameters(**given).successful and harness.change_state('configure')
     assert harness.loader.calls == [
-        (Path(path), 'auto', 0, 'refuse'),
-        (Path(path), 'onnxruntime', 2, 'onnxruntime'),
+        (
+            Path(path),
+            defaults | {'num_threads': 0, 'stale_engine': 'refuse', 'cache_folder': None},
+        ),
+        (Path(path), given),
     ]
 
 

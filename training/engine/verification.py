@@ -87,7 +87,7 @@ class TakingTurns:
         self._turn = 0
         self._images = [np.zeros((*backend.input_size, 3), np.uint8)] * backend.cameras
         self.input_size = backend.input_size
-        self.device = backend.device
+        self.device, self.precision = backend.device, backend.precision
 
     def infer(self, image_bgr: np.ndarray) -> NetworkOutput:
         """The answer for one image."""

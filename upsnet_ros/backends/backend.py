@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # the doctor asks for the cores where these may be missing
 
     from upsnet_ros.core.structures import NetworkOutput
 
+AUTOMATIC = 'auto'  # of a backend, a device or a precision: what suits model and computer
 _GROUPS_FILE = Path('/proc/self/cgroup')
 _GROUPS_ROOT = Path('/sys/fs/cgroup')
 _FIRST_VERSION_FOLDERS = ('cpu', 'cpu,cpuacct')
@@ -25,11 +26,13 @@ class Backend(Protocol):
     Attributes:
         name: the library, for example `onnxruntime`.
         device: where it runs, for example `cpu` or `cuda:0`.
+        precision: `fp32`, `bf16` or `fp16`, of the products.
         input_size: (height, width) of the images it takes [px].
     """
 
     name: str
     device: str
+    precision: str
     input_size: tuple[int, int]
 
     def infer(self, image_bgr: np.ndarray) -> NetworkOutput:

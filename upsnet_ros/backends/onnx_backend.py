@@ -110,6 +110,9 @@ def _session_options(num_threads: int) -> onnxruntime.SessionOptions:
     # memory and stops growing there. Without it every image would fetch fresh pages.
     options.enable_cpu_mem_arena = True
     options.enable_mem_pattern = True
+    # A thread that spins while its partner waits for a core takes that core from it: beside one
+    # busy process an image took 181 ms with spinning and 115 ms without, alone 90 and 97.
+    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     options.log_severity_level = 3
     return options
 

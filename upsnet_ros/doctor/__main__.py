@@ -28,7 +28,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from upsnet_ros.backends.select import AUTOMATIC, BACKENDS
+from upsnet_ros.backends.backend import AUTOMATIC
+from upsnet_ros.backends.select import BACKENDS
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.core.own_process import INTERRUPTED, interrupted_by_signals
 from upsnet_ros.dds_profile import profile_sizes, read_size

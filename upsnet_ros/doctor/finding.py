@@ -11,7 +11,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from upsnet_ros.backends.select import AUTOMATIC, TENSORRT, backend_of
+from upsnet_ros.backends.backend import AUTOMATIC
+from upsnet_ros.backends.select import needs_tensorrt
 from upsnet_ros.core.model_files import ENGINE_SUFFIX
 from upsnet_ros.dds_profile import DEFAULT_CAMERAS, DEFAULT_SIZE, ProfileSizes, profile_sizes
 
@@ -52,7 +53,7 @@ class Subject:
     @property
     def needs_tensorrt(self) -> bool:
         """Whether TensorRT and a GPU have to be there."""
-        return backend_of(self.backend, self.model_path) == TENSORRT
+        return needs_tensorrt(self.backend, self.model_path)
 
     @property
     def needed(self) -> ProfileSizes:

@@ -67,7 +67,7 @@ def check_labels(subject: Subject) -> Iterator[Finding]:
     instances = sum(len(result.instances) for result in results)
     known = float(np.mean([(result.label_image != UNKNOWN_LABEL).mean() for result in results]))
     found = (
-        f'{backend.name} on {backend.device} found {instances} object(s) in {len(images)} images '
+        f'{backend.name} on {backend.device} in {backend.precision} found {instances} object(s) in {len(images)} images '
         f'and gave {100 * known:.1f} % of the pixels a class'
     )
     yield judged(
@@ -98,7 +98,7 @@ def check_speed(subject: Subject) -> Iterator[Finding]:
         times = measure_speed(pipeline, subject)
         has_graph = getattr(pipeline.backend, 'uses_graph', True)
         backend = pipeline.backend
-    yield judge_speed(times, f'{backend.name} on {backend.device}')
+    yield judge_speed(times, f'{backend.name} on {backend.device} in {backend.precision}')
     if not has_graph:
         yield doubtful(
             'CUDA graph',

@@ -14,7 +14,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from upsnet_ros.backends.select import AUTOMATIC, BACKENDS
+from upsnet_ros.backends.backend import AUTOMATIC
+from upsnet_ros.backends.select import BACKENDS
 from upsnet_ros.bags.truth import PANOPTIC, TRUTH_FORMATS
 from upsnet_ros.core.errors import UpsnetError
 from upsnet_ros.core.own_process import INTERRUPTED, interrupted_by_signals
@@ -66,7 +67,8 @@ def argument_parser(
         '--backend',
         choices=BACKENDS,
         default=AUTOMATIC,
-        help='inference library; auto: TensorRT for an engine, else ONNX Runtime (default: auto)',
+        help='inference library; auto: TensorRT for an engine, else OpenVINO where it is '
+        'installed, else ONNX Runtime (default: auto)',
     )
     add('--threads', type=int, default=0, help='CPU threads of the network, 0: one per core')
     add('--output', type=Path, required=True, help='folder of the report')

@@ -19,7 +19,7 @@ from upsnet_ros.pipeline import PanopticPipeline
 
 PipelineLoader = Callable[..., Any]
 # What a backend may count or say beside the protocol, and is shown where it does.
-BACKEND_STATE = ('precision', 'uses_graph')
+BACKEND_STATE = ('uses_graph', 'is_from_cache')
 LOADING_POLL_S = 0.05
 THRESHOLDS = ('score_threshold', 'mask_overlap_threshold', 'stuff_area_limit')
 
@@ -70,6 +70,7 @@ class Engine:
         return {
             'backend': backend.name,
             'device': backend.device,
+            'precision': backend.precision,
             'model_path': str(self.model_path),
             'sha256': self.pipeline.manifest.sha256,
             'images_per_run': str(self.max_batch),
@@ -96,7 +97,7 @@ def load_engine(parameters: NodeParameters, *, load: PipelineLoader | None = Non
     """Loads and warms the model.
 
     Args:
-        parameters: model path, backend, threads, stale engine and warm-up runs are used.
+        parameters: those about the model, its backend and its warm-up are used.
         load: makes the pipeline; another one than the real is for tests without a model.
 
     Raises:
@@ -108,8 +109,11 @@ def load_engine(parameters: NodeParameters, *, load: PipelineLoader | None = Non
     pipeline = load(
         path,
         backend=parameters.backend,
+        device=parameters.device,
+        precision=parameters.precision,
         num_threads=parameters.num_threads,
         stale_engine=parameters.stale_engine,
+        cache_folder=parameters.cache_folder or None,
     )
     warm_up_ms = pipeline.warm_up(parameters.warm_up_runs) if parameters.warm_up_runs else []
     return Engine(pipeline, path, tuple(warm_up_ms), identity)

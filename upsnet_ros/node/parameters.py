@@ -12,7 +12,8 @@ import re
 from dataclasses import dataclass, field, fields, make_dataclass
 from typing import Any
 
-from upsnet_ros.backends.select import AUTOMATIC, BACKENDS, REFUSE, STALE_ENGINE_CHOICES
+from upsnet_ros.backends.backend import AUTOMATIC
+from upsnet_ros.backends.select import BACKENDS, PRECISIONS, REFUSE, STALE_ENGINE_CHOICES
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.core.image_view import camera_views
 from upsnet_ros.images.raw import MAX_IMAGE_PIXELS
@@ -100,8 +101,28 @@ class NodeParameters(_OutputSwitches):
     )
     backend: str = parameter(
         AUTOMATIC,
-        'inference library; auto: TensorRT for an engine, ONNX Runtime for an ONNX file',
+        'inference library; auto: TensorRT for an engine; for an ONNX file OpenVINO where it is '
+        'installed, else ONNX Runtime',
         choices=BACKENDS,
+        change='unconfigured',
+    )
+    device: str = parameter(
+        AUTOMATIC,
+        'where the network runs; auto: the GPU for an engine, else the CPU; OpenVINO: cpu, or gpu '
+        '(gpu.1, ...) or npu of Intel; ONNX Runtime: cpu, or cuda with its GPU build',
+        change='unconfigured',
+    )
+    precision: str = parameter(
+        AUTOMATIC,
+        'of the products of the network; auto: what the device is made for, in OpenVINO bf16 '
+        'where the processor multiplies it; coordinates and scores are fp32 in each',
+        choices=PRECISIONS,
+        change='unconfigured',
+    )
+    cache_folder: str = parameter(
+        '',
+        "where networks that OpenVINO compiled are kept; empty: upsnet_ros in the user's cache "
+        'folder (XDG_CACHE_HOME); one that cannot be written only costs time',
         change='unconfigured',
     )
     num_threads: int = parameter(
