@@ -67,8 +67,8 @@ def check_labels(subject: Subject) -> Iterator[Finding]:
     instances = sum(len(result.instances) for result in results)
     known = float(np.mean([(result.label_image != UNKNOWN_LABEL).mean() for result in results]))
     found = (
-        f'{backend.name} on {backend.device} in {backend.precision} found {instances} object(s) in {len(images)} images '
-        f'and gave {100 * known:.1f} % of the pixels a class'
+        f'{backend.name} on {backend.device} in {backend.precision} found {instances} object(s) '
+        f'in {len(images)} images and gave {100 * known:.1f} % of the pixels a class'
     )
     yield judged(
         LABELS,
