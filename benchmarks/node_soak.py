@@ -36,9 +36,10 @@ from benchmarks.node_parts.process_growth import (  # noqa: E402 - after the pat
     growths,
     take_sample,
 )
-from benchmarks.node_parts.processes import own_domain, python_process  # noqa: E402
+from benchmarks.node_parts.processes import python_process  # noqa: E402
 from benchmarks.node_parts.soak_client import SoakClient  # noqa: E402
 from benchmarks.node_parts.soak_images import soak_cameras  # noqa: E402
+from upsnet_ros.dds_domain import own_domain  # noqa: E402
 from upsnet_ros.node.process import peak_resident_bytes  # noqa: E402
 
 SOAK_NODE = ('-m', 'benchmarks.node_parts.soak_node')

@@ -32,6 +32,7 @@ PARTS = (
     'upsnet_ros.agreement',
     'upsnet_ros.installed_files',
     'upsnet_ros.dds_profile',
+    'upsnet_ros.dds_domain',
     'upsnet_ros.doctor',
     'upsnet_ros.node',
     'upsnet_ros.evaluation',
@@ -52,6 +53,7 @@ ALLOWED = {
     'upsnet_ros.agreement': {'upsnet_ros.core', 'upsnet_ros.manifest', 'upsnet_ros.backends'},
     'upsnet_ros.installed_files': {'upsnet_ros.core'},
     'upsnet_ros.dds_profile': {'upsnet_ros.core'},
+    'upsnet_ros.dds_domain': {'upsnet_ros.core'},
     'upsnet_ros.doctor': {
         'upsnet_ros.core',
         'upsnet_ros.manifest',
@@ -79,6 +81,7 @@ ALLOWED = {
         'upsnet_ros.bags',
         'upsnet_ros.report',
         'upsnet_ros.installed_files',
+        'upsnet_ros.dds_domain',
         'upsnet_ros.manifest',
         'upsnet_ros.backends',
         'upsnet_ros.pipeline',

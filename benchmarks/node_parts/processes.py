@@ -12,13 +12,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from upsnet_ros.dds_domain import own_domain
+
 ROOT = Path(__file__).resolve().parents[2]
 END_S = 5.0
-
-
-def own_domain() -> int:
-    """A domain for the DDS of this process and its children; up to 101 their ports are free."""
-    return os.getpid() % 90 + 10
 
 
 def environment() -> dict[str, str]:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -22,9 +21,9 @@ from sensor_msgs.msg import CompressedImage
 from tests.bags.small_drive import IMAGE_TOPIC, header, stamp_of, write_rows
 from tests.bags.small_drive import T as TYPES
 from tests.node.node_harness import RELIABLE, Collector, SpinThread
+from upsnet_ros.dds_domain import own_domain
 
 DEADLINE_S = 60.0
-DOMAIN = 1 + os.getpid() % 100
 COMMAND = (sys.executable, '-m', 'upsnet_ros.node.bag_player')
 TINY = np.frombuffer(b'\x01\x02\x03', np.uint8)
 
@@ -102,7 +101,7 @@ class Listener:
 
     def __init__(self) -> None:
         self.context = rclpy.Context()
-        rclpy.init(context=self.context, domain_id=DOMAIN)
+        rclpy.init(context=self.context, domain_id=own_domain())
         self.node = rclpy.create_node('listener', context=self.context)
         self._spinning = SpinThread(self.context)
         self._spinning.executor.add_node(self.node)
@@ -122,7 +121,7 @@ class Listener:
 
 def isolate(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keeps DDS on this host and in a domain of this test process's own."""
-    monkeypatch.setenv('ROS_DOMAIN_ID', str(DOMAIN))
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(own_domain()))
     monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
 
 

@@ -71,7 +71,6 @@ def test_a_node_that_runs_already_is_evaluated_and_left_running(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv('ROS_DOMAIN_ID', os.environ.get('ROS_DOMAIN_ID', str(os.getpid() % 90 + 5)))
     bag = write_drive(tmp_path / 'drive', frames=6, truth_every=3)
     with start_node(model_path, tmp_path / 'node.log', 'process_all:=true') as node:
         assert evaluate(bag, model_path, '--attach') == 0
@@ -94,7 +93,6 @@ def test_a_node_that_runs_already_and_dies_is_noticed(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv('ROS_DOMAIN_ID', os.environ.get('ROS_DOMAIN_ID', str(os.getpid() % 90 + 5)))
     monkeypatch.setenv('COLOUR_NODE_DIES_AFTER', '2')
     bag = write_drive(tmp_path / 'drive', frames=6, truth_every=None)
     with start_node(model_path, tmp_path / 'node.log', 'process_all:=true'):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,15 @@ import pytest
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.context import Context
+from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 
 from tests.bags.small_drive import truth_of
+from tests.node.node_harness import RELIABLE, wait_until
 from upsnet_ros.bags.definitions import header_stamp_ns
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.errors import EvaluationError
@@ -116,33 +120,60 @@ def test_what_the_node_says_of_itself_is_told_as_it_comes(
     }
 
 
-@pytest.mark.parametrize('offered', list(OFFERED), ids=lambda kind: kind.name.lower())
-def test_images_are_watched_whatever_their_publisher_offers(
-    offered: ReliabilityPolicy, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def watcher() -> Iterator[tuple[Node, SingleThreadedExecutor]]:
+    """A node that nobody spins, and its executor."""
     context = Context()
     rclpy.init(context=context)
     node = rclpy.create_node('watcher', context=context)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
-    try:
-        profile = QoSProfile(depth=10, reliability=offered)
-        publisher = node.create_publisher(Image, '/front/image_raw', profile)
-        watch(node, '/front/image_raw')
-        image = Image(height=1, width=1, encoding='mono8', step=1, data=b'0')
-        image.header.stamp.sec = 7
-        events, deadline = '', time.monotonic() + 60
-        while not events and time.monotonic() < deadline:
-            publisher.publish(image)
-            executor.spin_once(timeout_sec=0.1)
-            events += capsys.readouterr().out
-        told = json.loads(events.splitlines()[0])
-        assert (told['event'], told['topic']) == ('image', '/front/image_raw')
-        assert told['stamp_ns'] == 7 * 10**9
-    finally:
-        executor.shutdown()
-        node.destroy_node()
-        rclpy.try_shutdown(context=context)
+    yield node, executor
+    executor.shutdown()
+    node.destroy_node()
+    rclpy.try_shutdown(context=context)
+
+
+def mono_image(stamp: int) -> Image:
+    image = Image(height=1, width=1, encoding='mono8', step=1, data=b'0')
+    image.header.stamp.sec = stamp
+    return image
+
+
+@pytest.mark.parametrize('offered', list(OFFERED), ids=lambda kind: kind.name.lower())
+def test_images_are_watched_whatever_their_publisher_offers(
+    offered: ReliabilityPolicy,
+    watcher: tuple[Node, SingleThreadedExecutor],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    node, executor = watcher
+    profile = QoSProfile(depth=10, reliability=offered)
+    publisher = node.create_publisher(Image, '/front/image_raw', profile)
+    watch(node, '/front/image_raw')
+    events, deadline = '', time.monotonic() + 60
+    while not events and time.monotonic() < deadline:
+        publisher.publish(mono_image(7))
+        executor.spin_once(timeout_sec=0.1)
+        events += capsys.readouterr().out
+    told = json.loads(events.splitlines()[0])
+    assert (told['event'], told['topic']) == ('image', '/front/image_raw')
+    assert told['stamp_ns'] == 7 * 10**9
+
+
+def test_an_image_that_waits_for_a_busy_recorder_has_the_time_of_its_arrival(
+    watcher: tuple[Node, SingleThreadedExecutor], capsys: pytest.CaptureFixture[str]
+) -> None:
+    node, executor = watcher
+    publisher = node.create_publisher(Image, '/front/image_raw', RELIABLE)
+    watch(node, '/front/image_raw')
+    wait_until(lambda: publisher.get_subscription_count() == 1, 'the watcher')
+    publisher.publish(mono_image(7))
+    assert publisher.wait_for_all_acked(Duration(seconds=60))
+    arrived_before, events = time.time_ns(), ''
+    while not events:
+        executor.spin_once(timeout_sec=0.1)
+        events += capsys.readouterr().out
+    assert json.loads(events)['received_ns'] <= arrived_before
 
 
 def test_a_recording_of_nothing_is_a_readable_bag(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from rclpy.node import Node
 
 from tests.node.fault_rig import FaultRig, check_accounts
 from tests.node.node_harness import NodeHarness, SpinThread, unique_namespace
+from upsnet_ros.dds_domain import own_domain
 
-# Domains up to 101 keep clear of the ports that the system hands out.
-os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
+os.environ['ROS_DOMAIN_ID'] = str(own_domain())
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 
 

@@ -2,19 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images of 6 MB between two processes over real DDS, on this host only, with our profile."""
 
-import fcntl
 import os
 import signal
 import subprocess
 import sys
 import threading
-import time
-from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
 from tests.node.node_harness import unique_namespace
+from upsnet_ros.dds_domain import free_domain, remove_queues
 from upsnet_ros.dds_profile import profile_text, profile_variable
 
 ROOT = Path(__file__).parents[2]
@@ -33,10 +31,6 @@ class Stream:
 
     def __init__(self, variables: dict[str, str]) -> None:
         environment = {k: v for k, v in os.environ.items() if k not in TRANSPORTS}
-        # A domain without this process's own nodes, which look into the queues of newcomers: once,
-        # in a whole run, a process could not open its own queue and heard nothing.
-        domain = 1 + (int(os.environ['ROS_DOMAIN_ID']) + 49) % 100
-        environment |= {'ROS_DOMAIN_ID': str(domain)}
         environment |= {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', **variables}
         topic = f'/{unique_namespace()}/image'
         self.processes = [
@@ -95,37 +89,25 @@ class Stream:
             process.stdout.close()
 
 
+@pytest.fixture(scope='module')
+def domain() -> int:
+    """One in which only these processes are: none takes over a queue of another size."""
+    return free_domain()
+
+
 @pytest.fixture
-def stream():
+def stream(domain: int):
     """Starts pairs of processes; ends what is left of them."""
     started = []
 
     def start(variables: dict[str, str]) -> Stream:
-        started.append(Stream(variables))
+        started.append(Stream({'ROS_DOMAIN_ID': str(domain), **variables}))
         return started[-1]
 
-    remove_dead_ports()
     yield start
     for pair in started:
         pair.close()
-    remove_dead_ports()
-
-
-def remove_dead_ports() -> None:
-    """Removes queues in shared memory whose readers are gone.
-
-    The next process with the same number takes such a queue as it is, and those of a process
-    without the profile are too short. One that is being made has no lock yet, so new ones stay.
-    """
-    for path in Path('/dev/shm').glob('fast*_port*[0-9]'):
-        locks = [Path(f'{path}_{kind}') for kind in ('el', 'sl')]
-        with ExitStack() as held, suppress(FileNotFoundError, BlockingIOError):
-            if time.time() - path.stat().st_mtime < 1.0:
-                continue
-            for lock in filter(Path.exists, locks):
-                fcntl.flock(held.enter_context(lock.open()), fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for file in (path, *locks, path.with_name(f'sem.{path.name}_mutex')):
-                file.unlink(missing_ok=True)
+    assert remove_queues(domain)
 
 
 def with_profile(path: Path) -> dict[str, str]:

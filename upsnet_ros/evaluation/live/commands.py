@@ -13,6 +13,7 @@ from pathlib import Path
 
 from upsnet_ros.bags.joining import BagPart
 from upsnet_ros.core.errors import EvaluationError, ReplayError
+from upsnet_ros.dds_domain import own_domain
 from upsnet_ros.evaluation.frame_record import LIVE_FOLDER
 from upsnet_ros.evaluation.run import RunOptions
 from upsnet_ros.installed_files import find_installed
@@ -26,8 +27,6 @@ CLOCK_HZ = 100
 # What a reliable reader has not yet received when the last message was sent [ms].
 ACKNOWLEDGE_MS = 5000
 
-# Fast DDS derives its ports from the domain; above 101 they fall among Linux's ephemeral ones.
-LARGEST_DOMAIN = 101
 PROFILE = 'config/fastdds.xml'
 PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 
@@ -104,7 +103,7 @@ def replay_environment(
         has_own_domain: False to stay in the domain of a node that runs already.
 
     Raises:
-        ReplayError: the package is not installed completely.
+        ReplayError: the package is not installed completely, or no domain is free.
     """
     variables = dict(base)
     if not any(name in variables for name in PROFILE_VARIABLES):
@@ -117,8 +116,8 @@ def replay_environment(
         variables[PROFILE_VARIABLES[0]] = str(profile)
     if not _has_log_folder(variables):
         variables['ROS_LOG_DIR'] = str(log_folder.absolute())
-    if has_own_domain:
-        variables.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % LARGEST_DOMAIN))
+    if has_own_domain and 'ROS_DOMAIN_ID' not in variables:
+        variables['ROS_DOMAIN_ID'] = str(own_domain())
     variables['PYTHONUNBUFFERED'] = '1'
     return variables
 
