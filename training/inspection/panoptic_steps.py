@@ -51,7 +51,6 @@ def panoptic_steps(
     )
     channels = panoptic_channels(
         candidates.semantic_logits,
-        candidates.mask_logits,
         instances,
         frame,
         num_stuff=label_set.num_stuff,

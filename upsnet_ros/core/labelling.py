@@ -15,7 +15,7 @@ from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.core.geometry import InputGeometry
 from upsnet_ros.core.labels import INSTANCE_BITS, UNKNOWN_LABEL, LabelSet
 from upsnet_ros.core.masks import NO_INSTANCES, PlacedInstances
-from upsnet_ros.core.structures import MASK_SIZE, SEMANTIC_STRIDE, Instance, NetworkOutput
+from upsnet_ros.core.structures import SEMANTIC_STRIDE, Instance, NetworkOutput
 from upsnet_ros.core.window import Window
 
 LABEL_RESOLUTIONS = ('input_frame', 'image')
@@ -156,7 +156,6 @@ class PixelChannels:
 
 def panoptic_channels(
     semantic_logits: np.ndarray,
-    mask_logits: np.ndarray,
     instances: PlacedInstances,
     frame: LabelFrame,
     *,
@@ -169,7 +168,6 @@ def panoptic_channels(
 
     Args:
         semantic_logits: float32 [S, H/4, W/4] over the padded input, stuff channels first.
-        mask_logits: float32 [K, 28, 28] of the network's output.
         instances: the kept ones.
         frame: the label pixels.
         num_stuff: number of stuff classes N.
@@ -184,10 +182,9 @@ def panoptic_channels(
     best_class = np.empty(size if with_best_class else (0, 0), dtype=np.uint8)
     histograms: list[np.ndarray] = []
     logits = np.require(semantic_logits, np.float32, ['C', 'ALIGNED'])
-    masks = np.require(mask_logits, np.float32, ['C', 'ALIGNED'])
 
     def label(first: int, last: int) -> None:
-        histogram = np.zeros((num_stuff + len(instances.rows) + 1, len(logits)), dtype=np.int64)
+        histogram = np.zeros((num_stuff + len(instances.classes) + 1, len(logits)), dtype=np.int64)
         pixel_loops().label_rows(
             logits,
             frame.scale / SEMANTIC_STRIDE,
@@ -195,11 +192,11 @@ def panoptic_channels(
             last,
             num_stuff,
             predict_unknown,
-            instances.rows,
             instances.classes,
             instances.semantic_windows,
             instances.mask_windows,
-            masks,
+            instances.mask_lines,
+            instances.mask_starts,
             frame.row_counts,
             frame.column_counts,
             winner,
@@ -256,7 +253,6 @@ def semantic_image(
     frame = label_frame(geometry, label_resolution)
     channels = panoptic_channels(
         logits,
-        np.zeros((0, MASK_SIZE, MASK_SIZE), dtype=np.float32),
         NO_INSTANCES,
         frame,
         num_stuff=num_stuff,

@@ -29,17 +29,27 @@ class PlacedInstances:
         semantic_windows: int64 [k, 4], `Window`s where the semantic logits of their class count.
         mask_windows: int64 [k, 4], the whole masks, also outside the canvas; `EMPTY` for one whose
             mask counts nowhere.
+        mask_lines: float32 [28, all columns], the rows of their mask logits, enlarged to those
+            columns of their windows that lie on the canvas.
+        mask_starts: int64 [k], first column of each of them there.
     """
 
     rows: np.ndarray
     classes: np.ndarray
     semantic_windows: np.ndarray
     mask_windows: np.ndarray
+    mask_lines: np.ndarray
+    mask_starts: np.ndarray
 
 
+_NONE = np.zeros(0, dtype=np.int64)
 NO_INSTANCES = PlacedInstances(
-    *(np.zeros(0, dtype=np.int64) for _ in range(2)),
-    *(np.zeros((0, 4), dtype=np.int64) for _ in range(2)),
+    rows=_NONE,
+    classes=_NONE,
+    semantic_windows=np.zeros((0, 4), dtype=np.int64),
+    mask_windows=np.zeros((0, 4), dtype=np.int64),
+    mask_lines=np.zeros((MASK_SIZE, 0), dtype=np.float32),
+    mask_starts=_NONE,
 )
 
 
@@ -76,14 +86,20 @@ def prune_masks(
     corners = boxes.tolist()
     classes = classes.astype(np.int64)
     masks = np.array([mask_window(box) for box in corners], dtype=np.int64)  # [n, 4]
-    kept = np.zeros(len(boxes), dtype=bool)
+    columns = np.minimum(masks[:, 3], canvas.width) - np.maximum(masks[:, 1], 0)
+    ends = np.cumsum(np.maximum(columns, 0))
+    lines = np.empty((MASK_SIZE, ends[-1]), dtype=np.float32)
+    starts = np.append(0, ends[:-1])
+    kept = np.empty(len(boxes), dtype=bool)
     pixel_loops().claim_masks(
         np.require(mask_logits, np.float32, ['C', 'ALIGNED']),
         np.argsort(classes, kind='stable'),
         classes,
         masks,
+        starts,
         overlap_threshold,
         MAX_INSTANCE,
+        lines,
         np.empty((canvas.height, canvas.width), dtype=np.uint8),
         kept,
     )
@@ -91,7 +107,7 @@ def prune_masks(
         kept[0], masks[0] = True, EMPTY
     rows = np.flatnonzero(kept)
     semantic = np.array([semantic_window(corners[row]) for row in rows], dtype=np.int64)  # [k, 4]
-    return PlacedInstances(rows, classes[rows], semantic, masks[rows])
+    return PlacedInstances(rows, classes[rows], semantic, masks[rows], lines, starts[rows])
 
 
 _PADDED = MASK_SIZE + 2

@@ -129,7 +129,6 @@ class PanopticHead:
         )
         channels = panoptic_channels(
             output.semantic_logits,
-            output.mask_logits,
             instances,
             frame,
             num_stuff=num_stuff,

@@ -117,20 +117,27 @@ def stretch_by_four(source, line):
 
 
 @numba.njit
-def stretch(source, step, line):
-    """Interpolate a row of logits at each label pixel."""
-    for x in range(len(line)):
-        line[x] = sample(source, source_position(x, step))
+def place_columns(first, step, size, low, high, weights):
+    """Write the neighbours of the pixels `first`, `first` + 1 and so on in a row of `size`."""
+    for x in range(len(low)):
+        low[x], high[x], weights[x] = neighbours(source_position(first + x, step), size)
 
 
 @numba.njit
-def stretch_channels(logits, row, step, lines):
+def stretch(source, low, high, weights, line):
+    """Interpolate a row of logits at placed columns."""
+    for x in range(len(low)):
+        line[x] = mix(source[low[x]], source[high[x]], weights[x])
+
+
+@numba.njit
+def stretch_channels(logits, row, step, low, high, weights, lines):
     """Enlarge one row of all channels: float32 [S, W or more]."""
     for channel in range(len(logits)):
         if step == 0.25:
             stretch_by_four(logits[channel, row], lines[channel])
         else:
-            stretch(logits[channel, row], step, lines[channel])
+            stretch(logits[channel, row], low, high, weights, lines[channel])
 
 
 @numba.njit
@@ -173,26 +180,17 @@ def put_semantic(above, below, weight, logits, largest):
 
 
 @numba.njit
-def add_mask(mask, window, y, left, narrow, logits):
-    """Add row y of a mask that is stretched over its window, from column `left` on.
+def mask_rows(window, y):
+    """Return the two rows of a mask around row y of its window, and the weight of the second."""
+    step = MASK_SIZE / (window[2] - window[0])
+    return neighbours(source_position(y - window[0], step), MASK_SIZE)
 
-    Args:
-        mask: float32 [28, 28], its logits.
-        window: where the whole mask lies, also outside the image.
-        y: row.
-        left: column of the first of the logits.
-        narrow: float32 [28] to work in.
-        logits: where it is added.
-    """
-    height, width = window[2] - window[0], window[3] - window[1]
-    position = source_position(y - window[0], MASK_SIZE / height)
-    low, high, weight = neighbours(position, MASK_SIZE)
-    above, below = mask[low], mask[high]
-    for x in range(MASK_SIZE):
-        narrow[x] = mix(above[x], below[x], weight)
-    step, offset = MASK_SIZE / width, left - window[1]
+
+@numba.njit
+def add_mask(above, below, weight, logits):
+    """Add a row of a mask between two of its rows."""
     for x in range(len(logits)):
-        logits[x] += sample(narrow, source_position(x + offset, step))
+        logits[x] += mix(above[x], below[x], weight)
 
 
 @numba.njit
@@ -224,11 +222,20 @@ def count_row(winner, best_class, column_counts, row_count, histogram):
 
 @compiled(
     *(_input(types.float32, 3), _input(types.int64, 1), _input(types.int64, 1)),
-    *(_input(types.int64, 2), types.float64, types.int64),
-    *(_output(types.uint8, 2), _output(types.boolean, 1)),
+    *(_input(types.int64, 2), _input(types.int64, 1), types.float64, types.int64),
+    *(_output(types.float32, 2), _output(types.uint8, 2), _output(types.boolean, 1)),
 )
 def claim_masks(
-    mask_logits, order, classes, windows, overlap_threshold, most_of_class, covered, kept
+    mask_logits,
+    order,
+    classes,
+    windows,
+    starts,
+    overlap_threshold,
+    most_of_class,
+    lines,
+    covered,
+    kept,
 ):
     """Find the candidates whose masks better ones of their class do not cover already.
 
@@ -237,13 +244,17 @@ def claim_masks(
         order: int64 [n], the candidates class by class, the best of each class first.
         classes: int64 [n].
         windows: int64 [n, 4], where the masks lie, also outside the canvas.
+        starts: int64 [n], first column of each mask in `lines`.
         overlap_threshold: covered share of a mask above which it is dropped.
         most_of_class: instances that a class can have.
+        lines: float32 [28, all columns], written: the rows of each mask, enlarged to the columns
+            of its window that lie on the canvas.
         covered: uint8 [canvas height, canvas width] to work in.
         kept: bool [n], written.
     """
     height, width = covered.shape
-    narrow, line = np.empty(MASK_SIZE, np.float32), np.empty(width, np.float32)
+    low, high = np.empty(width, np.uint32), np.empty(width, np.uint32)
+    weights = np.empty(width, np.float32)
     number = 0
     for place in range(len(order)):
         index = order[place]
@@ -253,32 +264,38 @@ def claim_masks(
             number = 0
         if number == most_of_class:
             continue
-        window = windows[index]
+        window, start = windows[index], starts[index]
         left, right = span(window, window[0], width)
-        logits = line[left:right]
+        columns = right - left
+        first, step = left - window[1], MASK_SIZE / (window[3] - window[1])
+        place_columns(first, step, MASK_SIZE, low[:columns], high[:columns], weights[:columns])
+        for row in range(MASK_SIZE):
+            line = lines[row, start : start + columns]
+            stretch(mask_logits[index, row], low[:columns], high[:columns], weights, line)
         area = overlap = 0
         for y in range(max(window[0], 0), min(window[2], height)):
-            logits[:] = 0
-            add_mask(mask_logits[index], window, y, left, narrow, logits)
-            row = covered[y, left:right]
-            for x in range(len(row)):
-                inside = logits[x] > np.float32(0)
+            upper, lower, weight = mask_rows(window, y)
+            above = lines[upper, start : start + columns]
+            below = lines[lower, start : start + columns]
+            taken = covered[y, left:right]
+            for x in range(len(taken)):
+                inside = mix(above[x], below[x], weight) > np.float32(0)
                 area += inside
-                overlap += inside and row[x] > 0
+                overlap += inside and taken[x] > 0
                 # 2: its own pixels, until it is known whether it is kept.
-                row[x] |= 2 if inside else 0
+                taken[x] |= 2 if inside else 0
         kept[index] = area > 0 and overlap / area <= overlap_threshold
         number += kept[index]
         for y in range(max(window[0], 0), min(window[2], height)):
-            row = covered[y, left:right]
-            for x in range(len(row)):
-                row[x] = (row[x] | row[x] >> 1) & 1 if kept[index] else row[x] & 1
+            taken = covered[y, left:right]
+            for x in range(len(taken)):
+                taken[x] = (taken[x] | taken[x] >> 1) & 1 if kept[index] else taken[x] & 1
 
 
 @compiled(
     *(_input(types.float32, 3), types.float64, types.int64, types.int64, types.int64),
-    *(types.boolean, _input(types.int64, 1), _input(types.int64, 1)),
-    *(_input(types.int64, 2), _input(types.int64, 2), _input(types.float32, 3)),
+    *(types.boolean, _input(types.int64, 1), _input(types.int64, 2), _input(types.int64, 2)),
+    *(_input(types.float32, 2), _input(types.int64, 1)),
     *(_input(types.int64, 1), _input(types.int64, 1)),
     *(_output(types.uint16, 2), _output(types.uint8, 2), _output(types.int64, 2)),
 )
@@ -289,11 +306,11 @@ def label_rows(
     last,
     num_stuff,
     predict_unknown,
-    rows,
     classes,
     semantic_windows,
     mask_windows,
-    mask_logits,
+    mask_lines,
+    mask_starts,
     row_counts,
     column_counts,
     winner,
@@ -314,11 +331,11 @@ def label_rows(
         last: row behind the last.
         num_stuff: number of stuff classes N.
         predict_unknown: whether there is an unknown channel.
-        rows: int64 [k], each instance's row among the mask logits.
         classes: int64 [k].
         semantic_windows: int64 [k, 4], where the semantic logits of an instance's class count.
         mask_windows: int64 [k, 4], where its mask lies, also outside the image.
-        mask_logits: float32 [n, 28, 28].
+        mask_lines: float32 [28, all columns], see `claim_masks`.
+        mask_starts: int64 [k], first column of each instance's mask there.
         row_counts: int64 [H], image rows that show each label row.
         column_counts: int64 [W], likewise.
         winner: uint16 [H, W], written: stuff class 0 to N - 1, N + i for instance i, N + k for
@@ -337,17 +354,19 @@ def label_rows(
     best, thing = np.empty(width, np.float32), np.empty(width, np.float32)
     thing_class, semantic = np.empty(width, np.uint16), np.empty(width, np.uint16)
     largest, line = np.empty(width, np.float32), np.empty(width, np.float32)
-    narrow = np.empty(MASK_SIZE, np.float32)
+    low, high = np.empty(width, np.uint32), np.empty(width, np.uint32)
+    weights = np.empty(width, np.float32)
+    place_columns(0, step, source_width, low, high, weights)
     for y in range(first, last):
         # The rows of logits above and below, enlarged; mostly the label row before had them too.
         above, below, weight = neighbours(source_position(y, step), source_height)
         if above == lower_row:
             upper, lower, upper_row, lower_row = lower, upper, lower_row, upper_row
         if above != upper_row:
-            stretch_channels(semantic_logits, above, step, upper)
+            stretch_channels(semantic_logits, above, step, low, high, weights, upper)
             upper_row = above
         if below != lower_row:
-            stretch_channels(semantic_logits, below, step, lower)
+            stretch_channels(semantic_logits, below, step, low, high, weights, lower)
             lower_row = below
 
         owner = winner[y]
@@ -360,7 +379,7 @@ def label_rows(
         # with that, the later ones not: all those before cover the columns `left` to `right`.
         start_largest(semantic_windows, y, largest)
         left, right = 0, width
-        for index in range(len(rows)):
+        for index in range(len(classes)):
             from_semantic, to_semantic = span(semantic_windows[index], y, width)
             from_mask, to_mask = span(mask_windows[index], y, width)
             begin, end = from_semantic, to_semantic
@@ -384,12 +403,12 @@ def label_rows(
                 largest[from_semantic:to_semantic],
             )
             if from_mask < to_mask:
+                up, down, part = mask_rows(mask_windows[index], y)
+                start, stop = mask_starts[index], mask_starts[index] + to_mask - from_mask
                 add_mask(
-                    mask_logits[rows[index]],
-                    mask_windows[index],
-                    y,
-                    from_mask,
-                    narrow,
+                    mask_lines[up, start:stop],
+                    mask_lines[down, start:stop],
+                    part,
                     line[from_mask:to_mask],
                 )
             offer(line[begin:end], channel, best[begin:end], owner[begin:end])
@@ -397,7 +416,7 @@ def label_rows(
         if predict_unknown:
             for x in range(width):
                 thing[x] -= largest[x]
-            offer(thing, np.uint16(num_stuff + len(rows)), best, owner)
+            offer(thing, np.uint16(num_stuff + len(classes)), best, owner)
         count_row(owner, semantic, column_counts, row_counts[y], histogram)
         if len(best_class) > 0:
             for x in range(width):
