@@ -191,6 +191,8 @@ def test_logits_of_another_label_set_or_input_are_refused() -> None:
         {'predict_unknown': 0},
         {'instance_class': 'mode'},
         {'label_resolution': 'screen'},
+        {'num_threads': 0},
+        {'num_threads': 1.5},
     ],
 )
 def test_impossible_parameters_are_refused_by_name(parameter: dict) -> None:
@@ -226,19 +228,38 @@ def test_inputs_are_not_changed_and_calls_do_not_remember() -> None:
         np.testing.assert_array_equal(getattr(output, name), copy)
 
 
-def test_threads_share_a_head_without_disturbing_each_other() -> None:
+@pytest.mark.parametrize('num_threads', [1, 3])
+def test_threads_share_a_head_without_disturbing_each_other(
+    num_threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('upsnet_ros.core.compiled._PIXELS_PER_THREAD', 1000)
     label_set = make_label_set(4, 3)
     geometry = InputGeometry.fit(image_size=(120, 200), input_size=(96, 160))
-    head = PanopticHead(label_set, stuff_area_limit=0)
+    head = PanopticHead(label_set, stuff_area_limit=0, num_threads=num_threads)
     outputs = [
         random_output(np.random.default_rng(seed), label_set, geometry, count=5 + seed)
         for seed in range(6)
     ]
     alone = [head(output, geometry).label_image for output in outputs]
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        together = list(pool.map(lambda output: head(output, geometry), outputs * 10))
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        together = list(pool.map(lambda output: head(output, geometry), outputs * 20))
     for index, result in enumerate(together):
         np.testing.assert_array_equal(result.label_image, alone[index % 6])
+
+
+def test_arrays_may_lie_in_memory_as_they_like() -> None:
+    label_set = make_label_set(3, 2)
+    output = random_output(np.random.default_rng(1), label_set, GEOMETRY, count=8)
+    others = {}
+    for name in ('semantic_logits', 'boxes', 'scores', 'classes', 'mask_logits'):
+        array = getattr(output, name)
+        others[name] = np.repeat(array, 2, axis=-1)[..., ::2]  # neighbours are not adjacent
+        others[name].setflags(write=False)
+        assert not others[name].flags.c_contiguous
+    head = PanopticHead(label_set, stuff_area_limit=0)
+    want, have = head(output, GEOMETRY), head(NetworkOutput(count=8, **others), GEOMETRY)
+    np.testing.assert_array_equal(have.label_image, want.label_image)
+    assert have.instances == want.instances
 
 
 def test_results_stay_as_they_are_when_the_next_image_comes() -> None:

@@ -12,10 +12,10 @@ from types import ModuleType
 
 # Its threads start when they are first needed, and wait without using a core.
 _HELPERS = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix='rows')
-# Several bands for each thread, so that one that is held up leaves its share to the others; not
-# below so many rows, because beginning a band costs about as much as two rows.
+# About a millisecond and a half of work. For less no helper is asked: it might not get a core.
+_PIXELS_PER_THREAD = 1 << 18
+# A thread that is held up leaves its share to the others.
 _BANDS_PER_THREAD = 4
-_SMALLEST_BAND = 16
 
 
 def pixel_loops() -> ModuleType:
@@ -28,7 +28,9 @@ def pixel_loops() -> ModuleType:
     return pixel_labels
 
 
-def share_rows(work: Callable[[int, int], None], height: int, num_threads: int) -> None:
+def share_rows(
+    work: Callable[[int, int], None], size: tuple[int, int], *, num_threads: int
+) -> None:
     """Work on all rows of an image, band by band, and return when all are done.
 
     The calling thread takes bands as well. It never waits for a helper that has not begun, so
@@ -36,13 +38,15 @@ def share_rows(work: Callable[[int, int], None], height: int, num_threads: int) 
 
     Args:
         work: called with the first row and the row behind the last, in several threads at once.
-        height: number of rows.
-        num_threads: threads that work at once, at least 1.
+        size: (height, width) of the image.
+        num_threads: threads that may work at once; fewer do where the image is small.
     """
-    if num_threads == 1:
+    height, width = size
+    num_threads = min(num_threads, height * width // _PIXELS_PER_THREAD)
+    if num_threads < 2:
         work(0, height)
         return
-    rows = max(-(-height // (_BANDS_PER_THREAD * num_threads)), _SMALLEST_BAND)
+    rows = -(-height // (_BANDS_PER_THREAD * num_threads))
     bands = deque(range(0, height, rows))
 
     def take_bands() -> None:
@@ -53,7 +57,7 @@ def share_rows(work: Callable[[int, int], None], height: int, num_threads: int) 
                 return
             work(first, min(first + rows, height))
 
-    helpers = [_HELPERS.submit(take_bands) for _ in range(min(num_threads, len(bands)) - 1)]
+    helpers = [_HELPERS.submit(take_bands) for _ in range(num_threads - 1)]
     try:
         take_bands()
     finally:

@@ -205,33 +205,26 @@ def panoptic_channels(
         )
         histograms.append(histogram)
 
-    share_rows(label, size[0], num_threads)
+    share_rows(label, size, num_threads=num_threads)
     return PixelChannels(winner, best_class, sum(histograms[1:], histograms[0]))
 
 
-def label_image(
-    channels: PixelChannels, table: np.ndarray, frame: LabelFrame, *, num_threads: int = 1
-) -> np.ndarray:
+def label_image(channels: PixelChannels, table: np.ndarray, frame: LabelFrame) -> np.ndarray:
     """Return the labels of the image.
 
     Args:
         channels: of the label pixels; where these are the image's, `winner` is overwritten.
         table: uint16 [N + k + 1], label of each channel.
         frame: the label pixels.
-        num_threads: threads that share the rows.
 
     Returns:
         uint16 [image height, image width].
     """
     size = (len(frame.image_rows), len(frame.image_columns))
     image = channels.winner if frame.one_to_one else np.empty(size, dtype=np.uint16)
-
-    def write(first: int, last: int) -> None:
-        pixel_loops().write_labels(
-            channels.winner, table, first, last, frame.image_rows, frame.image_columns, image
-        )
-
-    share_rows(write, size[0], num_threads)
+    pixel_loops().write_labels(
+        channels.winner, table, frame.image_rows, frame.image_columns, image
+    )
     return image
 
 
@@ -353,20 +346,20 @@ def describe_instances(
     """
     labels = assignment.table[label_set.num_stuff : -1].tolist()
     corner = np.array([geometry.image_width - 1, geometry.image_height - 1] * 2)
-    areas = assignment.instance_areas.tolist()
+    boxes = np.clip(output.boxes[rows] / geometry.scale, 0, corner).tolist()
+    areas, scores = assignment.instance_areas.tolist(), output.scores[rows].tolist()
     described = []
-    for row, label, area in zip(rows, labels, areas, strict=True):
+    for box, score, label, area in zip(boxes, scores, labels, areas, strict=True):
         if area == 0:
             continue
         class_id = label >> INSTANCE_BITS
-        box = np.clip(output.boxes[row] / geometry.scale, 0, corner)
         described.append(
             Instance(
                 label=label,
                 class_id=class_id,
                 class_name=label_set.classes[class_id].name,
-                score=float(output.scores[row]),
-                box=tuple(box.tolist()),
+                score=score,
+                box=tuple(box),
                 area=area,
             )
         )

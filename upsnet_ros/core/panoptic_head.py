@@ -143,9 +143,7 @@ class PanopticHead:
             by_majority=self._instance_class == 'majority',
         )
         return PanopticResult(
-            label_image=label_image(
-                channels, assignment.table, frame, num_threads=self._num_threads
-            ),
+            label_image=label_image(channels, assignment.table, frame),
             instances=describe_instances(
                 output,
                 rows=instances.rows,

@@ -82,13 +82,6 @@ def neighbours(position, size):
 
 
 @numba.njit
-def sample(line, position):
-    """Return a line's value at a position."""
-    low, high, weight = neighbours(position, len(line))
-    return mix(line[low], line[high], weight)
-
-
-@numba.njit
 def span(window, y, width):
     """Return the columns that a window covers in row y, from 0 to `width`; (0, 0) for none."""
     left, right = max(window[1], 0), min(window[3], width)
@@ -424,26 +417,25 @@ def label_rows(
 
 
 @compiled(
-    *(_input(types.uint16, 2), _input(types.uint16, 1), types.int64, types.int64),
+    *(_input(types.uint16, 2), _input(types.uint16, 1)),
     *(_input(types.int64, 1), _input(types.int64, 1), _output(types.uint16, 2)),
 )
-def write_labels(winner, table, first, last, image_rows, image_columns, image):
-    """Write the labels of some image rows.
+def write_labels(winner, table, image_rows, image_columns, image):
+    """Write the labels of an image.
 
     Args:
         winner: uint16 [H, W], channel of each label pixel.
         table: uint16 [N + k + 1], label of each channel.
-        first: first image row to work on.
-        last: row behind the last.
         image_rows: int64 [image height], the label row that each image row shows.
         image_columns: int64 [image width], likewise.
         image: uint16 [image height, image width], written; `winner` itself where label pixels are
             image pixels.
     """
-    for y in range(first, last):
+    for y in range(len(image)):
         row, labels = winner[image_rows[y]], image[y]
-        if y > first and image_rows[y] == image_rows[y - 1]:
-            labels[:] = image[y - 1]
+        if y > 0 and image_rows[y] == image_rows[y - 1]:
+            for x in range(len(labels)):  # numba takes twice as long to compile labels[:] = ...
+                labels[x] = image[y - 1, x]
         else:
             for x in range(len(labels)):
                 labels[x] = table[row[image_columns[x]]]
