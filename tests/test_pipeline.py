@@ -8,6 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -64,6 +65,16 @@ def test_an_image_decoded_smaller_is_answered_in_the_cameras_size(
     assert result.label_image.shape == (4 * size[0], 4 * size[1])
     np.testing.assert_array_equal(result.label_image, expected.label_image)
     assert result.instances == expected.instances
+
+
+def test_opencv_has_the_threads_of_the_pipeline() -> None:
+    before = cv2.getNumThreads()
+    try:
+        for num_threads in (1, 3):
+            PanopticPipeline(FakeBackend(), make_manifest(), num_threads=num_threads)
+            assert cv2.getNumThreads() == num_threads
+    finally:
+        cv2.setNumThreads(before)
 
 
 def test_timing_adds_up() -> None:

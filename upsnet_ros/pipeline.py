@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from upsnet_ros.backends.backend import AUTOMATIC, Backend, BatchBackend, available_cores
@@ -81,11 +82,13 @@ class PanopticPipeline:
         Args:
             backend: the network.
             manifest: of its model.
-            num_threads: CPU threads that label one image; 0 for one per core.
+            num_threads: CPU threads that label one image, and all that OpenCV uses in this
+                process; 0 for one per core.
         """
         self._backend = backend
         self._manifest = manifest
         self._threads = num_threads or available_cores()
+        cv2.setNumThreads(self._threads)  # its own count overlooks the quota of a service
         self._head = self._make_head(manifest.panoptic_head)
         pixel_loops()  # what has to be compiled is, before the first image
         self._head_change = threading.Lock()
