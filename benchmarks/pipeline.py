@@ -4,9 +4,10 @@
 
     python benchmarks/pipeline.py --against ../before --output out/bench/pipeline.json
 
-The shipped model labels frames of a synthetic drive, as JPEG and as raw colours, in a process of
-its own; with `--against`, in a second one with the code of another checkout, by turns. Times are
-medians in milliseconds. Transmission is not part of it: see node_transport.py.
+The shipped model labels frames of a synthetic drive in a process of its own; with `--against`, in
+a second one with the code of another checkout, by turns. Images come as JPEG and as raw colours;
+`reduced` is a JPEG decoded no larger than the network needs, beside the same one decoded in full.
+Times are medians in milliseconds. Transmission is not part of it: see node_transport.py.
 """
 
 from __future__ import annotations
@@ -35,13 +36,14 @@ from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 
 from benchmarks.model_parts.results import write_results  # noqa: E402
 from training.synthetic.drive import render_drive  # noqa: E402
+from upsnet_ros.core.image_view import WHOLE_UPRIGHT, ImageView  # noqa: E402
 from upsnet_ros.images.messages import image_to_bgr  # noqa: E402
 from upsnet_ros.node import messages  # noqa: E402
 from upsnet_ros.pipeline import PanopticPipeline  # noqa: E402
 
 MODEL = ROOT / 'config' / 'models' / 'upsnet_tiny_synthetic' / 'model.onnx'
 SIZES = ((1024, 512), (1920, 1080), (2048, 1024))
-JPEG, RAW = 'jpeg', 'rgb8'
+JPEG, REDUCED, RAW = 'jpeg', 'reduced', 'rgb8'
 STAGES = ('decode', 'preprocess', 'inference', 'panoptic_head', 'messages', 'total')
 FRAMES, RUNS, JPEG_QUALITY = 6, 4, 90
 MAKERS = (messages.label_message, messages.semantic_message, messages.instances_message)
@@ -61,14 +63,14 @@ class FrameWork:
     def __call__(self, *, file: str, kind: str, runs: int) -> dict[str, Any]:
         """The milliseconds of each stage in each run with a frame, and the memory in use."""
         message = self._message(file, kind)
-        times = [self._label(message) for _ in range(runs)]
+        times = [self._label(message, is_reduced=kind == REDUCED) for _ in range(runs)]
         return {'times': times, 'resident_mb': psutil.Process().memory_info().rss / 1e6}
 
     def _message(self, file: str, kind: str) -> CompressedImage | Image:
         """The message of a camera; kept, as a node does not read files."""
         if (file, kind) not in self._files:
             data = Path(file).read_bytes()
-            if kind == JPEG:
+            if kind != RAW:
                 message = CompressedImage(format=kind, data=array('B', data))
             else:
                 picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
@@ -78,11 +80,13 @@ class FrameWork:
             self._files = {(file, kind): message}
         return self._files[file, kind]
 
-    def _label(self, message: CompressedImage | Image) -> dict[str, float]:
+    def _label(
+        self, message: CompressedImage | Image, *, is_reduced: bool = False
+    ) -> dict[str, float]:
         began = time.perf_counter()
-        image = image_to_bgr(message)
+        image, view = self._decode(message, is_reduced)
         decoded = time.perf_counter()
-        result = self._pipeline.process(image)
+        result = self._pipeline.process(image, view)
         labelled = time.perf_counter()
         shown = messages.LabelledImage(
             message.header, image, result.panoptic, self._pipeline.label_set, None, 0.5, 1.0
@@ -97,6 +101,16 @@ class FrameWork:
             'total': 1e3 * (ended - began),
         }
 
+    def _decode(
+        self, message: CompressedImage | Image, is_reduced: bool
+    ) -> tuple[np.ndarray, ImageView]:
+        if not is_reduced:
+            return image_to_bgr(message), WHOLE_UPRIGHT
+        from upsnet_ros.images.messages import decode_image  # a checkout may be older
+
+        image, reduction = decode_image(message, shown_in=self._pipeline.backend.input_size)
+        return image, ImageView(reduction=reduction)
+
 
 # --- the question, the same to each
 
@@ -110,12 +124,12 @@ def write_frames(folder: Path, size: tuple[int, int]) -> list[Path]:
     return files
 
 
-def measure(workers: dict[str, Worker], files: list[Path], kind: str) -> dict[str, Any]:
-    """The medians of each checkout, and what part of the other's time this one takes."""
-    times: dict[str, list[dict[str, float]]] = {name: [] for name in workers}
-    row: dict[str, Any] = {'kind': kind}
+def measure(asked: dict[str, tuple[Worker, str]], files: list[Path]) -> dict[str, Any]:
+    """The medians of each worker and kind, and what part of the other's time this one takes."""
+    times: dict[str, list[dict[str, float]]] = {name: [] for name in asked}
+    row: dict[str, Any] = {'kind': asked['here'][1]}
     for file in files:
-        for name, worker in workers.items():
+        for name, (worker, kind) in asked.items():
             answer = worker.ask(file=str(file), kind=kind, runs=RUNS)
             times[name] += answer['times'][1:]  # the first is slowed by what the other left behind
             row[f'{name}_resident_mb'] = answer['resident_mb']
@@ -131,7 +145,7 @@ def print_row(row: dict[str, Any]) -> None:
     for name in ('here', 'against', 'ratio'):
         if name in row:
             cells = ''.join(f'{row[name][stage]:14.2f}' for stage in STAGES)
-            print(f'{row["size"]:>10} {row["kind"]:>5} {name:>8}{cells}', flush=True)
+            print(f'{row["size"]:>10} {row["kind"]:>7} {name:>8}{cells}', flush=True)
 
 
 def main() -> int:
@@ -144,7 +158,7 @@ def main() -> int:
     if options.against:
         checkouts['against'] = options.against.resolve()
     rows = []
-    print(f'{"":26}' + ''.join(f'{stage:>14}' for stage in STAGES))
+    print(f'{"":28}' + ''.join(f'{stage:>14}' for stage in STAGES))
     with TemporaryDirectory() as folder, ExitStack() as stack:
         workers = {
             name: stack.enter_context(closing(Worker(__file__, checkout)))
@@ -152,8 +166,13 @@ def main() -> int:
         }
         for size in SIZES:
             files = write_frames(Path(folder), size)
-            for kind in (JPEG, RAW):
-                rows.append({'size': f'{size[0]}x{size[1]}', **measure(workers, files, kind)})
+            here = workers['here']
+            for asked in (
+                {name: (worker, JPEG) for name, worker in workers.items()},
+                {name: (worker, RAW) for name, worker in workers.items()},
+                {'here': (here, REDUCED), 'against': (here, JPEG)},
+            ):
+                rows.append({'size': f'{size[0]}x{size[1]}', **measure(asked, files)})
                 print_row(rows[-1])
     write_results(options.output, 'pipeline', (cv2, np), {'rows': rows})
     return 0
