@@ -2,14 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure a model: ``python -m training.evaluate --model M --data DIR --output OUT``.
 
-The model is a training checkpoint (``.pt``) or an exported model (``.onnx`` beside its ``.json``).
+The model is a training checkpoint (``.pt``), an exported model (``.onnx`` beside its ``.json``) or
+a TensorRT engine (``.engine``, in the runtime's backend).
 A checkpoint is tested as the published models are: images resized by their short side, padded to
 multiples of 32, at the size its recipe says; ``--fixed-input`` tests it on the exported network's
 one size instead. ``--predictions`` measures labels that any method wrote in COCO panoptic format.
 
 OUT receives metrics.json, frames.json, report.md, report.html, the worst frames as pictures, and
-the predictions in the formats of the official tools. Begun again after an interrupt, the command
-goes on where it was. Started by torchrun, the processes share the frames.
+the predictions in the formats of the official tools; of a split without truth, the predictions.
+Begun again after an interrupt, the command goes on where it was. Started by torchrun, the
+processes share the frames.
 
 The rows of the paper's tables (all of them: docs/paper_results.md):
   UPSNet-M          --model upsnet.pt --multi-scale --flip
@@ -31,7 +33,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from training.data.formats import READERS, open_data_set
+from training.data.formats import READERS, add_place_options, guess_format, open_data_set
+from training.data.frames import FrameList, FrameReader, Places
 from training.distributed import Processes, joined_processes
 from training.evaluation.evaluation_run import EvaluationRun, RunOptions
 from training.evaluation.frame_loop import BadFrame
@@ -39,8 +42,9 @@ from training.inference.options import HEADS, InferenceOptions
 from training.inference.oracles import ORACLES
 from training.interruption import interruptible
 from training.label_sets import find_label_set
-from training.labellers import Subject, open_model, open_predictions
+from training.labellers import EXPORTED, Subject, open_model, open_predictions
 from upsnet_ros.core.errors import ParameterError, UpsnetError
+from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.panoptic_head import INSTANCE_CLASSES
 
 LOGGER = logging.getLogger(__name__)
@@ -55,7 +59,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     what = parser.add_argument_group('what is measured')
     one = what.add_mutually_exclusive_group(required=True)
-    one.add_argument('--model', type=Path, help='checkpoint (.pt) or exported model (.onnx)')
+    one.add_argument(
+        '--model', type=Path, help='checkpoint (.pt), exported model (.onnx) or .engine'
+    )
     one.add_argument(
         '--predictions', type=Path, metavar='JSON', help='labels in COCO panoptic format'
     )
@@ -71,13 +77,13 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 def _add_data(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add('--data', type=Path, required=True, help='folder of the data set')
-    add('--split', default='val', help='part of the data set (default: val)')
-    add('--format', choices=sorted(READERS), help="of the data set (default: the model's)")
+    add('--split', help="part of the data set (default: the model's validation split, or val)")
+    add_place_options(add)
     add(
         '--label-set',
-        default='cityscapes',
-        help='classes of --predictions: cityscapes, coco, driving or a YAML file; a model has its '
-        'own (default: cityscapes)',
+        metavar='NAME|YAML',
+        help='classes of --predictions: cityscapes, coco, driving or a YAML file (default: those '
+        'of the format); a model has its own, and is refused where they are others',
     )
     add('--limit', type=int, metavar='N', help='evaluate only the first N frames')
     add('--skip-bad', action='store_true', help='go on after a frame that cannot be used')
@@ -140,7 +146,7 @@ def read_options(values: argparse.Namespace) -> InferenceOptions:
     Raises:
         ParameterError: If they contradict each other.
     """
-    exported = values.model is not None and values.model.suffix == '.onnx'
+    exported = values.model is not None and values.model.suffix in EXPORTED
     return InferenceOptions(
         short_side=values.short_side,
         max_long_side=values.max_long_side,
@@ -174,9 +180,8 @@ def open_subject(values: argparse.Namespace, processes: Processes) -> tuple[Subj
             raise ParameterError(
                 '--predictions are labels already: expected no option of how a model is tested'
             )
-        labels = find_label_set(values.label_set)
-        subject = open_predictions(values.predictions, labels, values.format or 'cityscapes')
-        return subject, {}
+        name = values.label_set or READERS[_layout(values, None)].default_label_set
+        return open_predictions(values.predictions, find_label_set(name)), {}
     subject = open_model(
         values.model,
         values.semantic_model,
@@ -184,7 +189,52 @@ def open_subject(values: argparse.Namespace, processes: Processes) -> tuple[Subj
         processes.device,
         find_detections=not values.no_ap,
     )
+    if values.label_set is not None:
+        _refuse_other_classes(subject.label_set, find_label_set(values.label_set))
     return subject, options.to_dict()
+
+
+def _layout(values: argparse.Namespace, usual: str | None) -> str:
+    return guess_format(values.data, usual=usual) if values.format == 'auto' else values.format
+
+
+def _refuse_other_classes(own: LabelSet, wanted: LabelSet) -> None:
+    mine, theirs = ({(c.dataset_id, c.name) for c in labels.classes} for labels in (own, wanted))
+    if mine != theirs:
+        raise ParameterError(
+            f"--label-set is '{wanted.name}', but the model has the classes of '{own.name}': "
+            f'{len(mine - theirs)} of its own, such as {min(mine - theirs, default=None)}, and '
+            f'lacks {len(theirs - mine)}; expected a model of these classes, or no --label-set'
+        )
+
+
+def list_frames(reader: FrameReader, split: str, values: argparse.Namespace) -> FrameList:
+    """The frames to label, with what hints at the wrong label set.
+
+    Where a split has images alone, these, as long as what is asked for needs no truth.
+
+    Raises:
+        DataError: If there is no such split, or it has wrong entries and they are not skipped.
+        ParameterError: If an option needs truth and there is none.
+    """
+    if not reader.has_truth(split) and (frames := reader.frames_without_truth(split)):
+        useless = {
+            '--predictions': values.predictions,
+            '--no-predictions': values.no_predictions,
+            '--oracle': values.oracle,
+        }
+        given = [name for name, value in useless.items() if value]
+        if given:
+            raise ParameterError(
+                f"the split '{split}' of {values.data} has {len(frames)} images and no truth, so "
+                f'{" and ".join(given)} cannot be had; expected {reader.expected_split}, or a '
+                'model whose predictions are written'
+            )
+        return FrameList(frames, [])
+    listed = reader.listing(split)
+    if not values.skip_bad:
+        listed.sound_frames()
+    return listed
 
 
 def evaluate(values: argparse.Namespace, processes: Processes) -> EvaluationRun:
@@ -194,23 +244,26 @@ def evaluate(values: argparse.Namespace, processes: Processes) -> EvaluationRun:
         UpsnetError: If anything cannot be used.
     """
     subject, options = open_subject(values, processes)
-    layout = values.format or subject.layout
-    reader = open_data_set(values.data, layout, subject.label_set)
-    if values.skip_bad:
-        listed = reader.survey(values.split)
-        frames, broken = listed.frames, listed.broken
-    else:
-        frames, broken = reader.frames(values.split), []
-    frames = frames[: values.limit]
+    trained = subject.data
+    layout = _layout(values, trained.get('format'))
+    if layout != trained.get('format'):
+        trained = {}  # its folders are of another layout
+    split = values.split or trained.get('validation_split', 'val')
+    places = Places(
+        values.images or trained.get('images', ''), values.truth or trained.get('truth', '')
+    )
+    reader = open_data_set(values.data, layout, subject.label_set, places)
+    listed = list_frames(reader, split, values)
+    frames = listed.frames[: values.limit]
     settings: dict[str, Any] = {
         'model': subject.files,
         'data': {
             'root': str(values.data.resolve()),
             'format': layout,
-            'split': values.split,
+            'split': split,
             'label_set': subject.label_set.name,
         },
-        'options': {'split': values.split, **options, **subject.head},
+        'options': {'split': split, **options, **subject.head},
     }
     run_options = RunOptions(
         output=values.output,
@@ -229,7 +282,8 @@ def evaluate(values: argparse.Namespace, processes: Processes) -> EvaluationRun:
         settings=settings,
         detection_kind=subject.detection_kind,
         options=run_options,
-        left_out=[BadFrame(entry.name, '; '.join(entry.problems)) for entry in broken],
+        left_out=[BadFrame(entry.name, '; '.join(entry.problems)) for entry in listed.broken],
+        remarks=listed.remarks,
     )
     run.measure()
     return run

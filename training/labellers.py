@@ -1,6 +1,6 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What an evaluation can measure: checkpoints, exported models, predictions in files."""
+"""What an evaluation can measure: checkpoints, exported models, engines, predictions in files."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -19,13 +19,14 @@ from training.inference.assembly import TrainedNetwork, build_head, build_labell
 from training.inference.fixed_input import FixedInput
 from training.inference.labeller import Labelled, Labeller
 from training.inference.options import InferenceOptions
-from upsnet_ros.backends.select import create_backend
+from upsnet_ros.backends.select import ONNX_RUNTIME, TENSORRT, create_backend
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.core.labels import UNKNOWN_LABEL, LabelSet
+from upsnet_ros.core.model_files import ENGINE_SUFFIX
 from upsnet_ros.core.structures import PanopticResult
 from upsnet_ros.manifest import ModelManifest
 
-DEFAULT_FORMAT = 'cityscapes'  # of manifests that do not tell
+EXPORTED = ('.onnx', ENGINE_SUFFIX)
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Subject:
     Attributes:
         answer: Labels a frame.
         label_set: The classes of its labels.
-        layout: Format of the data set it was trained on.
+        data: Section ``data`` of the recipe it was trained with, as far as it is known.
         files: Where it came from: paths and sha256, as plain JSON values.
         head: Name and parameters of the panoptic head; empty for predictions in files.
         detection_kind: ``'detections'``, ``'candidates'``, or None where there are none.
@@ -43,7 +44,7 @@ class Subject:
 
     answer: Answer
     label_set: LabelSet
-    layout: str
+    data: dict[str, Any]
     files: dict[str, Any]
     head: dict[str, Any] = field(default_factory=dict)
     detection_kind: str | None = None
@@ -57,10 +58,10 @@ def open_model(
     *,
     find_detections: bool,
 ) -> Subject:
-    """Load a checkpoint, a pair of them, or an exported model.
+    """Load a checkpoint, a pair of them, an exported model or an engine.
 
     Args:
-        path: Checkpoint (``.pt``) or exported model (``.onnx``).
+        path: Checkpoint (``.pt``), exported model (``.onnx``) or TensorRT engine (``.engine``).
         semantic_path: Checkpoint whose semantic logits are used instead.
         options: How it is tested.
         device: Of checkpoints.
@@ -69,15 +70,15 @@ def open_model(
     Raises:
         UpsnetError: If a file is missing or damaged, or the options cannot be had with it.
     """
-    if path.suffix == '.onnx':
-        labeller, layout = _load_exported(path, semantic_path, options, find_detections)
+    if path.suffix in EXPORTED:
+        labeller, data = _load_exported(path, semantic_path, options, find_detections)
     else:
         network = _load_network(path, device)
         semantic = _load_network(semantic_path, device) if semantic_path else None
         labeller = build_labeller(
             network, options, semantic=semantic, find_detections=find_detections
         )
-        layout = network.recipe.data.format
+        data = network.recipe.to_dict()['data']
     head = labeller.head
 
     def answer(frame: Frame, image: np.ndarray, truth: np.ndarray) -> Labelled:
@@ -86,20 +87,19 @@ def open_model(
     return Subject(
         answer,
         head.label_set,
-        layout,
+        data,
         files=_described('', path) | (_described('semantic_', semantic_path)),
         head={'head': type(head).__name__, 'parameters': head.parameters},
         detection_kind=labeller.network.detection_kind if find_detections else None,
     )
 
 
-def open_predictions(path: Path, label_set: LabelSet, layout: str) -> Subject:
+def open_predictions(path: Path, label_set: LabelSet) -> Subject:
     """Predictions of any method, written in COCO panoptic format.
 
     Args:
         path: The JSON file, or a folder that holds one.
         label_set: Classes; their data-set ids are the category ids.
-        layout: Format of the data set that is compared with.
 
     Raises:
         UpsnetError: If a file is missing or malformed.
@@ -111,7 +111,7 @@ def open_predictions(path: Path, label_set: LabelSet, layout: str) -> Subject:
         unknown = float(np.mean(labels == UNKNOWN_LABEL))
         return Labelled(PanopticResult(labels, (), unknown), None)
 
-    return Subject(answer, label_set, layout, files=_described('', predictions.path))
+    return Subject(answer, label_set, {}, files=_described('', predictions.path))
 
 
 def _load_network(path: Path, device: torch.device) -> TrainedNetwork:
@@ -121,17 +121,17 @@ def _load_network(path: Path, device: torch.device) -> TrainedNetwork:
 
 def _load_exported(
     path: Path, semantic_path: Path | None, options: InferenceOptions, find_detections: bool
-) -> tuple[Labeller, str]:
+) -> tuple[Labeller, dict[str, Any]]:
     if semantic_path is not None:
         raise ParameterError('--semantic-model beside an exported model; expected two checkpoints')
     manifest = ModelManifest.load(path)
-    backend = create_backend(path, manifest, name='onnxruntime')
+    name = TENSORRT if path.suffix == ENGINE_SUFFIX else ONNX_RUNTIME
+    backend = create_backend(path, manifest, name=name)
     network = FixedInput(
         backend, pad_value=manifest.input.pad_value, find_detections=find_detections
     )
     head = build_head(manifest.label_set, dict(manifest.panoptic_head), options, kind='unified')
-    layout = manifest.recipe.get('data', {}).get('format', DEFAULT_FORMAT)
-    return Labeller(network, head), layout
+    return Labeller(network, head), manifest.recipe.get('data', {})
 
 
 def _described(prefix: str, path: Path | None) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from tests.fakes.gpu_libraries import write_cuda_library
 from tests.fakes.panoptic_data import CAR, PERSON, WALL, segment, write_data_set
 from tests.fakes.small_networks import lively_model, make_checkpoint
 from tests.fakes.town import image_of, truth_of
@@ -129,7 +130,7 @@ def test_bad_frames_are_skipped_and_told_of(
     assert metrics['frames'] == 2
     (skipped,) = metrics['skipped']
     assert skipped['name'] == 'town_000001_000000' and 'instanceIds.png' in skipped['problem']
-    assert '1 frames could not be evaluated' in caplog.text
+    assert '1 frame could not be evaluated' in caplog.text
     assert 'town\\_000001' in (tmp_path / 'out' / 'report.md').read_text()
 
 
@@ -208,7 +209,7 @@ def test_an_empty_prediction_is_named(
     arguments = ['--predictions', str(path), '--data', str(coco), '--split', 'val2017']
     arguments += ['--label-set', 'coco', '--format', 'coco_panoptic']
     assert main([*arguments, '--output', str(tmp_path / 'out')]) == 0
-    assert '1 of 2 predictions hold no segment at all, for example 000000000285' in caplog.text
+    assert '1 frame got labels without a single segment and counts' in caplog.text
     assert results(tmp_path / 'out')['empty_predictions'] == ['000000000285']
 
 
@@ -273,3 +274,136 @@ def test_cocos_own_evaluation_reads_the_results_file(
     masks = json.loads((predictions / 'detections_segm.json').read_text())
     assert masks and {entry['image_id'] for entry in masks} <= {0, 1}
     capsys.readouterr()
+
+
+def test_a_split_without_truth_gets_its_predictions(
+    checkpoint: Path, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level('INFO')
+    shutil.rmtree(data / 'gtFine' / 'val')
+    output = tmp_path / 'out'
+    assert main(command(checkpoint, data, output)) == 0
+    assert f'no truth, so there are no figures; 2 predictions in {output}' in caplog.text
+    content = json.loads((output / 'predictions/panoptic.json').read_text())
+    names = [f'town_{index:06d}_000000' for index in (3, 4)]
+    assert [entry['image_id'] for entry in content['annotations']] == names
+    assert all(entry['segments_info'] for entry in content['annotations'])
+    for name in names:
+        assert (output / f'predictions/semantic/{name}.png').is_file()
+        assert (output / f'predictions/instances/{name}.txt').is_file()
+    metrics = results(output)
+    assert metrics['pq']['all']['classes'] == 0 and metrics['ap'] is None
+    assert not (output / 'worst').exists()
+    assert 'no truth' in (output / 'report.md').read_text()
+
+
+@pytest.mark.parametrize(
+    'options', [['--no-predictions'], ['--oracle', 'boxes'], ['--predictions', 'any.json']]
+)
+def test_what_needs_truth_is_refused_without_it(
+    checkpoint: Path, coco: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture,
+    options: list[str],
+) -> None:  # fmt: skip
+    data = Path(shutil.copytree(coco, tmp_path / 'data'))
+    (data / 'annotations/panoptic_val2017.json').rename(tmp_path / 'any.json')
+    (data / 'annotations/panoptic_val2017').rename(tmp_path / 'any')
+    if options[0] == '--predictions':
+        arguments = ['--predictions', str(tmp_path / 'any.json'), '--data', str(data)]
+        arguments += ['--output', str(tmp_path / 'out')]
+    else:
+        arguments = command(checkpoint, data, tmp_path / 'out', *options)
+    assert main([*arguments, '--format', 'coco_panoptic']) == 1
+    assert f'2 images and no truth, so {options[0]} cannot be had' in caplog.text
+    assert not (tmp_path / 'out').exists()
+
+
+def test_own_drives_are_measured_without_the_files_of_cityscapes(
+    checkpoint: Path, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level('INFO')
+    for index, drive in ((3, 'monday'), (4, 'tuesday')):  # the same name in two drives
+        for path, ending in (
+            (image_of(data, index, split='val'), 'leftImg8bit.jpg'),
+            (truth_of(data, index, split='val'), 'gtFine_instanceIds.png'),
+        ):
+            new = path.parents[1] / drive / f'front1_{ending}'
+            new.parent.mkdir()
+            cv2.imwrite(str(new), cv2.imread(str(path), cv2.IMREAD_UNCHANGED))
+            path.unlink()
+    output = tmp_path / 'out'
+    assert main(command(checkpoint, data, output)) == 0
+    assert "the tools of Cityscapes, which find no frame of the name 'monday/f" in caplog.text
+    metrics = results(output)
+    assert (metrics['frames'], metrics['cityscapes_ap']) == (2, None)
+    assert metrics['ap']['box']['ap'] is not None
+    cars = next(c for c in metrics['pq']['per_class'] if c['name'] == 'car')
+    assert cars['true_positives'] + cars['false_negatives'] == 2
+    frames = json.loads((output / 'frames.json').read_text())
+    assert [entry['name'] for entry in frames] == ['monday/front1', 'tuesday/front1']
+    # What was written is read again, each frame as its own.
+    arguments = ['--predictions', str(output / 'predictions'), '--data', str(data)]
+    assert main([*arguments, '--output', str(tmp_path / 'again')]) == 0
+    assert results(tmp_path / 'again')['pq'] == metrics['pq']
+
+
+def test_frames_that_differ_in_the_ending_count_once_each(coco: Path, tmp_path: Path) -> None:
+    data = Path(shutil.copytree(coco, tmp_path / 'data'))
+    (data / 'val2017/000000000285.jpg').rename(data / 'val2017/000000000139.png')
+    path = data / 'annotations/panoptic_val2017.json'
+    path.write_text(path.read_text().replace('000000000285.jpg', '000000000139.png'))
+    arguments = ['--predictions', str(path), '--data', str(data), '--split', 'val2017']
+    assert main([*arguments, '--output', str(tmp_path / 'out')]) == 0
+    metrics = results(tmp_path / 'out')
+    assert metrics['frames'] == 2 and metrics['pq']['all']['pq'] == 100
+    counts = {entry['name']: entry['true_positives'] for entry in metrics['pq']['per_class']}
+    assert (counts['car'], counts['person']) == (2, 2)
+
+
+def test_a_model_of_other_classes_is_told(
+    checkpoint: Path, coco: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    arguments = command(checkpoint, coco, tmp_path, '--split', 'val2017')
+    assert main([*arguments, '--label-set', 'coco']) == 1
+    assert "--label-set is 'coco', but the model has the classes of 'cityscapes'" in caplog.text
+    assert main(arguments) == 0
+    line = "categories that the label set lacks; their pixels are void (4): 199 '199', 1 '1'"
+    assert f'The classes of the data are others: {line}' in caplog.text
+    assert line in (tmp_path / 'report.md').read_text().replace('\\', '')
+
+
+def test_a_class_that_is_nowhere_has_a_dash(coco: Path, tmp_path: Path, caplog: Any) -> None:
+    caplog.set_level('INFO')
+    arguments = ['--predictions', str(coco / 'annotations/panoptic_val2017.json')]
+    arguments += ['--data', str(coco), '--split', 'val2017', '--output', str(tmp_path)]
+    assert main(arguments) == 0
+    words = [line.split() for line in caplog.text.splitlines()]
+    lines = {line[0]: line[1:4] for line in words if len(line) == 7}
+    assert lines['car'] == ['100.0'] * 3
+    assert lines['bicycle'] == ['–'] * 3
+
+
+def test_an_engine_is_measured_as_its_model_is(
+    town: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = ROOT / 'config/models/upsnet_tiny_synthetic/model.onnx'
+    libraries = tmp_path / 'libraries'
+    write_cuda_library(libraries)
+    (libraries / 'tensorrt.py').write_text(
+        'from tests.fakes import tensorrt_over_onnxruntime as fake\nfake.install()\n'
+    )
+    environment = os.environ | {'PYTHONPATH': f'{libraries}:{ROOT}'}
+    engine = tmp_path / 'engine' / 'model.engine'
+    for module, options in (
+        ('build_engine', ['--model', model, '--output', engine, '--frames', '1']),
+        ('evaluate', command(engine, town, tmp_path / 'engine_out')),
+        ('evaluate', command(model, town, tmp_path / 'onnx_out')),
+    ):
+        run = [sys.executable, '-m', f'training.{module}', *map(str, options)]
+        done = subprocess.run(
+            run, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+    measured, expected = results(tmp_path / 'engine_out'), results(tmp_path / 'onnx_out')
+    assert measured['model']['path'] == str(engine)
+    for key in ('pq', 'miou', 'ap', 'cityscapes_ap'):
+        assert measured[key] == expected[key]

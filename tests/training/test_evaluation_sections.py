@@ -43,16 +43,19 @@ def metrics() -> dict[str, Any]:
         'options': {'oracles': ['boxes']},
         'environment': {'cpu': 'one'},
         'command': 'python -m training.evaluate',
+        'has_truth': True,
+        'label_set_remarks': ['1 is a in the file'],
     }
 
 
 def test_whatever_makes_figures_other_than_they_seem_is_said(metrics: dict[str, Any]) -> None:
     lines = '\n'.join(warnings(metrics))
     for words in (
-        '1 frame could not be evaluated and is left out',
+        '1 frame could not be evaluated and is left out of all figures, for example town_2: gone',
         '1 frame got labels without a single segment and counts with all their misses: town_3',
         '16 classes are in neither truth nor labels',
         '1 class is in the labels but never in the truth; their PQ of 0 counts in the means: car',
+        'The classes of the data are others: 1 is a in the file.',
         'The truth stood in for a part of the answer (boxes)',
     ):
         assert words in lines
@@ -61,6 +64,7 @@ def test_whatever_makes_figures_other_than_they_seem_is_said(metrics: dict[str, 
 def test_an_evaluation_without_anything_to_mind_warns_of_nothing(metrics: dict[str, Any]) -> None:
     every_class = [entry | {'true_positives': 1} for entry in metrics['pq']['per_class']]
     well = metrics | {'skipped': [], 'empty_predictions': [], 'options': {}}
+    well |= {'label_set_remarks': []}
     assert warnings(well | {'pq': metrics['pq'] | {'per_class': every_class}}) == []
 
 

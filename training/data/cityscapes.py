@@ -73,6 +73,10 @@ class CityscapesReader(FrameReader):
         """Those with a folder of images alone."""
         return split_names(self.root, self._image_places) - self.splits()
 
+    def has_truth(self, split: str) -> bool:
+        """Whether there is a folder of it."""
+        return first_folder(self.root, self._truth_places, split).is_dir()
+
     def find_split(self, split: str) -> str:
         """The name itself; that there is such a split is seen when its frames are listed."""
         return split

@@ -101,8 +101,7 @@ class CocoPanopticReader(FrameReader):
     def listing(self, split: str) -> FrameList:
         """Sorted by image file; frames whose annotation cannot be used are left out and told."""
         name = self.find_split(split)
-        folder = self._truth_folder(name)
-        path = folder.with_name(f'{folder.name}.json')
+        path = self._truth_files(name)[name]
         truth = read_truth(path, self.label_set)
         remarks = category_remarks(truth.categories, self.label_set)
         return FrameList(self._frames(name, truth.images), truth.broken, remarks, path)
@@ -160,17 +159,25 @@ class CocoPanopticReader(FrameReader):
             for own, image in zip(names, images, strict=True)
         ]
 
+    def _truth_files(self, split: str) -> dict[str, Path]:
+        """JSON files that a split may have, by its possible names."""
+        folders = {name: self._truth_folder(name) for name in _names_of(split)}
+        return {name: path.with_name(f'{path.name}.json') for name, path in folders.items()}
+
+    def has_truth(self, split: str) -> bool:
+        """Whether there is a JSON file."""
+        return any(path.is_file() for path in self._truth_files(split).values())
+
     def find_split(self, split: str) -> str:
         """``train`` or ``val`` with or without the year 2017, or a name of one's own."""
-        names = _names_of(split)
-        folders = [self._truth_folder(name) for name in names]
-        files = {f'{folder.name}.json': name for folder, name in zip(folders, names, strict=True)}
-        for file, name in files.items():
-            if (folders[0].parent / file).is_file():
+        files = self._truth_files(split)
+        for name, path in files.items():
+            if path.is_file():
                 return name
+        wanted = ' or '.join(path.name for path in files.values())
         raise DataError(
-            f"no annotations of the split '{split}': expected {' or '.join(files)} in "
-            f'{folders[0].parent}, with a folder of PNGs of the same name beside it'
+            f"no annotations of the split '{split}': expected {wanted} in "
+            f'{files[split].parent}, with a folder of PNGs of the same name beside it'
         )
 
     def read_label_image(self, frame: Frame) -> np.ndarray:

@@ -90,6 +90,17 @@ class FrameList:
     annotations: Path | None = None
     unpaired: dict[str, list[str]] = field(default_factory=dict)
 
+    def sound_frames(self) -> list[Frame]:
+        """The frames of a split without broken ones.
+
+        Raises:
+            DataError: If there are broken ones; names the first ten.
+        """
+        if self.broken:
+            lines = [line for frame in self.broken for line in frame.problems]
+            raise DataError(list_problems(lines, f'correct {self.annotations}'))
+        return self.frames
+
 
 class FrameReader(ABC):
     """A data set of some format.
@@ -128,6 +139,10 @@ class FrameReader(ABC):
         """Names of the splits that have images alone, as Cityscapes' ``train_extra``."""
 
     @abstractmethod
+    def has_truth(self, split: str) -> bool:
+        """Whether a split has truth, sound or not."""
+
+    @abstractmethod
     def find_split(self, split: str) -> str:
         """The name of a split with truth as the files have it.
 
@@ -162,11 +177,7 @@ class FrameReader(ABC):
         Raises:
             DataError: If the split is not there, is empty, or its annotations are malformed.
         """
-        listed = self.listing(split)
-        if listed.broken:
-            lines = [line for frame in listed.broken for line in frame.problems]
-            raise DataError(list_problems(lines, f'correct {listed.annotations}'))
-        return listed.frames
+        return self.listing(split).sound_frames()
 
     def read_image(self, frame: Frame) -> np.ndarray:
         """Colour image, uint8 ``[H, W, 3]`` BGR.

@@ -17,6 +17,7 @@ import numpy as np
 from training.data.errors import BrokenFrame, DataError, list_problems
 from upsnet_ros.core.labels import VOID_CLASS, LabelSet
 
+TOLD = 3  # problems of an annotation
 MAX_SEGMENT_ID = (1 << 24) - 1  # three bytes of a PNG; 0 is void
 SEGMENT = np.dtype([('id', np.uint32), ('class_id', np.uint8), ('crowd', np.bool_)])
 
@@ -282,7 +283,8 @@ def _annotated(
     if annotation:
         segments, problems = read_segments(annotation, class_of)
     if problems:
-        raise DataError('; '.join(f'{names[1]}: {line}' for line in problems))
+        more = f'; and {len(problems) - TOLD} more' if len(problems) > TOLD else ''
+        raise DataError(f'{names[1]}: {"; ".join(problems[:TOLD])}{more}')
     height, width = (whole_number(image[key], key) for key in ('height', 'width'))
     if height < 1 or width < 1:
         raise ValueError(f'image {names[0]} has the size {width}x{height}')

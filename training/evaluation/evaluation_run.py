@@ -21,7 +21,7 @@ from training.evaluation.metrics import (
     quality_metrics,
     split_records,
 )
-from training.evaluation.sections import evaluation_report, terminal_table
+from training.evaluation.sections import evaluation_report, terminal_table, warnings
 from training.evaluation.shares import Records, evaluate_share, join_shares
 from training.evaluation.submissions import Submissions
 from training.evaluation.worst_frames import WorstFrame, write_worst_frames
@@ -69,6 +69,7 @@ class EvaluationRun:
         detection_kind: What the answers' detections are; None where there are none.
         options: How it runs.
         left_out: Frames whose annotations are wrong already in the list of frames.
+        remarks: Where the classes and those of the data disagree, one line each.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class EvaluationRun:
         detection_kind: str | None,
         options: RunOptions,
         left_out: Sequence[BadFrame] = (),
+        remarks: Sequence[str] = (),
     ) -> None:
         self._answer = answer
         self._frames = frames
@@ -91,12 +93,15 @@ class EvaluationRun:
         self._detection_kind = detection_kind
         self._options = options
         self._left_out = list(left_out)
+        self._remarks = list(remarks)
+        self._has_truth = any(frame.instances is not None for frame in frames)
         self._submissions = None
         if options.write_predictions:
             self._submissions = Submissions(
                 options.output / 'predictions',
                 reader.label_set,
                 layout=settings['data']['format'],
+                names=[frame.name for frame in frames],
             )
         self._found: Records = []
 
@@ -161,6 +166,8 @@ class EvaluationRun:
             **quality_metrics(records, bad, self.label_set),
             'command': command,
             **self._settings,
+            'has_truth': self._has_truth,
+            'label_set_remarks': self._remarks,
             'ap': precision_metrics(
                 records,
                 self.label_set,
@@ -172,7 +179,8 @@ class EvaluationRun:
         }
         if self._submissions:
             self._submissions.finish(frames, records)
-            metrics['cityscapes_ap'] = self._submissions.cityscapes_metrics(frames, records)
+            if self._has_truth:
+                metrics['cityscapes_ap'] = self._submissions.cityscapes_metrics(frames, records)
         figures = frame_figures(records, self.label_set)
         worst = self._worst(figures)
         _write_json(folder / 'metrics.json', metrics)
@@ -181,13 +189,17 @@ class EvaluationRun:
         report = evaluation_report(metrics, figures, worst, self.label_set)
         (folder / 'report.md').write_text(markdown_text(report), encoding='utf-8')
         write_page(report, folder / 'report.html')
-        for line in _warnings(metrics):
+        for line in warnings(metrics):
             LOGGER.warning('%s', line)
+        if not self._has_truth:
+            predictions = folder / 'predictions'
+            return f'no truth, so there are no figures; {len(frames)} predictions in {predictions}'
         return f'{terminal_table(metrics)}\nwritten to {folder}: open report.html'
 
     def _worst(self, figures: list[dict[str, Any]]) -> list[WorstFrame]:
         """The frames with the lowest panoptic quality, labelled once more for their pictures."""
-        chosen = sorted(figures, key=lambda entry: entry['pq'])[: self._options.worst]
+        count = self._options.worst if self._has_truth else 0
+        chosen = sorted(figures, key=lambda entry: entry['pq'])[:count]
         by_name = {frame.name: frame for frame in self._frames}
         worst = []
         for entry in chosen:
@@ -206,23 +218,6 @@ class EvaluationRun:
                 )
             )
         return worst
-
-
-def _warnings(metrics: dict[str, Any]) -> list[str]:
-    """What a reader of the figures must know."""
-    lines = []
-    skipped, empty = metrics['skipped'], metrics['empty_predictions']
-    if skipped:
-        lines.append(
-            f'{len(skipped)} frames could not be evaluated and count nowhere (metrics.json names '
-            f'all), for example {skipped[0]["name"]}: {skipped[0]["problem"]}'
-        )
-    if empty:
-        lines.append(
-            f'{len(empty)} of {metrics["frames"]} predictions hold no segment at all, for '
-            f'example {empty[0]}'
-        )
-    return lines
 
 
 def _write_json(path: Path, values: Any) -> None:

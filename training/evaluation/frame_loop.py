@@ -19,7 +19,7 @@ from training.evaluation.frame_judgement import judge_frame
 from training.evaluation.frame_record import FrameRecord
 from training.inference.labeller import Labelled
 from upsnet_ros.core.errors import UpsnetError
-from upsnet_ros.core.labels import LabelSet
+from upsnet_ros.core.labels import UNKNOWN_LABEL, LabelSet
 
 AHEAD = 2  # frames that are read, or judged, while another is labelled
 
@@ -124,7 +124,11 @@ def _answered(
 
 
 def _read(reader: FrameReader, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
-    image, truth = reader.read_image(frame), reader.read_label_image(frame)
+    """Image and truth; where there is no truth, all is void and nothing counts."""
+    image = reader.read_image(frame)
+    if frame.instances is None:
+        return image, np.full(image.shape[:2], UNKNOWN_LABEL, np.uint16)
+    truth = reader.read_label_image(frame)
     if truth.shape != image.shape[:2]:
         raise DataError(size_mismatch(frame, image.shape[:2], truth.shape))
     return image, truth

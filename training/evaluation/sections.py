@@ -13,7 +13,6 @@ from training.evaluation.tables import (
     PAPER_COLUMNS,
     class_rows,
     footnotes,
-    mask_precision,
     paper_cells,
     paper_row,
 )
@@ -82,23 +81,20 @@ def evaluation_report(
 
 
 def terminal_table(metrics: dict[str, Any]) -> str:
-    """One line for all classes, for things, for stuff, and for each class.
+    """One line for all classes, for things, for stuff, and for each class; a dash is no figure.
 
     Args:
         metrics: Content of ``metrics.json``.
     """
-    precision = metrics['ap'] and metrics['ap']['box']
-    sources = ((metrics['miou'], 'miou'), (precision, 'ap'), (mask_precision(metrics), 'ap'))
-    means = [table['per_class'] | {'all': table[key]} if table else {} for table, key in sources]
-    quality = metrics['pq']
-    rows = [(group, quality[group]) for group in ('all', 'things', 'stuff')]
-    rows += [(row['name'], row) for row in quality['per_class']]
+    quality = paper_row(metrics)
+    cells: list[tuple[doc.Cell, ...]] = []
+    miou, box, mask = quality[9:12]
+    for start, group in ((0, 'all'), (3, 'things'), (6, 'stuff')):
+        whole = (miou, box, mask) if group == 'all' else (None, None, None)
+        cells.append((group, *quality[start : start + 3], *whole))
+    cells += [(row.name, *row.figures) for row in class_rows(metrics)]
     columns = ('', 'PQ', 'SQ', 'RQ', 'IoU', 'AP box', 'AP mask')
-    cells = tuple(
-        (name, *(row[part] for part in ('pq', 'sq', 'rq')), *(table.get(name) for table in means))
-        for name, row in rows
-    )
-    return terminal_text([doc.Table(tuple(map(doc.Column, columns)), cells)])
+    return terminal_text([doc.Table(tuple(map(doc.Column, columns)), tuple(cells))])
 
 
 def _headlines(metrics: dict[str, Any]) -> doc.Cards:
@@ -205,19 +201,24 @@ def warnings(metrics: dict[str, Any]) -> list[str]:
         metrics: Content of ``metrics.json``.
     """
     lines = []
+    if not metrics['has_truth']:
+        lines.append('The split has no truth: there are no figures, only predictions.')
+    lines += [
+        f'The classes of the data are others: {line}.' for line in metrics['label_set_remarks']
+    ]
     skipped, empty = metrics['skipped'], metrics['empty_predictions']
     if skipped:
         are = 'is' if len(skipped) == 1 else 'are'
         lines.append(
             f'{doc.count_of(len(skipped), "frame")} could not be evaluated and {are} left out of '
-            'all figures; they are listed below.'
+            f'all figures, for example {skipped[0]["name"]}: {skipped[0]["problem"]}'
         )
     if empty:
         lines.append(
             f'{doc.count_of(len(empty), "frame")} got labels without a single segment and '
             f'{"count" if len(empty) > 1 else "counts"} with all their misses: {_names(empty)}.'
         )
-    lines += _about_classes(metrics)
+    lines += _about_classes(metrics) if metrics['has_truth'] else []
     oracles = metrics['options'].get('oracles')
     if oracles:
         lines.append(

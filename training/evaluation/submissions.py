@@ -3,18 +3,21 @@
 """The predictions of an evaluation in the formats of a data set's official tools."""
 
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from training.data.frames import Frame
 from training.evaluation.cityscapes_precision import cityscapes_precision
-from training.evaluation.cityscapes_submission import CityscapesSubmission
+from training.evaluation.cityscapes_submission import NAME, CityscapesSubmission
 from training.evaluation.coco_precision import IOU_TYPES, coco_results
 from training.evaluation.frame_record import FrameRecord
 from training.evaluation.panoptic_submission import PanopticSubmission, SubmittedImage
 from training.inference.labeller import Labelled
 from upsnet_ros.core.labels import LabelSet
+
+LOGGER = logging.getLogger(__name__)
 
 
 class Submissions:
@@ -28,14 +31,25 @@ class Submissions:
         folder: Receives the files.
         label_set: The classes.
         layout: Format of the data set.
+        names: Of all frames. The tools of Cityscapes find names like its own alone; for others
+            their files are left out.
     """
 
-    def __init__(self, folder: Path, label_set: LabelSet, *, layout: str) -> None:
+    def __init__(
+        self, folder: Path, label_set: LabelSet, *, layout: str, names: Iterable[str]
+    ) -> None:
         self._folder = folder
         self._label_set = label_set
         self._panoptic = PanopticSubmission(folder, label_set)
         # Its tools know the label ids of Cityscapes only.
         is_cityscapes = layout == 'cityscapes' and label_set.name == 'cityscapes'
+        own = next((name for name in names if not NAME.fullmatch(name)), None)
+        if is_cityscapes and own is not None:
+            is_cityscapes = False
+            LOGGER.info(
+                'no files for the tools of Cityscapes, which find no frame of the name %r: '
+                'expected CITY_SEQUENCE_FRAME, such as ulm_000012_000019', own,
+            )  # fmt: skip
         self._cityscapes = CityscapesSubmission(folder, label_set) if is_cityscapes else None
 
     def keep(self, frame: Frame, labelled: Labelled, record: FrameRecord) -> None:
