@@ -22,6 +22,8 @@ LIBRARY = (
     '{change}\n'
     'fake.install()\n'
 )
+# Modules of checks; the others have nothing to say of an engine.
+EXAMINED = ('computer', 'model', 'engine')
 ENGINE_CHECKS = ('engine', 'engine trial', 'labels', 'comparison')
 
 
@@ -49,8 +51,10 @@ def examine(engine_path: Path, change: str = '') -> tuple[int, dict[str, list[di
     arguments = ['--model', str(engine_path), '--frames', '1', '--no-speed', '--json']
     code = (
         f'import sys; sys.path[:0] = [{str(engine_path.parent)!r}, {str(ROOT)!r}]\n'
-        'from upsnet_ros.doctor.__main__ import main\n'
-        'sys.exit(main(sys.argv[1:]))\n'
+        'from upsnet_ros.doctor import __main__ as command\n'
+        f'kept = {EXAMINED!r}\n'
+        'command.CHECKS = [check for check in command.CHECKS if check.module in kept]\n'
+        'sys.exit(command.main(sys.argv[1:]))\n'
     )
     answer = subprocess.run(
         [sys.executable, '-c', code, *arguments], capture_output=True, text=True, timeout=300

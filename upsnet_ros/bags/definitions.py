@@ -18,6 +18,7 @@ IMAGE_TYPES = ('sensor_msgs/msg/CompressedImage', 'sensor_msgs/msg/Image')
 STANDARD = Stores.ROS2_JAZZY
 HEADER = 'std_msgs/msg/Header'
 NANOSECONDS = 1_000_000_000
+Fields = list[tuple[str, object]]
 STAMP_OFFSET = 4  # after CDR's encapsulation header, in every type that begins with a Header
 
 
@@ -77,33 +78,37 @@ def refuse_other_fields(store: Typestore, message_type: str) -> None:
     Raises:
         ImageError: names the type and the fields.
     """
-    standard = get_typestore(STANDARD)
-    for name in (message_type, HEADER) if message_type in IMAGE_TYPES else ():
-        held = dict(_fields(store, name))
-        lacking = [field for field, kind in _fields(standard, name) if held.get(field) != kind]
+    for name, held, wanted in _image_fields(store, message_type):
+        lacking = [field for field, kind in wanted if dict(held).get(field) != kind]
         if lacking:
             raise ImageError(
                 f'the definition of {name} that the bag brings along has other fields than ROS '
                 f'({", ".join(lacking)} missing or of another type), expected '
-                f'{", ".join(field for field, _ in _fields(standard, name))}; record the bag with '
+                f'{", ".join(field for field, _ in wanted)}; record the bag with '
                 'the messages of a ROS distribution'
             )
 
 
 def _is_renamed(store: Typestore, message_type: str) -> bool:
     """Whether fields of an image bear other names in the same places, as in damaged text."""
-    if message_type not in IMAGE_TYPES:
-        return False
-    standard = get_typestore(STANDARD)
-    pairs = [(_fields(store, n), _fields(standard, n)) for n in (message_type, HEADER)]
-    is_same_layout = all([k for _, k in a] == [k for _, k in b] for a, b in pairs)
-    is_renamed = is_same_layout and any(a != b for a, b in pairs)
+    found = _image_fields(store, message_type)
+    is_same_layout = all(
+        [k for _, k in held] == [k for _, k in wanted] for _, held, wanted in found
+    )
+    is_renamed = is_same_layout and any(held != wanted for _, held, wanted in found)
     if is_renamed:
         logger.warning('the definition of %s names its fields otherwise than ROS', message_type)
     return is_renamed
 
 
-def _fields(store: Typestore, message_type: str) -> list[tuple[str, object]]:
-    """Names and types of the fields of a type; none where it is not defined."""
+def _image_fields(store: Typestore, message_type: str) -> list[tuple[str, Fields, Fields]]:
+    """Types that an image is made of, their fields in a store and in ROS; none of other types."""
+    if message_type not in IMAGE_TYPES:
+        return []
+    standard = get_typestore(STANDARD)
+    return [(n, _fields(store, n), _fields(standard, n)) for n in (message_type, HEADER)]
+
+
+def _fields(store: Typestore, message_type: str) -> Fields:
     definition = store.fielddefs.get(message_type)
     return [] if definition is None else [(name, kind) for name, kind in definition[1]]

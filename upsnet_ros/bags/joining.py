@@ -15,7 +15,8 @@ from math import inf
 
 from upsnet_ros.bags.cameras import CameraTopics
 from upsnet_ros.bags.definitions import header_stamp_ns
-from upsnet_ros.bags.reader import BagMessage, BagReader
+from upsnet_ros.bags.reader import BagReader
+from upsnet_ros.bags.storage import BagMessage
 from upsnet_ros.core.errors import BagError, EvaluationError
 
 # Messages that may wait until their stamp is asked for [bytes].

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,7 @@ class ResultBag:
         self._writer.close()
 
 
-class LabelBag:
+class LabelBag(AbstractContextManager['LabelBag']):
     """A bag with the topics of the node: `CAMERA/panoptic/image`, `instances` and `class_info`.
 
     The instances lie there a second time as `detections`, in the type of vision_msgs. Use it as a
@@ -132,10 +133,6 @@ class LabelBag:
         self._model = model
         self._bag = ResultBag(path)
         self._types = self._bag.store.types
-
-    def __enter__(self) -> LabelBag:
-        """Nothing to prepare."""
-        return self
 
     def __exit__(self, *raised: object) -> None:
         """Finish the bag."""

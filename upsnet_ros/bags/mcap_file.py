@@ -26,7 +26,7 @@ from mcap.stream_reader import StreamReader, breakup_chunk
 from upsnet_ros.bags.storage import (
     LARGEST_CONTENT,
     PIECE_BYTES,
-    Recorded,
+    BagMessage,
     TopicFacts,
     add_topic,
     in_order,
@@ -204,17 +204,17 @@ class McapFile:
 
     def messages(
         self, topics: Collection[str], start_ns: int | None, stop_ns: int | None
-    ) -> Iterator[Recorded]:
+    ) -> Iterator[BagMessage]:
         """See `StorageFile.messages`."""
         first = 0 if start_ns is None else start_ns
         stop = 1 << 64 if stop_ns is None else stop_ns
         for message in in_order(self._parts(topics, first, stop)):
-            if first <= message[1] < stop:
+            if first <= message.recorded_ns < stop:
                 yield message
 
     def _parts(
         self, topics: Collection[str], first: int, stop: int
-    ) -> Iterator[tuple[int, Iterator[Recorded]]]:
+    ) -> Iterator[tuple[int, Iterator[BagMessage]]]:
         """Each chunk that may have messages of some topics in a time, see `in_order`."""
         if self._index is None:
             for place, record in self._stream():
@@ -228,7 +228,7 @@ class McapFile:
             if is_wanted and entry.message_start_time < stop and entry.message_end_time >= first:
                 yield entry.message_start_time, self._messages_at(topics, entry)
 
-    def _messages_at(self, topics: Collection[str], entry: ChunkIndex) -> Iterator[Recorded]:
+    def _messages_at(self, topics: Collection[str], entry: ChunkIndex) -> Iterator[BagMessage]:
         place = entry.chunk_start_offset
         try:
             self._file.seek(place + OPCODE_AND_LENGTH)
@@ -241,13 +241,13 @@ class McapFile:
 
     def _messages_of(
         self, topics: Collection[str], place: int, record: McapRecord
-    ) -> Iterator[Recorded]:
+    ) -> Iterator[BagMessage]:
         """The messages of some topics in a chunk, or of a record beside the chunks."""
         messages = [each for each in self._records_of(place, record) if isinstance(each, Message)]
         for message in sorted(messages, key=lambda message: message.log_time):
             topic = self._topic_of.get(message.channel_id)
             if topic is not None and topic in topics:
-                yield topic, message.log_time, message.data
+                yield BagMessage(topic, message.log_time, message.data)
 
     def close(self) -> None:
         """Let go of the file."""

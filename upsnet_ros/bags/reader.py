@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
 from rosbags.typesys import get_typestore
 from rosbags.typesys.store import Typestore
@@ -29,7 +29,7 @@ from upsnet_ros.bags.contents import STORAGES, find_files, open_file
 from upsnet_ros.bags.definitions import STANDARD, defined_store, refuse_other_fields
 from upsnet_ros.bags.storage import (
     ZSTD_MAGIC,
-    Recorded,
+    BagMessage,
     StorageFile,
     TopicFacts,
     add_topic,
@@ -60,14 +60,6 @@ class BagFacts:
     messages: int
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-
-
-class BagMessage(NamedTuple):
-    """A message as it lies in the bag; the time of its recording [ns]."""
-
-    topic: str
-    recorded_ns: int
-    data: bytes
 
 
 class BagReader:
@@ -218,11 +210,11 @@ class BagReader:
             if f.start_ns is not None
         )
         read: Counter[str] = Counter()
-        for topic, recorded_ns, data in in_order(parts):
-            read[topic] += 1
-            message = self._message(topic, recorded_ns, data)
-            if message is not None:
-                yield message
+        for message in in_order(parts):
+            read[message.topic] += 1
+            unpacked = self._unpacked(message)
+            if unpacked is not None:
+                yield unpacked
         if start_ns is None and stop_ns is None:
             for topic in set(topics) & set(self.topics):
                 self._note_count(topic, read[topic])
@@ -237,7 +229,7 @@ class BagReader:
 
     def _messages_of(
         self, file: StorageFile, topics: set[str], start_ns: int | None, stop_ns: int | None
-    ) -> Iterator[Recorded]:
+    ) -> Iterator[BagMessage]:
         """The messages of a file, up to where it breaks off."""
         read = 0
         try:
@@ -247,17 +239,18 @@ class BagReader:
         except Exception as error:  # damaged bytes break the readers in ways they do not tell
             self._note_break(file, read, error)
 
-    def _message(self, topic: str, recorded_ns: int, data: bytes) -> BagMessage | None:
-        """The message, unpacked; None where that cannot be done."""
+    def _unpacked(self, message: BagMessage) -> BagMessage | None:
+        """The message without its packing; None where it is damaged."""
         # No serialised ROS message begins like that: its first byte is zero.
-        if data[:4] == ZSTD_MAGIC:
-            try:
-                data = unpack(data)
-            except Exception as error:  # damaged bytes break it in ways they do not tell
-                logger.debug('a message of %s at %d is damaged: %s', topic, recorded_ns, error)
-                self._not_unpacked.add((topic, recorded_ns))
-                return None
-        return BagMessage(topic, recorded_ns, data)
+        if message.data[:4] != ZSTD_MAGIC:
+            return message
+        try:
+            return message._replace(data=unpack(message.data))
+        except Exception as error:  # damaged bytes break it in ways they do not tell
+            place = message.topic, message.recorded_ns
+            logger.debug('a message of %s at %d is damaged: %s', *place, error)
+            self._not_unpacked.add(place)
+            return None
 
     def _note_break(self, file: StorageFile, read: int, error: Exception) -> None:
         problem = (

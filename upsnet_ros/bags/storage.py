@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import zstandard
 
@@ -21,7 +21,13 @@ PIECE_BYTES = 1 << 20
 LATEST_NS = (1 << 63) - 1
 TIMED = "typeof(timestamp) = 'integer'"  # damaged bytes may be of any type
 
-Recorded = tuple[str, int, bytes]
+
+class BagMessage(NamedTuple):
+    """A message as it lies in the bag; the time of its recording [ns]."""
+
+    topic: str
+    recorded_ns: int
+    data: bytes
 
 
 @dataclass(frozen=True)
@@ -55,8 +61,8 @@ class StorageFile(Protocol):
 
     def messages(
         self, topics: Collection[str], start_ns: int | None, stop_ns: int | None
-    ) -> Iterator[Recorded]:
-        """(topic, time of recording [ns], serialised message) in the order recorded."""
+    ) -> Iterator[BagMessage]:
+        """Those of some topics, in the order recorded."""
 
     def close(self) -> None:
         """Let go of the file."""
@@ -83,32 +89,32 @@ def add_topic(topics: dict[str, TopicFacts], name: str, facts: TopicFacts) -> st
     return None
 
 
-def in_order(parts: Iterable[tuple[int, Iterator[Recorded]]]) -> Iterator[Recorded]:
+def in_order(parts: Iterable[tuple[int, Iterator[BagMessage]]]) -> Iterator[BagMessage]:
     """The messages of parts that may overlap in time, in the order of time.
 
     Args:
         parts: a time before which a part has nothing [ns], and its messages in order. A part is
             not read before its time has come, so few are held at once.
     """
-    waiting: list[tuple[int, int, Recorded, Iterator[Recorded]]] = []
+    waiting: list[tuple[int, int, BagMessage, Iterator[BagMessage]]] = []
     for number, (begin, messages) in enumerate(parts):
         while waiting and waiting[0][0] <= begin:
             yield _earliest(waiting)
         first = next(messages, None)
         if first is not None:
-            heapq.heappush(waiting, (first[1], number, first, messages))
+            heapq.heappush(waiting, (first.recorded_ns, number, first, messages))
     while waiting:
         yield _earliest(waiting)
 
 
-def _earliest(waiting: list[tuple[int, int, Recorded, Iterator[Recorded]]]) -> Recorded:
+def _earliest(waiting: list[tuple[int, int, BagMessage, Iterator[BagMessage]]]) -> BagMessage:
     """Take the earliest message, and let the next one of its part wait instead."""
     _, number, message, others = waiting[0]
     following = next(others, None)
     if following is None:
         heapq.heappop(waiting)
     else:
-        heapq.heapreplace(waiting, (following[1], number, following, others))
+        heapq.heapreplace(waiting, (following.recorded_ns, number, following, others))
     return message
 
 
@@ -202,7 +208,7 @@ class SqliteFile:
 
     def messages(
         self, topics: Collection[str], start_ns: int | None, stop_ns: int | None
-    ) -> Iterator[Recorded]:
+    ) -> Iterator[BagMessage]:
         """See `StorageFile.messages`."""
         wanted = [number for number, name in self._topic_of.items() if name in topics]
         limits = (-LATEST_NS if start_ns is None else start_ns, stop_ns or LATEST_NS)
@@ -213,7 +219,8 @@ class SqliteFile:
             [*wanted, *(max(-LATEST_NS, min(limit, LATEST_NS)) for limit in limits)],
         )
         for number, recorded_ns, data in rows:
-            yield self._topic_of[number], recorded_ns, data if isinstance(data, bytes) else b''
+            content = data if isinstance(data, bytes) else b''
+            yield BagMessage(self._topic_of[number], recorded_ns, content)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -42,7 +42,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from upsnet_ros.bags.definitions import IMAGE_TYPES, header_stamp_ns, with_stamp_ns
 from upsnet_ros.bags.joining import has_no_stamps
-from upsnet_ros.bags.reader import BagMessage, BagReader
+from upsnet_ros.bags.reader import BagReader
+from upsnet_ros.bags.storage import BagMessage
 from upsnet_ros.core.errors import BagError, ReplayError, UpsnetError
 from upsnet_ros.node.process import StopSignal, input_is_over, ros_program, tell_event
 
