@@ -23,6 +23,7 @@ LONGEST_SECONDS = 60.0
 UNKNOWN = 'unknown'
 _CODE = (
     'import importlib, sys\n'
+    'sys.modules["openvino_telemetry"] = None\n'  # see backends/__init__.py
     '*modules, last = [importlib.import_module(name) for name in sys.argv[1:]]\n'
     f'print("version", getattr((modules or [last])[0], "__version__", {UNKNOWN!r}))\n'
 )
