@@ -31,6 +31,8 @@ LIVE_SPEED = {
     'wall_s': 26.7,
     'frames_per_second': 3.1,
     'rate': 0.5,
+    'camera_hz': None,
+    'measured_hz': None,
     'player': 'own',
     'node_cpu_percent': 89.2,
     'node_cpu_ms_per_frame': 290.1,
