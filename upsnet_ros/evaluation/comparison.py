@@ -227,7 +227,6 @@ def _start_ns(folder: Path) -> int | None:
 def _refuse_unlike(
     this: ReplayReport, against: ReplayReport, folder: Path, other_folder: Path
 ) -> None:
-    """Refuse reports whose figures mean different things."""
     for what, one, other in (
         ('starts of the bags [ns]', _start_ns(folder), _start_ns(other_folder)),
         ('durations of the bags [s]', *(round(r.bag.duration_s, 3) for r in (this, against))),

@@ -15,6 +15,7 @@ from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.core.overlay import draw_difference, draw_overlay
 from upsnet_ros.evaluation.frame_record import FrameRecord
+from upsnet_ros.evaluation.judge import LabelledFrame
 from upsnet_ros.evaluation.label_files import camera_in_a_file_name
 from upsnet_ros.evaluation.replay_report import WorstFrame, rounded
 
@@ -101,53 +102,34 @@ class WorstPictures:
         if 'image' in found:
             self._kept.append(_Kept(record, found))
 
-    def offer(
-        self,
-        record: FrameRecord,
-        *,
-        image: np.ndarray,
-        labels: np.ndarray,
-        truth: np.ndarray | None,
-    ) -> None:
-        """Keep a frame if it is one of the worst.
-
-        Args:
-            record: what was measured.
-            image: BGR uint8 [H, W, 3].
-            labels: label image uint16 [H, W].
-            truth: label image uint16 [H, W], or None.
+    def offer(self, record: FrameRecord, done: LabelledFrame) -> None:
+        """Keep a frame with labels if it is one of the worst; without an image it is black.
 
         Raises:
             EvaluationError: a picture cannot be written.
         """
-        if badness(record)[1] == 0.0:
+        if done.result is None or badness(record)[1] == 0.0:
             return  # nothing is wrong with it
-        near = [kept for kept in self._kept if _is_near(kept.record, record)]
-        if any(badness(kept.record) >= badness(record) for kept in near):
+        by_badness = sorted(self._kept, key=lambda kept: badness(kept.record))
+        # It stands for those beside it in time, or takes the place of the least bad.
+        rivals = [kept for kept in by_badness if _is_near(kept.record, record)]
+        if not rivals and len(by_badness) >= self._count:
+            rivals = by_badness[:1]
+        if any(badness(kept.record) >= badness(record) for kept in rivals):
             return
-        others = [kept for kept in self._kept if kept not in near]
-        others.sort(key=lambda kept: badness(kept.record))
-        if len(others) >= self._count and badness(others[0].record) >= badness(record):
-            return
-        out = near + (
-            others[: len(others) - self._count + 1] if len(others) >= self._count else []
-        )
-        for kept in out:
+        for kept in rivals:
             self._kept.remove(kept)
             for path in kept.pictures.values():
                 (self._folder / path).unlink(missing_ok=True)
-        self._kept.append(_Kept(record, self._write(record, image, labels, truth)))
-
-    def _write(
-        self, record: FrameRecord, image: np.ndarray, labels: np.ndarray, truth: np.ndarray | None
-    ) -> dict[str, str]:
+        labels, truth = done.result.label_image, done.truth
+        image = np.zeros((*labels.shape, 3), np.uint8) if done.image is None else done.image
         pictures = frame_pictures(image, {'labels': labels, 'truth': truth}, self._label_set)
         if truth is not None and 'truth' in pictures:
             pictures['difference'] = draw_difference(image, labels, truth)
         paths = {kind: _path(record, kind) for kind in pictures}
         for kind, picture in pictures.items():
             write_picture(self._folder / paths[kind], picture, widest=LARGEST_WIDTH)
-        return paths
+        self._kept.append(_Kept(record, paths))
 
     def ranked(self) -> tuple[WorstFrame, ...]:
         """The frames kept, the worst first."""

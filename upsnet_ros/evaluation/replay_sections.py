@@ -149,7 +149,6 @@ def replay_report(
 
 
 def _live(report: ReplayReport, comparison: Comparison | None) -> list[doc.Section]:
-    """What came in time, and what the node took."""
     if report.kind != 'live':
         return []
     cards = doc.Cards(tuple(live_cards(report, comparison)))
@@ -185,7 +184,6 @@ def _class_tables(report: ReplayReport) -> Iterator[doc.Table]:
 
 
 def _flicker(entry: LabelClass, figures: CameraFigures) -> float | None:
-    """Share of a class that flips [%]."""
     flicker = figures.stability['flicker'].get(entry.name) if figures.stability else None
     return None if flicker is None else 100.0 * flicker
 

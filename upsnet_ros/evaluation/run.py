@@ -13,8 +13,6 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from upsnet_ros.bags.cameras import CameraTopics, find_cameras
 from upsnet_ros.bags.joining import BagPart, ReplayStream
 from upsnet_ros.bags.label_writer import LabelBag
@@ -228,8 +226,7 @@ class Run:
                     recorded_ns=frame.recorded_ns,
                     frame_id=done.frame_id,
                 )
-            shown = np.zeros((*labels.shape, 3), np.uint8) if done.image is None else done.image
-            self._worst.offer(line, image=shown, labels=labels, truth=done.truth)
+            self._worst.offer(line, done)
         self._journal.add(line)
 
     def totals(self) -> Totals:
