@@ -47,9 +47,10 @@ def confused_model(folder: Path) -> Path:
     return write_tiny_model(folder, graph)
 
 
-@pytest.fixture
-def evaluated(tmp_path: Path) -> tuple[Path, Path]:
-    """Folders of a model that knows the sky and one that does not, on two cameras."""
+@pytest.fixture(scope='module')
+def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Reports `new` of a model that knows the sky and `old` of one that does not, two cameras."""
+    tmp_path = tmp_path_factory.mktemp('originals')
     rows = []
     for camera in ('front', 'rear'):
         rows += blue_rows(FRAMES, camera=camera)
@@ -61,6 +62,19 @@ def evaluated(tmp_path: Path) -> tuple[Path, Path]:
     for name, model in models.items():
         arguments = [str(bag), '--model', str(model), '--output', str(tmp_path / name)]
         assert replay([*arguments, '--threads', '1']) == 0
+    return tmp_path
+
+
+@pytest.fixture
+def evaluated(tmp_path: Path, originals: Path) -> tuple[Path, Path]:
+    """Copies of both reports, and of their models."""
+    for name in ('new', 'old'):
+        shutil.copytree(originals / name, tmp_path / name)
+        report = read_report(tmp_path / name)
+        model = Path(report.model.path)
+        shutil.copytree(model.parent, tmp_path / f'{name}_model')
+        path = str(tmp_path / f'{name}_model' / model.name)
+        write_report(replace(report, model=replace(report.model, path=path)), tmp_path / name)
     return tmp_path / 'new', tmp_path / 'old'
 
 

@@ -6,14 +6,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from upsnet_ros.bags.reader import BagFacts
 from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.json_lines import json_line
 from upsnet_ros.core.labels import cityscapes_label_set
-from upsnet_ros.core.panoptic_quality import PanopticQuality
 from upsnet_ros.evaluation.frame_record import (
     FRAMES_FILE,
     FrameRecord,
@@ -152,15 +150,3 @@ def test_frames_without_a_header_are_refused(tmp_path: Path, content: str | None
         path.write_text(content)
     with pytest.raises(EvaluationError, match='again'):
         list(read_frames(path))
-
-
-def test_the_quality_of_a_record_is_the_state_of_panoptic_quality() -> None:
-    label_set = cityscapes_label_set()
-    truth = np.full((4, 5), (13 << 8) + 1, np.uint16)
-    predicted = truth.copy()
-    predicted[0, :] = 0
-    quality = PanopticQuality(label_set)
-    quality.update(predicted, truth)
-    record = FrameRecord('c', 0, 0, {}, 0.0, quality=((0, 0.0, 0, 1, 0), (13, 15 / 20, 1, 0, 0)))
-    np.testing.assert_allclose(record.quality_state(19), quality.state())
-    assert FrameRecord('c', 0, 0, {}, 0.0).quality_state(19).sum() == 0
