@@ -190,6 +190,12 @@ def test_the_unit_gives_the_node_its_time_to_end_and_restarts_it_where_that_help
     assert int(service['RestartPreventExitStatus']) == ExitStatus.BAD_PARAMETER
 
 
+def test_the_unit_asks_for_more_than_its_share_and_for_no_ceiling(service) -> None:
+    assert 100 < int(service['CPUWeight']) <= 10_000  # another service has 100
+    assert -20 <= int(service['Nice']) < 0
+    assert 'CPUQuota' not in service and 'CPUSchedulingPolicy' not in service
+
+
 def test_the_unit_is_hardened_and_keeps_what_dds_needs(service) -> None:
     for name in ('NoNewPrivileges', 'ProtectHome', 'PrivateTmp', 'ProtectKernelModules'):
         assert service[name] == 'yes'
