@@ -15,6 +15,8 @@ import pytest
 from tests.fakes.fake_backend import FakeBackend, make_manifest
 from tests.fakes.network_output import make_output
 from tests.fakes.tiny_model import CAR, write_tiny_model
+from upsnet_ros.backends.backend import available_cores
+from upsnet_ros.core.compiled import share_rows
 from upsnet_ros.core.errors import ImageError, ModelError, ParameterError
 from upsnet_ros.core.image_view import ImageView
 from upsnet_ros.core.labels import UNKNOWN_LABEL
@@ -32,6 +34,24 @@ def one_car(image_bgr: np.ndarray) -> NetworkOutput:
     logits = np.zeros((19, 16, 24), np.float32)
     logits[0], logits[CAR, :, :12] = 2.0, 4.0
     return make_output(logits, [(0.0, 0.0, 47.0, 63.0)], [CAR], [0.7], 5.0)
+
+
+@pytest.mark.parametrize('asked, given', [(0, available_cores()), (1, 1), (3, 3)])
+def test_as_many_threads_label_an_image_as_are_allowed(
+    asked: int, given: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def share(work, size, *, num_threads: int) -> None:
+        seen.append(num_threads)
+        share_rows(work, size, num_threads=num_threads)
+
+    monkeypatch.setattr('upsnet_ros.core.labelling.share_rows', share)
+    pipeline = PanopticPipeline(FakeBackend(), make_manifest(), num_threads=asked)
+    pipeline.process(np.zeros((64, 96, 3), np.uint8))
+    pipeline.set_thresholds(score_threshold=0.1)
+    pipeline.process(np.zeros((64, 96, 3), np.uint8))
+    assert seen == [given, given]
 
 
 @pytest.mark.parametrize('size', [(1, 1), (64, 96), (480, 640), (75, 33), (2, 2000)])

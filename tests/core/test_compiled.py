@@ -90,6 +90,26 @@ def test_nothing_is_compiled_once_the_loops_are_loaded() -> None:
         assert compiling.buffer != []  # it does hear of it
 
 
+def test_a_pipeline_is_compiled_before_its_first_image() -> None:
+    code = (
+        'import numpy as np\n'
+        'from tests.fakes.fake_backend import FakeBackend, make_manifest\n'
+        'from upsnet_ros.pipeline import PanopticPipeline\n'
+        'pipeline = PanopticPipeline(FakeBackend(), make_manifest())\n'
+        'import sys\n'
+        'from numba.core import event\n'
+        'loaded = set(sys.modules)\n'
+        'with event.install_recorder("numba:compile") as compiling:\n'
+        '    pipeline.process(np.zeros((48, 64, 3), np.uint8))\n'
+        'later = set(sys.modules) - loaded\n'
+        'print(compiling.buffer, [name for name in later if "numba" in name])\n'
+    )
+    answer = subprocess.run(
+        [sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert (answer.stdout, answer.stderr) == ('[] []\n', '')
+
+
 def test_what_was_compiled_is_kept_until_the_file_changes(loop: Path) -> None:
     assert_fills(import_file(loop))
     assert kept_files(loop.parent)
@@ -190,6 +210,23 @@ def test_busy_helpers_are_not_waited_for() -> None:
 
     share_rows(work, (4096, 4096), num_threads=4 * (os.cpu_count() or 1))
     assert sum(inner) % 1024 == 0 and inner
+
+
+def test_a_thread_that_outlives_the_main_one_works_on_alone() -> None:
+    code = (
+        'import threading\n'
+        'from upsnet_ros.core.compiled import share_rows\n'
+        'def work():\n'
+        '    threading.main_thread().join()\n'
+        '    rows = []\n'
+        '    share_rows(lambda a, b: rows.append(b - a), (1024, 2048), num_threads=2)\n'
+        '    print(sum(rows), flush=True)\n'
+        'threading.Thread(target=work).start()\n'
+    )
+    answer = subprocess.run(
+        [sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert (answer.stdout, answer.stderr) == ('1024\n', '')
 
 
 def test_an_error_in_any_thread_reaches_the_caller() -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from types import ModuleType
 
 # Its threads start when they are first needed, and wait without using a core.
@@ -57,7 +58,9 @@ def share_rows(
                 return
             work(first, min(first + rows, height))
 
-    helpers = [_HELPERS.submit(take_bands) for _ in range(num_threads - 1)]
+    helpers: list[Future[None]] = []
+    with suppress(RuntimeError):  # at its end the interpreter begins nothing: work goes on alone
+        helpers.extend(_HELPERS.submit(take_bands) for _ in range(num_threads - 1))
     try:
         take_bands()
     finally:
