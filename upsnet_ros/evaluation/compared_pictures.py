@@ -134,7 +134,12 @@ def _label_again(
             truth_format=options['truth_format'],
             label_set=pipeline.label_set,
         )
-        stages = Stages(source, pipeline, FrameJudge(pipeline.label_set))
+        stages = Stages(
+            source,
+            pipeline,
+            FrameJudge(pipeline.label_set),
+            reduce_jpeg=options.get('reduce_jpeg', False),  # older reports do not tell
+        )
         yield from stages.label(_only(stream, wanted))
 
 
