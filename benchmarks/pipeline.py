@@ -36,6 +36,7 @@ from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 
 from benchmarks.model_parts.results import write_results  # noqa: E402
 from training.synthetic.drive import render_drive  # noqa: E402
+from upsnet_ros.core import own_process  # noqa: E402
 from upsnet_ros.core.image_view import WHOLE_UPRIGHT, ImageView  # noqa: E402
 from upsnet_ros.images.messages import image_to_bgr  # noqa: E402
 from upsnet_ros.node import messages  # noqa: E402
@@ -56,6 +57,7 @@ class FrameWork:
     """Labels frames as the node does, and says how long each step took."""
 
     def __init__(self) -> None:
+        getattr(own_process, 'keep_memory', lambda: None)()  # a checkout may be older
         self._pipeline = PanopticPipeline.load(MODEL)
         self._pipeline.warm_up(3)
         self._files: dict[tuple[str, str], CompressedImage | Image] = {}
@@ -106,7 +108,7 @@ class FrameWork:
     ) -> tuple[np.ndarray, ImageView]:
         if not is_reduced:
             return image_to_bgr(message), WHOLE_UPRIGHT
-        from upsnet_ros.images.messages import decode_image  # a checkout may be older
+        from upsnet_ros.images.messages import decode_image  # likewise
 
         image, reduction = decode_image(message, shown_in=self._pipeline.backend.input_size)
         return image, ImageView(reduction=reduction)

@@ -31,7 +31,9 @@ class ReadyPipeline:
         self.manifest = SimpleNamespace(
             name='ready', sha256='0' * 64, panoptic_head=dict(THRESHOLDS)
         )
-        self.backend = SimpleNamespace(name='none', device='none', input_size=(512, 1024))
+        self.backend = SimpleNamespace(
+            name='none', device='none', precision='none', input_size=(512, 1024)
+        )
         self._instances = tuple(_car(number + 1) for number in range(instances))
         self._ready: dict[tuple[int, int], Any] = {}
 
