@@ -31,17 +31,23 @@ class Regions:
     classes: Tensor
 
 
-def capped(boxes: list[Tensor], scores: list[Tensor], classes: list[Tensor]) -> Regions:
-    """The 100 best, and all that score as much as the last of them."""
+def capped(
+    boxes: list[Tensor], scores: list[Tensor], classes: list[Tensor], limit: int
+) -> Regions:
+    """The best, as many as `limit`, and all that score as much as the last of them."""
     found = Regions(torch.cat(boxes), torch.cat(scores), torch.cat(classes))
-    if len(found.scores) <= LIMIT:
+    if len(found.scores) <= limit:
         return found
-    keep = found.scores >= found.scores.sort(descending=True).values[LIMIT - 1]
+    keep = found.scores >= found.scores.sort(descending=True).values[limit - 1]
     return Regions(found.boxes[keep], found.scores[keep], found.classes[keep])
 
 
 def detections(
-    proposals: Tensor, class_logits: Tensor, deltas: Tensor, size: tuple[int, int]
+    proposals: Tensor,
+    class_logits: Tensor,
+    deltas: Tensor,
+    size: tuple[int, int],
+    limit: int = LIMIT,
 ) -> Regions:
     """Suppression per class, for average precision."""
     probabilities = class_logits.softmax(dim=1)
@@ -54,19 +60,23 @@ def detections(
         boxes.append(own[kept])
         scores.append(own_scores[kept])
         classes.append(torch.full((len(kept),), c))
-    return capped(boxes, scores, classes)
+    return capped(boxes, scores, classes, limit)
 
 
 def candidates(
-    proposals: Tensor, class_logits: Tensor, deltas: Tensor, size: tuple[int, int]
+    proposals: Tensor,
+    class_logits: Tensor,
+    deltas: Tensor,
+    size: tuple[int, int],
+    threshold: float = 0.6,
 ) -> Regions:
     """Suppression over all classes together, for the panoptic head; by descending score."""
     probabilities = class_logits.softmax(dim=1)[:, 1:]
-    rows, columns = torch.nonzero(probabilities > 0.6, as_tuple=True)
+    rows, columns = torch.nonzero(probabilities > threshold, as_tuple=True)
     scores, classes = probabilities[rows, columns], columns + 1
     boxes = decode(proposals[rows], deltas[rows, classes], BOX_WEIGHTS, size)
     kept = suppress(boxes, scores, 0.5)
-    return capped([boxes[kept]], [scores[kept]], [classes[kept]])
+    return capped([boxes[kept]], [scores[kept]], [classes[kept]], LIMIT)
 
 
 def pasted_mask(logits: np.ndarray, box: np.ndarray, size: tuple[int, int]) -> np.ndarray:

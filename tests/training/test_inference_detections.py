@@ -1,17 +1,16 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Selection of instances against literal loops over all pairs, with torchvision's suppression."""
+"""Selection of instances against the published rules written out."""
 
 import pytest
 import torch
 from torch import Tensor
-from torchvision.ops import nms
 
-from training.models.box_coding import BOX_HEAD_WEIGHTS, clip_boxes, decode_boxes
+from tests.training.reference_inference import Regions, candidates, detections
+from training.models.box_coding import clip_boxes
 from training.models.detections import select_candidates, select_detections
 
 SIZE = (100, 160)
-Rows = list[tuple[float, int, list[float]]]  # score, class, box
 
 
 def random_regions(
@@ -29,47 +28,13 @@ def random_regions(
     return proposals, logits, deltas
 
 
-def all_pairs(proposals: Tensor, logits: Tensor, deltas: Tensor, threshold: float) -> Rows:
-    """Every pair of proposal and class above a score, decoded one by one."""
-    probabilities = logits.softmax(dim=1)
-    rows = []
-    for p in range(len(proposals)):
-        for c in range(1, logits.shape[1]):
-            if probabilities[p, c] > threshold:
-                box = decode_boxes(proposals[p], deltas[p, c], weights=BOX_HEAD_WEIGHTS)
-                box = clip_boxes(box, height=SIZE[0], width=SIZE[1])
-                rows.append((float(probabilities[p, c]), c, box.tolist()))
-    return rows
-
-
-def suppressed(rows: Rows) -> Rows:
-    """What torchvision keeps; its boxes are half open, so one pixel is added."""
-    if not rows:
-        return []
-    boxes = torch.tensor([box for _, _, box in rows]) + torch.tensor([0.0, 0.0, 1.0, 1.0])
-    return [rows[i] for i in nms(boxes, torch.tensor([score for score, _, _ in rows]), 0.5)]
-
-
-def literal_detections(rows: Rows, num_things: int, limit: int) -> Rows:
-    kept = []
-    for c in range(1, num_things + 1):
-        kept += suppressed([row for row in rows if row[1] == c])
-    kept.sort(key=lambda row: -row[0])
-    if len(kept) > limit:
-        kept = [row for row in kept if row[0] >= kept[limit - 1][0]]
-    return kept
-
-
-def as_rows(selected: tuple[Tensor, Tensor, Tensor]) -> Rows:
-    boxes, scores, classes = (part.tolist() for part in selected)
-    return list(zip(scores, classes, boxes, strict=True))
-
-
-def assert_same(have: Rows, want: Rows) -> None:
-    assert [row[1] for row in have] == [row[1] for row in want]
-    assert [row[0] for row in have] == pytest.approx([row[0] for row in want])
-    for (_, _, box), (_, _, wanted) in zip(have, want, strict=True):
-        assert box == pytest.approx(wanted, abs=1e-4)
+def assert_same(have: tuple[Tensor, Tensor, Tensor], want: Regions) -> None:
+    """The same regions, in the order of their scores."""
+    order = want.scores.sort(descending=True, stable=True).indices
+    boxes, scores, classes = have
+    assert classes.tolist() == want.classes[order].tolist()
+    torch.testing.assert_close(scores, want.scores[order])
+    torch.testing.assert_close(boxes, want.boxes[order], rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize('num_things', [1, 3, 20])
@@ -77,10 +42,9 @@ def assert_same(have: Rows, want: Rows) -> None:
 @pytest.mark.parametrize('seed', range(3))
 def test_detections_equal_a_loop_over_classes(seed: int, count: int, num_things: int) -> None:
     regions = random_regions(seed, count, num_things)
-    rows = all_pairs(*regions, threshold=0.05)
     for limit in (100, 7):
-        have = as_rows(select_detections(*regions, image_size=SIZE, limit=limit))
-        assert_same(have, literal_detections(rows, num_things, limit))
+        have = select_detections(*regions, image_size=SIZE, limit=limit)
+        assert_same(have, detections(*regions, SIZE, limit))
 
 
 def test_a_proposal_can_be_detected_as_several_classes() -> None:
@@ -113,10 +77,11 @@ def test_candidates_above_a_threshold_equal_all_pairs_above_it(
     seed: int, num_things: int, threshold: float
 ) -> None:
     regions = random_regions(seed, 80, num_things, sharpness=4.0)
-    want = suppressed(all_pairs(*regions, threshold=threshold))
-    assert len(want) > 3
-    have = as_rows(select_candidates(*regions, image_size=SIZE, limit=100))
-    assert_same([row for row in have if row[0] > threshold], want)
+    want = candidates(*regions, SIZE, threshold)
+    assert len(want.scores) > 3
+    boxes, scores, classes = select_candidates(*regions, image_size=SIZE, limit=100)
+    above = scores > threshold
+    assert_same((boxes[above], scores[above], classes[above]), want)
 
 
 def test_candidates_have_a_limit() -> None:
