@@ -36,7 +36,10 @@ class ColourPipeline:
         self._delay_s = float(os.environ.get('COLOUR_NODE_DELAY_S', 0))
         self._frames_left = int(os.environ.get('COLOUR_NODE_DIES_AFTER', -1))
         self.backend = SimpleNamespace(
-            name='colour', device='none', input_size=self.manifest.input_size
+            name='colour',
+            device='none',
+            precision='fp32',
+            input_size=self.manifest.input_size,
         )
 
     def warm_up(self, runs: int) -> list[float]:
