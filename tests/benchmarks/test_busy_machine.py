@@ -78,9 +78,9 @@ def made_up(monkeypatch: pytest.MonkeyPatch, folder: Path, *, loses: int) -> lis
         sides.append(Side(name, folder / name, folder / name, frames=20))
     measure(sides, rounds=2)
     # Every side first is given more than can be answered, then 70 % of what was: 20, 10 and 5 Hz.
-    assert asked['this'] == 2 * [
-        (30.0, 0), (14, 0), (15.0, 1), (7, 1), (7.5, 3), (3, 3), (3, 3),
-    ]  # fmt: skip
+    rates = [30.0, 14.0, 15.0, 7.0, 7.5, 3.5, 3.5]
+    assert [hz for hz, _ in asked['this']] == pytest.approx(2 * rates)
+    assert [load for _, load in asked['this']] == 2 * [0, 0, 1, 1, 3, 3, 3]
     return sides
 
 
@@ -104,12 +104,3 @@ def test_a_lost_frame_misses_the_aim(tmp_path: Path, monkeypatch: pytest.MonkeyP
     this, _ = made_up(monkeypatch, tmp_path, loses=1)
     assert [row['answered'] for row in this.rows()] == [40, 38, 38]
     assert [row['is_reached'] for row in this.rows()] == [True, False, False]
-
-
-def test_of_a_camera_that_is_too_fast_a_part_is_expected() -> None:
-    side = Side('this', Path(), Path(), frames=20)
-    for load in busy_machine.AIMS:
-        side.possible[load], side.rates[load] = [2.0], [2.0]
-        side.plays[load] = [played([100.0] * 14, sent=20)]
-    assert [row['expected'] for row in side.rows()] == [14, 14, 14]
-    assert all(row['is_reached'] for row in side.rows())
