@@ -152,13 +152,30 @@ def offer_zeros(channel, best, winner):
 
 
 @numba.njit
-def best_of(upper, lower, weight, channels, best, winner):
-    """Find the largest of some semantic channels between two rows, the first of equals."""
+def best_of(upper, lower, weight, first, last, best, winner):
+    """Find the largest of the channels `first` to `last` - 1 between two rows, the first of ties.
+
+    Four at a time, which stores a fourth as often; processors without AVX-512 store slowly where a
+    condition decides. A channel that is offered twice wins no pixel the second time.
+    """
     best[:], winner[:] = -np.inf, 0
-    for channel in channels:
-        above, below, number = upper[channel], lower[channel], np.uint16(channel)
+    for one in range(first, last, 4):
+        two, three, four = min(one + 1, last - 1), min(one + 2, last - 1), min(one + 3, last - 1)
+        above_1, below_1, number_1 = upper[one], lower[one], np.int32(one)
+        above_2, below_2, number_2 = upper[two], lower[two], np.int32(two)
+        above_3, below_3, number_3 = upper[three], lower[three], np.int32(three)
+        above_4, below_4, number_4 = upper[four], lower[four], np.int32(four)
         for x in range(len(best)):
-            logit = mix(above[x], below[x], weight)
+            logit, number = mix(above_1[x], below_1[x], weight), number_1
+            logit_2 = mix(above_2[x], below_2[x], weight)
+            number = number_2 if logit_2 > logit else number
+            logit = logit_2 if logit_2 > logit else logit
+            logit_3 = mix(above_3[x], below_3[x], weight)
+            number = number_3 if logit_3 > logit else number
+            logit = logit_3 if logit_3 > logit else logit
+            logit_4 = mix(above_4[x], below_4[x], weight)
+            number = number_4 if logit_4 > logit else number
+            logit = logit_4 if logit_4 > logit else logit
             larger = logit > best[x]
             best[x] = logit if larger else best[x]
             winner[x] = number if larger else winner[x]
@@ -345,7 +362,8 @@ def label_rows(
     lower = np.empty_like(upper)
     upper_row = lower_row = -1
     best, thing = np.empty(width, np.float32), np.empty(width, np.float32)
-    thing_class, semantic = np.empty(width, np.uint16), np.empty(width, np.uint16)
+    thing_class, semantic = np.empty(width, np.int32), np.empty(width, np.int32)
+    owner = np.empty(width, np.int32)
     largest, line = np.empty(width, np.float32), np.empty(width, np.float32)
     low, high = np.empty(width, np.uint32), np.empty(width, np.uint32)
     weights = np.empty(width, np.float32)
@@ -362,9 +380,8 @@ def label_rows(
             stretch_channels(semantic_logits, below, step, low, high, weights, lower)
             lower_row = below
 
-        owner = winner[y]
-        best_of(upper, lower, weight, range(num_stuff), best, owner)
-        best_of(upper, lower, weight, range(num_stuff, num_classes), thing, thing_class)
+        best_of(upper, lower, weight, 0, num_stuff, best, owner)
+        best_of(upper, lower, weight, num_stuff, num_classes, thing, thing_class)
         for x in range(width):
             semantic[x] = thing_class[x] if thing[x] > best[x] else owner[x]
 
@@ -379,7 +396,7 @@ def label_rows(
             if from_mask < to_mask:
                 begin = from_mask if begin == end else min(from_mask, begin)
                 end = max(to_mask, end)
-            channel = np.uint16(num_stuff + index)
+            channel = np.int32(num_stuff + index)
             if left < right:
                 until, behind = min(begin, right), max(end, left)
                 offer_zeros(channel, best[left:until], owner[left:until])
@@ -409,8 +426,10 @@ def label_rows(
         if predict_unknown:
             for x in range(width):
                 thing[x] -= largest[x]
-            offer(thing, np.uint16(num_stuff + len(classes)), best, owner)
+            offer(thing, np.int32(num_stuff + len(classes)), best, owner)
         count_row(owner, semantic, column_counts, row_counts[y], histogram)
+        for x in range(width):
+            winner[y, x] = owner[x]
         if len(best_class) > 0:
             for x in range(width):
                 best_class[y, x] = semantic[x]
