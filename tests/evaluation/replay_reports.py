@@ -87,7 +87,7 @@ def write_replay(
         kind=kind,
         command=command,
         bag=bag,
-        model=ModelFacts('models/small.onnx', 'ab' * 32, model, 'onnxruntime', 'CPU'),
+        model=ModelFacts('models/small.onnx', 'ab' * 32, model, 'onnxruntime', 'CPU', 'fp32'),
         label_set=label_set,
         cameras={name: tally.figures() for name, tally in cameras.items()},
         total=total.figures(),

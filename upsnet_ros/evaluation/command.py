@@ -15,7 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 from upsnet_ros.backends.backend import AUTOMATIC
-from upsnet_ros.backends.select import BACKENDS
+from upsnet_ros.backends.select import BACKENDS, PRECISIONS
 from upsnet_ros.bags.truth import PANOPTIC, TRUTH_FORMATS
 from upsnet_ros.core.errors import UpsnetError
 from upsnet_ros.core.own_process import INTERRUPTED, interrupted_by_signals
@@ -69,6 +69,13 @@ def argument_parser(
         default=AUTOMATIC,
         help='inference library; auto: TensorRT for an engine, else OpenVINO where it is '
         'installed, else ONNX Runtime (default: auto)',
+    )
+    add('--device', default=AUTOMATIC, help='where the network runs: auto, cpu, gpu, npu, cuda')
+    add(
+        '--precision',
+        choices=PRECISIONS,
+        default=AUTOMATIC,
+        help='of its products; auto: bf16 in OpenVINO where the processor multiplies it',
     )
     add('--threads', type=int, default=0, help='CPU threads of the network, 0: one per core')
     add('--output', type=Path, required=True, help='folder of the report')

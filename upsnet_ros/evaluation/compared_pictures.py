@@ -107,7 +107,9 @@ def _load_model(report: ReplayReport) -> PanopticPipeline:
     """The model that a report is about, as long as it is the same."""
     if report.kind != 'offline':
         raise EvaluationError('it was played live, and its labels were not kept')
-    pipeline = PanopticPipeline.load(report.model.path, backend=report.model.backend)
+    pipeline = PanopticPipeline.load(
+        report.model.path, backend=report.model.backend, precision=report.model.precision
+    )
     if pipeline.manifest.sha256 != report.model.sha256:
         pipeline.close()
         raise EvaluationError(f'{report.model.path} is another model now')

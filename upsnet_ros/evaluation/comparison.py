@@ -102,6 +102,7 @@ class ComparedReport:
     sha256: str
     backend: str
     device: str
+    precision: str
     command: str
 
 
@@ -306,5 +307,6 @@ def _facts(folder: Path, report: ReplayReport) -> ComparedReport:
         sha256=report.model.sha256,
         backend=report.model.backend,
         device=report.model.device,
+        precision=report.model.precision,
         command=report.command,
     )

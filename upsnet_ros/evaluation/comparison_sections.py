@@ -200,7 +200,8 @@ def _introduction(comparison: Comparison) -> str:
             'of the same thing.'
         )
     other = comparison.against
-    sentences.append(f'The other report: {other.folder}, {other.backend} on {other.device}.')
+    where = f'{other.backend} on {other.device} in {other.precision}'
+    sentences.append(f'The other report: {other.folder}, {where}.')
     return ' '.join(sentences)
 
 

@@ -33,6 +33,8 @@ class OfflineOptions(RunOptions):
         write_panoptic: whether labels are written in COCO panoptic format.
         write_bag: where labels are written as a bag; None for nowhere.
         backend: inference library.
+        device: where the network runs.
+        precision: of its products.
         threads: CPU threads of the network, 0 for one per core.
         reduce_jpeg: the node's parameter of that name.
     """
@@ -43,6 +45,8 @@ class OfflineOptions(RunOptions):
     write_bag: Path | None = None
     reduce_jpeg: bool = False
     backend: str = field(default='auto', metadata=UNTOLD)
+    device: str = field(default='auto', metadata=UNTOLD)
+    precision: str = field(default='auto', metadata=UNTOLD)
     threads: int = field(default=0, metadata=UNTOLD)
 
     def __post_init__(self) -> None:
@@ -109,6 +113,7 @@ def evaluate_offline(
             name=manifest.name,
             backend=backend.name,
             device=backend.device,
+            precision=backend.precision,
         )
         return run.write_report('offline', totals, model=facts, speed=speed)
 
@@ -122,6 +127,7 @@ def _label_all(
             'sha256': pipeline.manifest.sha256,
             'backend': pipeline.backend.name,
             'device': pipeline.backend.device,
+            'precision': pipeline.backend.precision,
             'thresholds': pipeline.thresholds,
         },
         views={name: _describe_view(camera.view) for name, camera in run.cameras.items()},

@@ -108,6 +108,8 @@ def read_options(words: Sequence[str], *, command: str) -> tuple[OfflineOptions,
         write_bag=given.write_bag,
         reduce_jpeg=given.reduce_jpeg,
         backend=given.backend,
+        device=given.device,
+        precision=given.precision,
         threads=given.threads,
         command=command,
     )
@@ -215,7 +217,11 @@ def evaluate_model(options: OfflineOptions, *, name: str = '') -> list[str]:
         UpsnetError: whatever kept it from being done.
     """
     with PanopticPipeline.load(
-        options.model, backend=options.backend, num_threads=options.threads
+        options.model,
+        backend=options.backend,
+        device=options.device,
+        precision=options.precision,
+        num_threads=options.threads,
     ) as pipeline:
         with progress_bar(f'Evaluating {name}'.strip()) as progress:
             report = evaluate_offline(options, pipeline, progress)

@@ -28,7 +28,7 @@ from upsnet_ros.evaluation.frame_record import REPORT_FILE
 SCHEMA_VERSION = 1
 KINDS = ('offline', 'live')
 # Distributions whose versions change results or times.
-PACKAGES = ('numpy', 'opencv-python-headless', 'onnxruntime', 'rosbags', 'rclpy')
+PACKAGES = ('numpy', 'opencv-python-headless', 'onnxruntime', 'openvino', 'rosbags', 'rclpy')
 
 Json = dict[str, Any]
 
@@ -123,6 +123,7 @@ class ModelFacts:
     name: str
     backend: str
     device: str
+    precision: str
 
 
 @dataclass(frozen=True)

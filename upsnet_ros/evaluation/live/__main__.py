@@ -30,7 +30,7 @@ from upsnet_ros.installed_files import default_model_path
 
 # What an option of the node is where it is not given.
 UNSAID = (None, False, 0, 'auto')
-OF_THE_NODE = ('backend', 'threads', 'process_all', 'params_file')
+OF_THE_NODE = ('backend', 'device', 'precision', 'threads', 'process_all', 'params_file')
 EXAMPLES = """\
 examples:
   live_replay_evaluation drive --model model.onnx --output out/live
@@ -54,6 +54,8 @@ def read_options(words: list[str], *, command: str) -> LiveOptions:
     given = _parser().parse_args(words)
     wanted = {
         'backend': given.backend,
+        'device': given.device,
+        'precision': given.precision,
         'num_threads': given.threads,
         'process_all': given.process_all,
     }

@@ -68,6 +68,7 @@ def evaluate_live(options: LiveOptions) -> ReplayReport:
             sha256=manifest.sha256,
             name=manifest.name,
             backend=happened.engine.get('backend', 'unknown'),
+            precision=happened.engine.get('precision', 'unknown'),
             device=happened.engine.get('device', 'unknown'),
         )
         speed = live_speed(options, happened, totals.total)
