@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from upsnet_ros.backends.compiled_cache import user_folder
 from upsnet_ros.node.main import END_AFTER_FAULT_S, END_AFTER_SIGNAL_S
 from upsnet_ros.node.process import ExitStatus
 
@@ -194,6 +195,15 @@ def test_the_unit_asks_for_more_than_its_share_and_for_no_ceiling(service) -> No
     assert 100 < int(service['CPUWeight']) <= 10_000  # another service has 100
     assert -20 <= int(service['Nice']) < 0
     assert 'CPUQuota' not in service and 'CPUSchedulingPolicy' not in service
+
+
+def test_what_the_unit_has_compiled_is_kept_where_it_may_write(service, monkeypatch) -> None:
+    # Homes are hidden from it, and all else is read-only.
+    lines = (ROOT / 'deploy' / 'upsnet_ros.service').read_text().splitlines()
+    (folder,) = (line.split('=', 2)[2] for line in lines if '=XDG_CACHE_HOME=' in line)
+    assert folder == f'/var/cache/{service["CacheDirectory"]}'
+    monkeypatch.setenv('XDG_CACHE_HOME', folder)
+    assert user_folder().is_relative_to(folder)
 
 
 def test_the_unit_is_hardened_and_keeps_what_dds_needs(service) -> None:

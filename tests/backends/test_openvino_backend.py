@@ -20,6 +20,7 @@ from tests.fakes.tiny_model import INPUT_SIZE, write_tiny_model
 from upsnet_ros.backends import compiled_cache, openvino_backend
 from upsnet_ros.backends.onnx_backend import OnnxBackend
 from upsnet_ros.backends.openvino_backend import OpenVinoBackend, open_core, precisions_of
+from upsnet_ros.core.errors import ModelError
 from upsnet_ros.core.geometry import InputGeometry, place_image
 from upsnet_ros.core.panoptic_head import PanopticHead
 from upsnet_ros.manifest import ModelManifest
@@ -357,6 +358,36 @@ def test_the_cache_does_not_grow_without_end(folder, monkeypatch) -> None:
     assert compiled_cache.CompiledCache(folder, ['5']).read() == b'network'
     assert compiled_cache.CompiledCache(folder, ['0']).read() is None
     assert len(list(folder.iterdir())) == 3
+
+
+def test_what_a_process_left_that_was_ended_while_it_wrote_is_removed(folder, monkeypatch) -> None:
+    monkeypatch.setattr(compiled_cache, '_KEPT_FILES', 1)
+
+    def die(*paths: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as ended:
+        ended.setattr(compiled_cache.os, 'replace', die)
+        ended.setattr(compiled_cache.os, 'unlink', lambda path: None)
+        with pytest.raises(SystemExit):
+            compiled_cache.CompiledCache(folder, ['1']).write(
+                lambda: compiled_cache.BytesIO(b'network')
+            )
+    (left,) = folder.iterdir()
+    os.utime(left, (0, 0))
+    cache = compiled_cache.CompiledCache(folder, ['2'])
+    cache.write(lambda: compiled_cache.BytesIO(b'network'))
+    assert list(folder.iterdir()) == [cache.path]
+
+
+@needs_bf16
+def test_where_nothing_can_be_written_for_the_time_being_it_is_said_what_to_do(
+    model_path, folder, monkeypatch
+) -> None:
+    monkeypatch.setattr(openvino_backend.tempfile, 'tempdir', '/proc/upsnet_ros')
+    with pytest.raises(ModelError, match="TMPDIR .* precision 'fp32'"):
+        load(model_path, folder, precision='bf16')
+    assert works(load(model_path, folder, precision='fp32'))
 
 
 def test_the_users_cache_folder_is_taken(monkeypatch, tmp_path) -> None:

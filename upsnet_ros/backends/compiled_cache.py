@@ -9,6 +9,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -62,7 +63,11 @@ class CompiledCache:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             blob = export().getvalue()
             # In one step, so that no other process reads half of it.
-            with tempfile.NamedTemporaryFile(dir=self.path.parent, delete=False) as file:
+            # With the ending of the others, so that what a process leaves that is ended meanwhile
+            # is removed as they are.
+            with tempfile.NamedTemporaryFile(
+                dir=self.path.parent, suffix=_SUFFIX, delete=False
+            ) as file:
                 try:
                     file.write(hashlib.sha256(blob).digest() + blob)
                     file.close()
@@ -70,13 +75,15 @@ class CompiledCache:
                 except BaseException:
                     os.unlink(file.name)
                     raise
-            _remove_oldest(self.path.parent)
         except Exception as error:  # the library's own beside those of the file system
             _LOGGER.warning(
                 'the compiled model cannot be kept, so every start compiles it: %s; give another '
                 'cache_folder, or make this one writable',
                 error,
             )
+        else:
+            with suppress(OSError):  # another process may be removing the same ones
+                _remove_oldest(self.path.parent)
 
 
 def user_folder() -> Path | None:

@@ -294,10 +294,16 @@ def _keep_single(core: openvino.Core, model: openvino.Model) -> openvino.Model:
         if not _has_weights(node):
             waiting += [port.get_node() for port in node.input_values()]
     # The library heeds the mark only in a file, so the graph becomes one and is read again.
-    with tempfile.TemporaryDirectory(prefix='upsnet_ros-') as folder:
-        path = Path(folder) / 'model.xml'
-        openvino.serialize(model, path)
-        return core.read_model(path)
+    try:
+        with tempfile.TemporaryDirectory(prefix='upsnet_ros-') as folder:
+            path = Path(folder) / 'model.xml'
+            openvino.serialize(model, path)
+            return core.read_model(path)
+    except (OSError, RuntimeError) as error:  # no such folder, or no room in it
+        raise ModelError(
+            f'the graph cannot be written to the folder for temporary files ({_reason(error)}); '
+            "make room there, set TMPDIR to another folder, or use precision 'fp32'"
+        ) from error
 
 
 def _has_weights(node: openvino.Node) -> bool:
