@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from rclpy.duration import Duration
 from rclpy.node import Node
 
 from upsnet_ros.core.own_process import pid_namespace
@@ -31,6 +32,7 @@ NOT_AVAILABLE = 'n/a'
 MEBIBYTE = 1 << 20
 SHARES = (50, 95, 99)
 TIMING_TITLE = 'processing time'
+_LAST_WORD = Duration(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,11 @@ class DiagnosticsOutput:
             self._node.get_logger().error(
                 f'the diagnostics could not be published: {error!r}', throttle_duration_sec=5.0
             )
+
+    def publish_last(self) -> None:
+        """Publishes, and waits a moment for readers to have it: what a process leaves is lost."""
+        self.publish()
+        self._publisher.wait_for_all_acked(_LAST_WORD)
 
     def publish_when_due(self) -> None:
         """Publishes at the usual pace where no timer can: while the executor waits for a model."""

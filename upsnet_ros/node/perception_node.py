@@ -259,7 +259,7 @@ class PerceptionNode(LifecycleNode):
                 f'{self.fault.reason}; the process ends with status {self.fault.status}, to be '
                 'started anew'
             )
-            self._diagnostics.publish()
+            self._diagnostics.publish_last()
 
     def _on_clock_jump(self, jump: TimeJump) -> None:
         """Forgets all that was measured by the clock as it was before it was set back."""
