@@ -164,8 +164,15 @@ def test_messages_that_only_the_metadata_counts_are_told_of(tmp_path: Path, stor
         assert stamps(bag) == all_stamps(4) and bag.problems == []
 
 
+ENDLESS = {'name': '/a', 'type': 'std_msgs/msg/Empty', 'serialization_format': 'cdr'}
+
+
 @pytest.mark.parametrize(
-    'counted', [None, 7, 'x', [], [None], [{'topic_metadata': 1}], [{'message_count': 9}]]
+    'counted',
+    [
+        *(None, 7, 'x', [], [None], [{'topic_metadata': 1}], [{'message_count': 9}]),
+        [{'topic_metadata': ENDLESS, 'message_count': float('inf')}],
+    ],
 )
 def test_metadata_without_counts_promises_nothing(tmp_path: Path, counted: object) -> None:
     path = write_rows(tmp_path / 'bag', drive_rows(2))

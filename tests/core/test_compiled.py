@@ -20,6 +20,7 @@ from numba.core import event
 
 from tests.fakes.network_output import make_label_set, random_output
 from upsnet_ros.core.compiled import pixel_loops, share_rows
+from upsnet_ros.core.errors import ModelError
 from upsnet_ros.core.geometry import InputGeometry
 from upsnet_ros.core.panoptic_head import PanopticHead
 
@@ -33,6 +34,14 @@ def fill(values, value):
     for index in range(len(values)):
         values[index] = value
 """
+
+
+def test_without_numba_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, 'upsnet_ros.core.pixel_labels', raising=False)
+    monkeypatch.delattr('upsnet_ros.core.pixel_labels', raising=False)
+    monkeypatch.setitem(sys.modules, 'numba', None)
+    with pytest.raises(ModelError, match='numba.*; install the Python package numba'):
+        pixel_loops()
 
 
 def import_file(path: Path) -> ModuleType:

@@ -23,7 +23,7 @@ from upsnet_ros.doctor.software import (
     import_elsewhere,
 )
 
-NUMPY, _ = ALWAYS
+NUMPY, _, NUMBA = ALWAYS
 TENSORRT_ITSELF, CUDA_BINDINGS = TENSORRT
 
 
@@ -39,8 +39,8 @@ def test_an_old_python_is_an_error(computer, monkeypatch) -> None:
 
 
 def test_what_is_installed_is_told_with_its_version(computer) -> None:
-    numpy, opencv, onnx_runtime, openvino, *others = check_libraries(computer())
-    assert levels([numpy, opencv, onnx_runtime, openvino, *others]) == ['ok'] * 6
+    numpy, opencv, numba, onnx_runtime, openvino, *others = check_libraries(computer())
+    assert levels([numpy, opencv, numba, onnx_runtime, openvino, *others]) == ['ok'] * 7
     assert (numpy.what, numpy.found) == ('NumPy', np.__version__)
     assert onnx_runtime.values['version'] == onnx_runtime.found
     assert {finding.what for finding in others} == {'TensorRT', 'cuda-bindings'}
@@ -50,9 +50,16 @@ def test_what_is_installed_is_told_with_its_version(computer) -> None:
 def test_without_openvino_the_gain_is_told(computer, libraries, backend, level) -> None:
     text = 'raise ModuleNotFoundError("No module named \'openvino\'")\n'
     (libraries / 'openvino.py').write_text(text)
-    finding = list(check_libraries(computer(model_path=Path('model.onnx'), backend=backend)))[3]
+    finding = list(check_libraries(computer(model_path=Path('model.onnx'), backend=backend)))[4]
     assert (finding.level, finding.found) == (level, 'not installed')
     assert 'install the Python package openvino' in finding.remedy
+
+
+def test_without_numba_nothing_is_labelled(libraries) -> None:
+    (libraries / 'numba.py').write_text('raise ImportError("Numba needs NumPy 2.4 or less")\n')
+    finding = examine(NUMBA, is_needed=True)
+    assert finding.level == 'error' and 'NumPy 2.4 or less' in finding.found
+    assert 'install the Python package numba' in finding.remedy
 
 
 def test_without_tensorrt_an_engine_cannot_run(computer, libraries) -> None:
@@ -60,11 +67,11 @@ def test_without_tensorrt_an_engine_cannot_run(computer, libraries) -> None:
         text = f'raise ModuleNotFoundError("No module named {name!r}")\n'
         (libraries / f'{name}.py').write_text(text)
     findings = list(check_libraries(computer(model_path=Path('model.engine'))))
-    assert levels(findings) == ['ok'] * 4 + ['error'] * 2
-    assert [finding.found for finding in findings[4:]] == ['not installed'] * 2
-    assert 'JetPack' in findings[4].remedy and 'cuda-bindings==13' in findings[5].remedy
+    assert levels(findings) == ['ok'] * 5 + ['error'] * 2
+    assert [finding.found for finding in findings[5:]] == ['not installed'] * 2
+    assert 'JetPack' in findings[5].remedy and 'cuda-bindings==13' in findings[6].remedy
     findings = list(check_libraries(computer(model_path=Path('model.onnx'))))
-    assert levels(findings) == ['ok'] * 6
+    assert levels(findings) == ['ok'] * 7
 
 
 def test_tensorrt_and_cuda_are_found_with_their_versions(computer, child_libraries) -> None:

@@ -163,7 +163,8 @@ def _counts(metadata: dict[str, Any]) -> Counter[tuple[str, str]]:
     listed = metadata.get('topics_with_message_count')
     counts: Counter[tuple[str, str]] = Counter()
     for entry in listed if isinstance(listed, list) else ():
-        with suppress(KeyError, TypeError, ValueError):  # damaged, or of another's making
+        # Damaged, or of another's making.
+        with suppress(KeyError, TypeError, ValueError, OverflowError):
             topic = entry['topic_metadata']
             kind = type_name(topic['type'], topic['serialization_format'])
             counts[topic['name'], kind] += int(entry['message_count'])

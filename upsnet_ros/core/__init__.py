@@ -1,3 +1,3 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pure NumPy and OpenCV: label sets, geometry, the panoptic head, its metric and its pictures."""
+"""NumPy, OpenCV and numba: label sets, geometry, panoptic head, its metric and its pictures."""

@@ -11,6 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from types import ModuleType
 
+from upsnet_ros.core.errors import ModelError
+
 # Its threads start when they are first needed, and wait without using a core.
 _HELPERS = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix='rows')
 # About a millisecond and a half of work. For less no helper is asked: it might not get a core.
@@ -23,9 +25,16 @@ def pixel_loops() -> ModuleType:
     """Return `upsnet_ros.core.pixel_labels`; the first call compiles it, or loads what is kept.
 
     That takes half a second, without anything kept ten; many commands label nothing.
-    """
-    from upsnet_ros.core import pixel_labels
 
+    Raises:
+        ModelError: numba is missing, or does not go with the NumPy that is there.
+    """
+    try:
+        from upsnet_ros.core import pixel_labels
+    except ImportError as error:
+        raise ModelError(
+            f'loops over pixels cannot be compiled ({error}); install the Python package numba'
+        ) from error
     return pixel_labels
 
 

@@ -115,6 +115,9 @@ ALWAYS = (
         'OpenCV', ('cv2',), '4.6', 'install the Python package opencv-python-headless, or '
         'python3-opencv beside ROS',
     ),
+    Library(
+        'numba', ('numba',), '', 'install the Python package numba, of a version for this NumPy'
+    ),
 )  # fmt: skip
 ONNX_RUNTIME = Library(
     'ONNX Runtime', ('onnxruntime',), '', 'install the Python package onnxruntime'

@@ -28,7 +28,10 @@ from upsnet_ros.evaluation.frame_record import REPORT_FILE
 SCHEMA_VERSION = 1
 KINDS = ('offline', 'live')
 # Distributions whose versions change results or times.
-PACKAGES = ('numpy', 'opencv-python-headless', 'onnxruntime', 'openvino', 'rosbags', 'rclpy')
+PACKAGES = (
+    *('numpy', 'numba', 'opencv-python-headless'),
+    *('onnxruntime', 'openvino', 'rosbags', 'rclpy'),
+)
 
 Json = dict[str, Any]
 
