@@ -248,7 +248,7 @@ def test_a_comparison_survives_its_file(tmp_path, by_hand) -> None:
 
 @pytest.mark.parametrize(
     'text',
-    ['', '[]', '{"schema_version": 2}', '{"schema_version": 1}', '{"schema_version": 1, "a": 0}'],
+    ['', '[]', '{"schema_version": 1}', '{"schema_version": 2}', '{"schema_version": 2, "a": 0}'],
 )
 def test_damaged_comparisons_are_refused(tmp_path, text: str) -> None:
     (tmp_path / 'comparison.json').write_text(text)

@@ -94,7 +94,7 @@ def test_numbers_that_json_lacks_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('spoil', 'message'),
     [
-        (lambda v: v.update(schema_version=99), 'schema_version 99, expected 1'),
+        (lambda v: v.update(schema_version=99), 'schema_version 99, expected 2'),
         (lambda v: v.pop('bag'), 'bag'),
         (lambda v: v.update(surprise=1), r"unknown \['surprise'\]"),
         (lambda v: v.update(kind='dreamt'), 'expected offline or live'),

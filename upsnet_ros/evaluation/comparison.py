@@ -29,7 +29,7 @@ from upsnet_ros.evaluation.paired_bootstrap import (
 )
 from upsnet_ros.evaluation.replay_report import ReplayReport, read_json, read_report, write_json
 
-COMPARISON_VERSION = 1
+COMPARISON_VERSION = 2
 COMPARISON_FILE = 'comparison.json'
 FRAMES_SHOWN = 6
 

@@ -25,7 +25,7 @@ from upsnet_ros.core.json_fields import fields_from_plain
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.evaluation.frame_record import REPORT_FILE
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 KINDS = ('offline', 'live')
 # Distributions whose versions change results or times.
 PACKAGES = (
