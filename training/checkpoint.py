@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from training.initial.weight_file import read_torch_file
 from training.recipe.reading import recipe_from_dict
 from training.recipe.recipe import Recipe
 from upsnet_ros.core.errors import ModelError
@@ -78,11 +79,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     if not path.is_file():
         raise ModelError(f'no checkpoint at {path}; give the .pt file that training wrote')
-    try:
-        values = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:  # torch raises many types for damaged files
-        raise ModelError(f'{path} is not a readable checkpoint: {error}') from error
-    version = values.pop('version', None) if isinstance(values, dict) else None
+    read = read_torch_file(path, 'a checkpoint that training wrote')
+    values: dict[str, Any] = read if isinstance(read, dict) else {}
+    version = values.pop('version', None)
     if version != FORMAT_VERSION:
         raise ModelError(
             f'{path}: checkpoint version {version}, expected {FORMAT_VERSION}; a published .pth '

@@ -26,7 +26,8 @@ import onnx
 from training.build import load_trained_model
 from training.checkpoint import Checkpoint, load_checkpoint
 from training.data.errors import DataError
-from training.data.formats import open_data_set
+from training.data.formats import add_place_options, guess_format, open_data_set
+from training.data.frames import Places
 from training.data.image_files import read_image
 from training.engine.tensors import data_dependent_shapes
 from training.export_check import compare, require_agreement
@@ -39,8 +40,9 @@ from training.onnx_graph import (
     trace,
     use_own_operator,
 )
+from training.recipe.data import DataRecipe
 from upsnet_ros.agreement import Agreement
-from upsnet_ros.core.errors import ModelError, UpsnetError
+from upsnet_ros.core.errors import ModelError, ParameterError, UpsnetError
 from upsnet_ros.core.geometry import PAD_VALUE
 from upsnet_ros.manifest import ModelManifest
 
@@ -134,13 +136,14 @@ def export(
 
     Raises:
         ModelError: If the runtimes disagree or the graph is not fit.
+        OSError: If a file cannot be written.
     """
     data = checkpoint.recipe.data
+    output.mkdir(parents=True, exist_ok=True)  # before minutes are spent
     rounded = round_weights(load_trained_model(checkpoint))
     graph = build_graph(rounded, input_size=(data.input_height, data.input_width))
     content = graph.SerializeToString()
     digest = hashlib.sha256(content).hexdigest()
-    output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix='.partial-') as folder:
         trial = Path(folder) / 'model.onnx'
         trial.write_bytes(content)
@@ -159,7 +162,10 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='python -m training.export', description=__doc__)
     parser.add_argument('--checkpoint', type=Path, required=True, help='.pt file of training')
     parser.add_argument('--data', type=Path, required=True, help='folder of the data set')
-    parser.add_argument('--split', default='val', help='frames to compare on (default: val)')
+    add_place_options(parser.add_argument)
+    parser.add_argument(
+        '--split', help="frames to compare on (default: the recipe's validation split)"
+    )
     parser.add_argument('--frames', type=int, default=20, help='how many of them (default: 20)')
     parser.add_argument('--output', type=Path, required=True, help='folder of the model')
     parser.add_argument(
@@ -173,13 +179,13 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format='%(message)s')
     options = parse_arguments(arguments)
     try:
+        if options.frames < 1:
+            raise ParameterError(f'--frames is {options.frames}, expected at least 1')
         metrics = read_metrics(options.metrics) if options.metrics else None
         checkpoint = load_checkpoint(options.checkpoint)
-        data = checkpoint.recipe.data
-        reader = open_data_set(options.data, data.format, data.label_set)
-        images = [frame.image for frame in reader.frames(options.split)[: options.frames]]
+        images = find_images(options, checkpoint.recipe.data)
         agreement = export(checkpoint, images, options.output, metrics=metrics)
-    except UpsnetError as error:
+    except (UpsnetError, OSError) as error:
         LOGGER.error('export refused: %s', error)
         return 1
     size = (options.output / 'model.onnx').stat().st_size / 1e6
@@ -190,6 +196,23 @@ def main(arguments: list[str] | None = None) -> int:
         size,
     )
     return 0
+
+
+def find_images(options: argparse.Namespace, recipe: DataRecipe) -> list[Path]:
+    """Images of the data set to compare on; truth is not needed.
+
+    Raises:
+        DataError: If there are none.
+    """
+    layout = options.format
+    if layout == 'auto':
+        layout = guess_format(options.data, usual=recipe.format)
+    own = recipe.places if layout == recipe.format else Places()
+    places = Places(options.images or own.images, options.truth or own.truth)
+    reader = open_data_set(options.data, layout, recipe.label_set, places)
+    split = options.split or recipe.validation_split
+    frames = reader.frames_without_truth(split) or reader.frames(split)
+    return [frame.image for frame in frames[: options.frames]]
 
 
 def read_metrics(path: Path) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def find_label_set(name: str, *, folder: Path | None = None) -> LabelSet:
     Args:
         name: ``cityscapes``, the name of a file in ``config/label_sets`` without its ending, or
             the path of a YAML file.
-        folder: Where a relative path starts.
+        folder: Where a relative path starts; the working folder if there is no such file.
 
     Raises:
         LabelError: If there is none, or the file breaks a rule of label sets.
@@ -31,7 +31,14 @@ def find_label_set(name: str, *, folder: Path | None = None) -> LabelSet:
     if name == 'cityscapes':
         return cityscapes_label_set()
     if Path(name).suffix in ('.yaml', '.yml'):
-        return read_label_set((folder or Path()) / name)
+        beside = (folder or Path()) / name
+        if not beside.is_file() and not Path(name).is_file():
+            places = ' or '.join(map(str, dict.fromkeys((beside.parent, Path(name).parent))))
+            raise LabelError(
+                f'no label set {Path(name).name} in {places}; expected a YAML file with the '
+                'classes (config/label_sets/driving.yaml is an example)'
+            )
+        return read_label_set(beside if beside.is_file() else Path(name))
     path = FOLDER / f'{name}.yaml'
     if not path.is_file():
         known = sorted(['cityscapes', *(entry.stem for entry in FOLDER.glob('*.yaml'))])

@@ -9,12 +9,15 @@ from pathlib import Path
 
 from training.checkpoint import save_checkpoint
 from training.data.checked import check_data_set
+from training.data.errors import DataError
 from training.data.formats import open_data_set
+from training.data.frames import FrameReader
 from training.data.loader import SampleLoader
 from training.data.sample import Sample
 from training.data.sharded_batches import ShardedBatches
 from training.data.training_set import TrainingSet
 from training.memory import validation_memory_guard
+from training.recipe.monitoring import MonitoringRecipe
 from training.run_log import RunLog
 from training.trainer import Trainer
 from training.validation import Validation
@@ -67,8 +70,11 @@ def open_loader(trainer: Trainer, data: Path, output: Path, *, workers: int) -> 
     """Check the data and open a loader of this process's parts of all steps still to do."""
     recipe, processes = trainer.recipe, trainer.processes
     values, labels = recipe.optimisation, recipe.data.label_set
-    reader = open_data_set(data, recipe.data.format, labels)
-    splits = ('train', 'val') if needs_validation(trainer) else ('train',)
+    reader = open_data_set(data, recipe.data.format, labels, recipe.data.places)
+    train, validation = recipe.data.train_split, recipe.data.validation_split
+    if needs_validation(trainer):
+        require_validation_split(reader, validation, recipe.monitoring)
+    splits = dict.fromkeys((train, validation) if needs_validation(trainer) else (train,))
     if not processes.is_first:
         processes.wait()  # for the first one's check, which the others then read
     found = {
@@ -84,7 +90,7 @@ def open_loader(trainer: Trainer, data: Path, output: Path, *, workers: int) -> 
     drop = recipe.data.images_without_things == 'drop'
     dataset = TrainingSet(
         reader,
-        found['train'].usable_frames(drop_without_things=drop),
+        found[train].usable_frames(drop_without_things=drop),
         labels,
         recipe=recipe.data,
         draw_polygons=recipe.losses.mask_targets == 'polygon',
@@ -102,6 +108,27 @@ def open_loader(trainer: Trainer, data: Path, output: Path, *, workers: int) -> 
     )
     pinned = processes.device.type == 'cuda'
     return SampleLoader(dataset, batches, workers=workers, pin_memory=pinned)
+
+
+def require_validation_split(
+    reader: FrameReader, split: str, monitoring: MonitoringRecipe
+) -> None:
+    """Refuse a data set without the split that validations and pictures are of.
+
+    Raises:
+        DataError: If it is not there; names the keys that ask for it.
+    """
+    try:
+        reader.frames(split)
+    except DataError as error:
+        keys = ('validate_every', 'picture_every')
+        asking = [
+            f'monitoring.{key}={value}' for key in keys if (value := getattr(monitoring, key))
+        ]
+        raise DataError(
+            f'{error}. It is needed for {" and ".join(asking)}: give data.validation_split, or '
+            'set these keys to 0'
+        ) from error
 
 
 def timed_steps(

@@ -24,7 +24,7 @@ PICTURE_WIDTH = 512  # pixels of each of the three panels
 
 
 class Validation:
-    """Labels images of the ``val`` split and compares them with their truth.
+    """Labels images of the validation split and compares them with their truth.
 
     The images are shared among the processes, and their counts added.
 
@@ -43,8 +43,9 @@ class Validation:
         self.recipe = recipe
         self.processes = processes
         self.label_set = recipe.data.label_set
-        self.reader = open_data_set(data, recipe.data.format, self.label_set)
-        frames = self.reader.frames('val')
+        values = recipe.data
+        self.reader = open_data_set(data, values.format, self.label_set, values.places)
+        frames = self.reader.frames(values.validation_split)
         # Spread over the split, because neighbours in it are often of one street.
         count = min(recipe.monitoring.validation_images or len(frames), len(frames))
         self.frames = [frames[index * len(frames) // count] for index in range(count)]

@@ -88,11 +88,14 @@ class Agreement:
     def problems(self, tolerance: Tolerance) -> list[str]:
         """Each figure that is out of its tolerance, with the limit; NaN always is."""
         return [
-            f'{figure.name} is {getattr(self, figure.name):.6g}, expected {figure.relation} '
+            f'{name} is {getattr(self, name):.6g}, expected {figure.relation} '
             f'{figure.limit(tolerance):g}'
-            for figure in _FIGURES
-            if figure.limit and not figure.fits(getattr(self, figure.name), tolerance)
+            for name, figure in self._wrong(tolerance).items()
+            if figure.limit
         ]
+
+    def _wrong(self, tolerance: Tolerance) -> dict[str, _Figure]:
+        return {f.name: f for f in _FIGURES if not f.fits(getattr(self, f.name), tolerance)}
 
     def table(self, tolerance: Tolerance) -> str:
         """Every figure beside its limit, one a line; an exclamation mark where it is out of it."""
@@ -106,11 +109,18 @@ class Agreement:
             who: the two, for the message, for example `PyTorch and ONNX Runtime`.
 
         Raises:
-            ModelError: a figure is out of its tolerance.
+            ModelError: a figure is out of its tolerance, or nothing was found to compare.
         """
-        wrong = self.problems(tolerance)
+        wrong = self._wrong(tolerance)
+        if self.candidates < MINIMUM_CANDIDATES and not wrong.keys() - {'candidates', 'matched'}:
+            raise ModelError(
+                f'nothing shows that {who} agree: {self.candidates} objects found in '
+                f'{self.frames} frames, expected at least {MINIMUM_CANDIDATES}; compare on other '
+                'or more images, or train the model until it finds objects'
+            )
         if wrong:
-            raise ModelError(f'{who} disagree over {self.frames} frames: {"; ".join(wrong)}')
+            problems = '; '.join(self.problems(tolerance))
+            raise ModelError(f'{who} disagree over {self.frames} frames: {problems}')
 
     def __str__(self) -> str:
         """Return the figures as a sentence."""

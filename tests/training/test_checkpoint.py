@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checkpoint files: damaged ones, malicious ones, and a disk that is full."""
 
+import pickle
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -17,9 +19,23 @@ def test_damaged_checkpoints_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match='no checkpoint'):
         load_checkpoint(tmp_path / 'absent.pt')
     damaged = tmp_path / 'damaged.pt'
-    damaged.write_bytes(b'not a checkpoint')
-    with pytest.raises(ModelError, match='not a readable checkpoint'):
-        load_checkpoint(damaged)
+    whole = tmp_path / 'whole.pt'
+    torch.save({'version': 2, 'model': torch.zeros(999)}, whole)
+    for content, kind in (
+        (b'not a checkpoint', 'something else'),
+        (b'', 'empty'),
+        (b' <!DOCTYPE html><html>too many downloads</html>', 'a web page'),
+        (b'version https://git-lfs.github.com/spec/v1\noid', 'a pointer of Git LFS'),
+        (b'\x08\x0a\x12\x07pytorch', 'an ONNX file'),
+        (pickle.dumps({'epoch': datetime.now()}), 'a pickle of other objects'),
+        (whole.read_bytes()[:-900], 'a file of torch.save, or a zip, that is cut off'),
+    ):
+        damaged.write_bytes(content)
+        with pytest.raises(
+            ModelError, match=f'cannot be read as .*it seems to be {kind}'
+        ) as error:
+            load_checkpoint(damaged)
+        assert 'weights_only' not in str(error.value)
     torch.save({'version': 99}, damaged)
     with pytest.raises(ModelError, match='version 99'):
         load_checkpoint(damaged)
@@ -40,7 +56,7 @@ def test_a_checkpoint_never_executes_code(
 ) -> None:
     path = tmp_path / 'evil.pt'
     torch.save({'version': 2, 'model': Payload()}, path)
-    with pytest.raises(ModelError):
+    with pytest.raises(ModelError, match='torch.save with other objects beside tensors'):
         load_checkpoint(path)
     assert 'executed' not in capsys.readouterr().out
 

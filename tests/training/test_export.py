@@ -148,7 +148,6 @@ def test_metrics_are_read_before_anything_is_written(
     ('field', 'value'),
     [
         ('frames', 0),
-        ('candidates', 0),
         ('equal_pixels', 0.9),
         ('matched', 0.5),
         ('semantic_difference', 0.1),
@@ -161,6 +160,31 @@ def test_each_tolerance_is_enforced_by_name(field: str, value: float) -> None:
     require_agreement(GOOD)
     with pytest.raises(ModelError, match=f'PyTorch and ONNX Runtime disagree.* {field} is'):
         require_agreement(replace(GOOD, **{field: value}))
+
+
+def test_where_nothing_is_found_nothing_disagrees() -> None:
+    with pytest.raises(ModelError, match='nothing shows that PyTorch .* 0 objects found in 3 fr'):
+        require_agreement(replace(GOOD, candidates=0, matched=0.0))
+    with pytest.raises(ModelError, match='disagree.* semantic_difference is'):
+        require_agreement(replace(GOOD, candidates=0, matched=0.0, semantic_difference=9.0))
+
+
+@pytest.mark.parametrize('frames', ['0', '-1'])
+def test_a_comparison_of_no_frames_is_refused_first(
+    command: list[str], frames: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert main([*command, '--frames', frames]) == 1
+    assert f'--frames is {frames}, expected at least 1' in caplog.text
+    assert not (tmp_path / 'model').exists()
+
+
+def test_an_output_below_a_file_is_refused(
+    command: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / 'file'
+    file.touch()
+    assert main([*command, '--output', str(file / 'model')]) == 1
+    assert f"export refused: [Errno 20] Not a directory: '{file / 'model'}'" in caplog.text
 
 
 def test_the_first_operator_is_a_cast_and_top_k_stays_within_limits(

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recipes: whole in what is on, unknown keys and contradictions refused by name."""
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -192,7 +194,7 @@ def test_a_label_set_of_ones_own_is_read_beside_the_recipe(tmp_path: Path) -> No
     values['data']['label_set'] = 'mine.yaml'
     path = tmp_path / 'recipe.yaml'
     path.write_text(yaml.safe_dump(values))
-    with pytest.raises(RecipeError, match='cannot read the label set .*mine.yaml'):
+    with pytest.raises(RecipeError, match='no label set mine.yaml in .*; expected a YAML'):
         load_recipe(path)
     kinds = [{'dataset_id': 3, 'name': 'lane', 'is_thing': False, 'colour': [1, 2, 3]}]
     kinds.append({'dataset_id': 9, 'name': 'van', 'is_thing': True, 'colour': [9, 9, 9]})
@@ -204,6 +206,52 @@ def test_a_label_set_of_ones_own_is_read_beside_the_recipe(tmp_path: Path) -> No
     (tmp_path / 'mine.yaml').write_text(yaml.safe_dump({'name': 'mine', 'classes': kinds}))
     with pytest.raises(RecipeError, match='stuff class follows a thing'):
         load_recipe(path)
+
+
+def own_classes(*kinds: bool) -> dict[str, Any]:
+    classes = [
+        {'dataset_id': 3 + i, 'name': f'{i}', 'is_thing': is_thing, 'colour': [i, 2, 3]}
+        for i, is_thing in enumerate(kinds)
+    ]
+    return {'name': 'mine', 'classes': classes}
+
+
+def test_a_label_set_is_found_from_the_working_folder_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / 'recipe').mkdir()
+    path = tmp_path / 'recipe' / 'recipe.yaml'
+    path.write_text(yaml.safe_dump(tiny_values()))
+    (tmp_path / 'mine.yaml').write_text(yaml.safe_dump(own_classes(False, True)))
+    monkeypatch.chdir(tmp_path)
+    overrides = ['data.label_set=mine.yaml']
+    assert load_recipe(path, overrides=overrides).data.label_set.num_classes == 2
+    # Beside the recipe comes first.
+    (tmp_path / 'recipe/mine.yaml').write_text(yaml.safe_dump(own_classes(False, True, True)))
+    assert load_recipe(path, overrides=overrides).data.label_set.num_classes == 3
+
+
+@pytest.mark.parametrize(
+    ('recipe', 'kinds', 'message'),
+    [
+        ('upsnet_r50_cityscapes', (False,), 'a label set with thing classes, because .*upsnet'),
+        ('upsnet_r50_cityscapes', (True,), 'a label set with stuff classes, because .*upsnet'),
+        ('mask_rcnn_r50_cityscapes', (False,), 'with thing classes, because .*mask_rcnn'),
+        ('mask_rcnn_r50_cityscapes', (True,), None),
+        ('pspnet_r50_cityscapes', (False,), None),
+    ],
+)
+def test_a_network_that_cannot_learn_a_label_set_is_refused(
+    recipe: str, kinds: tuple[bool, ...], message: str | None, tmp_path: Path
+) -> None:
+    (tmp_path / 'mine.yaml').write_text(yaml.safe_dump(own_classes(*kinds)))
+    overrides = [f'data.label_set={tmp_path}/mine.yaml', 'data.images_without_things=keep']
+    load = partial(load_recipe, RECIPES / f'{recipe}.yaml', overrides=overrides)
+    if message is None:
+        assert load().data.label_set.num_classes == 1
+        return
+    with pytest.raises(RecipeError, match=f"'data.label_set': got 'mine', .*{message}"):
+        load()
 
 
 def test_coco_has_the_published_classes_in_the_published_order() -> None:

@@ -4,6 +4,7 @@
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from training.checkpoint import load_checkpoint
+from training.data.errors import DataError
 from training.distributed import Processes
 from training.divergence import TrainingDiverged
 from training.evaluate import main as evaluate
@@ -239,3 +241,32 @@ def test_command_trains_and_its_checkpoint_can_be_evaluated(
     assert metrics['frames'] == 2
     assert 0 <= metrics['pq']['all']['pq'] <= 100
     assert len(metrics['pq']['per_class']) == 19
+
+
+def test_a_split_for_validation_is_needed_only_where_something_asks_for_it(
+    small_recipe: Recipe, data: Path, tmp_path: Path
+) -> None:
+    recipe = with_optimisation(small_recipe, iterations=1, warmup_iterations=0)
+    shutil.rmtree(data / 'leftImg8bit' / 'val')
+    asking = with_monitoring(recipe, validate_every=0, picture_every=2)
+    with pytest.raises(DataError, match=r'needed for monitoring.picture_every=2: give data.val'):
+        train(asking, data, tmp_path / 'asking')
+    silent = with_monitoring(recipe, validate_every=0, picture_every=0)
+    assert train(silent, data, tmp_path / 'silent').step_count == 1
+
+
+def test_splits_and_folders_of_any_name_are_trained_on(
+    small_recipe: Recipe, data: Path, tmp_path: Path
+) -> None:
+    (data / 'leftImg8bit').rename(data / 'pictures')
+    for kind in ('pictures', 'gtFine'):
+        (data / kind / 'train').rename(data / kind / 'night')
+        (data / kind / 'val').rename(data / kind / 'day')
+        for path in (data / 'pictures').rglob('*_leftImg8bit.png'):
+            path.rename(path.with_name(path.name.replace('leftImg8bit', 'pictures')))
+    recipe = with_monitoring(
+        with_optimisation(small_recipe, iterations=1, warmup_iterations=0), validate_every=1
+    )
+    own = {'images': 'pictures/SPLIT', 'train_split': 'night', 'validation_split': 'day'}
+    recipe = replace(recipe, data=replace(recipe.data, **own))
+    assert train(recipe, data, tmp_path / 'run').best_quality >= 0

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files of tensors, read without executing anything in them, and what does not fit in them."""
 
+import warnings
+import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -12,6 +14,17 @@ from training.official_names import WRAPPER_PREFIX
 from upsnet_ros.core.errors import ModelError
 
 SHOWN = 20  # problems that a message lists
+FIRST_BYTES = {
+    b'<': 'a web page, not the file behind it',
+    b'version https://git-lfs': 'a pointer of Git LFS, which "git lfs pull" replaces by the file',
+    b'PK': 'a file of torch.save, or a zip, that is cut off or damaged',
+    b'\x80': 'a pickle of other objects than tensors, or one that is cut off',
+    b'\x08': 'an ONNX file; give the checkpoint that it was exported from',
+    b'ftrt': 'a TensorRT engine; give the checkpoint that it was made from',
+    b'\x89HDF': 'an HDF5 file of another tool',
+    b'\x1f\x8b': 'packed with gzip; unpack it',
+    b'{': 'JSON',
+}
 
 
 class InitialWeightsError(ModelError):
@@ -33,15 +46,45 @@ def read_weight_file(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise InitialWeightsError(f'no file of weights at {path}; check its name')
-    try:
-        values = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:  # torch raises many types for files it cannot or must not read
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InitialWeightsError(
-            f'{path} cannot be read as plain tensors ({reason}); expected a state dict written by '
-            'torch.save. Files with other objects are never read, for that can execute code'
-        ) from error
+    values = read_torch_file(path, 'plain tensors (a state dict of torch.save)')
     return named_tensors(values, source=str(path))
+
+
+def read_torch_file(path: Path, wanted: str) -> object:
+    """Read what ``torch.save`` wrote, without executing anything in it.
+
+    Args:
+        path: The file.
+        wanted: What it should hold, for the message.
+
+    Raises:
+        InitialWeightsError: If it cannot be read; says what the file seems to be.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # advice on pickles
+            return torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:  # torch raises many types for files it cannot or must not read
+        raise InitialWeightsError(
+            f'{path} cannot be read as {wanted}: it seems to be {_what_it_is(path)}. Get the '
+            'right file; other objects than tensors are never loaded, for that can execute code'
+        ) from error
+
+
+def _what_it_is(path: Path) -> str:
+    """What a file that torch does not read seems to be, by its first bytes."""
+    with path.open('rb') as file:
+        start = file.read(64)
+    if not start:
+        return 'empty: a download that was broken off'
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            is_torch = any(name.endswith('data.pkl') for name in archive.namelist())
+        return 'a file of torch.save with other objects beside tensors' if is_torch else 'a zip'
+    if start[8:9] == b'{' and path.suffix == '.safetensors':
+        return 'a safetensors file'
+    found = (kind for first, kind in FIRST_BYTES.items() if start.lstrip().startswith(first))
+    return next(found, 'something else')
 
 
 def named_tensors(values: object, *, source: str) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from training.data.formats import READERS
+from training.data.frames import Places
 from training.recipe.errors import require, require_choice
 from upsnet_ros.core.geometry import SIDE_MULTIPLE
 from upsnet_ros.core.labels import LabelSet
@@ -17,6 +18,11 @@ class DataRecipe:
 
     format: str  # layout of the folder: 'cityscapes', 'coco_panoptic' (docs/data_sets.md)
     label_set: LabelSet  # 'cityscapes', 'coco', or the path of a YAML file with the classes
+    # Folders below the data set where they are not those of the format; SPLIT is the split's name
+    images: str = ''
+    truth: str = ''
+    train_split: str = 'train'
+    validation_split: str = 'val'  # looked at only where monitoring asks for it
     train_short_sides: tuple[int, ...]  # pixels
     short_side_choice: Literal['listed', 'range']  # one of them; any whole number between
     max_long_side: int  # pixels, training
@@ -28,7 +34,14 @@ class DataRecipe:
     input_height: int  # of the exported network, pixels, a multiple of 32
     input_width: int
 
+    @property
+    def places(self) -> Places:
+        """Where the files of a split lie."""
+        return Places(self.images, self.truth)
+
     def __post_init__(self) -> None:
+        for key in ('train_split', 'validation_split'):
+            require(bool(getattr(self, key)), f'data.{key}', '', 'the name of a split')
         require_choice('data.format', self.format, tuple(READERS))
         sides = self.train_short_sides
         right = bool(sides) and min(sides) >= 32

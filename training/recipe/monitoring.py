@@ -13,7 +13,7 @@ class MonitoringRecipe:
 
     save_every: int  # steps between checkpoints
     validate_every: int = 0  # steps between validations; 0 = never
-    validation_images: int = 0  # of the val split; 0 = all
+    validation_images: int = 0  # of data.validation_split; 0 = all
     picture_every: int = 0  # steps between pictures in the TensorBoard log; 0 = never
 
     def __post_init__(self) -> None:

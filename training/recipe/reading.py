@@ -22,7 +22,8 @@ def load_recipe(path: Path, *, overrides: Sequence[str] = ()) -> Recipe:
     """Read and check a recipe.
 
     Args:
-        path: YAML file; a label set named by path in it is looked up beside it.
+        path: YAML file; a label set named by path in it is looked up beside it, then in the
+            working folder.
         overrides: ``section.key=value`` texts, the value in YAML, that replace what the file says.
 
     Raises:

@@ -49,7 +49,30 @@ class Recipe:
             head.kind,
             f"'heuristic', because model.network is '{network}'",
         )
+        self._check_label_set()
         self._check_pretrained()
+
+    def _check_label_set(self) -> None:
+        network, labels = self.model.network, self.data.label_set
+        pspnet = network == 'pspnet'
+        for kind, number, needed in (
+            ('thing', labels.num_things, not pspnet),
+            ('stuff', labels.num_stuff, network == 'upsnet'),
+        ):
+            require(
+                number > 0 or not needed,
+                'data.label_set',
+                labels.name,
+                f"a label set with {kind} classes, because model.network is '{network}'"
+                + ('; stuff alone is trained with a PSPNet' if kind == 'thing' else ''),
+            )
+        keep = self.data.images_without_things
+        require(
+            labels.num_things > 0 or keep == 'keep',
+            'data.images_without_things',
+            keep,
+            f"'keep', because the label set '{labels.name}' has no things",
+        )
 
     def _check_pretrained(self) -> None:
         weights, model = self.initial.weights, self.model
