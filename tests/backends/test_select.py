@@ -16,6 +16,7 @@ from tests.fakes.tiny_engine import write_tiny_engine
 from tests.fakes.tiny_model import INPUT_SIZE, tiny_graph, write_tiny_model
 from upsnet_ros.backends import openvino_backend
 from upsnet_ros.backends.backend import Backend
+from upsnet_ros.backends.openvino_backend import precisions_of
 from upsnet_ros.backends.select import BACKENDS, create_backend
 from upsnet_ros.core.errors import ModelError, ParameterError, StaleEngineError
 from upsnet_ros.manifest import ModelManifest
@@ -74,8 +75,10 @@ def test_what_openvino_does_not_take_runs_in_onnx_runtime(
     assert create(path).name == 'onnxruntime'
     (message,) = caplog.messages
     assert message.startswith('the network runs in ONNX Runtime') and 'RegexFullMatch' in message
-    with pytest.raises(ModelError, match="RegexFullMatch.*use backend 'onnxruntime'"):
-        create(path, name='openvino')
+    narrow = [{'precision': name} for name in precisions_of('cpu') if name != 'fp32']
+    for options in ({'name': 'openvino'}, *narrow):
+        with pytest.raises(ModelError, match="RegexFullMatch.*use backend 'onnxruntime'"):
+            create(path, **options)
 
 
 @pytest.mark.parametrize(

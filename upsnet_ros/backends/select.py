@@ -29,6 +29,7 @@ ONNX_RUNTIME = 'onnxruntime'
 OPENVINO = 'openvino'
 TENSORRT = 'tensorrt'
 PRECISIONS = (AUTOMATIC, 'fp32', 'bf16', 'fp16')
+_ONNX_PRECISIONS = (AUTOMATIC, 'fp32')
 # What to do with an engine that was built for another computer, driver or TensorRT.
 STALE_ENGINE_CHOICES = (REFUSE, ONNX_RUNTIME)
 _CUDA = 'cuda'
@@ -50,11 +51,11 @@ class _NotInstalledError(ModelError):
 
 def _create_onnx_backend(model_path: Path, manifest: ModelManifest, wishes: _Wishes) -> Backend:
     _refuse_engine(model_path, ONNX_RUNTIME)
-    if wishes.precision not in (AUTOMATIC, 'fp32'):
+    if wishes.precision not in _ONNX_PRECISIONS:
         raise ParameterError(
             f"precision is '{wishes.precision}' and the network runs in ONNX Runtime, expected "
-            f'{AUTOMATIC} or fp32; install the Python package openvino for other ones, and use '
-            f"backend '{OPENVINO}'"
+            f'{" or ".join(_ONNX_PRECISIONS)}; install the Python package openvino for other ones, '
+            f"and use backend '{OPENVINO}'"
         )
     try:
         from upsnet_ros.backends.onnx_backend import OnnxBackend
@@ -137,6 +138,8 @@ def _create_fastest_backend(model_path: Path, manifest: ModelManifest, wishes: _
     except _NotInstalledError as error:
         _LOGGER.info('the network runs in ONNX Runtime: %s', error)
     except ModelError as error:
+        if wishes.precision not in _ONNX_PRECISIONS:
+            raise  # ONNX Runtime could only say that it lacks the precision
         _LOGGER.warning('the network runs in ONNX Runtime: %s', error)
     return _create_onnx_backend(model_path, manifest, wishes)
 
