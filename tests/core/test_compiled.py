@@ -132,13 +132,17 @@ def test_what_was_compiled_is_kept_until_the_file_changes(loop: Path) -> None:
 
 @pytest.mark.parametrize('suffix', ['.nbi', '.nbc'])
 @pytest.mark.parametrize('content', [b'', b'damaged'])
-def test_damaged_files_cost_only_time(loop: Path, suffix: str, content: bytes) -> None:
+def test_damaged_files_cost_only_time_and_it_is_said_how_to_save_it(
+    loop: Path, suffix: str, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     assert_fills(import_file(loop))
     damaged = [path for path in kept_files(loop.parent) if path.suffix == suffix]
     for path in damaged:
         path.write_bytes(content)
-    assert damaged
+    assert damaged and not caplog.messages
     assert_fills(import_file(loop))
+    (message,) = caplog.messages
+    assert 'compiled at every start' in message and 'NUMBA_CACHE_DIR' in message
 
 
 def test_without_a_folder_to_write_to_it_is_compiled_each_time(

@@ -54,8 +54,8 @@ def _create_onnx_backend(model_path: Path, manifest: ModelManifest, wishes: _Wis
     if wishes.precision not in _ONNX_PRECISIONS:
         raise ParameterError(
             f"precision is '{wishes.precision}' and the network runs in ONNX Runtime, expected "
-            f'{" or ".join(_ONNX_PRECISIONS)}; install the Python package openvino for other ones, '
-            f"and use backend '{OPENVINO}'"
+            f'{" or ".join(_ONNX_PRECISIONS)}; install the Python package openvino for other ones,'
+            f" and use backend '{OPENVINO}'"
         )
     try:
         from upsnet_ros.backends.onnx_backend import OnnxBackend

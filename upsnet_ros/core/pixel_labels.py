@@ -19,6 +19,7 @@ logits of h x w; label pixels H x W; n candidates; k instances.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from typing import Any
@@ -29,6 +30,8 @@ from numba import types
 
 from upsnet_ros.core.structures import MASK_SIZE
 
+_LOGGER = logging.getLogger(__name__)
+
 
 def compiled(*arguments: types.Type) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator that compiles a loop for arguments of these types alone."""
@@ -38,9 +41,15 @@ def compiled(*arguments: types.Type) -> Callable[[Callable[..., None]], Callable
         signature = types.void(*arguments)
         try:
             return numba.njit(signature, cache=True, **options)(loop)
-        except Exception:  # noqa: BLE001
+        except Exception as error:
             # No folder can be written to, the disk is full, or what is kept there is damaged. That
             # costs the time to compile and nothing else; an error of the loop itself comes again.
+            _LOGGER.warning(
+                'a loop over pixels is compiled at every start (%s): no folder can be written to, '
+                'it is full, or what numba keeps there is damaged; set NUMBA_CACHE_DIR to an '
+                'empty folder of your own',
+                error,
+            )
             return numba.njit(signature, **options)(loop)
 
     return compile_loop
