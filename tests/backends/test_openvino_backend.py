@@ -459,6 +459,27 @@ def test_nothing_is_sent_or_forked_and_nothing_is_left_in_the_home(model_path, t
     assert list(home.iterdir()) == []
 
 
+def test_a_signal_finds_the_process_sound_after_networks_came_and_went(model_path) -> None:
+    told = run(
+        USE
+        + """
+import gc, os, signal, threading
+first, second = use(sys.argv[1]), use(sys.argv[1])
+first.close()
+del first
+second.close()
+del second
+threading.Thread(target=lambda: use(sys.argv[1]).close()).start()
+gc.collect()
+signal.signal(signal.SIGTERM, lambda number, frame: print('heard'))
+os.kill(os.getpid(), signal.SIGTERM)
+print('alive')
+""",
+        str(model_path),
+    )
+    assert told == ['heard', 'alive']
+
+
 def test_threads_stay_on_the_cores_that_the_process_may_use(tmp_path) -> None:
     core = str(min(os.sched_getaffinity(0)))
     code = (

@@ -41,6 +41,8 @@ _PRODUCTS = {
 _REGIONS = 'ROIAlign'
 _REGION_INPUTS = (1, 2)  # boxes, and the image that each belongs to
 _KEPT = 'precise_0'  # OpenVINO's mark of a node that is computed as the file says
+_OPENING = threading.Lock()
+_OPEN: list[openvino.Core] = []  # the library, once it was asked for
 
 
 class OpenVinoBackend:
@@ -165,10 +167,18 @@ class OpenVinoBackend:
 
 
 def open_core() -> openvino.Core:
-    """Return OpenVINO's library with a rule for our operator."""
-    core = openvino.Core()
-    core.add_extension(ConversionExtension('DeformConv2d', 'upsnet', _deform_conv))
-    return core
+    """Return OpenVINO's library, the one of this process, with a rule for our operator.
+
+    Its part for processors gives the thread that loads it another stack for signals, and frees
+    that with the library. Where a second library came between, or another thread ends it, the
+    thread keeps the freed one, and the next signal ends the process: so none is ever freed.
+    """
+    with _OPENING:
+        if not _OPEN:
+            core = openvino.Core()
+            core.add_extension(ConversionExtension('DeformConv2d', 'upsnet', _deform_conv))
+            _OPEN.append(core)
+        return _OPEN[0]
 
 
 def _find_device(core: openvino.Core, device: str) -> str:
@@ -186,7 +196,7 @@ def _find_device(core: openvino.Core, device: str) -> str:
 
 def precisions_of(device: str) -> list[str]:
     """The precisions that a device of this computer computes in by hardware."""
-    return _precisions_of(openvino.Core(), device.upper())
+    return _precisions_of(open_core(), device.upper())
 
 
 def _precisions_of(core: openvino.Core, target: str) -> list[str]:
