@@ -16,9 +16,12 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.msg import Log
+from rclpy.logging import LoggingSeverity
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
+from tests.fakes.tiny_model import write_tiny_model
 from tests.node.fake_node import UNLUCKY
 from tests.node.fake_pipeline import expected_labels
 from tests.node.node_harness import (
@@ -288,6 +291,29 @@ def test_a_node_that_nothing_helps_ends_with_its_reason_and_status(run, client) 
     _, errors = process.communicate(timeout=END_S)
     assert process.returncode == 1
     assert 'error processing failed: OSError: out of handles' in errors
+
+
+def test_what_the_network_library_has_to_say_is_in_the_log_of_the_node(
+    run, client, tmp_path
+) -> None:
+    no_folder = tmp_path / 'cache'
+    no_folder.write_text('')
+    said = Collector()
+    client.create_subscription(Log, '/rosout', said, RELIABLE)
+    run(
+        [sys.executable, '-m', 'upsnet_ros.node.main'],
+        model_path=write_tiny_model(tmp_path),
+        backend='openvino',
+        cache_folder=no_folder,
+    )
+
+    def is_told() -> bool:
+        return any(
+            str(no_folder) in entry.msg and entry.level == LoggingSeverity.WARN
+            for entry in list(said.messages)
+        )
+
+    wait_until(is_told, 'the warning about the cache')
 
 
 def test_without_autostart_the_node_waits_unconfigured(run, client) -> None:

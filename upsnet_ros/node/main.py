@@ -24,7 +24,7 @@ from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.core.own_process import keep_memory
 from upsnet_ros.node.engine import PipelineLoader
 from upsnet_ros.node.perception_node import LAST_RESORT, PerceptionNode
-from upsnet_ros.node.process import ExitStatus, StopSignal, end_process
+from upsnet_ros.node.process import ExitStatus, NodeLog, StopSignal, end_process
 
 # The longest a signal waits for its answer while nothing else wakes the executor.
 WAKE_INTERVAL_S = 0.1
@@ -61,7 +61,8 @@ def main(
         rclpy.try_shutdown()
         return ExitStatus.BAD_PARAMETER
     try:
-        status = serve(node, stop)
+        with NodeLog(node.get_logger()):
+            status = serve(node, stop)
     except Exception as error:
         node.get_logger().fatal(
             'the node cannot go on:\n' + ''.join(traceback.format_exception(error))

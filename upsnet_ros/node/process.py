@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import logging
 import os
 import select
 import signal
@@ -156,6 +157,41 @@ LOG_INTERVAL_S = 5.0
 # So many in a row, with not one success between, are no fault of a callback: nothing works.
 MOST_IN_A_ROW = 100
 LONGEST_TEXT = 200
+
+
+class NodeLog(logging.Handler):
+    """Hands on to a node's log what the parts of the package that know no ROS log, while entered.
+
+    Args:
+        logger: the node's logger.
+    """
+
+    def __init__(self, logger: RcutilsLogger) -> None:
+        super().__init__()
+        self._logger = logger
+
+    def __enter__(self) -> None:
+        """Begins; the node's log decides which levels are shown."""
+        package = logging.getLogger('upsnet_ros')
+        package.setLevel(logging.DEBUG)
+        package.addHandler(self)
+
+    def __exit__(self, *error: object) -> None:
+        """Ends."""
+        logging.getLogger('upsnet_ros').removeHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Logs a record at its level."""
+        text = record.getMessage()
+        # rclpy holds a line of code to the level that it had first.
+        if record.levelno >= logging.ERROR:
+            self._logger.error(text)
+        elif record.levelno >= logging.WARNING:
+            self._logger.warning(text)
+        elif record.levelno >= logging.INFO:
+            self._logger.info(text)
+        else:
+            self._logger.debug(text)
 
 
 class GuardedCallbacks:
