@@ -74,11 +74,17 @@ def test_a_part_in_a_process_of_its_own_gives_its_result(tmp_path: Path) -> None
     assert report['roi_align']['torchvision_train_ms'] > 0
 
 
-def test_a_process_that_dies_or_hangs_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_dies_or_hangs_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     part = gpu.PARTS[0]
     monkeypatch.setattr(parts_module.sys, 'executable', '/bin/false')
     assert run_part_alone(part, SETTINGS) == {
         'failures': ['its process ended with 1 and without a result']
     }
+    hanging = tmp_path / 'python'
+    hanging.write_text('#!/bin/sh\nexec sleep 600\n')
+    hanging.chmod(0o755)
+    monkeypatch.setattr(parts_module.sys, 'executable', str(hanging))
     monkeypatch.setattr(parts_module, 'LONGEST_S', 0)
     assert 'not done after 0 s' in run_part_alone(part, SETTINGS)['failures'][0]
