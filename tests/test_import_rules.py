@@ -115,7 +115,10 @@ RUNTIME = {
 # Folder or file: the libraries that may be imported there and nowhere else in upsnet_ros.
 ONLY_IN = {
     'onnxruntime': ('upsnet_ros/backends/onnx_backend.py',),
-    'openvino': ('upsnet_ros/backends/openvino_backend.py',),
+    'openvino': (
+        'upsnet_ros/backends/openvino_backend.py',
+        'upsnet_ros/backends/openvino_precision.py',
+    ),
     'tensorrt': ('upsnet_ros/backends/tensorrt_runtime.py',),
     'cuda': ('upsnet_ros/backends/cuda_runtime.py',),
     'jinja2': ('upsnet_ros/report/',),

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import openvino
 from openvino import opset15
 from openvino.frontend.onnx import ConversionExtension
 
+from upsnet_ros.backends import openvino_precision
 from upsnet_ros.backends.backend import AUTOMATIC, available_cores
 from upsnet_ros.backends.compiled_cache import CompiledCache
 from upsnet_ros.backends.graph_interface import (
@@ -23,6 +23,7 @@ from upsnet_ros.backends.graph_interface import (
     check_network_image,
     to_network_output,
 )
+from upsnet_ros.backends.openvino_precision import reason_of
 from upsnet_ros.core.errors import ModelError, ParameterError
 from upsnet_ros.core.structures import NetworkOutput
 from upsnet_ros.manifest import ModelManifest
@@ -31,16 +32,6 @@ _LOGGER = logging.getLogger(__name__)
 _CPU = 'CPU'
 # What OpenVINO calls them; the keys in capitals are its names of what a device is capable of.
 _TYPES = {'fp32': 'f32', 'bf16': 'bf16', 'fp16': 'f16'}
-# Operations with weights, and the inputs that may be weights.
-_PRODUCTS = {
-    'Convolution': (1,),
-    'ConvolutionBackpropData': (1,),
-    'DeformableConvolution': (2,),
-    'MatMul': (0, 1),
-}
-_REGIONS = 'ROIAlign'
-_REGION_INPUTS = (1, 2)  # boxes, and the image that each belongs to
-_KEPT = 'precise_0'  # OpenVINO's mark of a node that is computed as the file says
 _OPENING = threading.Lock()
 _OPEN: list[openvino.Core] = []  # the library, once it was asked for
 
@@ -121,7 +112,7 @@ class OpenVinoBackend:
             try:
                 answer = request.infer({self._input_name: batch}, share_inputs=True)
             except Exception as error:  # the library raises many types
-                raise ModelError(f'OpenVINO failed on an image: {_reason(error)}') from error
+                raise ModelError(f'OpenVINO failed on an image: {reason_of(error)}') from error
         return to_network_output({name: answer[name] for name in self._output_names})
 
     def close(self) -> None:
@@ -147,20 +138,20 @@ class OpenVinoBackend:
                 _LOGGER.warning(
                     "compiled network '%s' is not taken (%s), and compiled anew",
                     cache.path,
-                    _reason(error),
+                    reason_of(error),
                 )
             else:
                 self.is_from_cache = True
                 return compiled
         model = _read_model(core, model_path, manifest)
         if self.precision != 'fp32':
-            model = _keep_single(core, model)
+            model = openvino_precision.keep_single(core, model)
         try:
             compiled = core.compile_model(model, target, settings)
         except Exception as error:  # the library raises many types
             raise ModelError(
-                f"OpenVINO cannot compile '{model_path}' for {self.device}: {_reason(error)}; use "
-                "another device, or backend 'onnxruntime'"
+                f"OpenVINO cannot compile '{model_path}' for {self.device}: {reason_of(error)}; "
+                "use another device, or backend 'onnxruntime'"
             ) from error
         cache.write(compiled.export_model)
         return compiled
@@ -239,7 +230,8 @@ def _cache_key(core: openvino.Core, target: str, sha256: str, precision: str) ->
     """Return everything on which the compiled form depends."""
     abilities = sorted(core.get_property(target, 'OPTIMIZATION_CAPABILITIES'))
     name = core.get_property(target, 'FULL_DEVICE_NAME')
-    rules = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    files = (__file__, openvino_precision.__file__)
+    rules = hashlib.sha256(b''.join(Path(file).read_bytes() for file in files)).hexdigest()
     return [sha256, rules, openvino.get_version(), target, name, *abilities, precision]
 
 
@@ -252,7 +244,7 @@ def _read_model(core: openvino.Core, model_path: Path, manifest: ModelManifest) 
         model = core.read_model(model_path)
     except Exception as error:  # the library raises many types
         raise ModelError(
-            f"OpenVINO cannot load '{model_path}': {_reason(error)}; {remedy}"
+            f"OpenVINO cannot load '{model_path}': {reason_of(error)}; {remedy}"
         ) from error
     _check(model, manifest)
     # With one thread and such shapes OpenVINO 2026.4 loses its own errors and answers garbage.
@@ -283,52 +275,6 @@ def _deform_conv(node: Any) -> list[openvino.Output]:
     return opset15.add(product, opset15.reshape(bias, shape, special_zero=False)).outputs()
 
 
-def _keep_single(core: openvino.Core, model: openvino.Model) -> openvino.Model:
-    """Return a graph in which only products, and what lies between them, may be narrowed.
-
-    From each output and each region's coordinates back to the last product, that included, all
-    stays in single precision: boxes, their coding and overlaps, softmax, scores, logits. In 8 bits
-    a coordinate at the right edge of an image would be off by pixels.
-    """
-    regions = [node for node in model.get_ops() if node.get_type_name() == _REGIONS]
-    starts = [result.input_value(0) for result in model.get_results()]
-    starts += [node.input_value(index) for node in regions for index in _REGION_INPUTS]
-    waiting = [port.get_node() for port in starts]
-    kept: set[str] = set()
-    while waiting:
-        node = waiting.pop()
-        if node.get_friendly_name() in kept:
-            continue
-        kept.add(node.get_friendly_name())
-        node.get_rt_info()[_KEPT] = ''
-        if not _has_weights(node):
-            waiting += [port.get_node() for port in node.input_values()]
-    # The library heeds the mark only in a file, so the graph becomes one and is read again.
-    try:
-        with tempfile.TemporaryDirectory(prefix='upsnet_ros-') as folder:
-            path = Path(folder) / 'model.xml'
-            openvino.serialize(model, path)
-            return core.read_model(path)
-    except (OSError, RuntimeError) as error:  # no such folder, or no room in it
-        raise ModelError(
-            f'the graph cannot be written to the folder for temporary files ({_reason(error)}); '
-            "make room there, set TMPDIR to another folder, or use precision 'fp32'"
-        ) from error
-
-
-def _has_weights(node: openvino.Node) -> bool:
-    """Whether a node is a product of data and weights."""
-    ports = _PRODUCTS.get(node.get_type_name(), ())
-    return any(_is_constant(node.input_value(port).get_node()) for port in ports)
-
-
-def _is_constant(node: openvino.Node) -> bool:
-    """Whether a node is a constant, or one in another type or shape."""
-    while node.get_type_name() in ('Convert', 'Reshape', 'Transpose'):
-        node = node.input_value(0).get_node()
-    return node.get_type_name() == 'Constant'
-
-
 def _check(graph: openvino.Model | openvino.CompiledModel, manifest: ModelManifest) -> None:
     """Raise ManifestError unless inputs and outputs are what the manifest says."""
     check_graph(_describe(graph.inputs), _describe(graph.outputs), manifest)
@@ -345,9 +291,3 @@ def _describe(ports: list[Any]) -> dict[str, dict[str, Any]]:
         for port in ports
         for name in port.names
     }
-
-
-def _reason(error: Exception) -> str:
-    """The last line of an error: OpenVINO says first which of its own files gave up."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1].removeprefix('-- ') if lines else type(error).__name__
