@@ -10,7 +10,7 @@ import sys
 from ros_variables import ROOT, environment
 
 NEEDS_GPU = {'gpu'}
-NEEDS_TORCH = {'data_loading', 'panoptic_quality', 'training_step'}
+NEEDS_TORCH = {'data_loading', 'network', 'panoptic_quality', 'training_step'}
 
 
 def main() -> int:

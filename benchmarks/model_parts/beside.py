@@ -26,14 +26,19 @@ class Worker:
     Args:
         script: of the benchmark; begins with `enter_checkout` and ends in `serve`.
         checkout: the folder.
+        environment: variables that the process has beside those of this one.
     """
 
-    def __init__(self, script: str, checkout: Path) -> None:
+    def __init__(self, script: str, checkout: Path, **environment: str) -> None:
         paths = os.environ.get('PYTHONPATH', '').split(os.pathsep)
         others = [path for path in paths if path and Path(path).resolve() != ROOT]
         self._process = subprocess.Popen(
             [sys.executable, script, WORK, str(checkout)],
-            env={**os.environ, 'PYTHONPATH': os.pathsep.join([str(checkout), *others])},
+            env={
+                **os.environ,
+                'PYTHONPATH': os.pathsep.join([str(checkout), *others]),
+                **environment,
+            },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -575,3 +575,17 @@ def test_the_library_is_given_the_available_cores_for_0(
     compiled = backend._request.get_compiled_model()
     # The library takes no more than there are.
     assert compiled.get_property('INFERENCE_NUM_THREADS') == min(used, os.cpu_count())
+
+
+@needs_bf16
+def test_auto_is_single_precision_where_the_library_cannot_compile_the_other(tmp_path) -> None:
+    code = (
+        'import logging\n'
+        'logging.basicConfig(format="%(message)s", stream=sys.stdout)\n'
+        'backend = use(sys.argv[1])\n'
+        'print("precision", backend.precision)\n'
+    )
+    # The library still says that the processor has bf16, but has no products for it.
+    told = run(USE + code, str(SHIPPED), ONEDNN_MAX_CPU_ISA='AVX2', XDG_CACHE_HOME=str(tmp_path))
+    assert told[-2:] == ['precision', 'fp32']
+    assert 'the network runs in fp32 instead of bf16' in ' '.join(told)

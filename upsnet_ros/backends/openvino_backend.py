@@ -69,7 +69,7 @@ class OpenVinoBackend:
                 process may use.
             device: a device of OpenVINO in lower case; `auto` is the CPU.
             precision: `fp32`, `bf16` or `fp16`; `auto` is half the width where the device
-                multiplies it in hardware.
+                multiplies it in hardware and the library can compile the network for it.
             cache_folder: where compiled networks are kept; None for the user's cache folder.
 
         Raises:
@@ -90,14 +90,18 @@ class OpenVinoBackend:
         self._input_name = manifest.input.name
         self._output_names = list(manifest.outputs)
         self._in_use = threading.Lock()
-        compiled = self._compile(
-            core,
-            target,
-            Path(model_path),
-            manifest,
-            CompiledCache(cache_folder, _cache_key(core, target, manifest.sha256, self.precision)),
-            _settings(target, self.precision, num_threads),
-        )
+        try:
+            compiled = self._compile(
+                core, target, Path(model_path), manifest, cache_folder, num_threads
+            )
+        except ModelError as error:
+            if precision != AUTOMATIC or self.precision == 'fp32':
+                raise
+            narrow, self.precision = self.precision, 'fp32'
+            compiled = self._compile(
+                core, target, Path(model_path), manifest, cache_folder, num_threads
+            )
+            _LOGGER.warning('the network runs in fp32 instead of %s: %s', narrow, error)
         _check(compiled, manifest)
         self._request: openvino.InferRequest | None = compiled.create_infer_request()
 
@@ -125,10 +129,13 @@ class OpenVinoBackend:
         target: str,
         model_path: Path,
         manifest: ModelManifest,
-        cache: CompiledCache,
-        settings: dict[str, Any],
+        cache_folder: Path | str | None,
+        num_threads: int,
     ) -> openvino.CompiledModel:
-        """Return the compiled network, from the cache if it is there."""
+        """Return the network compiled for `precision`, from the cache if it is there."""
+        key = _cache_key(core, target, manifest.sha256, self.precision)
+        cache = CompiledCache(cache_folder, key)
+        settings = _settings(target, self.precision, num_threads)
         self.is_from_cache = False
         blob = cache.read()
         if blob is not None:
