@@ -15,7 +15,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from tests.fakes.graphs import OPSET, make_graph, run_graph
+from tests.fakes.graphs import deform_conv_graph, make_graph, run_graph
 from tests.fakes.tiny_model import INPUT_SIZE, write_tiny_model
 from upsnet_ros.agreement import compare_backends
 from upsnet_ros.backends import compiled_cache, openvino_backend, openvino_precision
@@ -28,35 +28,12 @@ from upsnet_ros.manifest import ModelManifest
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / 'config' / 'models' / 'upsnet_tiny_synthetic' / 'model.onnx'
-LISTS = ('kernel_shape', 'strides', 'pads', 'dilations')
 needs_bf16 = pytest.mark.skipif(
     'bf16' not in precisions_of('cpu'), reason='this processor does not multiply bf16'
 )
 
 
 # --- the operator
-
-
-def deform_conv_graph(data, weight, offset, bias, attributes) -> onnx.ModelProto:
-    """`upsnet::DeformConv2d` as the export writes it: a function over the standard operator."""
-    names = ['x', 'weight', 'offset', 'bias']
-    body = helper.make_node('DeformConv', names, ['y'], group=1, offset_group=1)
-    for name in LISTS:
-        body.attribute.append(
-            onnx.AttributeProto(name=name, ref_attr_name=name, type=onnx.AttributeProto.INTS)
-        )
-    function = helper.make_function(
-        'upsnet', 'DeformConv2d', names, ['y'], [body], [helper.make_opsetid('', OPSET)], LISTS
-    )
-    node = helper.make_node('DeformConv2d', names, ['y'], domain='upsnet', **attributes)
-    shape = [len(data), len(weight), *offset.shape[2:]]
-    return make_graph(
-        [node],
-        {'x': data, 'offset': offset},
-        {'y': (TensorProto.FLOAT, shape)},
-        {'weight': weight, 'bias': bias},
-        [function],
-    )
 
 
 def small_offsets(rng, shape):

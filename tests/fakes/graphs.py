@@ -10,6 +10,7 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 OPSET = 20
+DEFORM_LISTS = ('kernel_shape', 'strides', 'pads', 'dilations')
 KINDS = {
     np.dtype(np.float32): TensorProto.FLOAT,
     np.dtype(np.float16): TensorProto.FLOAT16,
@@ -74,3 +75,37 @@ def run_graph(
     )
     names = [value.name for value in session.get_outputs()]
     return dict(zip(names, session.run(names, inputs), strict=True))
+
+
+def deform_conv_graph(
+    data: np.ndarray,
+    weight: np.ndarray,
+    offset: np.ndarray,
+    bias: np.ndarray,
+    attributes: dict[str, list[int]],
+) -> onnx.ModelProto:
+    """`upsnet::DeformConv2d` as the export writes it: a function over the standard operator."""
+    names = ['x', 'weight', 'offset', 'bias']
+    body = helper.make_node('DeformConv', names, ['y'], group=1, offset_group=1)
+    for name in DEFORM_LISTS:
+        body.attribute.append(
+            onnx.AttributeProto(name=name, ref_attr_name=name, type=onnx.AttributeProto.INTS)
+        )
+    function = helper.make_function(
+        'upsnet',
+        'DeformConv2d',
+        names,
+        ['y'],
+        [body],
+        [helper.make_opsetid('', OPSET)],
+        DEFORM_LISTS,
+    )
+    node = helper.make_node('DeformConv2d', names, ['y'], domain='upsnet', **attributes)
+    shape = [len(data), len(weight), *offset.shape[2:]]
+    return make_graph(
+        [node],
+        {'x': data, 'offset': offset},
+        {'y': (TensorProto.FLOAT, shape)},
+        {'weight': weight, 'bias': bias},
+        [function],
+    )
