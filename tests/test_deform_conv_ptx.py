@@ -7,12 +7,11 @@ Runs in the environment without torch and Triton, as on a vehicle.
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.python_process import run_python
 from training.deform_conv_kernels.launch import PARAMETERS, SCALARS
 from training.deform_conv_kernels.ptx_store import FOLDER, INDEX, KernelStoreError, read_store
 from training.deform_conv_kernels.ptx_text import (
@@ -154,9 +153,7 @@ def test_reading_and_launching_take_neither_torch_nor_triton_nor_numpy() -> None
         'from training.deform_conv_kernels import launch, ptx_store\n'
         'print(len(ptx_store.read_store().kernels))\n'
     )
-    done = subprocess.run(
-        [sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    done = run_python(code)
     assert int(done.stdout) == len(TILES)
 
 

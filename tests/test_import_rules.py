@@ -9,12 +9,13 @@ import ast
 import importlib
 import re
 import runpy
-import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+
+from tests.python_process import run_python
 
 ROOT = Path(__file__).parents[1]
 
@@ -326,9 +327,7 @@ def test_the_runtime_works_where_there_is_no_torch() -> None:
         'except ImportError:\n'
         '    print("no torch")\n'
     )
-    answer = subprocess.run(
-        [sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT, timeout=120
-    )
+    answer = run_python(code)
     assert answer.stderr == ''
     assert answer.stdout == 'no torch\n'
 
@@ -341,9 +340,7 @@ def test_importing_the_pipeline_brings_no_ros_and_compiles_nothing() -> None:
         'print([name for name in ("rclpy", "sensor_msgs", "torch", "numba") '
         'if name in sys.modules])'
     )
-    answer = subprocess.run(
-        [sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT, check=True
-    )
+    answer = run_python(code)
     assert answer.stdout == '[]\n'
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from upsnet_ros.backends.backend import AUTOMATIC, Backend, BatchBackend, available_cores
+from upsnet_ros.backends.backend import AUTOMATIC, Backend, BatchBackend, threads_for
 from upsnet_ros.backends.select import REFUSE, create_backend
 from upsnet_ros.core.compiled import pixel_loops
 from upsnet_ros.core.errors import ParameterError, UpsnetError
@@ -87,7 +87,7 @@ class PanopticPipeline:
         """
         self._backend = backend
         self._manifest = manifest
-        self._threads = num_threads or available_cores()
+        self._threads = threads_for(num_threads)
         cv2.setNumThreads(self._threads)  # its own count overlooks the quota of a service
         self._head = self._make_head(manifest.panoptic_head)
         pixel_loops()  # what has to be compiled is, before the first image

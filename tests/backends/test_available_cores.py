@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.tiny_model import write_tiny_model
 from upsnet_ros.backends import backend as module
-from upsnet_ros.backends import onnx_backend
 from upsnet_ros.backends.backend import available_cores, cpu_quota
+from upsnet_ros.backends.onnx_backend import OnnxBackend
+from upsnet_ros.manifest import ModelManifest
 
 
 def write(path: Path, text: str) -> None:
@@ -70,7 +72,9 @@ def test_unreadable_groups_are_no_quota(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(('num_threads', 'used'), [(0, 5), (1, 1), (7, 7)])
 def test_the_library_is_given_the_available_cores_for_0(
-    monkeypatch: pytest.MonkeyPatch, num_threads: int, used: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_threads: int, used: int
 ) -> None:
-    monkeypatch.setattr(onnx_backend, 'available_cores', lambda: 5)
-    assert onnx_backend._session_options(num_threads).intra_op_num_threads == used
+    monkeypatch.setattr(module, 'available_cores', lambda: 5)
+    path = write_tiny_model(tmp_path)
+    backend = OnnxBackend(path, ModelManifest.load(path), num_threads=num_threads)
+    assert backend._session.get_session_options().intra_op_num_threads == used

@@ -14,7 +14,16 @@ import pytest
 from onnx import TensorProto
 
 from tests.fakes.fake_backend import make_manifest
-from tests.fakes.tiny_model import BOX, CAR, INPUT_SIZE, ROWS, TOP, tiny_graph, write_tiny_model
+from tests.fakes.tiny_model import (
+    BOX,
+    CAR,
+    INPUT_SIZE,
+    ROWS,
+    TOP,
+    UNFIT_IMAGES,
+    tiny_graph,
+    write_tiny_model,
+)
 from upsnet_ros.backends import onnx_backend, openvino_backend
 from upsnet_ros.backends.onnx_backend import OnnxBackend
 from upsnet_ros.backends.openvino_backend import OpenVinoBackend, precisions_of
@@ -93,15 +102,7 @@ def test_images_that_are_not_contiguous_are_read_right(backend: Backend) -> None
     )
 
 
-@pytest.mark.parametrize(
-    'image',
-    [
-        np.zeros((64, 95, 3), np.uint8),
-        np.zeros((64, 96), np.uint8),
-        np.zeros((64, 96, 3), np.float32),
-        np.zeros((1, 64, 96, 3), np.uint8),
-    ],
-)
+@pytest.mark.parametrize('image', UNFIT_IMAGES)
 def test_other_images_are_refused(backend: Backend, image: np.ndarray) -> None:
     with pytest.raises(ImageError, match='network input'):
         backend.infer(image)

@@ -5,8 +5,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -17,7 +15,9 @@ from onnx import TensorProto, helper
 
 from tests.fakes.graphs import deform_conv_graph, make_graph, run_graph
 from tests.fakes.tiny_model import INPUT_SIZE, write_tiny_model
+from tests.python_process import run_python
 from upsnet_ros.agreement import compare_backends
+from upsnet_ros.backends import backend as backend_module
 from upsnet_ros.backends import compiled_cache, openvino_backend, openvino_precision
 from upsnet_ros.backends.onnx_backend import OnnxBackend
 from upsnet_ros.backends.openvino_backend import OpenVinoBackend, open_core, precisions_of
@@ -456,20 +456,6 @@ def test_a_user_without_a_home_has_no_cache(model_path, monkeypatch, caplog) -> 
 # --- manners
 
 
-def run(code: str, *arguments: str, **environment: str) -> list[str]:
-    """What a Python process of its own writes."""
-    answer = subprocess.run(
-        [sys.executable, '-c', code, *arguments],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        timeout=300,
-    )
-    assert answer.returncode == 0, answer.stderr
-    return answer.stdout.split()
-
-
 USE = """
 import sys
 import numpy as np
@@ -497,18 +483,18 @@ def test_nothing_is_sent_or_forked_and_nothing_is_left_in_the_home(model_path, t
     )
     home = tmp_path / 'home'
     home.mkdir()
-    told = run(
+    told = run_python(
         watch + USE + 'use(sys.argv[1])\nprint("asked", *asked)\n',
         str(model_path),
         HOME=str(home),
         XDG_CACHE_HOME=str(tmp_path / 'cache'),
     )
-    assert told == ['asked']
+    assert told.stdout.split() == ['asked']
     assert list(home.iterdir()) == []
 
 
 def test_a_signal_finds_the_process_sound_after_networks_came_and_went(model_path) -> None:
-    told = run(
+    told = run_python(
         USE
         + """
 import gc, os, signal, threading
@@ -525,7 +511,7 @@ print('alive')
 """,
         str(model_path),
     )
-    assert told == ['heard', 'alive']
+    assert told.stdout.split() == ['heard', 'alive']
 
 
 def test_threads_stay_on_the_cores_that_the_process_may_use(tmp_path) -> None:
@@ -538,7 +524,8 @@ def test_threads_stay_on_the_cores_that_the_process_may_use(tmp_path) -> None:
         'for task in os.listdir("/proc/self/task"):\n'
         '    print(*os.sched_getaffinity(int(task)))\n'
     )
-    threads, *cores = run(code, str(SHIPPED), core, XDG_CACHE_HOME=str(tmp_path))
+    told = run_python(code, SHIPPED, core, XDG_CACHE_HOME=str(tmp_path))
+    threads, *cores = told.stdout.split()
     assert threads == '1'
     assert set(cores) == {core}
 
@@ -547,7 +534,7 @@ def test_threads_stay_on_the_cores_that_the_process_may_use(tmp_path) -> None:
 def test_the_library_is_given_the_available_cores_for_0(
     model_path, folder, monkeypatch, num_threads: int, used: int
 ) -> None:
-    monkeypatch.setattr(openvino_backend, 'available_cores', lambda: 1)
+    monkeypatch.setattr(backend_module, 'available_cores', lambda: 1)
     backend = load(model_path, folder, num_threads=num_threads)
     compiled = backend._request.get_compiled_model()
     # The library takes no more than there are.
@@ -563,6 +550,7 @@ def test_auto_is_single_precision_where_the_library_cannot_compile_the_other(tmp
         'print("precision", backend.precision)\n'
     )
     # The library still says that the processor has bf16, but has no products for it.
-    told = run(USE + code, str(SHIPPED), ONEDNN_MAX_CPU_ISA='AVX2', XDG_CACHE_HOME=str(tmp_path))
+    variables = {'ONEDNN_MAX_CPU_ISA': 'AVX2', 'XDG_CACHE_HOME': str(tmp_path)}
+    told = run_python(USE + code, SHIPPED, **variables).stdout.split()
     assert told[-2:] == ['precision', 'fp32']
     assert 'the network runs in fp32 instead of bf16' in ' '.join(told)

@@ -99,10 +99,22 @@ def test_what_this_computer_cannot_do_is_refused(
         create(model_path, **options)
 
 
+def test_a_device_that_openvino_alone_has_is_refused_with_its_reason(
+    model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_driver(*_: object, **options: object) -> None:
+        raise ModelError(f'{options["device"]} has no driver')
+
+    monkeypatch.setattr(openvino_backend, 'OpenVinoBackend', no_driver)
+    assert create(model_path).name == 'onnxruntime'
+    with pytest.raises(ModelError, match='gpu has no driver'):
+        create(model_path, device='gpu')
+
+
 def test_a_precision_that_the_processor_lacks_is_refused(
     model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openvino_backend, '_precisions_of', lambda core, target: ['fp32'])
+    monkeypatch.setattr(openvino_backend, 'precisions_of', lambda device: ['fp32'])
     assert create(model_path).precision == 'fp32'
     with pytest.raises(ParameterError, match="precision is 'bf16', expected one of auto, fp32"):
         create(model_path, precision='bf16')

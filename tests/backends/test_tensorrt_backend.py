@@ -21,6 +21,7 @@ from tests.fakes.fake_tensorrt import (
     tiny_tensors,
 )
 from tests.fakes.tiny_engine import write_tiny_engine
+from tests.fakes.tiny_model import UNFIT_IMAGES
 from upsnet_ros.backends.cuda_runtime import CudaError, CudaRuntime
 from upsnet_ros.backends.onnx_backend import OnnxBackend
 from upsnet_ros.backends.tensorrt_backend import TensorRtBackend
@@ -104,15 +105,7 @@ def test_images_that_are_not_contiguous_are_read_right(backend: TensorRtBackend)
     np.testing.assert_array_equal(output.semantic_logits, expected_logits(mirrored.copy()))
 
 
-@pytest.mark.parametrize(
-    'picture',
-    [
-        np.zeros((64, 95, 3), np.uint8),
-        np.zeros((64, 96), np.uint8),
-        np.zeros((64, 96, 3), np.float32),
-        np.zeros((1, 64, 96, 3), np.uint8),
-    ],
-)
+@pytest.mark.parametrize('picture', UNFIT_IMAGES)
 def test_other_images_are_refused_and_the_next_is_served(
     backend: TensorRtBackend, picture: np.ndarray
 ) -> None:

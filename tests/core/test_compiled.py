@@ -19,6 +19,7 @@ import pytest
 from numba.core import event
 
 from tests.fakes.network_output import make_label_set, random_output
+from tests.python_process import run_python
 from upsnet_ros.core.compiled import pixel_loops, share_rows
 from upsnet_ros.core.errors import ModelError
 from upsnet_ros.core.geometry import InputGeometry
@@ -113,9 +114,7 @@ def test_a_pipeline_is_compiled_before_its_first_image() -> None:
         'later = set(sys.modules) - loaded\n'
         'print(compiling.buffer, [name for name in later if "numba" in name])\n'
     )
-    answer = subprocess.run(
-        [sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, timeout=300
-    )
+    answer = run_python(code)
     assert (answer.stdout, answer.stderr) == ('[] []\n', '')
 
 
@@ -236,9 +235,7 @@ def test_a_thread_that_outlives_the_main_one_works_on_alone() -> None:
         '    print(sum(rows), flush=True)\n'
         'threading.Thread(target=work).start()\n'
     )
-    answer = subprocess.run(
-        [sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True, timeout=120
-    )
+    answer = run_python(code)
     assert (answer.stdout, answer.stderr) == ('1024\n', '')
 
 

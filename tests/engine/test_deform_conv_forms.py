@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import helper
 
-from tests.fakes.graphs import make_graph, run_graph
+from tests.fakes.graphs import deform_conv_graph, run_graph
 from training.engine.deform_conv_forms import FORMS, pack_weight, use_deform_conv_form
 from training.engine.errors import GraphError
 
@@ -76,41 +76,8 @@ def exported(case: Case, inputs: dict[str, np.ndarray]) -> onnx.ModelProto:
         'pads': [*case.pad, *case.pad],
         'dilations': list(case.dilation),
     }
-    node = helper.make_node(
-        'DeformConv2d',
-        ['x', 'weight', 'offset', 'bias'],
-        ['y'],
-        'own',
-        domain='upsnet',
-        plugin_namespace='upsnet',
-        plugin_version='1',
-        aot=1,
-        **lists,
-    )
-    body = helper.make_node('DeformConv', ['x', 'w', 'o', 'b'], ['y'], group=1, offset_group=1)
-    for name in lists:
-        body.attribute.append(
-            onnx.AttributeProto(name=name, ref_attr_name=name, type=onnx.AttributeProto.INTS)
-        )
-    function = helper.make_function(
-        'upsnet',
-        'DeformConv2d',
-        ['x', 'w', 'o', 'b'],
-        ['y'],
-        [body],
-        [helper.make_opsetid('', 20)],
-        attributes=[*lists, 'plugin_namespace', 'plugin_version', 'aot'],
-    )
-    return make_graph(
-        [node],
-        inputs,
-        {'y': (TensorProto.FLOAT, [case.batch, case.outputs, *case.out_size])},
-        {
-            'weight': weight.astype(np.float32),
-            'bias': rng.normal(size=case.outputs).astype(np.float32),
-        },
-        [function],
-    )
+    bias = rng.normal(size=case.outputs).astype(np.float32)
+    return deform_conv_graph(inputs['x'], weight.astype(np.float32), inputs['offset'], bias, lists)
 
 
 @pytest.mark.parametrize('form', FORMS)

@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The graph of an engine as a whole, from the shipped model."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,7 @@ import onnx
 import pytest
 
 from tests.fakes.graphs import run_graph
+from tests.python_process import run_python
 from training.engine.errors import GraphError
 from training.engine.tensors import data_dependent_shapes, infer_tensors
 from training.engine.variant import EngineForm, build_variant
@@ -117,7 +116,5 @@ def test_it_needs_no_torch() -> None:
         'import sys, training.engine.variant\n'
         'print([name for name in ("torch", "triton", "onnxruntime") if name in sys.modules])'
     )
-    answer = subprocess.run(
-        [sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT, check=True
-    )
+    answer = run_python(code)
     assert answer.stdout == '[]\n'

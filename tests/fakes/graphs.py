@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 OPSET = 20
 DEFORM_LISTS = ('kernel_shape', 'strides', 'pads', 'dilations')
+DEFORM_PLUGIN = {'plugin_namespace': 'upsnet', 'plugin_version': '1', 'aot': 1}
 KINDS = {
     np.dtype(np.float32): TensorProto.FLOAT,
     np.dtype(np.float16): TensorProto.FLOAT16,
@@ -98,9 +99,11 @@ def deform_conv_graph(
         ['y'],
         [body],
         [helper.make_opsetid('', OPSET)],
-        DEFORM_LISTS,
+        attributes=[*DEFORM_LISTS, *DEFORM_PLUGIN],
     )
-    node = helper.make_node('DeformConv2d', names, ['y'], domain='upsnet', **attributes)
+    node = helper.make_node(
+        'DeformConv2d', names, ['y'], 'own', domain='upsnet', **DEFORM_PLUGIN, **attributes
+    )
     shape = [len(data), len(weight), *offset.shape[2:]]
     return make_graph(
         [node],

@@ -24,6 +24,12 @@ CAR = 13
 ROWS = 4
 TOP = 20.0
 INPUT_SIZE = (64, 96)
+UNFIT_IMAGES = (
+    np.zeros((64, 95, 3), np.uint8),
+    np.zeros((64, 96), np.uint8),
+    np.zeros((64, 96, 3), np.float32),
+    np.zeros((1, 64, 96, 3), np.uint8),
+)
 
 
 def tiny_graph(

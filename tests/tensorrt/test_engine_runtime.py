@@ -5,8 +5,6 @@
 from __future__ import annotations
 
 import inspect
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -15,6 +13,7 @@ import tensorrt
 import tensorrt_rtx_bindings
 
 from tests.fakes import fake_tensorrt
+from tests.python_process import run_python
 from upsnet_ros.backends.tensorrt_runtime import load_tensorrt_library
 
 ROOT = Path(__file__).parents[2]
@@ -38,10 +37,7 @@ def test_a_file_that_is_no_engine_is_refused_with_the_librarys_reason() -> None:
         '    except ModelError as error:\n'
         '        print(error)\n'
     )
-    answer = subprocess.run(
-        [sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT, timeout=120
-    )
-    assert answer.returncode == 0, answer.stderr
+    answer = run_python(code)
     lines = answer.stdout.splitlines()
     assert len(lines) == 2
     assert all('does not load the engine: IRuntime::deserialize' in line for line in lines)

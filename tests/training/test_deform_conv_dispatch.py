@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which operator a deformable layer computes with: PyTorch's fake tensors stand for a GPU's."""
 
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
@@ -11,6 +10,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from tests.python_process import run_python
 from training.models import deform_conv
 from training.models.deform_conv import OffsetDeformConv2d, our_operator, use_torchvision
 
@@ -119,5 +119,4 @@ def test_networks_are_imported_without_triton() -> None:
     program = (
         "import sys; sys.modules['triton'] = None; import training.build, training.export_wrapper"
     )
-    done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    run_python(program)

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from upsnet_ros.core.errors import ParameterError
+
 if TYPE_CHECKING:  # the doctor asks for the cores where these may be missing
     import numpy as np
 
@@ -91,6 +93,19 @@ def available_cores() -> int:
         cores = os.cpu_count() or 1
     quota = cpu_quota(_GROUPS_FILE, _GROUPS_ROOT)
     return max(1, cores if quota is None else min(cores, int(quota)))
+
+
+def threads_for(num_threads: int) -> int:
+    """Threads that a parameter `num_threads` stands for: 0 is one per core, see `available_cores`.
+
+    Raises:
+        ParameterError: it is no whole number, or negative.
+    """
+    if type(num_threads) is not int or num_threads < 0:
+        raise ParameterError(
+            f'num_threads is {num_threads!r}, expected a whole number, 0 for one per core'
+        )
+    return num_threads or available_cores()
 
 
 def cpu_quota(groups_file: Path, root: Path) -> float | None:

@@ -62,9 +62,8 @@ class CompiledCache:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             blob = export().getvalue()
-            # In one step, so that no other process reads half of it.
-            # With the ending of the others, so that what a process leaves that is ended meanwhile
-            # is removed as they are.
+            # Put in place in one step, so that no other process reads half of it; with the ending
+            # of the others, so that what a process that is ended meanwhile leaves goes like them.
             with tempfile.NamedTemporaryFile(
                 dir=self.path.parent, suffix=_SUFFIX, delete=False
             ) as file:

@@ -16,7 +16,7 @@ from openvino import opset15
 from openvino.frontend.onnx import ConversionExtension
 
 from upsnet_ros.backends import openvino_precision
-from upsnet_ros.backends.backend import AUTOMATIC, available_cores
+from upsnet_ros.backends.backend import AUTOMATIC, threads_for
 from upsnet_ros.backends.compiled_cache import CompiledCache
 from upsnet_ros.backends.graph_interface import (
     check_graph,
@@ -78,10 +78,7 @@ class OpenVinoBackend:
             ParameterError: the number of threads is negative, or the device is not there or not
                 capable of the precision.
         """
-        if type(num_threads) is not int or num_threads < 0:
-            raise ParameterError(
-                f'num_threads is {num_threads!r}, expected a whole number, 0 for one per core'
-            )
+        threads = threads_for(num_threads)
         core = open_core()
         target = _find_device(core, device)
         self.device = target.lower()
@@ -92,14 +89,14 @@ class OpenVinoBackend:
         self._in_use = threading.Lock()
         try:
             compiled = self._compile(
-                core, target, Path(model_path), manifest, cache_folder, num_threads
+                core, target, Path(model_path), manifest, cache_folder, threads
             )
         except ModelError as error:
             if precision != AUTOMATIC or self.precision == 'fp32':
                 raise
             narrow, self.precision = self.precision, 'fp32'
             compiled = self._compile(
-                core, target, Path(model_path), manifest, cache_folder, num_threads
+                core, target, Path(model_path), manifest, cache_folder, threads
             )
             _LOGGER.warning('the network runs in fp32 instead of %s: %s', narrow, error)
         _check(compiled, manifest)
@@ -194,17 +191,13 @@ def _find_device(core: openvino.Core, device: str) -> str:
 
 def precisions_of(device: str) -> list[str]:
     """The precisions that a device of this computer computes in by hardware."""
-    return _precisions_of(open_core(), device.upper())
-
-
-def _precisions_of(core: openvino.Core, target: str) -> list[str]:
-    able = core.get_property(target, 'OPTIMIZATION_CAPABILITIES')
+    able = open_core().get_property(device.upper(), 'OPTIMIZATION_CAPABILITIES')
     return [name for name in _TYPES if name.upper() in able]
 
 
 def _choose_precision(core: openvino.Core, target: str, asked: str) -> str:
     """Return the precision to compute in, or raise ParameterError if the device lacks it."""
-    known = _precisions_of(core, target)
+    known = precisions_of(target)
     if asked == AUTOMATIC:
         # Graphics compute in fp16 by nature; a processor is only known to be right in bf16.
         wanted = 'bf16' if target == _CPU else 'fp16'
@@ -226,7 +219,7 @@ def _settings(target: str, precision: str, num_threads: int) -> dict[str, Any]:
     if target == _CPU:
         settings |= {
             # The library would count the cores of the whole machine.
-            'INFERENCE_NUM_THREADS': num_threads or available_cores(),
+            'INFERENCE_NUM_THREADS': num_threads,
             # A thread that may not leave its core waits there for whoever else is on it.
             'ENABLE_CPU_PINNING': False,
         }

@@ -33,6 +33,7 @@ _ONNX_PRECISIONS = (AUTOMATIC, 'fp32')
 # What to do with an engine that was built for another computer, driver or TensorRT.
 STALE_ENGINE_CHOICES = (REFUSE, ONNX_RUNTIME)
 _CUDA = 'cuda'
+_ANYWHERE = (AUTOMATIC, 'cpu')  # devices that both libraries for ONNX files have
 
 
 @dataclass(frozen=True)
@@ -135,12 +136,11 @@ def _create_fastest_backend(model_path: Path, manifest: ModelManifest, wishes: _
         return _create_onnx_backend(model_path, manifest, wishes)
     try:
         return _create_openvino_backend(model_path, manifest, wishes)
-    except _NotInstalledError as error:
-        _LOGGER.info('the network runs in ONNX Runtime: %s', error)
     except ModelError as error:
-        if wishes.precision not in _ONNX_PRECISIONS:
-            raise  # ONNX Runtime could only say that it lacks the precision
-        _LOGGER.warning('the network runs in ONNX Runtime: %s', error)
+        if wishes.precision not in _ONNX_PRECISIONS or wishes.device not in _ANYWHERE:
+            raise  # ONNX Runtime could only say that it lacks the precision or the device
+        level = logging.INFO if isinstance(error, _NotInstalledError) else logging.WARNING
+        _LOGGER.log(level, 'the network runs in ONNX Runtime: %s', error)
     return _create_onnx_backend(model_path, manifest, wishes)
 
 

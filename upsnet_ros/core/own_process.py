@@ -16,6 +16,7 @@ own, such as `interrupted_by_signals`. Nothing but the standard library is impor
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -102,6 +103,19 @@ def keep_memory() -> None:
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT)
         mallopt(_M_TRIM_THRESHOLD, _MOST_FREE)
+
+
+def give_back_memory() -> None:
+    """Frees what only refers to itself, then returns what is free to the system.
+
+    Callbacks and what they belong to refer to each other. Python looks for such rings seldom, and
+    by number: a few of them may hold many images. The C library keeps what was freed between
+    pieces still in use; GNU's can be told to return it.
+    """
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)
+    if trim is not None:
+        trim(0)
 
 
 def pid_namespace(link: Path = _PID_NAMESPACE) -> str | None:

@@ -51,7 +51,7 @@ def compare(words: list[str] | None) -> list[str]:
     add('--frames', type=int, default=FRAMES_SHOWN, metavar='N',
         help=f'frames that got better and worse to show (default: {FRAMES_SHOWN})')  # fmt: skip
     add('--no-pictures', action='store_true',
-        help='do not label these frames again to show them side by side')  # fmt: skip
+        help='label no frame again: show what pictures of them the reports have')  # fmt: skip
     given = parser.parse_args(words)
     bootstrap = BootstrapOptions(given.resamples, given.seed, given.confidence, given.block_frames)
     comparison = compare_folders(

@@ -108,7 +108,10 @@ def _load_model(report: ReplayReport) -> PanopticPipeline:
     if report.kind != 'offline':
         raise EvaluationError('it was played live, and its labels were not kept')
     pipeline = PanopticPipeline.load(
-        report.model.path, backend=report.model.backend, precision=report.model.precision
+        report.model.path,
+        backend=report.model.backend,
+        device=report.model.device.split(':')[0],
+        precision=report.model.precision,
     )
     if pipeline.manifest.sha256 != report.model.sha256:
         pipeline.close()
@@ -140,7 +143,7 @@ def _label_again(
             source,
             pipeline,
             FrameJudge(pipeline.label_set),
-            reduce_jpeg=options.get('reduce_jpeg', False),  # older reports do not tell
+            reduce_jpeg=options['reduce_jpeg'],
         )
         yield from stages.label(_only(stream, wanted))
 

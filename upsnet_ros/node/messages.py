@@ -166,7 +166,9 @@ def overlay_message(image: LabelledImage) -> Image:
     picture, labels = image.image_bgr, image.result.label_image
     height, width = image.overlay_size
     if (height, width) != picture.shape[:2]:
-        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+        is_larger = height > picture.shape[0]  # than what was decoded, see `reduce_jpeg`
+        way = cv2.INTER_LINEAR if is_larger else cv2.INTER_AREA
+        picture = cv2.resize(picture, (width, height), interpolation=way)
     if (height, width) != labels.shape:
         labels = cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST)
     drawn = draw_overlay(picture, labels, image.label_set, alpha=image.overlay_alpha)

@@ -23,12 +23,13 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from std_srvs.srv import SetBool
 
 from upsnet_ros.core.errors import UpsnetError
+from upsnet_ros.core.own_process import give_back_memory
 from upsnet_ros.node.configured_parts import ConfiguredParts
 from upsnet_ros.node.diagnostics import DiagnosticsOutput, NodeReport
 from upsnet_ros.node.engine import Engine, ModelLoading, PipelineLoader, load_engine
 from upsnet_ros.node.parameter_server import ParameterServer
 from upsnet_ros.node.parameters import NodeParameters
-from upsnet_ros.node.process import Fault, GuardedCallbacks, give_back_memory
+from upsnet_ros.node.process import Fault, GuardedCallbacks
 
 WATCHDOG_PERIOD_S = 0.2
 ANY_STEP_BACK = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1))

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import logging
 import os
 import select
@@ -237,19 +235,6 @@ class GuardedCallbacks:
                 raise
         else:
             self._in_a_row = 0
-
-
-def give_back_memory() -> None:
-    """Frees what only refers to itself, then returns what is free to the system.
-
-    Callbacks and what they belong to refer to each other. Python looks for such rings seldom, and
-    by number: a few of them may hold many images. The C library keeps what was freed between
-    pieces still in use; GNU's can be told to return it.
-    """
-    gc.collect()
-    trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)
-    if trim is not None:
-        trim(0)
 
 
 def forget_destroyed(group: CallbackGroup) -> None:
