@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from onnx import numpy_helper
 
-from tests.bags.blue_drive import CAR, SKY, blue_image, blue_rows, horizon, truth_row
-from tests.bags.small_drive import stamp_of, write_rows
+from tests.bags.blue_drive import CAR, IMAGE_TYPE, SKY, blue_image, blue_rows, horizon, truth_row
+from tests.bags.small_drive import T, header, stamp_of, write_rows
 from tests.fakes.tiny_model import tiny_graph, write_tiny_model
 from upsnet_ros.core.overlay import draw_overlay
 from upsnet_ros.evaluation.compare import main as compare
@@ -166,3 +166,25 @@ def test_the_replay_command_compares_in_the_same_run(evaluated) -> None:
     assert replay([*arguments, '--threads', '1', '--against', str(against)]) == 0
     page = (this / 'report.html').read_text(encoding='utf-8')
     assert page.count('<figcaption>labels of the other</figcaption>') == 6
+
+
+def test_frames_are_labelled_again_at_the_size_at_which_they_were_decoded(
+    tmp_path: Path, capsys
+) -> None:
+    rng, rows = np.random.default_rng(0), []
+    for index in range(FRAMES):
+        # Dark dots: where the picture is decoded smaller, they touch more of its pixels.
+        grey = np.where(rng.random((256, 384)) < 0.95, SKY, 0).astype(np.uint8)
+        data = cv2.imencode('.jpg', grey, [cv2.IMWRITE_JPEG_QUALITY, 100])[1].ravel()
+        message = T[IMAGE_TYPE](header(stamp_of(index)), 'jpeg', data)
+        rows.append(('/camera/image_raw/compressed', IMAGE_TYPE, stamp_of(index), message))
+        rows.append(truth_row(index, np.full((256, 384), SKY << 8, np.uint16)))
+    bag = write_rows(tmp_path / 'bag', rows)
+    (tmp_path / 'model').mkdir()
+    model = write_tiny_model(tmp_path / 'model')
+    for name, options in (('whole', []), ('reduced', ['--reduce-jpeg'])):
+        output = ['--output', str(tmp_path / name), '--threads', '1']
+        assert replay([str(bag), '--model', str(model), *output, *options]) == 0
+    comparison = compared(tmp_path / 'reduced', tmp_path / 'whole')
+    assert len(comparison.worse) == FRAMES
+    assert 'come out otherwise' not in capsys.readouterr().out
