@@ -31,7 +31,7 @@ from tests.bags.small_drive import (
 from upsnet_ros.bags.cameras import CameraTopics, find_cameras
 from upsnet_ros.bags.joining import BagPart, ReplayStream, StreamedFrame
 from upsnet_ros.bags.reader import BagReader
-from upsnet_ros.bags.storage import unpack_file
+from upsnet_ros.bags.storage import type_name, unpack_file
 from upsnet_ros.core.errors import BagError
 from upsnet_ros.images.messages import image_to_bgr, label_image
 
@@ -98,6 +98,13 @@ ODD = {
         "INSERT INTO topics VALUES (9, '/web/image_raw', 'sensor_msgs/msg/Image', 'json', '', '')",
         "INSERT INTO messages VALUES (9999, 9, 5000000000000, '{}')",
     ),
+    'types named as in ROS 1, in sqlite3': sqlite(
+        "UPDATE topics SET type = replace(type, '/msg/', '/')",
+        "UPDATE message_definitions SET topic_type = replace(topic_type, '/msg/', '/')",
+    ),
+    'types named as in DDS, in sqlite3': sqlite(
+        "UPDATE topics SET type = replace(type, '/msg/', '::msg::dds_::') || '_'"
+    ),
     'a quality of service that is none in sqlite3': sqlite(
         "UPDATE topics SET offered_qos_profiles = '[nonsense'"
     ),
@@ -139,6 +146,26 @@ def test_what_is_odd_beside_the_images_does_not_cost_them(tmp_path: Path, kind: 
     frames, told = streamed(ODD[kind](tmp_path))
     assert [frame.index for frame in frames if frame.truth] == list(range(FRAMES))
     assert told == [0]
+
+
+@pytest.mark.parametrize(
+    ('name', 'expected'),
+    [
+        ('sensor_msgs/msg/Image', 'sensor_msgs/msg/Image'),
+        ('sensor_msgs/Image', 'sensor_msgs/msg/Image'),
+        ('sensor_msgs::msg::Image', 'sensor_msgs/msg/Image'),
+        ('sensor_msgs::msg::dds_::Image_', 'sensor_msgs/msg/Image'),
+        ('sensor_msgs/msg/dds_/Image_', 'sensor_msgs/msg/Image'),
+        ('my_msgs/msg/State_', 'my_msgs/msg/State_'),
+        ('my_msgs/srv/Drive_Request', 'my_msgs/srv/Drive_Request'),
+        ('my_msgs::srv::dds_::Drive_Request_', 'my_msgs::srv::dds_::Drive_Request_'),
+        ('foxglove.CompressedVideo', 'foxglove.CompressedVideo'),
+        ('', ''),
+    ],
+)
+def test_a_type_has_one_name_however_it_was_written(name: str, expected: str) -> None:
+    assert type_name(name, 'cdr') == expected
+    assert type_name(name, 'json') == f'{name} (json)'
 
 
 def stamped_rows(stamps: list[int], *, begin_ns: int = 10**18) -> list[Row]:

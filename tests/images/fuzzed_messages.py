@@ -28,7 +28,7 @@ FOREIGN_STARTS = (
     b'#?RADIANCE\n',
     b'%PDF-1.7',
 )
-FOREIGN_ENCODINGS = ('', '16UC1', '32FC1', '64FC4', 'nv24', 'BGR8', 'bgr8 ', 'b' * 5000, 'ünï')
+FOREIGN_ENCODINGS = ('', '16UC1', '32FC1', '64FC4', 'nv24', 'BGR 8', 'bgr8 ', 'b' * 5000, 'ünï')
 EDGES_32_BITS = (0, 1, 2, 3, 255, 256, 65535, 65536, 2**31 - 1, 2**31, 2**32 - 2, 2**32 - 1)
 EDGES_16_BITS = (0, 1, 7, 255, 256, 32000, 32767, 32768, 65500, 65535)
 JPEG_OPTIONS = (
@@ -59,13 +59,23 @@ class MessageFuzzer:
             for size, grey in (((24, 31), False), ((9, 17), True))
             for kind in (np.uint8, np.uint16)
         ]
+        self._tiffs = [
+            cv2.imencode('.tiff', self._picture(size, grey).astype(kind), options)[1].tobytes()
+            for size, grey in (((24, 31), False), ((9, 17), True))
+            for kind in (np.uint8, np.uint16)
+            for options in ((), (cv2.IMWRITE_TIFF_COMPRESSION, 8))
+        ]
         self.kinds: dict[str, Callable[[], Raw | Compressed]] = {
             'sound raw': self._sound_raw,
             'altered raw': self._altered_raw,
-            'sound file': lambda: self._packed(self._pick((*self._jpegs, *self._pngs))),
+            'sound file': lambda: self._packed(
+                self._pick((*self._jpegs, *self._pngs, *self._tiffs))
+            ),
             'altered jpeg': lambda: self._packed(self._altered(self._pick(self._jpegs))),
             'lying jpeg': self._lying_jpeg,
             'altered png': lambda: self._packed(self._altered(self._pick(self._pngs))),
+            'altered tiff': lambda: self._packed(self._altered(self._pick(self._tiffs))),
+            'lying tiff': self._lying_tiff,
             'resealed png': self._resealed_png,
             'rubbish': self._rubbish,
         }
@@ -147,6 +157,18 @@ class MessageFuzzer:
         for place in (1, 3, 4, 9, 11):
             if not self._below(6):
                 data[frame + place] = self._below(256)
+        return self._packed(bytes(data))
+
+    def _lying_tiff(self) -> Compressed:
+        """A sound file of which entries of the directory claim something else."""
+        data = bytearray(self._pick(self._tiffs))
+        place = int.from_bytes(data[4:8], 'little')
+        entries = int.from_bytes(data[place : place + 2], 'little')
+        for _ in range(1 + self._below(2)):
+            entry = place + 2 + 12 * self._below(entries)
+            part, size = self._pick(((0, 2), (2, 2), (4, 4), (8, 4), (8, 2)))
+            value = self._pick((*EDGES_32_BITS, *EDGES_16_BITS, self._below(400)))
+            data[entry + part : entry + part + size] = value.to_bytes(4, 'little')[:size]
         return self._packed(bytes(data))
 
     def _resealed_png(self) -> Compressed:

@@ -1,6 +1,6 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""JPEG and PNG files of every kind; those that are cut off, damaged or lie about themselves."""
+"""JPEG, PNG, TIFF of every kind; files that are cut off, damaged or lie about themselves."""
 
 from __future__ import annotations
 
@@ -187,6 +187,51 @@ def test_pngs_keep_their_pixels(mode: str) -> None:
         np.testing.assert_array_equal(decoded(data), NOISE)
 
 
+DEEP = (NOISE.astype(np.uint16) << 8) | 201
+
+
+@pytest.mark.parametrize('compression', [1, 5, 8, 32773, 32946])
+@pytest.mark.parametrize(
+    ('values', 'expected'),
+    [
+        (NOISE, NOISE),
+        (NOISE[:1, :1], NOISE[:1, :1]),
+        (NOISE[..., 0], np.dstack([NOISE[..., 0]] * 3)),
+        (DEEP, NOISE),
+        (DEEP[..., 0], np.dstack([NOISE[..., 0]] * 3)),
+        (np.dstack([NOISE, NOISE[..., :1]]), NOISE),
+    ],
+    ids=['rgb', 'one_pixel', 'grey', 'rgb16', 'grey16', 'rgba'],
+)
+def test_tiffs_as_image_transport_writes_them_keep_their_pixels(
+    values, expected, compression: int
+) -> None:
+    options = (cv2.IMWRITE_TIFF_COMPRESSION, compression)
+    data = cv2.imencode('.tiff', values, options)[1].tobytes()
+    np.testing.assert_array_equal(decoded(data), expected)
+
+
+@pytest.mark.parametrize('mode', ['RGB', 'L', 'P', '1', 'RGBA', 'LA'])
+def test_tiffs_of_others_keep_their_pixels(mode: str) -> None:
+    data = written(NOISE, 'TIFF', mode, compression='tiff_lzw')
+    with Image.open(io.BytesIO(data)) as picture:
+        expected = np.asarray(picture.convert('RGB'))[..., ::-1]
+    np.testing.assert_array_equal(decoded(data), expected)
+
+
+@pytest.mark.parametrize('orientation', range(2, 9))
+@pytest.mark.parametrize('kind', ['JPEG', 'PNG', 'TIFF'])
+def test_no_orientation_moves_a_pixel_away_from_where_the_sensor_has_it(
+    kind: str, orientation: int
+) -> None:
+    exif = Image.Exif()
+    exif[274] = orientation
+    data = written(SMOOTH, kind, exif=exif)
+    with Image.open(io.BytesIO(data)) as picture:
+        assert picture.getexif()[274] == orientation
+    np.testing.assert_array_equal(decoded(data), decoded(written(SMOOTH, kind)))
+
+
 # --- files that are refused
 
 
@@ -197,6 +242,8 @@ def test_pngs_keep_their_pixels(mode: str) -> None:
         ('JPEG', {'progressive': True}),
         ('JPEG', {'exif': b'Exif\0\0\xff\xd9'}),
         ('PNG', {}),
+        ('TIFF', {}),
+        ('TIFF', {'compression': 'tiff_lzw'}),
     ],
 )
 def test_every_shortened_file_is_refused(kind: str, options: dict) -> None:
@@ -210,17 +257,17 @@ def test_every_shortened_file_is_refused(kind: str, options: dict) -> None:
 
 @pytest.mark.parametrize('data', [b'', b'not an image', b'\xff\xd8\xff\xd9', bytes(100)])
 def test_rubbish_is_refused(data: bytes) -> None:
-    with pytest.raises(ImageError, match='expected a JPEG or PNG|cut off'):
+    with pytest.raises(ImageError, match='expected a JPEG, PNG or TIFF|cut off'):
         decoded(data)
 
 
-@pytest.mark.parametrize('suffix', ['.webp', '.bmp', '.tiff', '.jp2', '.ppm', '.gif', '.avif'])
+@pytest.mark.parametrize('suffix', ['.webp', '.bmp', '.jp2', '.ppm', '.gif', '.avif'])
 def test_other_formats_are_not_decoded(suffix: str) -> None:
     with pytest.raises(ImageError, match='begins with bytes.*image transport'):
         decoded(cv2.imencode(suffix, NOISE)[1].tobytes())
 
 
-@pytest.mark.parametrize('kind', ['JPEG', 'PNG'])
+@pytest.mark.parametrize('kind', ['JPEG', 'PNG', 'TIFF'])
 def test_the_limit_of_pixels_is_told_before_decoding(kind: str, monkeypatch) -> None:
     message = compressed(written(NOISE[:20, :30], kind))
     assert image_to_bgr(message, max_pixels=600).shape == (20, 30, 3)
@@ -264,6 +311,42 @@ BOMB = chunk(b'zTXt', b'note\0\0' + zlib.compress(bytes(2_000_000)))
     ],
 )
 def test_a_png_that_is_damaged_or_lies_is_refused(data: bytes, text: str) -> None:
+    with pytest.raises(ImageError, match=text):
+        decoded(data)
+
+
+def tiff(*entries: tuple[int, int, int, int], pixels: bytes = bytes(48)) -> bytes:
+    """A TIFF by hand of 4x4 RGB pixels, with other entries of its directory in their place."""
+    usual = {256: (3, 1, 4), 257: (3, 1, 4), 258: (3, 1, 8), 259: (3, 1, 1), 262: (3, 1, 2)}
+    usual |= {273: (4, 1, 0), 277: (3, 1, 3), 278: (3, 1, 4), 279: (4, 1, len(pixels))}
+    usual |= {tag: rest for tag, *rest in entries}
+    usual[273] = (4, 1, 8 + 2 + 12 * len(usual) + 4)
+    listed = b''.join(struct.pack('<HHII', tag, *usual[tag]) for tag in sorted(usual))
+    head = struct.pack('<2sHIH', b'II', 42, 8, len(usual))
+    return head + listed + bytes(4) + pixels
+
+
+@pytest.mark.parametrize(
+    ('data', 'text'),
+    [
+        (tiff((256, 3, 1, 0)), 'cannot be read'),
+        (tiff((256, 4, 1, 101), (257, 4, 1, 100)), '10100 pixels, limit 10000'),
+        (tiff((256, 4, 1, 2**31), (257, 4, 1, 2**31)), 'limit 10000'),
+        (tiff((259, 3, 1, 7)), 'compression 7, expected none, LZW'),
+        (tiff((320, 3, 2**31, 8)), 'claims more values'),
+        (
+            tiff((258, 3, 1, 32), (262, 3, 1, 1), (277, 3, 1, 1), (339, 3, 1, 3)),
+            'mode F, expected grey',
+        ),
+        (tiff((262, 3, 1, 77)), 'cannot be read'),
+        (tiff(pixels=bytes(40)), 'cut off or damaged'),
+        (tiff()[:20], 'cut off or damaged'),
+        (b'II*\0\xff\xff\xff\x7f', 'cut off or damaged'),
+        (b'MM\0*', 'cut off or damaged'),
+    ],
+)
+def test_a_tiff_that_is_damaged_or_lies_is_refused(data: bytes, text: str) -> None:
+    assert decoded(tiff()).shape == (4, 4, 3)
     with pytest.raises(ImageError, match=text):
         decoded(data)
 

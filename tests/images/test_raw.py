@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every encoding against pictures built by hand, with and without padded rows."""
 
+from array import array
 from dataclasses import replace
 
 import numpy as np
@@ -50,12 +51,16 @@ def test_grey_becomes_three_equal_channels(encoding: str) -> None:
     np.testing.assert_array_equal(result, np.dstack([grey] * 3))
 
 
+# With their channels.
+DEEP = {'mono16': 1, 'bgr16': 3, 'rgb16': 3, '16UC3': 3, 'bgra16': 4, 'rgba16': 4, '16UC4': 4}
+
+
 @pytest.mark.parametrize('big_endian', [False, True])
 @pytest.mark.parametrize('padding', [0, 4])
-@pytest.mark.parametrize('encoding', ['mono16', 'bgr16', 'rgb16', 'bgra16', 'rgba16'])
+@pytest.mark.parametrize('encoding', [*DEEP])
 def test_sixteen_bits_keep_the_significant_byte(encoding, big_endian, padding) -> None:
     values = np.random.default_rng(1).integers(0, 65536, (3, 5, 4), np.uint16)
-    values = values[..., 0] if encoding == 'mono16' else values[..., : len(encoding) - 2]
+    values = values[..., 0] if encoding == 'mono16' else values[..., : DEEP[encoding]]
     message = raw(values, encoding, padding=padding, big_endian=big_endian)
     expected = (values >> 8).astype(np.uint8)
     if encoding == 'mono16':
@@ -108,7 +113,13 @@ def video_range_bgr(luma: float, blueness: int, redness: int) -> list[float]:
 
 @pytest.mark.parametrize(
     ('encoding', 'order'),
-    [('uyvy', 'UYVY'), ('yuv422', 'UYVY'), ('yuyv', 'YUYV'), ('yuv422_yuy2', 'YUYV')],
+    [
+        ('uyvy', 'UYVY'),
+        ('yuv422', 'UYVY'),
+        ('yuyv', 'YUYV'),
+        ('yuv422_yuy2', 'YUYV'),
+        ('yvyu', 'YVYU'),
+    ],
 )
 def test_yuv_follows_the_video_range_equations(encoding: str, order: str) -> None:
     value = {'Y': 100, 'U': 90, 'V': 180}
@@ -136,12 +147,34 @@ def test_a_colour_plane_follows_the_brightness(encoding: str, order: str, paddin
         np.testing.assert_allclose(result[row], expected, atol=2)
 
 
+PLANES = {'yuv420': 'UV', 'yuv420p': 'UV', 'i420': 'UV', 'yu12': 'UV', 'yv12': 'VU'}
+
+
+@pytest.mark.parametrize('padding', [0, 2, 60])
+@pytest.mark.parametrize('encoding', PLANES)
+def test_two_colour_planes_follow_the_brightness(encoding: str, padding: int) -> None:
+    """Six rows of four pixels; then three rows of each colour, half as long and half as padded."""
+    value = {'U': (90, 128, 160), 'V': (180, 128, 60)}
+    luma = np.array([[50 + 20 * row] * 4 for row in range(6)], np.uint8)
+    rows = [np.pad(luma, ((0, 0), (0, padding)), constant_values=77)]
+    for letter in PLANES[encoding]:
+        plane = np.repeat(np.array(value[letter], np.uint8)[:, None], 2, axis=1)
+        rows.append(np.pad(plane, ((0, 0), (0, padding // 2)), constant_values=77))
+    data = array('B', b''.join(plane.tobytes() for plane in rows))
+    for name in (encoding, encoding.upper()):
+        result = image_to_bgr(Raw(6, 4, name, 0, 4 + padding, data))
+        assert result.shape == (6, 4, 3) and result.flags.c_contiguous
+        for row in range(6):
+            colours = (value[letter][row // 2] for letter in 'UV')
+            expected = np.clip([video_range_bgr(float(luma[row, 0]), *colours)] * 4, 0, 255)
+            np.testing.assert_allclose(result[row], expected, atol=2)
+
+
 def test_every_encoding_of_the_table_is_tested_above() -> None:
     bayer = {f'bayer_{p}{bits}' for p in ('rggb', 'bggr', 'gbrg', 'grbg') for bits in (8, 16)}
-    grey = {'mono8', '8UC1', 'mono16'}
-    deep = {'bgr16', 'rgb16', 'bgra16', 'rgba16'}
-    yuv = {'uyvy', 'yuv422', 'yuyv', 'yuv422_yuy2', 'nv12', 'nv21'}
-    assert set(LAYOUTS) == set(PLAIN) | bayer | grey | deep | yuv
+    grey = {'mono8', '8UC1'}
+    yuv = {'uyvy', 'yuv422', 'yuyv', 'yuv422_yuy2', 'yvyu', 'nv12', 'nv21'}
+    assert set(LAYOUTS) == set(PLAIN) | bayer | grey | set(DEEP) | yuv | set(PLANES)
 
 
 def test_bgr_without_padding_is_not_copied() -> None:
@@ -168,6 +201,8 @@ def broken(**fields) -> Raw:
         (broken(height=0), ['size', '6x0']),
         (broken(width=5, encoding='yuyv', step=18), ['width', '5', 'even']),
         (broken(height=3, encoding='nv21', step=16), ['height', '3', 'even']),
+        (broken(encoding='i420', step=13), ['step', '13', 'even']),
+        (broken(encoding='I420', step=18), ['data', '72', '108', 'half']),
         (broken(encoding='nv12', step=18), ['data', '72', '108', 'half']),
         (broken(width=2**32 - 1, height=2**32 - 1), ['size', '4294967295', 'max_image_pixels']),
         (broken(width=7680, height=4321), ['7680x4321', str(MAX_IMAGE_PIXELS)]),

@@ -6,6 +6,7 @@ from array import array
 
 import cv2
 import numpy as np
+import pytest
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from tests.node.fake_pipeline import CAR_LABEL, expected_labels
@@ -17,6 +18,7 @@ from tests.node.node_harness import (
     message_data,
     wait_until,
 )
+from tests.node.qos_rig import OFFERS
 from upsnet_ros.msg import PanopticInstanceArray
 
 
@@ -131,6 +133,34 @@ def test_an_image_above_the_limit_is_refused_until_the_limit_is_raised(start_nod
     np.testing.assert_array_equal(answer, expected_labels(large))
     refused = harness.set_parameters(max_image_pixels=0)
     assert not refused.successful and 'max_image_pixels' in refused.reason
+
+
+@pytest.mark.parametrize('offer', OFFERS)
+def test_a_calibration_arrives_latched_or_not_without_a_word_about_quality_of_service(
+    start_node, capfd, offer
+) -> None:
+    """A latched one also when it was published once, before the node was there."""
+    harness = start_node()
+    sender = harness.client.create_publisher(CameraInfo, 'camera/camera_info', OFFERS[offer])
+    is_latched = offer == 'reliable_kept'
+    if is_latched:
+        sender.publish(CameraInfo(width=8, height=6))
+    harness.activate()
+    infos = harness.subscribe(CameraInfo, 'camera/panoptic/camera_info')
+    if not is_latched:
+        wait_until(lambda: sender.get_subscription_count() > 0, 'the subscription')
+    known = harness.node.parts.processor.camera_infos
+
+    def is_known() -> bool:
+        if not is_latched:
+            sender.publish(CameraInfo(width=8, height=6))
+        return 'camera' in known
+
+    wait_until(is_known, 'the calibration')
+    raw = harness.publisher(Image, 'camera/image_raw')
+    raw.publish(image_message(half_blue_image(), stamp=1))
+    assert (infos.wait()[0].width, infos.wait()[0].height) == (8, 6)
+    assert 'incompatible' not in capfd.readouterr().err.lower()
 
 
 def test_a_region_and_a_rotation_are_undone_in_every_output(start_node) -> None:

@@ -5,12 +5,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+import yaml
+from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.srv import DescribeParameters
 from sensor_msgs.msg import Image
 
 from tests.node.fake_pipeline import OWN_THRESHOLDS
-from tests.node.node_harness import NodeHarness
+from tests.node.node_harness import NodeHarness, status_values
 from upsnet_ros.core.errors import ParameterError
+from upsnet_ros.node.parameter_server import misplaced_parameters
 from upsnet_ros.node.parameters import NodeParameters, parameter_rules
 
 CONFIG = Path(__file__).parents[2] / 'config' / 'perception.yaml'
@@ -83,6 +86,77 @@ def test_an_impossible_start_value_stops_the_node_with_a_reason(start_node, valu
         start_node(**values)
     for text in texts:
         assert text in str(caught.value)
+
+
+def test_a_name_that_does_not_exist_is_told_with_the_nearest_and_is_no_parameter(
+    start_node, capfd
+) -> None:
+    given = {'cameras': ['front'], 'score_treshold': 0.5, 'zzz': 1, 'use_sim_time': True}
+    harness = start_node(**given, overlay_alpha=0.25)
+    log = capfd.readouterr().err
+    assert "'cameras' does not exist and has no effect; the nearest name is 'camera_names'" in log
+    assert "'score_treshold' does not exist" in log and "'score_threshold'" in log
+    assert 'have no effect: zzz;' in log
+    for known in ('use_sim_time', 'overlay_alpha', 'model_path'):
+        assert known not in log
+    node = harness.node
+    assert not [name for name in ('cameras', 'score_treshold', 'zzz') if node.has_parameter(name)]
+    assert node.get_parameter('use_sim_time').value is True
+    assert node.parameters.overlay_alpha == 0.25
+    said = harness.subscribe(DiagnosticArray, '/diagnostics')
+    status = said.wait_for(lambda seen: find_own(seen, harness) is not None, 'diagnostics')
+    assert 'cameras' in status_values(find_own(status, harness))['parameters_without_effect']
+
+
+def find_own(messages, harness: NodeHarness):
+    name = f'{harness.namespace}/perception_node: engine'
+    return next((s for m in messages for s in m.status if s.name == name), None)
+
+
+@pytest.mark.parametrize(
+    ('content', 'told'),
+    [
+        ({'perception': {'ros__parameters': {'camera_names': ['a'], 'backend': 'auto'}}}, True),
+        # rcl takes a name without namespace for a node of the root namespace.
+        ({'perception_node': {'ros__parameters': {'camera_names': ['a']}}}, True),
+        ({'car': {'perception': {'ros__parameters': {'camera_names': ['a']}}}}, True),
+        ({'/car/perception_node': {'ros__parameters': {'camera_names': ['a']}}}, False),
+        ({'car': {'perception_node': {'ros__parameters': {'camera_names': ['a']}}}}, False),
+        ({'/**': {'ros__parameters': {'camera_names': ['a']}}}, False),
+        ({'/*/perception_node': {'ros__parameters': {'camera_names': ['a']}}}, False),
+        ({'/**/perception_node': {'ros__parameters': {'camera_names': ['a']}}}, False),
+        # Another node, which has a parameter of the same name, among others of its own.
+        ({'lidar': {'ros__parameters': {'backend': 'x', 'beams': 3, 'rings': 4}}}, False),
+        ({'lidar': {'ros__parameters': {'use_sim_time': True}}}, False),
+        (
+            {
+                'other': {'ros__parameters': {'camera_names': ['a']}},
+                '/car/perception_node': {'ros__parameters': {'backend': 'auto'}},
+            },
+            False,
+        ),
+        ('no mapping', False),
+    ],
+)
+def test_a_section_for_another_node_that_was_meant_for_this_one_is_told(
+    tmp_path, content, told
+) -> None:
+    path = tmp_path / 'parameters.yaml'
+    path.write_text(yaml.safe_dump(content))
+    arguments = ['node', '--ros-args', '--params-file', str(path), '--', 'x']
+    sentences = misplaced_parameters(arguments, '/car/perception_node')
+    assert bool(sentences) == told
+    for sentence in sentences:
+        assert 'camera_names' in sentence and str(path) in sentence
+        assert "'/car/perception_node' or '/**'" in sentence
+
+
+def test_a_parameter_of_another_node_on_the_command_line_is_told() -> None:
+    arguments = ['--ros-args', '-p', 'perception:camera_names:=[a]', '--log-level', 'info']
+    (sentence,) = misplaced_parameters(arguments, '/perception_node')
+    assert "the command line gives camera_names to 'perception'" in sentence
+    assert not misplaced_parameters(['--ros-args', '-p', 'camera_names:=[a]'], '/perception_node')
+    assert not misplaced_parameters(['-p', 'perception:camera_names:=[a]'], '/perception_node')
 
 
 def test_thresholds_come_from_the_model_until_set(start_node) -> None:

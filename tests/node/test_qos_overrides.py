@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import rclpy
 from rclpy.context import Context
-from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import Image
 
 from tests.node.node_harness import LATCHED, half_blue_image, image_message, wait_until
@@ -25,6 +24,7 @@ from tests.node.qos_rig import (
 from upsnet_ros.core.labels import cityscapes_label_set
 from upsnet_ros.node.intake import BEST_EFFORT_QOS, check_input_overrides
 from upsnet_ros.node.outputs import CameraOutputs, destroy_outputs
+from upsnet_ros.node.perception_node import PerceptionNode
 from upsnet_ros.node.qos import LATCHED_QOS, OUTPUT_QOS
 
 
@@ -181,8 +181,7 @@ def test_a_parameter_file_and_remapped_names(tmp_path: Path) -> None:
     file.write_text(PARAMETER_FILE)
     context = Context()
     rclpy.init(context=context)
-    node = LifecycleNode(
-        'perception_node',
+    node = PerceptionNode(
         namespace='car',
         context=context,
         cli_args=['--ros-args', '--params-file', str(file)]

@@ -25,7 +25,7 @@ NO_TRUTH = 'none'
 OTHER_IMAGES = re.compile(
     'ground_truth|panoptic|semantic|overlay|depth|disparity|mask', re.IGNORECASE
 )
-OTHER_ENCODINGS = re.compile('(16[US]|32[SF]|64F)C|.*compressedDepth')
+OTHER_ENCODINGS = re.compile('(16UC[12]$|(16S|32[SF]|64F)C)|.*compressedDepth')
 WHOLE_IMAGE, UPRIGHT = '', '0'
 
 

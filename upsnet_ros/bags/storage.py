@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import heapq
+import re
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
@@ -68,9 +69,19 @@ class StorageFile(Protocol):
         """Let go of the file."""
 
 
+# How others than ROS 2 write the name of a type: ROS 1 and converters, and what names it in DDS.
+OTHER_NAMES = re.compile(r'(\w+)(?:/|::)(?:msg(?:/|::))?(?:dds_(?:/|::)(\w+)_|(\w+))')
+
+
 def type_name(message_type: str, encoding: str) -> str:
-    """The type as it is told; what is not serialised as ROS does is no message of that type."""
-    return message_type if encoding in ('cdr', '') else f'{message_type} ({encoding})'
+    """The type as it is told; what is not serialised as ROS does is no message of that type.
+
+    `sensor_msgs/Image` and `sensor_msgs::msg::dds_::Image_` are `sensor_msgs/msg/Image`.
+    """
+    if encoding not in ('cdr', ''):
+        return f'{message_type} ({encoding})'
+    found = OTHER_NAMES.fullmatch(message_type)
+    return f'{found[1]}/msg/{found[2] or found[3]}' if found else message_type
 
 
 def add_topic(topics: dict[str, TopicFacts], name: str, facts: TopicFacts) -> str | None:

@@ -1,17 +1,21 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""JPEG and PNG files of messages as arrays.
+"""JPEG, PNG and TIFF files of messages as arrays.
 
 A few bytes may claim a picture of gigabytes, so kind and size are read first, by Pillow, and a
 file is refused by them before anything is decoded. Pillow also decodes PNG, with every checksum
-looked at. JPEG is left to OpenCV, which takes half the time; but it fills what is missing with
-grey, so a file must have its end.
+looked at, and TIFF. JPEG is left to OpenCV, which takes half the time; but it fills what is
+missing with grey, so a file must have its end.
+
+A rotation that a file suggests to viewers (Exif) is not applied: the pixels stay where the sensor
+has them, since `camera_info` describes the sensor and the labels must lie on the same pixels.
 """
 
 from __future__ import annotations
 
 import io
 import re
+import struct
 from array import array
 from typing import Protocol
 
@@ -20,20 +24,35 @@ import numpy as np
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from upsnet_ros.core.errors import ImageError
 from upsnet_ros.images.raw import check_image_size
 
 # Named one by one and not looked for with `Image.open`, which tries other formats as well and
 # has a limit of its own for all of the process.
-_READERS = {b'\xff\xd8': JpegImageFile, b'\x89PNG\r\n\x1a\n': PngImageFile}
+_READERS: dict[bytes, type[JpegImageFile | PngImageFile | TiffImageFile]] = {
+    b'\xff\xd8': JpegImageFile,
+    b'\x89PNG\r\n\x1a\n': PngImageFile,
+    b'II*\0': TiffImageFile,
+    b'MM\0*': TiffImageFile,
+}
 # What Pillow raises for files that are damaged in one way or another.
 _DAMAGED = (SyntaxError, ValueError, OSError)
 _JPEG_START, _JPEG_END, _JPEG_SCAN = b'\xff\xd8', b'\xff\xd9', b'\xff\xda'
 # Looked for all at once: one walk through the file, where each by itself takes as long.
 _JPEG_MARKERS = re.compile(b'|'.join((_JPEG_START, _JPEG_END, _JPEG_SCAN)))
-# Each 8x8 block of a JPEG takes at least one bit; deflate makes of a byte at most 1032.
-_MOST_PIXELS_PER_BYTE = {JpegImageFile: 8 * 64, PngImageFile: 8 * 1032}
+# Each 8x8 block of a JPEG takes at least one bit; deflate makes of a byte at most 1032, LZW 2730.
+_MOST_PIXELS_PER_BYTE: dict[type[ImageFile], int] = {
+    JpegImageFile: 8 * 64,
+    PngImageFile: 8 * 1032,
+    TiffImageFile: 8 * 2730,
+}
+# What of a TIFF's directory says where its pixels are and what they mean: size, bits, compression,
+# photometric interpretation, strips, samples, planes, predictor, palette, extra samples, format.
+_TIFF_TAGS = {254, 256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 317, 320, 338, 339}
+_TIFF_COMPRESSION, _TIFF_COMPRESSIONS = 259, (1, 5, 8, 32773, 32946)
+_TIFF_MODES = ('1', 'L', 'LA', 'P', 'RGB', 'RGBA', 'RGBX', 'I;16', 'I;16B')
 # Encoders write up to ten or so; each costs a walk through the whole picture.
 _MAX_SCANS = 32
 # Four values of 16 bits, unpacked, and room for what is said of the picture beside it.
@@ -58,7 +77,7 @@ class CompressedMessage(Protocol):
 def decode_compressed(
     message: CompressedMessage, *, max_pixels: int, shown_in: tuple[int, int] | None = None
 ) -> tuple[np.ndarray, int]:
-    """The picture of a JPEG or PNG file.
+    """The picture of a JPEG, PNG or TIFF file.
 
     16 bits become their more significant 8, grey and palettes BGR; transparency is left out.
 
@@ -108,12 +127,14 @@ def _decode(
     packed: array[int] | np.ndarray, max_pixels: int, shown_in: tuple[int, int] | None
 ) -> tuple[np.ndarray, int]:
     data = _copied(packed, max_pixels)
+    if _READERS.get(data[:4]) is TiffImageFile:
+        data = _bare_tiff(data)
     picture = _opened(data, max_pixels)
     if isinstance(picture, PngImageFile):
-        return _png_to_bgr(_loaded_png(data)), 1
+        return _to_bgr(_loaded_png(data)), 1
+    if isinstance(picture, TiffImageFile):
+        return _to_bgr(_loaded_tiff(picture, data)), 1
     reduction = 1 if shown_in is None else _reduction(picture, shown_in)
-    # The label image must lie on the pixels of the sensor, so a rotation that the file suggests to
-    # viewers is not applied.
     flags = _JPEG_FLAGS[reduction] | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
@@ -153,10 +174,10 @@ def _opened(data: bytes, max_pixels: int) -> ImageFile:
     reader = next((reader for start, reader in _READERS.items() if data.startswith(start)), None)
     if reader is None:
         raise ImageError(
-            f'it begins with bytes {data[:_SHOWN_BYTES].hex(" ")}, expected a JPEG or PNG file; '
-            'set the image transport of the camera to one of them'
+            f'it begins with bytes {data[:_SHOWN_BYTES].hex(" ")}, expected a JPEG, PNG or TIFF '
+            'file; set the image transport of the camera to one of them'
             if data
-            else 'it has no data, expected a JPEG or PNG file'
+            else 'it has no data, expected a JPEG, PNG or TIFF file'
         )
     file = io.BytesIO(data)
     try:
@@ -202,9 +223,54 @@ def _loaded_png(data: bytes) -> PngImageFile:
     return picture
 
 
-def _png_to_bgr(picture: PngImageFile) -> np.ndarray:
-    """BGR uint8 [H, W, 3] of a PNG of any kind."""
-    if picture.mode == 'I;16':
+def _bare_tiff(data: bytes) -> bytes:
+    """A TIFF with a directory of what its pixels need: no rotation, notes or further pages.
+
+    Readers would apply the one, and take memory for the others before they know of any limit.
+    """
+    order = '<' if data[:1] == b'I' else '>'
+    try:
+        (place,) = struct.unpack_from(f'{order}I', data, 4)
+        (count,) = struct.unpack_from(f'{order}H', data, place)
+        entries = [
+            struct.unpack_from(f'{order}HHI4s', data, place + 2 + 12 * i) for i in range(count)
+        ]
+    except struct.error as error:
+        raise _damaged(data, error) from error
+    kept = {entry[0]: entry for entry in reversed(entries) if entry[0] in _TIFF_TAGS}
+    if sum(values for _, _, values, _ in kept.values()) > len(data):
+        raise _damaged(data, 'its directory claims more values than there are bytes')
+    if _TIFF_COMPRESSION in kept:
+        (compression,) = struct.unpack_from(f'{order}H', kept[_TIFF_COMPRESSION][3])
+        if compression not in _TIFF_COMPRESSIONS:
+            raise ImageError(
+                f'it is a TIFF of compression {compression}, expected none, LZW, deflate or '
+                'PackBits; set the camera driver to one of them, or to JPEG or PNG'
+            )
+    directory = struct.pack(f'{order}H', len(kept))
+    for tag in sorted(kept):
+        directory += struct.pack(f'{order}HHI4s', *kept[tag])
+    directory += bytes(4)  # no further page
+    return data[:place] + directory + data[place + len(directory) :]
+
+
+def _loaded_tiff(picture: TiffImageFile, data: bytes) -> TiffImageFile:
+    """A TIFF with its pixels."""
+    if picture.mode not in _TIFF_MODES:
+        raise ImageError(
+            f'it is a TIFF of mode {picture.mode}, expected grey, a palette or RGB with 8 or 16 '
+            'bits'
+        )
+    try:
+        picture.load()
+    except _DAMAGED as error:
+        raise _damaged(data, error) from error
+    return picture
+
+
+def _to_bgr(picture: ImageFile) -> np.ndarray:
+    """BGR uint8 [H, W, 3] of a PNG or TIFF of any kind."""
+    if picture.mode.startswith('I;16'):
         grey = (np.asarray(picture) >> 8).astype(np.uint8)
         return cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
     picture.info.pop('transparency', None)  # of a colour or palette entry, which is left out

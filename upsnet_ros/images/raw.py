@@ -42,6 +42,7 @@ class PixelLayout:
         even_columns: the width must be even, two pixels of a row share their colour.
         has_colour_plane: half as many rows of colour follow those of brightness, each for two
             rows of pixels, so the height must be even.
+        splits_colours: the colour rows are two planes, whose rows are half as long.
         least_side: fewest rows and columns that OpenCV converts rather than leaves black.
     """
 
@@ -50,6 +51,7 @@ class PixelLayout:
     to_bgr: int | None = None
     even_columns: bool = False
     has_colour_plane: bool = False
+    splits_colours: bool = False
     least_side: int = 1
 
     def row_bytes(self, width: int) -> int:
@@ -70,8 +72,25 @@ _UYVY = PixelLayout(2, to_bgr=cv2.COLOR_YUV2BGR_UYVY, even_columns=True)
 _YUYV = PixelLayout(2, to_bgr=cv2.COLOR_YUV2BGR_YUYV, even_columns=True)
 _BGRA = PixelLayout(4, to_bgr=cv2.COLOR_BGRA2BGR)
 _GREY = PixelLayout(1, to_bgr=cv2.COLOR_GRAY2BGR)
+_BGR16 = PixelLayout(3, 2)
+_BGRA16 = PixelLayout(4, 2, cv2.COLOR_BGRA2BGR)
 
-# Names as in image_encodings.hpp. Left out are those of measurements (16UC1 is depth, 32FC1 and
+
+def _half_colour(to_bgr: int, *, splits_colours: bool = False) -> PixelLayout:
+    """The layout of a plane of brightness with a colour for each 2x2 pixels behind it."""
+    return PixelLayout(
+        1,
+        to_bgr=to_bgr,
+        even_columns=True,
+        has_colour_plane=True,
+        splits_colours=splits_colours,
+    )
+
+
+_I420 = _half_colour(cv2.COLOR_YUV2BGR_I420, splits_colours=True)
+
+# Names as in image_encodings.hpp, and below those that drivers use beside them, which are found in
+# capitals as well. Left out are those of measurements (16UC1 is depth, 32FC1 and
 # the signed ones), whose values are no brightness, and nv24, which OpenCV does not convert.
 LAYOUTS = {
     'bgr8': PixelLayout(3),
@@ -83,9 +102,11 @@ LAYOUTS = {
     'mono8': _GREY,
     '8UC1': _GREY,
     'mono16': PixelLayout(1, 2, cv2.COLOR_GRAY2BGR),
-    'bgr16': PixelLayout(3, 2),
+    'bgr16': _BGR16,
+    '16UC3': _BGR16,
     'rgb16': PixelLayout(3, 2, cv2.COLOR_RGB2BGR),
-    'bgra16': PixelLayout(4, 2, cv2.COLOR_BGRA2BGR),
+    'bgra16': _BGRA16,
+    '16UC4': _BGRA16,
     'rgba16': PixelLayout(4, 2, cv2.COLOR_RGBA2BGR),
     'bayer_rggb8': _bayer(cv2.COLOR_BayerRGGB2BGR, 1),
     'bayer_bggr8': _bayer(cv2.COLOR_BayerBGGR2BGR, 1),
@@ -99,12 +120,14 @@ LAYOUTS = {
     'yuv422': _UYVY,  # the name until ROS 2 Iron
     'yuyv': _YUYV,
     'yuv422_yuy2': _YUYV,  # the name until ROS 2 Iron
-    'nv12': PixelLayout(
-        1, to_bgr=cv2.COLOR_YUV2BGR_NV12, even_columns=True, has_colour_plane=True
-    ),
-    'nv21': PixelLayout(
-        1, to_bgr=cv2.COLOR_YUV2BGR_NV21, even_columns=True, has_colour_plane=True
-    ),
+    'nv12': _half_colour(cv2.COLOR_YUV2BGR_NV12),
+    'nv21': _half_colour(cv2.COLOR_YUV2BGR_NV21),
+    'yuv420': _I420,  # of OAK cameras, in capitals, and of libcamera
+    'yuv420p': _I420,  # of FFmpeg
+    'i420': _I420,  # of GStreamer
+    'yu12': _I420,  # of V4L2
+    'yv12': _half_colour(cv2.COLOR_YUV2BGR_YV12, splits_colours=True),
+    'yvyu': PixelLayout(2, to_bgr=cv2.COLOR_YUV2BGR_YVYU, even_columns=True),
 }
 
 
@@ -142,7 +165,7 @@ def decode_raw(message: RawMessage, *, max_pixels: int) -> np.ndarray:
         ImageError: the message cannot be read; names the field, what it holds and what was
             expected.
     """
-    layout = LAYOUTS.get(message.encoding)
+    layout = LAYOUTS.get(message.encoding) or LAYOUTS.get(message.encoding.lower())
     if layout is None:
         raise ImageError(
             f"image encoding is '{message.encoding}', expected one of: {', '.join(LAYOUTS)}; set "
@@ -167,9 +190,15 @@ def pixel_rows(message: RawMessage, layout: PixelLayout, *, max_pixels: int) -> 
     check_image_size(message.width, message.height, max_pixels)
     _check_sides(message, layout)
     _check_memory(message, layout)
-    height = layout.rows(message.height)
+    height, width = layout.rows(message.height), layout.row_bytes(message.width)
     rows = np.frombuffer(message.data, dtype=np.uint8).reshape(height, message.step)
-    return rows[:, : layout.row_bytes(message.width)]
+    if layout.splits_colours and message.step != width:
+        # Their rows are padded to half of a step; without that, two of them make one row.
+        colours = rows[message.height :].reshape(message.height, message.step // 2)
+        rows = np.concatenate(
+            (rows[: message.height, :width], colours[:, : width // 2].reshape(-1, width))
+        )
+    return rows[:, :width]
 
 
 def _check_sides(message: RawMessage, layout: PixelLayout) -> None:
@@ -195,6 +224,11 @@ def _check_memory(message: RawMessage, layout: PixelLayout) -> None:
         raise ImageError(
             f'image step is {message.step} bytes, expected at least {row_bytes} for '
             f"{message.width} pixels of '{message.encoding}'"
+        )
+    if layout.splits_colours and message.step % 2:
+        raise ImageError(
+            f'image step is {message.step} bytes, expected an even number for '
+            f"'{message.encoding}': the colours take half of it"
         )
     rows = layout.rows(message.height)
     expected = message.step * rows

@@ -12,7 +12,7 @@ from typing import Any
 
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo
 
@@ -21,6 +21,7 @@ from upsnet_ros.node.camera import CameraState
 from upsnet_ros.node.parameters import NodeParameters
 from upsnet_ros.node.process import forget_destroyed
 from upsnet_ros.node.qos import (
+    LATCHED_QOS,
     SUBSCRIPTION,
     create_input,
     parameter_name,
@@ -96,16 +97,49 @@ class CameraSubscriptions:
         }
         camera.record_qos_problem('')
         self._images: dict[str, Subscription] = {}
-        self._camera_info: Subscription | None = None
+        self._camera_info: list[Subscription] = []
         try:
             for topic in self._kinds:
                 self._images[topic] = self._subscribe(topic, self._wished(topic))
-            self._camera_info = create_input(
-                node, CameraInfo, CALIBRATION.of(camera.name), on_camera_info, BEST_EFFORT_QOS
-            )
+            self._subscribe_to_calibration(on_camera_info)
         except BaseException:  # nobody else could destroy what is there by now
             self.destroy()
             raise
+
+    def _subscribe_to_calibration(self, callback: Callable[[CameraInfo], None]) -> None:
+        """Subscribes to the calibration, and to what was published of it before.
+
+        A latched one, published once, reaches only a reader that asks for what was kept; a reader
+        that asks for it has nothing of a publisher that keeps nothing, and gets each warned of the
+        other. So a second subscription is made once a publisher is there that keeps.
+        """
+        topic = CALIBRATION.of(self._camera.name)
+
+        def ask_for_kept(event: Any) -> None:
+            publishers = self._node.get_publishers_info_by_topic(topic)
+            is_kept = any(
+                publisher.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
+                and publisher.qos_profile.reliability == ReliabilityPolicy.RELIABLE
+                for publisher in publishers
+            )
+            if is_kept and len(self._camera_info) == 1:
+                self._camera_info.append(
+                    create_input(self._node, CameraInfo, topic, callback, LATCHED_QOS)
+                )
+
+        is_asked = topic_overrides(self._node, topic, SUBSCRIPTION)
+        self._camera_info.append(
+            create_input(
+                self._node,
+                CameraInfo,
+                topic,
+                callback,
+                BEST_EFFORT_QOS,
+                event_callbacks=None
+                if is_asked
+                else SubscriptionEventCallbacks(matched=ask_for_kept),
+            )
+        )
 
     def _wished(self, topic: str) -> ReliabilityPolicy:
         """The reliability to ask for.
@@ -181,10 +215,10 @@ class CameraSubscriptions:
         """Destroys the subscriptions; only from the executor's thread."""
         self._refusing.clear()
         self._node.destroy_guard_condition(self._relax_soon)
-        for subscription in (*self._images.values(), self._camera_info):
-            if subscription is not None:
-                self._node.destroy_subscription(subscription)
+        for subscription in (*self._images.values(), *self._camera_info):
+            self._node.destroy_subscription(subscription)
         self._images.clear()
+        self._camera_info.clear()
         forget_destroyed(self._node.default_callback_group)
 
 

@@ -55,7 +55,11 @@ def main(
         )
         return ExitStatus.BAD_PARAMETER
     try:
-        node = PerceptionNode(load_pipeline=load_pipeline, is_stopping=lambda: stop.received)
+        node = PerceptionNode(
+            arguments=sys.argv if arguments is None else arguments,
+            load_pipeline=load_pipeline,
+            is_stopping=lambda: stop.received,
+        )
     except ParameterError as error:
         rclpy.logging.get_logger('perception_node').fatal(str(error))
         rclpy.try_shutdown()

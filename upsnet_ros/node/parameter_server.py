@@ -1,13 +1,22 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Declares the parameters on a ROS node, and checks changes as a whole before they are applied."""
+"""Declares the parameters on a ROS node, and checks changes as a whole before they are applied.
+
+rclpy passes over what it was given and nobody declares, a misspelt name as well as a section of a
+parameter file for another node. Both are told of here, with what was probably meant.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import difflib
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+import yaml
 from rcl_interfaces.msg import (
     FloatingPointRange,
     IntegerRange,
@@ -27,6 +36,11 @@ from upsnet_ros.node.parameters import (
     parameter_rules,
 )
 
+# Declared by rclpy itself; and what `qos` looks after.
+OF_ROS = ('use_sim_time', 'start_type_description_service')
+QOS_OVERRIDES = 'qos_overrides'
+# How alike two names have to be for one to stand for the other, from 0 to 1.
+LIKENESS = 0.5
 CONSTRAINTS = {
     'live': '',
     'unconfigured': 'may change only while the node is unconfigured',
@@ -57,11 +71,106 @@ def descriptor(rule: ParameterRule, default: Any) -> ParameterDescriptor:
     return message
 
 
+def take_given(node: Node) -> dict[str, Any]:
+    """The values that a node was given at its start, by name, whether or not it has such names.
+
+    Args:
+        node: created with `automatically_declare_parameters_from_overrides`, the one public way
+            to learn of them. The declarations are taken back: the node makes its own.
+    """
+    given = {
+        name: entry.value
+        for name, entry in node.get_parameters_by_prefix('').items()
+        if name not in OF_ROS
+    }
+    for name in given:
+        node.undeclare_parameter(name)
+    return given
+
+
+def nearest_name(name: str, known: Collection[str]) -> str:
+    """The known name that another one was probably meant to be; empty where none is like it."""
+    return next(iter(difflib.get_close_matches(name, known, 1, LIKENESS)), '')
+
+
+def misplaced_parameters(arguments: Sequence[str], node_name: str) -> list[str]:
+    """What is given under the name of another node and was probably meant for this one.
+
+    That is a section with more names of this node's than others, in a file, or on a command line,
+    that has none for this node: a file for all nodes of a vehicle may well have others.
+
+    Args:
+        arguments: the command line.
+        node_name: the full name of this node, after namespace and remapping.
+
+    Returns:
+        A sentence for each section.
+    """
+    told = []
+    for source, sections in _sections_given(arguments):
+        if any(_is_for(section, node_name) for section in sections):
+            continue
+        for section, names in sections.items():
+            others = names - {*OF_ROS, QOS_OVERRIDES}
+            ours = sorted(others & parameter_rules().keys())
+            if 2 * len(ours) > len(others):
+                told.append(
+                    f"{source} gives {', '.join(ours)} to '{section}', and this node is "
+                    f"'{node_name}': they have no effect; give them to '{node_name}' or '/**'"
+                )
+    return told
+
+
+def _sections_given(arguments: Sequence[str]) -> Iterator[tuple[str, dict[str, set[str]]]]:
+    """Files and command line of a node, with the names of parameters by whom they are for."""
+    on_command_line: dict[str, set[str]] = {}
+    is_ros = False
+    for word, value in pairwise([*arguments, '']):
+        is_ros = word == '--ros-args' or (is_ros and word != '--')
+        if is_ros and word == '--params-file':
+            sections: dict[str, set[str]] = {}
+            try:
+                _add_sections(yaml.safe_load(Path(value).read_text()), '', sections)
+            except (
+                OSError,
+                ValueError,
+                yaml.YAMLError,
+            ):  # ROS has read it, and says what is wrong
+                continue
+            yield value, sections
+        elif is_ros and word in ('-p', '--param'):
+            section, colon, name = value.partition(':=')[0].rpartition(':')
+            on_command_line.setdefault(section if colon else '/**', set()).add(name.split('.')[0])
+    yield 'the command line', on_command_line
+
+
+def _add_sections(content: Any, path: str, sections: dict[str, set[str]]) -> None:
+    """Adds what a part of a parameter file has, which lies under the names of a path."""
+    for key, inside in content.items() if isinstance(content, dict) else ():
+        if key == 'ros__parameters':
+            names = inside if isinstance(inside, dict) else {}
+            sections.setdefault(path, set()).update(str(name).split('.')[0] for name in names)
+        else:
+            _add_sections(inside, f'{path.rstrip("/")}/{str(key).lstrip("/")}', sections)
+
+
+def _is_for(section: str, node_name: str) -> bool:
+    """Whether a section's name, in which stars stand for any names, is that of a node."""
+    pattern = re.escape('/' + section.lstrip('/')).replace(r'/\*\*', '(/.*)?')
+    return re.fullmatch(pattern.replace(r'\*', '[^/]+'), node_name) is not None
+
+
 class ParameterServer:
     """The parameters of one node: declared, checked, and handed on when they change.
 
+    Attributes:
+        values: those that hold now.
+        without_effect: what was given at the start and is no parameter of this node, in words.
+
     Args:
         node: the node to declare them on.
+        given: values of the start by name, see `take_given`.
+        arguments: the command line, see `misplaced_parameters`.
         is_configured: tells whether structural parameters are in use.
         apply: called with all values after an accepted change.
 
@@ -73,16 +182,44 @@ class ParameterServer:
         self,
         node: Node,
         *,
+        given: Mapping[str, Any],
+        arguments: Sequence[str],
         is_configured: Callable[[], bool],
         apply: Callable[[NodeParameters], None],
     ) -> None:
         self._node = node
+        self._node_name = node.get_fully_qualified_name()
+        self._given = given
         self._is_configured = is_configured
         self._apply = apply
         self._rules = parameter_rules()
+        told = [*self._unknown_names(), *misplaced_parameters(arguments, self._node_name)]
+        for text in told:
+            node.get_logger().warning(text)
+        self.without_effect = '; '.join(told)
         self.values = NodeParameters(**self._declare())
         node.add_on_set_parameters_callback(self._check_change)
         node.add_post_set_parameters_callback(self._apply_change)
+
+    def _unknown_names(self) -> Iterator[str]:
+        """A sentence for each name that has no effect; parameters that all nodes get, in one."""
+        others = []
+        for name in sorted(self._given):
+            if name in self._rules or name.startswith(f'{QOS_OVERRIDES}.'):
+                continue
+            nearest = nearest_name(name, self._rules)
+            if nearest:
+                yield (
+                    f"parameter '{name}' does not exist and has no effect; the nearest name is "
+                    f"'{nearest}'"
+                )
+            else:
+                others.append(name)
+        if others:
+            yield (
+                f'parameters that do not exist and have no effect: {", ".join(others)}; this '
+                'node has those of config/perception.yaml'
+            )
 
     def _declare(self) -> dict[str, Any]:
         values = {}
@@ -98,10 +235,7 @@ class ParameterServer:
 
     def _explained(self, name: str, default: Any, error: Exception) -> ParameterError:
         """The error for a start value that the declaration refused."""
-        # rclpy keeps the values given from outside here; it has no public way to read one that
-        # was refused.
-        given = getattr(self._node, '_parameter_overrides', {}).get(name)
-        value = given.value if given is not None else None
+        value = self._given.get(name)
         wanted = type(default).__name__
         if type(value) is not type(default):
             return ParameterError(
@@ -131,7 +265,7 @@ class ParameterServer:
             if in_use and value != getattr(self.values, name):
                 raise ParameterError(
                     f"parameter '{name}' may change only while the node is unconfigured; first "
-                    f'run: ros2 lifecycle set {self._node.get_fully_qualified_name()} cleanup'
+                    f'run: ros2 lifecycle set {self._node_name} cleanup'
                 )
 
     def _apply_change(self, changes: list[Parameter]) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
@@ -27,7 +27,7 @@ from upsnet_ros.core.own_process import give_back_memory
 from upsnet_ros.node.configured_parts import ConfiguredParts
 from upsnet_ros.node.diagnostics import DiagnosticsOutput, NodeReport
 from upsnet_ros.node.engine import Engine, ModelLoading, PipelineLoader, load_engine
-from upsnet_ros.node.parameter_server import ParameterServer
+from upsnet_ros.node.parameter_server import ParameterServer, take_given
 from upsnet_ros.node.parameters import NodeParameters
 from upsnet_ros.node.process import Fault, GuardedCallbacks
 
@@ -121,8 +121,12 @@ class PerceptionNode(LifecycleNode):
         parts: what depends on the model; None while unconfigured.
         fault: why the process has to end and be started anew; None while it need not.
         callbacks: runs what the executor of the node has to do.
+        given_parameters: the values that it was given at its start, by name, whether or not it
+            has such parameters.
 
     Args:
+        arguments: the command line, looked through for parameters that were given to another
+            name than this node's.
         load_pipeline: makes the pipeline in place of the real one, for tests without a model.
         is_stopping: whether the process was asked to end, which breaks off loading a model.
         **options: handed on to rclpy's node.
@@ -134,11 +138,15 @@ class PerceptionNode(LifecycleNode):
     def __init__(
         self,
         *,
+        arguments: Sequence[str] = (),
         load_pipeline: PipelineLoader | None = None,
         is_stopping: Callable[[], bool] = lambda: False,
         **options: Any,
     ) -> None:
-        super().__init__('perception_node', **options)
+        super().__init__(
+            'perception_node', automatically_declare_parameters_from_overrides=True, **options
+        )
+        self.given_parameters = take_given(self)
         self._load_pipeline = load_pipeline
         self.lifecycle = Lifecycle(self.get_logger())
         self.callbacks = GuardedCallbacks(self.get_logger())
@@ -148,7 +156,11 @@ class PerceptionNode(LifecycleNode):
         self.parts: ConfiguredParts | None = None
         self.fault: Fault | None = None
         self._parameter_server = ParameterServer(
-            self, is_configured=lambda: self.parts is not None, apply=self._apply_parameters
+            self,
+            given=self.given_parameters,
+            arguments=arguments,
+            is_configured=lambda: self.parts is not None,
+            apply=self._apply_parameters,
         )
         self._diagnostics = DiagnosticsOutput(
             self, report=self._report, parameters=lambda: self.parameters
@@ -295,6 +307,7 @@ class PerceptionNode(LifecycleNode):
             is_enabled=self._enabled,
             failure=self.fault.reason if self.fault is not None else self.lifecycle.failure,
             values={
+                'parameters_without_effect': self._parameter_server.without_effect or 'none',
                 'clock_jumps': self._clock_jumps,
                 'loading_for_s': f'{self._loading.loading_for_s:.1f}',
                 'callback_failures': self.callbacks.failures,

@@ -162,9 +162,9 @@ def _warn_of_weaker(node: Node, topic: str, overrides: Mapping[str, str | int]) 
 
 
 def _given(node: Node) -> dict[str, Any]:
-    # rclpy keeps them here; it has no public way to list what was given and not declared.
-    given = node._parameter_overrides
-    return {name: entry.value for name, entry in given.items() if name.startswith(PREFIX)}
+    """The overrides that a node was given at its start; only a `PerceptionNode` takes any."""
+    given = getattr(node, 'given_parameters', {})
+    return {name: value for name, value in given.items() if name.startswith(PREFIX)}
 
 
 def _check(name: str, policy: str, value: Any) -> None:

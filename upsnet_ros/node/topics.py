@@ -83,17 +83,18 @@ class Output(Topic):
 RAW = Topic(
     '<camera>/image_raw',
     'sensor_msgs/Image',
-    '8 and 16 bits: rgb, bgr, rgba, bgra, mono, bayer; uyvy, yuyv, nv12, nv21',
+    '8 and 16 bits: rgb, bgr, rgba, bgra, mono, bayer; uyvy, yuyv, yvyu, nv12, nv21, yuv420 '
+    '(i420), yv12',
 )
 COMPRESSED = Topic(
     '<camera>/image_raw/compressed',
     'sensor_msgs/CompressedImage',
-    'JPEG or PNG; read in place of the raw one as `image_transport` says',
+    'JPEG, PNG or TIFF; read in place of the raw one as `image_transport` says',
 )
 CALIBRATION = Topic(
     '<camera>/camera_info',
     'sensor_msgs/CameraInfo',
-    'optional; published again beside the labels',
+    'optional, latched or not; published again beside the labels',
 )
 INPUTS = (RAW, COMPRESSED, CALIBRATION)
 OUTPUTS = (
