@@ -30,6 +30,8 @@ INSTALL_REQUIRES = [
     'matplotlib',
 ]
 EXTRAS_REQUIRE = {
+    # FFmpeg, for cameras that send video (H.264, H.265); all else works without.
+    'video': ['av'],
     # ROS 2 Kilted as wheels, and what colcon needs to build a package with messages on them.
     'ros': [
         'ros-kilted-rclpy',

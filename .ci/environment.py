@@ -43,7 +43,7 @@ WHEEL_PYTHON = (3, 11)
 OLDEST_PYTHON = (3, 11)
 FREE_GIB = {'runtime': 2, 'training': 12, 'tensorrt': 3, 'ros-build': 1}
 EXTRAS = {
-    'runtime': ['dev'],
+    'runtime': ['dev', 'video'],
     'training': ['training', 'dev'],
     'tensorrt': ['tensorrt', 'dev'],
 }

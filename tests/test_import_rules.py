@@ -134,6 +134,8 @@ ONLY_IN = {
     'rcl_interfaces': ('upsnet_ros/node/',),
     'rosgraph_msgs': ('upsnet_ros/node/',),
     'vision_msgs': ('upsnet_ros/node/',),
+    'cv_bridge': ('upsnet_ros/images/raw.py',),
+    'av': ('upsnet_ros/images/video.py',),
 }
 CORE_LIBRARIES = {'numpy', 'cv2', 'numba'}
 REPORT_LIBRARIES = {'numpy', 'cv2', 'jinja2', 'markupsafe', 'matplotlib'}
@@ -243,7 +245,7 @@ OF_ROS = {
     *('ament_index_python', 'diagnostic_msgs', 'launch', 'launch_ros', 'rcl_interfaces', 'rclpy'),
     *('sensor_msgs', 'std_msgs', 'std_srvs'),
 }
-OPTIONAL = {'cuda', 'tensorrt', 'vision_msgs'}
+OPTIONAL = {'av', 'cuda', 'cv_bridge', 'tensorrt', 'vision_msgs'}
 
 
 def test_every_library_is_asked_for_wherever_the_package_is_installed() -> None:

@@ -5,8 +5,11 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
+import av
 import numpy as np
 
 
@@ -44,3 +47,48 @@ def raw(values: np.ndarray, encoding: str, *, padding: int = 0, big_endian: bool
 def compressed(data: bytes, image_format: str = 'jpeg') -> Compressed:
     """A message with a file."""
     return Compressed(image_format, array('B', data))
+
+
+ENCODERS = {'h264': ('libx264', 'x264-params'), 'h265': ('libx265', 'x265-params')}
+
+
+def moving_square(index: int, height: int = 48, width: int = 64) -> np.ndarray:
+    """A picture of video, BGR uint8: a blue square that moves, so that each is its own."""
+    picture = np.full((height, width, 3), (30, 160, 60), np.uint8)
+    left = 4 * index % (width - 12)
+    picture[8:24, left : left + 12] = (200, 60, 40)
+    return picture
+
+
+def encoded(
+    pictures: Sequence[np.ndarray],
+    codec: str = 'h264',
+    *,
+    every: int = 8,
+    b_frames: int = 0,
+    parameters: str = '',
+) -> list[bytes]:
+    """Packets of video in the order in which they are sent, without delay but for B-frames.
+
+    Args:
+        pictures: BGR uint8, all of one size.
+        codec: h264 or h265.
+        every: pictures from one key frame to the next.
+        b_frames: most of them in a row.
+        parameters: more of the encoder's.
+    """
+    encoder, key = ENCODERS[codec]
+    context = av.CodecContext.create(encoder, 'w')
+    context.pix_fmt, context.time_base = 'yuv420p', Fraction(1, 10)
+    told = f'keyint={every}:min-keyint={every}:scenecut=0:bframes={b_frames}:repeat-headers=1'
+    told += ':log-level=none' if codec == 'h265' else ''
+    context.options = {'preset': 'ultrafast', 'crf': '8', key: told + parameters}
+    if not b_frames:
+        context.options = {**context.options, 'tune': 'zerolatency'}
+    context.height, context.width = pictures[0].shape[:2]
+    packets = []
+    for index, picture in enumerate(pictures):
+        frame = av.VideoFrame.from_ndarray(picture, 'bgr24')
+        frame.pts = index
+        packets += context.encode(frame)
+    return [bytes(packet) for packet in (*packets, *context.encode(None))]

@@ -2,14 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every encoding against pictures built by hand, with and without padded rows."""
 
+import sys
 from array import array
 from dataclasses import replace
+from types import ModuleType
 
 import numpy as np
 import pytest
 
 from tests.images.plain_messages import Raw, raw
 from upsnet_ros.core.errors import ImageError
+from upsnet_ros.images import raw as raw_images
 from upsnet_ros.images.messages import image_to_bgr
 from upsnet_ros.images.raw import LAYOUTS, MAX_IMAGE_PIXELS
 
@@ -175,6 +178,102 @@ def test_every_encoding_of_the_table_is_tested_above() -> None:
     grey = {'mono8', '8UC1'}
     yuv = {'uyvy', 'yuv422', 'yuyv', 'yuv422_yuy2', 'yvyu', 'nv12', 'nv21'}
     assert set(LAYOUTS) == set(PLAIN) | bayer | grey | set(DEEP) | yuv | set(PLANES)
+
+
+class Bridge:
+    """Stands in for cv_bridge: right, wrong, failing or of another shape, and counted."""
+
+    def __init__(self, change) -> None:
+        self.change, self.calls = change, 0
+
+    def imgmsg_to_cv2(self, message: Raw, desired: str) -> np.ndarray:
+        self.calls += 1
+        assert desired == 'bgr8'
+        picture = np.frombuffer(message.data, np.uint8).reshape(message.height, message.width, 3)
+        return self.change(picture[..., ::-1] if message.encoding == 'rgb8' else picture)
+
+
+def failing(picture: np.ndarray) -> np.ndarray:
+    raise RuntimeError('unsound')
+
+
+@pytest.fixture
+def use_bridge(monkeypatch):
+    """Has a converter in place of cv_bridge's, or the one that is installed."""
+
+    def use(change=None) -> Bridge | None:
+        bridge = Bridge(change) if change else raw_images.cv_bridge()
+        monkeypatch.setattr(raw_images, 'cv_bridge', lambda: bridge)
+        raw_images._bridge_is_sound.cache_clear()
+        return bridge
+
+    yield use
+    raw_images._bridge_is_sound.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ('change', 'uses_it'),
+    [
+        (np.copy, True),
+        (lambda picture: picture[..., ::-1], False),
+        (lambda picture: picture ^ 1, False),
+        (failing, False),
+        (lambda picture: picture[:, :-1], False),
+        (lambda picture: picture.astype(np.float32), False),
+    ],
+    ids=['right', 'colours', 'values', 'error', 'shape', 'dtype'],
+)
+def test_cv_bridge_is_used_where_it_gives_what_the_table_gives(
+    use_bridge, change, uses_it: bool
+) -> None:
+    bridge = use_bridge(change)
+    picture = random_picture(5, 7)
+    for encoding in ('bgr8', 'rgb8'):
+        before = bridge.calls
+        first = image_to_bgr(raw(PLAIN[encoding](picture), encoding))
+        np.testing.assert_array_equal(first, picture)
+        assert bridge.calls - before == (2 if uses_it else 1)  # one is the trial
+        np.testing.assert_array_equal(image_to_bgr(raw(PLAIN[encoding](picture), encoding)), first)
+        assert bridge.calls - before == (3 if uses_it else 1)
+        padded = raw(PLAIN[encoding](picture), encoding, padding=1)
+        np.testing.assert_array_equal(image_to_bgr(padded), picture)
+        assert bridge.calls - before == (3 if uses_it else 1)
+
+
+def test_a_picture_that_cv_bridge_fails_at_is_read_by_the_table(use_bridge) -> None:
+    bridge = use_bridge(np.copy)
+    picture = random_picture(5, 7)
+    image_to_bgr(raw(picture, 'bgr8'))
+    bridge.change = failing
+    np.testing.assert_array_equal(image_to_bgr(raw(picture, 'bgr8')), picture)
+
+
+@pytest.mark.parametrize('encoding', LAYOUTS)
+def test_pictures_are_the_same_with_cv_bridge_and_without(use_bridge, encoding: str) -> None:
+    """With the one that is installed, where one is that is sound (ROS 2 Jazzy with NumPy 1)."""
+    layout = LAYOUTS[encoding]
+    step = layout.row_bytes(12)
+    data = np.random.default_rng(2).integers(0, 256, layout.rows(10) * step, np.uint8)
+    message = Raw(10, 12, encoding, 0, step, array('B', data.tobytes()))
+    expected = raw_images._converted(
+        message, layout, raw_images.pixel_rows(message, layout, max_pixels=120)
+    )
+    use_bridge()
+    np.testing.assert_array_equal(image_to_bgr(message), expected)
+
+
+def test_cv_bridge_is_not_imported_under_numpy_2(monkeypatch) -> None:
+    module = ModuleType('cv_bridge')
+    module.CvBridge = list
+    monkeypatch.setitem(sys.modules, 'cv_bridge', module)
+    for version, found in (('2.0.0', False), ('2.4.6', False), ('1.26.4', True)):
+        monkeypatch.setattr(np, '__version__', version)
+        raw_images.cv_bridge.cache_clear()
+        assert (raw_images.cv_bridge() is not None) == found
+    monkeypatch.setitem(sys.modules, 'cv_bridge', None)
+    raw_images.cv_bridge.cache_clear()
+    assert raw_images.cv_bridge() is None
+    raw_images.cv_bridge.cache_clear()
 
 
 def test_bgr_without_padding_is_not_copied() -> None:

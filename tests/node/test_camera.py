@@ -6,7 +6,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from tests.node.node_harness import stamped
 from upsnet_ros.node.camera import WARNING_INTERVAL_S, CameraState
-from upsnet_ros.node.waiting import WaitingFrames
+from upsnet_ros.node.waiting import MOST_PACKETS, AdmissionRules, WaitingFrames
 
 
 class Clock:
@@ -53,6 +53,77 @@ def test_a_queue_keeps_the_order_and_counts_what_did_not_fit(clock) -> None:
     assert [camera.take().message.header.stamp.sec for _ in range(2)] == [1, 2]
     assert camera.take() is None
     assert camera.offer(stamped(4, size=99))  # more than the limit, but nothing else waits
+
+
+def packet(stamp: float) -> CompressedImage:
+    """A packet of video; nobody looks into it here."""
+    message = stamped(stamp, CompressedImage)
+    message.format = 'h264'
+    return message
+
+
+def seconds(frames) -> list[int]:
+    return [frame.message.header.stamp.sec for frame in frames]
+
+
+def test_packets_of_video_that_are_not_wanted_come_with_the_next_that_is(camera) -> None:
+    assert camera.offer(packet(1))
+    first = camera.take()
+    assert (seconds(first.before), first.follows_loss) == ([], False)
+    rules = AdmissionRules(max_rate_hz=1000.0)
+    for stamp in (2, 3):
+        assert camera.offer(packet(stamp))
+    assert not camera.offer(packet(3))  # out of order, and others build on it all the same
+    for stamp in (4, 5):
+        camera.offer(packet(stamp), rules=rules)
+    snapshot = camera.snapshot()
+    counted = snapshot.dropped, snapshot.out_of_order, snapshot.rate_limited
+    assert sum(counted) == 4 and snapshot.out_of_order == 1
+    assert snapshot.received == 1 + sum(counted) + snapshot.waiting
+    newest = camera.take()
+    assert newest is not None and camera.take() is None
+    passed = seconds(newest.before)
+    assert passed == [2, 3, 3, 4][: len(passed)] and len(passed) >= 3
+    assert not any(frame.before for frame in newest.before)
+    camera.offer(packet(6))
+    after = camera.take()
+    assert seconds([*newest.before, newest, *after.before, after]) == [2, 3, 3, 4, 5, 6]
+
+
+def test_video_follows_a_loss_once_too_many_packets_wait(camera) -> None:
+    for stamp in range(1, 2 * MOST_PACKETS):
+        camera.offer(packet(stamp))
+        assert len(camera.peek().before) <= MOST_PACKETS
+    frame = camera.take()
+    assert frame.follows_loss
+    kept = seconds(frame.before)
+    assert kept == list(range(frame.message.header.stamp.sec - len(kept), 2 * MOST_PACKETS - 1))
+    camera.offer(packet(2 * MOST_PACKETS))
+    assert not camera.take().follows_loss
+
+
+def test_video_follows_a_loss_after_intake_was_closed_or_the_clock_set_back(camera) -> None:
+    for forget in (camera.discard, camera.begin_anew):
+        camera.offer(packet(1))
+        forget()
+        camera.offer(packet(2))
+        frame = camera.take()
+        assert frame.follows_loss and not frame.before
+
+
+def test_video_follows_a_loss_where_a_queue_was_full(clock) -> None:
+    camera = CameraState('front', clock=clock, store=WaitingFrames(limit_bytes=2))
+    assert [camera.offer(packet(stamp)) for stamp in (1, 2, 3)] == [True, True, False]
+    assert [camera.take().follows_loss for _ in range(2)] == [False, False]
+    camera.offer(packet(4))
+    camera.offer(packet(5))
+    assert [camera.take().follows_loss for _ in range(2)] == [True, False]
+
+
+def test_pictures_that_stand_alone_wait_without_the_earlier_ones(camera) -> None:
+    for stamp in (1, 2, 3):
+        camera.offer(stamped(stamp))
+    assert camera.take().before == ()
 
 
 @pytest.mark.parametrize(('used', 'other'), [(Image, CompressedImage), (CompressedImage, Image)])

@@ -2,13 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images of changing kinds, sizes and views through the node over DDS."""
 
+import sys
+import threading
 from array import array
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 
 import cv2
 import numpy as np
 import pytest
+from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from tests.images.plain_messages import encoded, moving_square
 from tests.node.fake_pipeline import CAR_LABEL, expected_labels
 from tests.node.node_harness import (
     Collector,
@@ -20,6 +27,7 @@ from tests.node.node_harness import (
 )
 from tests.node.qos_rig import OFFERS
 from upsnet_ros.msg import PanopticInstanceArray
+from upsnet_ros.node.topics import TRANSPORTS
 
 
 def as_encoding(image: np.ndarray, encoding: str, stamp: int) -> Image | CompressedImage:
@@ -161,6 +169,148 @@ def test_a_calibration_arrives_latched_or_not_without_a_word_about_quality_of_se
     raw.publish(image_message(half_blue_image(), stamp=1))
     assert (infos.wait()[0].width, infos.wait()[0].height) == (8, 6)
     assert 'incompatible' not in capfd.readouterr().err.lower()
+
+
+def video_packets(count: int) -> list[CompressedImage]:
+    """Packets of the moving square, with key frames every eight; stamps from 1 on."""
+    packets = []
+    for index, data in enumerate(encoded([moving_square(i) for i in range(count)], every=8)):
+        packets.append(CompressedImage(format='h264', data=array('B', data)))
+        packets[-1].header.stamp.sec = index + 1
+    return packets
+
+
+def is_labelled(answer: np.ndarray, index: int) -> bool:
+    return (answer == expected_labels(moving_square(index))).mean() > 0.97
+
+
+def begin_video(harness, publisher, packet: CompressedImage) -> None:
+    """Sends the first packet, for which the node subscribes anew, and waits until it has."""
+
+    def subscription() -> list:
+        told = harness.client.get_subscriptions_info_by_topic(publisher.topic_name)
+        return [info.endpoint_gid for info in told]
+
+    before = subscription()
+    assert len(before) == 1
+    publisher.publish(packet)
+    wait_until(lambda: len(subscription()) == 1 and subscription() != before, 'a queue')
+    wait_until(lambda: publisher.get_subscription_count() == 1, 'its connection')
+
+
+def test_video_is_labelled_at_its_newest_packet_with_all_before_it_decoded(start_node) -> None:
+    """Six packets come while the first is in work: one is labelled, and is not broken by that."""
+    harness = start_node(diagnostics_period=0.05).activate()
+    labels = harness.subscribe(Image, 'camera/panoptic/image')
+    pipeline = harness.loader.pipeline
+    pipeline.gate.clear()
+    publisher = harness.publisher(CompressedImage, 'camera/image_raw/compressed')
+    packets = video_packets(8)
+    camera = harness.node.parts.cameras[0]
+    begin_video(harness, publisher, packets[0])
+    for number, packet in enumerate(packets[1:7], start=2):
+        publisher.publish(packet)
+        wait_until(lambda n=number: camera.snapshot().received == n, f'packet {number}')
+    pipeline.gate.set()
+    seen = labels.wait_for(lambda seen: seen and seen[-1].header.stamp.sec == 7, 'the newest')
+    assert [message.header.stamp.sec for message in seen] == [1, 7]
+    assert is_labelled(labels_of(seen[0]), 0) and is_labelled(labels_of(seen[1]), 6)
+    assert not is_labelled(labels_of(seen[1]), 0)
+    snapshot = camera.snapshot()
+    assert (snapshot.processed, snapshot.dropped, snapshot.rejected) == (2, 5, 0)
+
+
+def test_broken_video_is_counted_and_costs_no_other_camera(start_node) -> None:
+    harness = start_node(camera_names=['film', 'other'], diagnostics_period=0.05).activate()
+    diagnostics = harness.diagnostics()
+    labels = harness.subscribe(Image, 'film/panoptic/image')
+    others = harness.subscribe(Image, 'other/panoptic/image')
+    sender = harness.publisher(CompressedImage, 'film/image_raw/compressed')
+    raw = harness.publisher(Image, 'other/image_raw')
+    camera = harness.node.parts.cameras[0]
+    packets = video_packets(18)
+    packets[11].data = array('B', b'rubbish' * 9)
+    begin_video(harness, sender, packets[2])
+    for number, packet in enumerate(packets[2:], start=1):
+        if number > 1:
+            sender.publish(packet)
+        wait_until(lambda n=number: camera.snapshot().received == n, f'packet {number}')
+        wait_until(lambda: not camera.snapshot().waiting, 'its turn')
+        image = half_blue_image(columns=1 + number % 4)
+        answer = answer_to(raw, others, image_message(image, stamp=number))
+        np.testing.assert_array_equal(answer, expected_labels(image))
+        if number == 5:
+            status = diagnostics.status('camera film', state='rejected', rejected='5')
+            assert 'joined in its middle' in status.message and 'key frame' in status.message
+    # Six before the first key frame, and from the rubbish to the next key frame.
+    seen = labels.wait_for(lambda seen: seen and seen[-1].header.stamp.sec == 18, 'the last')
+    assert [m.header.stamp.sec for m in seen] == [9, 10, 11, 17, 18]
+    assert all(is_labelled(labels_of(m), m.header.stamp.sec - 1) for m in seen)
+    snapshot = camera.snapshot()
+    assert (snapshot.processed, snapshot.rejected, snapshot.dropped) == (5, 11, 0)
+
+
+def test_no_packet_of_video_is_lost_while_the_executor_is_busy(start_node) -> None:
+    harness = start_node().activate()
+    publisher = harness.publisher(CompressedImage, 'camera/image_raw/compressed')
+    camera = harness.node.parts.cameras[0]
+    packets = video_packets(24)
+    begin_video(harness, publisher, packets[0])
+    is_held, goes_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        is_held.set()
+        assert goes_on.wait(30)
+
+    guard = harness.node.create_guard_condition(hold)
+    guard.trigger()
+    assert is_held.wait(30)
+    for packet in packets[1:]:
+        publisher.publish(packet)
+    goes_on.set()
+    wait_until(lambda: camera.snapshot().received == 24, 'all packets')
+    harness.node.destroy_guard_condition(guard)
+
+
+@pytest.mark.parametrize('transport', ['ffmpeg', 'foxglove'])
+def test_video_in_messages_of_its_own_is_read_where_their_package_is_installed(
+    start_node, monkeypatch, transport: str
+) -> None:
+    """CompressedImage takes the place of a type that there is no wheel of."""
+    topic = TRANSPORTS[transport][0]
+    package, module = ModuleType(topic.package), ModuleType(f'{topic.package}.msg')
+    package.__spec__ = ModuleSpec(topic.package, None)
+    setattr(module, topic.kind.partition('/')[2], CompressedImage)
+    monkeypatch.setitem(sys.modules, topic.package, package)
+    monkeypatch.setitem(sys.modules, f'{topic.package}.msg', module)
+    harness = start_node(image_transport=transport).activate()
+    labels = harness.subscribe(Image, 'camera/panoptic/image')
+    publisher = harness.publisher(CompressedImage, f'camera/image_raw/{transport}')
+    for index, packet in enumerate(video_packets(3)):
+        assert is_labelled(answer_to(publisher, labels, packet), index)
+
+
+@dataclass
+class CompressedVideo:
+    """foxglove_msgs/CompressedVideo, of which there is no wheel: it has no header."""
+
+    timestamp: Time
+    frame_id: str
+    data: array
+    format: str
+
+
+def test_video_without_a_header_is_answered_with_its_stamp_and_frame(start_node) -> None:
+    harness = start_node().activate()
+    labels = harness.subscribe(Image, 'camera/panoptic/image')
+    parts = harness.node.parts
+    for index, packet in enumerate(video_packets(3)):
+        message = CompressedVideo(Time(sec=index + 5), 'optical', packet.data, 'h264')
+        assert parts.cameras[0].offer(message)
+        parts.worker.notify()
+        answer = labels.wait(index + 1)[-1]
+        assert (answer.header.stamp.sec, answer.header.frame_id) == (index + 5, 'optical')
+        assert is_labelled(labels_of(answer), index)
 
 
 def test_a_region_and_a_rotation_are_undone_in_every_output(start_node) -> None:

@@ -32,6 +32,11 @@ CONFIG = Path(__file__).parents[2] / 'config' / 'perception.yaml'
         ({'backend': 'magic'}, ['backend', 'magic', 'onnxruntime']),
         ({'stale_engine': 'run'}, ['stale_engine', 'run', 'refuse', 'onnxruntime']),
         ({'image_transport': 'theora'}, ['image_transport', 'theora', 'compressed']),
+        (
+            {'image_transport': 'ffmpeg'},
+            ['image_transport', 'ffmpeg_image_transport_msgs', 'not installed', 'apt install'],
+        ),
+        ({'image_transport': 'foxglove'}, ['foxglove_msgs', 'ros-$ROS_DISTRO-foxglove-msgs']),
         ({'input_qos': ''}, ['input_qos', 'sensor_data']),
         ({'camera_names': []}, ['camera_names', 'empty']),
         ({'camera_names': ['a', 'b', 'a']}, ['camera_names', 'a', 'more than once']),

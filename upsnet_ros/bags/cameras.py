@@ -8,13 +8,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from upsnet_ros.bags.definitions import IMAGE_TYPES
+from upsnet_ros.bags.definitions import IMAGE_TYPES, LABEL_TYPES
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.errors import BagError, EvaluationError, ImageError
 from upsnet_ros.core.image_view import WHOLE_UPRIGHT, ImageView, camera_views
 from upsnet_ros.images.messages import describe_encoding
 
-COMPRESSED = '/compressed'
+# What image_transport puts behind the name of a topic, by how images are packed.
+TRANSPORTS = re.compile('/(compressed|ffmpeg|foxglove)$')
 IMAGE_NAME = '/image_raw'
 # Names that drivers and image_proc give to images of one camera, the best one first.
 IMAGE_NAMES = ('image_raw', 'image_color', 'image_rect_color', 'image_rect', 'image', 'image_mono')
@@ -83,12 +84,12 @@ def find_cameras(
 
 def camera_name(topic: str) -> str:
     """The name of the camera whose images are on a topic: what stands before `/image_raw`."""
-    bare = topic.removesuffix(COMPRESSED)
+    bare = _bare(topic)
     return bare.removesuffix(IMAGE_NAME).strip('/') or bare.strip('/')
 
 
 def _bare(topic: str) -> str:
-    return topic.removesuffix(COMPRESSED)
+    return TRANSPORTS.sub('', topic)
 
 
 def _namespace(topic: str) -> str:
@@ -203,7 +204,7 @@ def _truths_of(
 
 def _check_truth(bag: BagReader, topic: str | None) -> None:
     kind = None if topic is None else bag.topics.get(topic)
-    if topic is not None and kind not in IMAGE_TYPES:
+    if topic is not None and kind not in LABEL_TYPES:
         held = f'has messages of {kind}' if kind else 'is not there'
         raise BagError(
             f'the ground truth {topic} of {bag.path} {held}; expected label images, sensor_msgs/'

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import struct
+from functools import cache
 
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
@@ -14,12 +15,33 @@ from upsnet_ros.core.errors import BagError, ImageError
 
 logger = logging.getLogger(__name__)
 
-IMAGE_TYPES = ('sensor_msgs/msg/CompressedImage', 'sensor_msgs/msg/Image')
+LABEL_TYPES = ('sensor_msgs/msg/CompressedImage', 'sensor_msgs/msg/Image')
+# Their fields, for bags that bring no definitions along: ROS distributions have none of them.
+VIDEO_TYPES = {
+    'ffmpeg_image_transport_msgs/msg/FFMPEGPacket': (
+        'std_msgs/Header header\nint32 width\nint32 height\nstring encoding\nuint64 pts\n'
+        'uint8 flags\nbool is_bigendian\nuint8[] data\n'
+    ),
+    # It has no header, but begins with what a header holds.
+    'foxglove_msgs/msg/CompressedVideo': (
+        'builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format\n'
+    ),
+}
+IMAGE_TYPES = (*LABEL_TYPES, *VIDEO_TYPES)
 STANDARD = Stores.ROS2_JAZZY
 HEADER = 'std_msgs/msg/Header'
 NANOSECONDS = 1_000_000_000
 Fields = list[tuple[str, object]]
 STAMP_OFFSET = 4  # after CDR's encapsulation header, in every type that begins with a Header
+
+
+@cache
+def standard_store() -> Typestore:
+    """What holds where a bag brings no definition along: ROS 2 Jazzy and the types of video."""
+    store = get_typestore(STANDARD)
+    for name, definition in VIDEO_TYPES.items():
+        store.register(get_types_from_msg(definition, name))
+    return store
 
 
 def stamp_format(data: bytes) -> str:
@@ -105,8 +127,10 @@ def _image_fields(store: Typestore, message_type: str) -> list[tuple[str, Fields
     """Types that an image is made of, their fields in a store and in ROS; none of other types."""
     if message_type not in IMAGE_TYPES:
         return []
-    standard = get_typestore(STANDARD)
-    return [(n, _fields(store, n), _fields(standard, n)) for n in (message_type, HEADER)]
+    standard = standard_store()
+    has_header = 'header' in dict(_fields(standard, message_type))
+    names = (message_type, HEADER) if has_header else (message_type,)
+    return [(n, _fields(store, n), _fields(standard, n)) for n in names]
 
 
 def _fields(store: Typestore, message_type: str) -> Fields:

@@ -50,6 +50,14 @@ class BagPart:
             if not is_right:
                 raise EvaluationError(f'{name} is {value}, expected a number above 0')
 
+    def limits_ns(self, bag: BagReader) -> tuple[int | None, int | None]:
+        """First time of recording, and first not wanted any more [ns]; None for all there is."""
+        if not self.is_timed:
+            return None, None
+        start = bag.start_ns + round(self.start_s * 1e9)
+        stop = None if self.duration_s is None else start + round(self.duration_s * 1e9)
+        return start, stop
+
     @property
     def is_timed(self) -> bool:
         """Whether it is a part of the time."""
@@ -243,10 +251,8 @@ class ReplayStream:
 
     def __iter__(self) -> Iterator[StreamedFrame]:
         """The images in the order recorded."""
-        part, start, stop = self._part, None, None
-        if part.is_timed:
-            start = self._bag.start_ns + round(part.start_s * 1e9)
-            stop = None if part.duration_s is None else start + round(part.duration_s * 1e9)
+        part = self._part
+        start, stop = part.limits_ns(self._bag)
         for message in self._bag.messages(self._camera_of, start_ns=start, stop_ns=stop):
             frame = self._frame(message)
             if frame is not None:

@@ -14,6 +14,7 @@ that nobody asks for costs nothing, whatever its type, encoding or definition.
 from __future__ import annotations
 
 import logging
+import threading
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
@@ -22,11 +23,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from rosbags.typesys import get_typestore
 from rosbags.typesys.store import Typestore
 
 from upsnet_ros.bags.contents import STORAGES, find_files, open_file
-from upsnet_ros.bags.definitions import STANDARD, defined_store, refuse_other_fields
+from upsnet_ros.bags.definitions import defined_store, refuse_other_fields, standard_store
 from upsnet_ros.bags.storage import (
     ZSTD_MAGIC,
     BagMessage,
@@ -63,9 +63,10 @@ class BagFacts:
 
 
 class BagReader:
-    """An opened bag. Use it as a context manager; one thread reads it at a time.
+    """An opened bag. Use it as a context manager.
 
-    Several iterations may run at once. Reading begins anew with each call of `messages`.
+    Several iterations may run at once, also in several threads. Reading begins anew with each call
+    of `messages`.
 
     Args:
         path: folder of a rosbag2, or one of its files.
@@ -98,6 +99,7 @@ class BagReader:
         self._stores: dict[str, Typestore] = {}
         self.notes: list[str] = []
         self._not_unpacked: set[tuple[str, int]] = set()
+        self._lock = threading.Lock()  # the iterations share the files
 
     def __enter__(self) -> BagReader:
         """Open the files.
@@ -210,7 +212,12 @@ class BagReader:
             if f.start_ns is not None
         )
         read: Counter[str] = Counter()
-        for message in in_order(parts):
+        merged = in_order(parts)
+        while True:
+            with self._lock:
+                message = next(merged, None)
+            if message is None:
+                break
             read[message.topic] += 1
             unpacked = self._unpacked(message)
             if unpacked is not None:
@@ -292,4 +299,4 @@ class BagReader:
                     store = defined_store(facts.definition, facts.definition_format, message_type)
                     if store is not None:
                         return store
-        return get_typestore(STANDARD)
+        return standard_store()

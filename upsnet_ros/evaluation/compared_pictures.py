@@ -132,12 +132,14 @@ def _label_again(
             regions=options['regions_of_interest'],
             rotations=options['rotations'],
         )
-        stream = ReplayStream(bag, cameras, part=BagPart(**options['part']))
+        part = BagPart(**options['part'])
+        stream = ReplayStream(bag, cameras, part=part)
         source = FrameSource(
             bag,
             cameras,
             truth_format=options['truth_format'],
             label_set=pipeline.label_set,
+            part=part,
         )
         stages = Stages(
             source,

@@ -93,9 +93,14 @@ def write_film(report: ReplayReport, folder: Path) -> DriveFilm:
     with ExitStack() as stack:
         bag = stack.enter_context(BagReader(Path(report.bag.path)))
         cameras = find_cameras(bag, names=(name,), truths=options['truths'])
-        stream = ReplayStream(bag, cameras, part=BagPart(**options['part']))
+        part = BagPart(**options['part'])
+        stream = ReplayStream(bag, cameras, part=part)
         source = FrameSource(
-            bag, cameras, truth_format=options['truth_format'], label_set=report.label_set
+            bag,
+            cameras,
+            truth_format=options['truth_format'],
+            label_set=report.label_set,
+            part=part,
         )
         work = _FrameWork(folder, source, report.label_set, figures)
         film = stack.enter_context(

@@ -136,7 +136,7 @@ class Run:
         self.bag = bag
         self.label_set = label_set
         self.source = FrameSource(
-            bag, cameras, truth_format=options.truth_format, label_set=label_set
+            bag, cameras, truth_format=options.truth_format, label_set=label_set, part=options.part
         )
         self.stream = ReplayStream(bag, cameras, part=options.part)
         self.judge = FrameJudge(label_set)

@@ -11,6 +11,7 @@ enough.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,19 +23,23 @@ import cv2
 import numpy as np
 
 from upsnet_ros.bags.cameras import CameraTopics
-from upsnet_ros.bags.joining import StreamedFrame
+from upsnet_ros.bags.joining import BagPart, StreamedFrame
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.bags.truth import truth_labels
 from upsnet_ros.core.errors import ImageError, LabelError, ModelError
 from upsnet_ros.core.image_view import ImageView
 from upsnet_ros.core.labels import LabelSet
 from upsnet_ros.evaluation.judge import FrameJudge, LabelledFrame
-from upsnet_ros.images.messages import decode_image
+from upsnet_ros.images.messages import decode_image, message_frame_id
+from upsnet_ros.images.raw import MAX_IMAGE_PIXELS
+from upsnet_ros.images.video import VideoDecoder, VideoPicture, video_codec
 from upsnet_ros.pipeline import PanopticPipeline
 
 MOST_WORKERS = 4
 # Items that wait besides, so that no thread idles while the consumer is at something else.
 SPARE = 2
+# More than are on their way in any stage.
+RECENT_PICTURES = 2 * MOST_WORKERS + SPARE + 2
 
 Item = TypeVar('Item')
 Result = TypeVar('Result')
@@ -97,6 +102,7 @@ class FrameSource:
         cameras: whose frames.
         truth_format: one of `bags.truth.TRUTH_FORMATS`.
         label_set: the classes.
+        part: of the bag from which the frames are.
     """
 
     def __init__(
@@ -106,9 +112,14 @@ class FrameSource:
         *,
         truth_format: str,
         label_set: LabelSet,
+        part: BagPart,
     ) -> None:
         self.cameras = {camera.name: camera for camera in cameras}
         self._bag = bag
+        self._videos = {
+            camera.name: _VideoPass(bag, camera.images, start_ns=part.limits_ns(bag)[0])
+            for camera in cameras
+        }
         self._truth_format = truth_format
         self._label_set = label_set
 
@@ -127,9 +138,12 @@ class FrameSource:
         """
         camera = self.cameras[frame.camera]
         message = self._bag.decode(camera.images, frame.data)
+        frame_id = message_frame_id(message)
+        if video_codec(message) is not None:
+            return self._videos[frame.camera].picture(frame.index), camera.view, frame_id
         shown_in = None if reduce_for is None else camera.view.shown_in(reduce_for)
         image, reduction = decode_image(message, shown_in=shown_in)
-        return image, replace(camera.view, reduction=reduction), message.header.frame_id
+        return image, replace(camera.view, reduction=reduction), frame_id
 
     def truth(self, frame: StreamedFrame) -> tuple[np.ndarray | None, str | None]:
         """The true label image, uint16 [H, W], or why there is none though there should be."""
@@ -145,6 +159,63 @@ class FrameSource:
         except (ImageError, LabelError) as error:
             return None, str(error)
         return truth, None
+
+
+class _VideoPass:
+    """The video of a camera, decoded in a pass of its own; may be used by several threads.
+
+    A picture builds on those before it, also where those are left out, were labelled in an earlier
+    run, or are no good. So the frames that are asked for may have any distance, and be a few in
+    disorder, as threads are.
+
+    Args:
+        bag: the opened bag.
+        topic: of the camera's images.
+        start_ns: time of recording where the part begins whose frames are counted [ns].
+    """
+
+    def __init__(self, bag: BagReader, topic: str, *, start_ns: int | None) -> None:
+        self._bag, self._topic, self._start_ns = bag, topic, start_ns
+        self._lock = threading.Lock()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._messages = self._bag.messages([self._topic], start_ns=self._start_ns)
+        self._decoder = VideoDecoder()
+        self._recent: dict[int, VideoPicture | ImageError] = {}
+        self._index = -1
+
+    def picture(self, index: int) -> np.ndarray:
+        """The picture of a number, BGR uint8 [H, W, 3].
+
+        Raises:
+            ImageError: it has none; says why.
+        """
+        with self._lock:
+            if index <= self._index and index not in self._recent:
+                self._begin()
+            while self._index < index:
+                self._index += 1
+                self._recent[self._index] = self._next()
+                self._recent.pop(self._index - RECENT_PICTURES, None)
+            found = self._recent[index]
+        if isinstance(found, ImageError):
+            raise found
+        return found.to_bgr()
+
+    def _next(self) -> VideoPicture | ImageError:
+        message = next(self._messages, None)
+        if message is None:
+            return ImageError('the image was not found in the bag a second time')
+        try:
+            packet = self._bag.decode(self._topic, message.data)
+        except ImageError as error:
+            self._decoder.lose('a message of the video cannot be read')
+            return error
+        try:
+            return self._decoder.decode(packet, max_pixels=MAX_IMAGE_PIXELS)
+        except ImageError as error:
+            return error
 
 
 @dataclass

@@ -1,10 +1,10 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Image messages of ROS or of a bag, raw or compressed, as arrays; no ROS is needed for it."""
+"""Image messages of ROS or of a bag, raw, compressed or video, as arrays; no ROS is needed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from upsnet_ros.images.compressed import (
     decode_compressed_values,
 )
 from upsnet_ros.images.raw import MAX_IMAGE_PIXELS, PixelLayout, RawMessage, decode_raw, pixel_rows
+from upsnet_ros.images.video import VideoDecoder, video_codec
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
@@ -34,6 +35,19 @@ class Stamp(Protocol):
 def stamp_ns(stamp: Stamp) -> int:
     """A message stamp in nanoseconds."""
     return int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)
+
+
+def message_stamp(message: Any) -> Stamp:
+    """The stamp of a message; CompressedVideo has one without a header."""
+    header = getattr(message, 'header', None)
+    stamp: Stamp = message.timestamp if header is None else header.stamp
+    return stamp
+
+
+def message_frame_id(message: Any) -> str:
+    """The coordinate frame of a message, likewise."""
+    header = getattr(message, 'header', None)
+    return str(message.frame_id if header is None else header.frame_id)
 
 
 def _is_compressed(message: RawMessage | CompressedMessage) -> TypeIs[CompressedMessage]:
@@ -65,14 +79,16 @@ def decode_image(
     *,
     max_pixels: int = MAX_IMAGE_PIXELS,
     shown_in: tuple[int, int] | None = None,
+    video: VideoDecoder | None = None,
 ) -> tuple[np.ndarray, int]:
     """The picture of a camera's message, of a JPEG no larger than it need be.
 
     Args:
-        message: a raw or compressed image.
+        message: a raw or compressed image, or a packet of video.
         max_pixels: as for `image_to_bgr`.
         shown_in: height and width into which the picture will be scaled [px]; None to have all
             of it.
+        video: decodes the camera's video, if it should send any.
 
     Returns:
         The picture as `image_to_bgr` has it, and how many rows and columns of the message one of
@@ -81,6 +97,8 @@ def decode_image(
     Raises:
         ImageError: as for `image_to_bgr`.
     """
+    if video is not None and video_codec(message) is not None:
+        return video.decode(message, max_pixels=max_pixels).to_bgr(), 1
     if _is_compressed(message):
         return decode_compressed(message, max_pixels=max_pixels, shown_in=shown_in)
     return decode_raw(message, max_pixels=max_pixels), 1

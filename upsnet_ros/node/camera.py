@@ -129,7 +129,7 @@ class CameraState:
         """Lets a message wait for the worker, if the rules admit it.
 
         Args:
-            message: sensor_msgs Image or CompressedImage.
+            message: sensor_msgs Image or CompressedImage, or a packet of video.
             rules: which messages are admitted now.
 
         Returns:
@@ -149,7 +149,11 @@ class CameraState:
                 self._last_disorder = frame.received_at
             elif refusal is None:
                 self._stamps_ns.append(frame.stamp_ns)
-            lost = refusal.value if refusal is not None else self._store.put(frame)
+            if refusal is None:
+                lost = self._store.put(frame)
+            else:
+                lost = refusal.value
+                self._store.pass_by(frame)
             if lost == 'overflowed':
                 self._last_overflow = frame.received_at
             if lost:

@@ -15,6 +15,7 @@ from sensor_msgs.msg import CameraInfo
 from upsnet_ros.core.errors import DeviceLostError, ImageError
 from upsnet_ros.core.image_view import ImageView
 from upsnet_ros.images.messages import decode_image, describe_encoding
+from upsnet_ros.images.video import VideoDecoder
 from upsnet_ros.node.camera import WARNING_INTERVAL_S, CameraState
 from upsnet_ros.node.outputs import CameraOutputs
 from upsnet_ros.node.parameters import NodeParameters
@@ -99,11 +100,13 @@ class FrameProcessor:
         self._logger = logger
         self.failures = ModelFailures()
         self.camera_infos: dict[str, CameraInfo] = {}
+        self._videos: dict[str, VideoDecoder] = {}
 
     def begin_anew(self) -> None:
         """Forgets what a new activation is not to be judged by, before its worker starts."""
         self.failures = ModelFailures(self.failures.total)
         self.camera_infos.clear()  # meanwhile another camera may have taken the place
+        self._videos = {}
 
     def __call__(self, taken: Sequence[CameraFrame], in_work: FramesInWork) -> None:
         """Processes frames and publishes them if that is still allowed; raises no Exception."""
@@ -133,14 +136,25 @@ class FrameProcessor:
         values, view = self._parameters(), self._views[camera.name]
         size = view.shown_in(self._pipeline.backend.input_size) if values.reduce_jpeg else None
         try:
+            limit = values.max_image_pixels
+            video = self._video(camera, frame, max_pixels=limit) if frame.is_video else None
             image, reduction = decode_image(
-                frame.message, max_pixels=values.max_image_pixels, shown_in=size
+                frame.message, max_pixels=limit, shown_in=size, video=video
             )
         except Exception as error:  # a frame must not end the node
             self._lose(camera, error, in_work)
             return None
         view = replace(view, reduction=reduction)
         return DecodedFrame(camera, frame, image, view, taken, (time.monotonic() - taken) * 1e3)
+
+    def _video(self, camera: CameraState, frame: Frame, *, max_pixels: int) -> VideoDecoder:
+        """The camera's decoder, given all packets before that of the frame."""
+        video = self._videos.setdefault(camera.name, VideoDecoder())
+        if frame.follows_loss:
+            video.lose('the video was joined in its middle, or too many packets waited')
+        for packet in frame.before:
+            video.pass_by(packet.message, max_pixels=max_pixels)
+        return video
 
     def _infer(self, decoded: Sequence[DecodedFrame]) -> Sequence[FrameResult | Exception]:
         """For each picture its result, or why it has none."""
@@ -175,7 +189,7 @@ class FrameProcessor:
                 self._outputs[camera.name].publish_result(
                     result.panoptic,
                     decoded.image,
-                    header=frame.message.header,
+                    header=frame.header,
                     camera_info=self.camera_infos.get(camera.name),
                     values=values,
                 )
@@ -199,7 +213,7 @@ class FrameProcessor:
             durations_ms = self._durations_ms(decoded, result, began, published)
             self._timing.add(decoded.camera.name, durations_ms, since=frame.received_at)
             self._outputs[decoded.camera.name].publish_timing(
-                durations_ms, header=frame.message.header, values=values
+                durations_ms, header=frame.header, values=values
             )
         except Exception as error:
             self._logger.error(

@@ -8,6 +8,7 @@ What `qos_overrides` says of a topic goes before what the node would ask for its
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from rclpy.event_handler import SubscriptionEventCallbacks
@@ -17,6 +18,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo
 
 from upsnet_ros.core.errors import ParameterError
+from upsnet_ros.images.video import video_codec
 from upsnet_ros.node.camera import CameraState
 from upsnet_ros.node.parameters import NodeParameters
 from upsnet_ros.node.process import forget_destroyed
@@ -28,11 +30,12 @@ from upsnet_ros.node.qos import (
     topic_overrides,
     unused_overrides,
 )
-from upsnet_ros.node.topics import CALIBRATION, input_topics
+from upsnet_ros.node.topics import CALIBRATION, VIDEO_TRANSPORTS, input_topics
 from upsnet_ros.node.waiting import AdmissionRules, WaitingFrames
 
 BEST_EFFORT_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-# Where every frame counts: what arrives while the executor is busy with something else.
+# Where every frame counts, and of video: what arrives while the executor is busy with something
+# else.
 DEEP_DEPTH = 32
 
 
@@ -87,14 +90,17 @@ class CameraSubscriptions:
     ) -> None:
         self._node = node
         self._camera = camera
-        self._on_image = on_image
+        self._receive = on_image
         self._values = values
         self._refusing: set[str] = set()
+        self._to_deepen: set[str] = set()
         # An event's callback must not destroy the subscription that it belongs to.
-        self._relax_soon = node.create_guard_condition(self._relax)
+        self._change_soon = node.create_guard_condition(self._change)
         self._kinds = {
             topic: kind for kind, topic in input_topics(camera.name, values.image_transport)
         }
+        is_video = values.image_transport in VIDEO_TRANSPORTS
+        self._videos: set[str] = set(self._kinds) if is_video else set()
         camera.record_qos_problem('')
         self._images: dict[str, Subscription] = {}
         self._camera_info: list[Subscription] = []
@@ -165,7 +171,7 @@ class CameraSubscriptions:
             policy = qos_policy_name_from_kind(event.last_policy_kind)
             if is_auto and not is_relaxed and policy == 'RELIABILITY':
                 self._refusing.add(topic)
-                self._relax_soon.trigger()
+                self._change_soon.trigger()
             else:
                 self._report(topic, policy, is_asked=policy.lower() in asked)
 
@@ -174,6 +180,7 @@ class CameraSubscriptions:
                 f"topic '{topic}': its publisher is not reliable, so images may be lost on the "
                 "way although 'process_all' is true; let it offer RELIABLE"
             )
+        needs_all = self._values.process_all or topic in self._videos
         callbacks = SubscriptionEventCallbacks(
             incompatible_qos=incompatible, use_default_callbacks=False
         )
@@ -181,8 +188,8 @@ class CameraSubscriptions:
             self._node,
             self._kinds[topic],
             topic,
-            self._on_image,
-            QoSProfile(depth=DEEP_DEPTH if self._values.process_all else 1, reliability=wished),
+            partial(self._on_image, topic),
+            QoSProfile(depth=DEEP_DEPTH if needs_all else 1, reliability=wished),
             event_callbacks=callbacks,
         )
 
@@ -201,8 +208,21 @@ class CameraSubscriptions:
             f'so nothing is received from it; {remedy}'
         )
 
-    def _relax(self) -> None:
-        """Subscribes again, best effort, where a publisher came that is not reliable."""
+    def _on_image(self, topic: str, message: Any) -> None:
+        """Hands a message on; video from now on with a queue, as none of it may be lost."""
+        if topic not in self._videos and video_codec(message) is not None:
+            self._videos.add(topic)
+            self._to_deepen.add(topic)
+            self._change_soon.trigger()
+        self._receive(message)
+
+    def _change(self) -> None:
+        """Subscribes again: best effort, as a publisher is not reliable; or with a queue."""
+        while self._to_deepen:
+            topic = self._to_deepen.pop()
+            wished = self._images[topic].qos_profile.reliability
+            self._node.destroy_subscription(self._images[topic])
+            self._images[topic] = self._subscribe(topic, wished)
         while self._refusing:
             topic = self._refusing.pop()
             self._node.destroy_subscription(self._images[topic])
@@ -214,7 +234,8 @@ class CameraSubscriptions:
     def destroy(self) -> None:
         """Destroys the subscriptions; only from the executor's thread."""
         self._refusing.clear()
-        self._node.destroy_guard_condition(self._relax_soon)
+        self._to_deepen.clear()
+        self._node.destroy_guard_condition(self._change_soon)
         for subscription in (*self._images.values(), *self._camera_info):
             self._node.destroy_subscription(subscription)
         self._images.clear()

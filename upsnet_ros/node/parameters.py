@@ -17,7 +17,7 @@ from upsnet_ros.backends.select import BACKENDS, PRECISIONS, REFUSE, STALE_ENGIN
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.core.image_view import camera_views
 from upsnet_ros.images.raw import MAX_IMAGE_PIXELS
-from upsnet_ros.node.topics import TABLE, Output, outputs_by_switch
+from upsnet_ros.node.topics import TABLE, TRANSPORTS, Output, outputs_by_switch
 
 CAMERA_NAME = re.compile(r'[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*')
 
@@ -155,8 +155,9 @@ class NodeParameters(_OutputSwitches):
     image_transport: str = parameter(
         'auto',
         'image topic to read: <camera>/image_raw, <camera>/image_raw/compressed, or auto: the '
-        'first of the two that delivers',
-        choices=('auto', 'raw', 'compressed'),
+        'first of the two that delivers; video of <camera>/image_raw/ffmpeg or /foxglove, where '
+        'their message packages and PyAV are installed',
+        choices=tuple(TRANSPORTS),
         change='unconfigured',
     )
     input_qos: str = parameter(
@@ -336,6 +337,14 @@ class NodeParameters(_OutputSwitches):
             )
 
     def _check_combinations(self) -> None:
+        for topic in TRANSPORTS[self.image_transport]:
+            if not topic.is_available:
+                name = topic.package.replace('_', '-')
+                raise ParameterError(
+                    f"parameter 'image_transport' is '{self.image_transport}', and the message "
+                    f"package '{topic.package}' is not installed, expected auto, raw or "
+                    f'compressed; or apt install ros-$ROS_DISTRO-{name} and source ROS anew'
+                )
         if self.process_all and self.input_qos == 'sensor_data':
             raise ParameterError(
                 "parameter 'input_qos' is 'sensor_data' while 'process_all' is true, expected "

@@ -89,14 +89,35 @@ RAW = Topic(
 COMPRESSED = Topic(
     '<camera>/image_raw/compressed',
     'sensor_msgs/CompressedImage',
-    'JPEG, PNG or TIFF; read in place of the raw one as `image_transport` says',
+    'JPEG, PNG, TIFF, or video (`format` h264 or h265); read in place of the raw one as '
+    '`image_transport` says',
+)
+FFMPEG = Topic(
+    '<camera>/image_raw/ffmpeg',
+    'ffmpeg_image_transport_msgs/FFMPEGPacket',
+    'video; read where `image_transport` is ffmpeg',
+)
+FOXGLOVE = Topic(
+    '<camera>/image_raw/foxglove',
+    'foxglove_msgs/CompressedVideo',
+    'video; read where `image_transport` is foxglove',
 )
 CALIBRATION = Topic(
     '<camera>/camera_info',
     'sensor_msgs/CameraInfo',
     'optional, latched or not; published again beside the labels',
 )
-INPUTS = (RAW, COMPRESSED, CALIBRATION)
+INPUTS = (RAW, COMPRESSED, FFMPEG, FOXGLOVE, CALIBRATION)
+# The image topics that are read, by the choices of `image_transport`. Video in messages of its own
+# is only read where it is asked for: a driver encodes it for whoever subscribes.
+TRANSPORTS = {
+    'auto': (RAW, COMPRESSED),
+    'raw': (RAW,),
+    'compressed': (COMPRESSED,),
+    'ffmpeg': (FFMPEG,),
+    'foxglove': (FOXGLOVE,),
+}
+VIDEO_TRANSPORTS = ('ffmpeg', 'foxglove')
 OUTPUTS = (
     Output(
         '<camera>/panoptic/image',
@@ -205,9 +226,8 @@ ENABLE = Topic('~/enable', 'std_srvs/SetBool', 'service: pause and resume')
 
 
 def input_topics(camera: str, transport: str) -> list[tuple[type, str]]:
-    """Message type and topic of each image topic to read; transport raw, compressed or auto."""
-    topics = {'raw': (RAW,), 'compressed': (COMPRESSED,), 'auto': (RAW, COMPRESSED)}[transport]
-    return [(topic.message_class(), topic.of(camera)) for topic in topics]
+    """Message type and topic of each image topic to read, see `TRANSPORTS`."""
+    return [(topic.message_class(), topic.of(camera)) for topic in TRANSPORTS[transport]]
 
 
 def outputs_by_switch() -> dict[str, list[Output]]:

@@ -10,9 +10,18 @@ call.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
+
+from std_msgs.msg import Header
+
+from upsnet_ros.images.messages import message_frame_id, message_stamp, stamp_ns
+from upsnet_ros.images.video import video_codec
+
+# Packets of video that may wait to be decoded: of more it takes longer to catch up with the camera
+# than until its next key frame.
+MOST_PACKETS, MOST_PACKET_BYTES = 64, 32 << 20
 
 
 @dataclass(frozen=True)
@@ -20,18 +29,34 @@ class Frame:
     """One image message as it arrived; nothing of it is decoded yet.
 
     Attributes:
-        message: sensor_msgs Image or CompressedImage.
+        message: sensor_msgs Image or CompressedImage, or a packet of video.
         received_at: when it arrived, seconds of the steady clock.
+        before: of video: packets that have to be decoded first, whose pictures nobody wants.
+        follows_loss: of video: packets before those were lost.
     """
 
     message: Any
     received_at: float
+    before: tuple[Frame, ...] = ()
+    follows_loss: bool = False
+    is_video: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Looks once what the message is."""
+        object.__setattr__(self, 'is_video', video_codec(self.message) is not None)
 
     @property
     def stamp_ns(self) -> int:
-        """The header's stamp in nanoseconds."""
-        stamp = self.message.header.stamp
-        return stamp.sec * 1_000_000_000 + stamp.nanosec
+        """The stamp in nanoseconds."""
+        return stamp_ns(message_stamp(self.message))
+
+    @property
+    def header(self) -> Header:
+        """The message's header, or one of what it has in place of that."""
+        header = getattr(self.message, 'header', None)
+        if header is not None:
+            return header
+        return Header(stamp=message_stamp(self.message), frame_id=message_frame_id(self.message))
 
     @property
     def size(self) -> int:
@@ -42,6 +67,11 @@ class Frame:
 class WaitingFrames:
     """The frames that wait: the newest alone, or all of them until their memory is full.
 
+    A packet of video is no picture without those before it. So where a newer one takes its place
+    it is kept for the newer one's sake, to be decoded and not shown: that is a small part of what
+    labelling takes, and waiting for key frames instead would lose seconds each time. Once too many
+    wait all are forgotten, and video goes on from the next key frame.
+
     Args:
         limit_bytes: most bytes of image data that wait, though one frame is always taken; None
             for the newest frame alone.
@@ -51,17 +81,43 @@ class WaitingFrames:
         self._limit_bytes = limit_bytes
         self._frames: deque[Frame] = deque()
         self._bytes = 0
+        self._passed: tuple[Frame, ...] = ()
+        self._is_cut = False
 
     def put(self, frame: Frame) -> str:
         """Stores a frame; names the counter of the frame that was lost for it, or ''."""
         lost = ''
         if self._limit_bytes is None:
-            lost = 'dropped' if self.clear() else ''
+            replaced = self.take()
+            lost = 'dropped' if replaced is not None else ''
+            if replaced is not None and replaced.is_video:
+                self._is_cut = self._is_cut or replaced.follows_loss
+                alone = replace(replaced, before=(), follows_loss=False)
+                self._keep_passed((*replaced.before, alone, *self._passed))
         elif self._frames and self._bytes + frame.size > self._limit_bytes:
+            self._cut()
             return 'overflowed'
+        if frame.is_video:
+            frame = replace(frame, before=self._passed, follows_loss=self._is_cut)
+            self._passed, self._is_cut = (), False
         self._frames.append(frame)
         self._bytes += frame.size
         return lost
+
+    def pass_by(self, frame: Frame) -> None:
+        """Keeps a packet of video, whose own picture is not wanted, for the next one's sake."""
+        if frame.is_video:
+            self._keep_passed((*self._passed, frame))
+
+    def _keep_passed(self, packets: tuple[Frame, ...]) -> None:
+        self._passed = packets
+        total = sum(packet.size for packet in packets)
+        if len(packets) > MOST_PACKETS or total > MOST_PACKET_BYTES:
+            self._cut()
+
+    def _cut(self) -> None:
+        """Forgets the packets of video that were passed by: those to come follow a loss."""
+        self._passed, self._is_cut = (), True
 
     def take(self) -> Frame | None:
         """Removes and returns the oldest frame."""
@@ -80,6 +136,7 @@ class WaitingFrames:
         lost = len(self._frames)
         self._frames.clear()
         self._bytes = 0
+        self._cut()
         return lost
 
     def begin_anew(self) -> int:

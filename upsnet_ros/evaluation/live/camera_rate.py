@@ -18,7 +18,8 @@ from pathlib import Path
 from upsnet_ros.bags.cameras import CameraTopics
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.errors import EvaluationError, ImageError
-from upsnet_ros.images.messages import image_to_bgr
+from upsnet_ros.images.messages import decode_image
+from upsnet_ros.images.video import VideoDecoder
 from upsnet_ros.pipeline import PanopticPipeline
 
 SLOWEST_HZ, FASTEST_HZ = 2, 30
@@ -104,9 +105,10 @@ def measure_hz(
     """
     began, labelled = time.monotonic(), 0
     while True:
+        video = VideoDecoder()
         for message in bag.messages([camera.images]):
             try:
-                image = image_to_bgr(bag.decode(camera.images, message.data))
+                image, _ = decode_image(bag.decode(camera.images, message.data), video=video)
             except ImageError:  # the node refuses it as well
                 continue
             pipeline.process(image)
