@@ -203,7 +203,7 @@ def test_broken_images_are_skipped_and_counted(tmp_path: Path, evaluate: Evaluat
     report = evaluate(write_rows(tmp_path / 'bag', rows))
     assert (report.total.frames, report.total.decoded) == (6, 4)
     assert [s.stamp_ns for s in report.cameras['camera'].skipped][0] == stamp_of(2)
-    assert 'expected a JPEG or PNG file' in report.total.skipped[0].problem
+    assert 'expected a JPEG, PNG or TIFF file' in report.total.skipped[0].problem
     assert len(report.total.skipped) == 2
     # Frames on both sides of a broken one are compared, over the time between them.
     steps = [line.step.seconds for line in evaluate.lines() if getattr(line, 'step', None)]
@@ -214,7 +214,7 @@ def test_when_no_image_can_be_labelled_there_is_an_error_not_a_report(
     tmp_path: Path, evaluate: Evaluator
 ) -> None:
     bag = write_rows(tmp_path / 'bag', [broken_row(i) for i in range(3)])
-    with pytest.raises(EvaluationError, match='none of 3 images .* expected a JPEG or PNG file'):
+    with pytest.raises(EvaluationError, match='none of 3 images .* expected a JPEG, PNG or TIFF file'):
         evaluate(bag)
     assert not (tmp_path / 'out' / 'report.json').exists()
     with pytest.raises(EvaluationError, match='none of 0 images'):
