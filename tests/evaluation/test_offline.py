@@ -214,7 +214,9 @@ def test_when_no_image_can_be_labelled_there_is_an_error_not_a_report(
     tmp_path: Path, evaluate: Evaluator
 ) -> None:
     bag = write_rows(tmp_path / 'bag', [broken_row(i) for i in range(3)])
-    with pytest.raises(EvaluationError, match='none of 3 images .* expected a JPEG, PNG or TIFF file'):
+    with pytest.raises(
+        EvaluationError, match='none of 3 images .* expected a JPEG, PNG or TIFF file'
+    ):
         evaluate(bag)
     assert not (tmp_path / 'out' / 'report.json').exists()
     with pytest.raises(EvaluationError, match='none of 0 images'):

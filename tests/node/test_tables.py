@@ -12,7 +12,7 @@ from tests.node.node_harness import NodeHarness
 from upsnet_ros.node.parameters import parameter_defaults
 from upsnet_ros.node.security_policy import main, policy_text
 from upsnet_ros.node.tables import generated_files, parameter_file, with_tables
-from upsnet_ros.node.topics import OUTPUTS
+from upsnet_ros.node.topics import OUTPUTS, TRANSPORTS, VIDEO_TRANSPORTS
 
 ROOT = Path(__file__).parents[2]
 POLICY = ROOT / 'deploy' / 'sros2' / 'policy.xml'
@@ -78,7 +78,16 @@ def test_the_policy_is_what_the_running_node_does(start_node, cameras) -> None:
     assert missing <= published
     published -= missing
     assert published == advertised(harness, 'publisher')
-    assert allowed(text, 'topic', 'subscribe') - {'/clock'} == advertised(harness, 'subscriber')
+    # Read where `image_transport` asks for them.
+    video = {
+        f'/{harness.namespace}/{topic.of(camera)}'
+        for name in VIDEO_TRANSPORTS
+        for topic in TRANSPORTS[name]
+        for camera in cameras
+    }
+    subscribed = allowed(text, 'topic', 'subscribe')
+    assert video <= subscribed
+    assert subscribed - video - {'/clock'} == advertised(harness, 'subscriber')
     assert allowed(text, 'service', 'reply') == advertised(harness, 'service')
     assert allowed(text, 'service', 'request') == advertised(harness, 'client') == set()
 
