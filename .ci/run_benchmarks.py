@@ -1,6 +1,6 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Runs every benchmark that needs no GPU: `benchmarks/*.py --output out/bench/<name>.json`."""
+"""Runs every benchmark that needs neither GPU nor data of others: `benchmarks/*.py`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 from ros_variables import ROOT, environment
 
 NEEDS_GPU = {'gpu'}
+NEEDS_DATA = {'real_frames'}  # of others
 NEEDS_TORCH = {'data_loading', 'network', 'panoptic_quality', 'training_step'}
 
 
@@ -19,7 +20,7 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     failed = []
     for script in sorted((ROOT / 'benchmarks').glob('*.py')):
-        if script.stem in NEEDS_GPU:
+        if script.stem in NEEDS_GPU | NEEDS_DATA:
             continue
         print(f'\n=== {script.stem} ===', flush=True)
         output = folder / f'{script.stem}.json'
