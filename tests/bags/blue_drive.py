@@ -11,7 +11,16 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from tests.bags.small_drive import PERIOD, Row, T, header, label_row, stamp_of
+from tests.bags.small_drive import (
+    FFMPEG_TYPE,
+    FOXGLOVE_TYPE,
+    PERIOD,
+    Row,
+    T,
+    header,
+    label_row,
+    stamp_of,
+)
 
 SIZE = (64, 96)  # the input of the tiny model
 ROAD, SKY, CAR = 0, 10, 13
@@ -53,6 +62,21 @@ def broken_row(index: int, *, camera: str = 'camera') -> Row:
     data = np.arange(50, dtype=np.uint8)
     message = T[IMAGE_TYPE](header(stamp_of(index)), 'jpeg', data)
     return f'/{camera}/image_raw/compressed', IMAGE_TYPE, stamp_of(index), message
+
+
+def video_row(index: int, data: bytes, kind: str, *, camera: str = 'camera') -> Row:
+    """A packet of H.264 in a message of a type, on the topic that its drivers use."""
+    packet = np.frombuffer(data, np.uint8)
+    head = header(stamp_of(index))
+    if kind == FFMPEG_TYPE:
+        height, width = SIZE
+        message = T[kind](head, width, height, 'libx264;yuv420p', index, 0, False, packet)
+    elif kind == FOXGLOVE_TYPE:
+        message = T[kind](head.stamp, head.frame_id, packet, 'h264')
+    else:
+        message = T[kind](head, 'h264', packet)
+    transport = {FFMPEG_TYPE: 'ffmpeg', FOXGLOVE_TYPE: 'foxglove', IMAGE_TYPE: 'compressed'}[kind]
+    return f'/{camera}/image_raw/{transport}', kind, stamp_of(index), message
 
 
 def truth_row(index: int, labels: np.ndarray, *, camera: str = 'camera') -> Row:

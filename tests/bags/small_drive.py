@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 import yaml
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
 
 ROAD, SKY, CAR, VOID = 0 << 8, 10 << 8, (13 << 8) + 1, 65535
 HEIGHT, WIDTH = 96, 192
@@ -26,7 +27,25 @@ IMAGE_TOPIC = '/camera/image_raw/compressed'
 TRUTH_TOPIC = '/camera/ground_truth/panoptic/image'
 COLOURS = {ROAD: (90, 90, 90), SKY: (230, 180, 120), CAR: (160, 40, 20)}
 
-STORE = get_typestore(Stores.ROS2_JAZZY)
+FFMPEG_TYPE = 'ffmpeg_image_transport_msgs/msg/FFMPEGPacket'
+FOXGLOVE_TYPE = 'foxglove_msgs/msg/CompressedVideo'
+VIDEO_FIELDS = {
+    FFMPEG_TYPE: 'std_msgs/Header header\nint32 width\nint32 height\nstring encoding\n'
+    'uint64 pts\nuint8 flags\nbool is_bigendian\nuint8[] data\n',
+    FOXGLOVE_TYPE: 'builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\n'
+    'string format\n',
+}
+
+
+def typestore(distribution: Stores) -> Typestore:
+    """The types of a distribution, and those of video that people install beside it."""
+    store = get_typestore(distribution)
+    for name, fields in VIDEO_FIELDS.items():
+        store.register(get_types_from_msg(fields, name))
+    return store
+
+
+STORE = typestore(Stores.ROS2_JAZZY)
 T = STORE.types
 Row = tuple[str, str, int, object]
 STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
@@ -107,7 +126,7 @@ def write_rows(
     `compression` is `none`, `message`, `file` or, of MCAP, `storage`; `distribution` says whose
     definitions are written.
     """
-    store = get_typestore(distribution)
+    store = typestore(distribution)
     writer = Writer(path, version=8, storage_plugin=STORAGES[storage])
     if compression != 'none':
         writer.set_compression(CompressionMode[compression.upper()], CompressionFormat.ZSTD)

@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.bags.small_drive import Row, image_row, label_row, stamp_of, truth_of, write_rows
+from tests.bags.blue_drive import video_row
+from tests.bags.small_drive import (
+    FOXGLOVE_TYPE,
+    Row,
+    image_row,
+    label_row,
+    stamp_of,
+    truth_of,
+    write_rows,
+)
 from upsnet_ros.bags.cameras import camera_name, find_cameras, find_views
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.errors import BagError, EvaluationError, ParameterError
@@ -29,6 +38,9 @@ def image_on(topic: str) -> Row:
         ('/front/image_raw', 'front'),
         ('/front/image_raw/compressed', 'front'),
         ('/rig/left/image_raw/compressed', 'rig/left'),
+        ('/front/image_raw/ffmpeg', 'front'),
+        ('/front/image_raw/foxglove', 'front'),
+        ('/front/video', 'front/video'),
         ('/image_raw', 'image_raw'),
         ('/front/image_color/compressed', 'front/image_color'),
     ],
@@ -143,6 +155,7 @@ def test_cameras_and_ground_truth_may_be_named(tmp_path: Path) -> None:
         ([], ['x=/truth'], 'does not fit the cameras a, b'),
         (['a'], ['/truth'], 'ground truth /truth of .* is not there'),
         (['a'], ['/odom'], 'ground truth /odom of .* has messages of std_msgs/msg/Header'),
+        (['a'], ['/film'], 'ground truth /film of .* has messages of foxglove_msgs'),
     ],
 )
 def test_wrong_topics_are_refused_with_what_is_there(
@@ -153,6 +166,7 @@ def test_wrong_topics_are_refused_with_what_is_there(
         image_on('/a/image_raw/compressed'),
         image_on('/b/image_raw/compressed'),
         ('/odom', 'std_msgs/msg/Header', 5, stamp),
+        ('/film', *video_row(0, b'x', FOXGLOVE_TYPE)[1:]),
     ]
     with BagReader(write_rows(tmp_path / 'bag', rows)) as bag:
         with pytest.raises(BagError, match=message):

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
 
 from tests.bags.blue_drive import (
+    IMAGE_TYPE,
     SIZE,
     blue_image,
     blue_rows,
@@ -20,9 +23,19 @@ from tests.bags.blue_drive import (
     png_row,
     raw_row,
     truth_row,
+    video_row,
 )
-from tests.bags.small_drive import PERIOD, Row, stamp_of, write_rows
+from tests.bags.small_drive import (
+    FFMPEG_TYPE,
+    FOXGLOVE_TYPE,
+    PERIOD,
+    Row,
+    stamp_of,
+    storage_file,
+    write_rows,
+)
 from tests.fakes.tiny_model import write_tiny_model
+from tests.images.plain_messages import encoded
 from upsnet_ros.bags.joining import BagPart
 from upsnet_ros.core.errors import EvaluationError
 from upsnet_ros.core.labels import UNKNOWN_LABEL
@@ -31,6 +44,7 @@ from upsnet_ros.evaluation.frame_record import FRAMES_FILE, FrameRecord, Skipped
 from upsnet_ros.evaluation.label_files import label_path
 from upsnet_ros.evaluation.offline import OfflineOptions, evaluate_offline
 from upsnet_ros.evaluation.replay_report import ReplayReport, read_report
+from upsnet_ros.images import video
 from upsnet_ros.pipeline import PanopticPipeline
 
 CAR = (13 << 8) + 1
@@ -114,6 +128,107 @@ def test_labels_are_those_of_the_pipeline_of_the_node(
         assert labels.dtype == np.uint16 and CAR in labels
         np.testing.assert_array_equal(labels, predicted(evaluate.pipeline, index))
     assert evaluate.moves == [(done, 8) for done in range(9)]
+
+
+COUNT, EVERY = 14, 5
+PACKETS = encoded([blue_image(index) for index in range(COUNT)], every=EVERY)
+VIDEO_TYPES = (IMAGE_TYPE, FFMPEG_TYPE, FOXGLOVE_TYPE)
+
+
+def film_labels(pipeline: PanopticPipeline) -> list[np.ndarray]:
+    """What the pipeline says of the pictures that a decoder of FFmpeg makes of the packets."""
+    decoder = av.CodecContext.create('h264', 'r')
+    frames = [frame for data in PACKETS for frame in decoder.decode(av.Packet(data))]
+    pictures = [cv2.cvtColor(f.to_ndarray(), cv2.COLOR_YUV2BGR_I420) for f in frames]
+    assert len(pictures) == COUNT
+    return [pipeline.process(picture).panoptic.label_image for picture in pictures]
+
+
+def film_rows(kind: str, *, camera: str = 'camera', lost: tuple[int, ...] = ()) -> list[Row]:
+    return [
+        video_row(index, data, kind, camera=camera)
+        for index, data in enumerate(PACKETS)
+        if index not in lost
+    ]
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3', 'no definitions'])
+@pytest.mark.parametrize('kind', VIDEO_TYPES)
+def test_each_picture_of_video_is_labelled(
+    tmp_path: Path, evaluate: Evaluator, kind: str, storage: str
+) -> None:
+    bag = write_rows(
+        tmp_path / 'bag', film_rows(kind), storage='mcap' if storage == 'mcap' else 'sqlite3'
+    )
+    if storage == 'no definitions':  # as recorded before ROS 2 Iron
+        with sqlite3.connect(storage_file(bag)) as base:
+            base.execute('DELETE FROM message_definitions')
+        base.close()
+    report = evaluate(bag, write_png=True)
+    assert list(report.cameras) == ['camera']
+    assert (report.total.frames, report.total.decoded) == (COUNT, COUNT)
+    expected = film_labels(evaluate.pipeline)
+    assert len({labels.tobytes() for labels in expected}) > 4
+    for index in range(COUNT):
+        np.testing.assert_array_equal(evaluate.labels(index), expected[index])
+
+
+@pytest.mark.parametrize('kind', VIDEO_TYPES)
+def test_of_a_part_of_a_film_each_picture_is_the_one_of_the_whole(
+    tmp_path: Path, evaluate: Evaluator, kind: str
+) -> None:
+    bag = write_rows(tmp_path / 'bag', film_rows(kind))
+    part = BagPart(start_s=0.3, stride=3)
+    report = evaluate(bag, part=part, write_png=True)
+    expected = film_labels(evaluate.pipeline)
+    # From 3 on every third; the one before the next key frame, 5, has no picture.
+    assert [s.stamp_ns for s in report.total.skipped] == [stamp_of(3)]
+    assert 'joined in its middle' in report.total.skipped[0].problem
+    assert [line.stamp_ns for line in evaluate.lines()][1:] == [stamp_of(i) for i in (6, 9, 12)]
+    for index in (6, 9, 12):
+        np.testing.assert_array_equal(evaluate.labels(index), expected[index])
+
+
+@pytest.mark.parametrize('frames', [1, 7, 12])
+def test_an_interrupted_run_over_video_goes_on_and_ends_the_same(
+    tmp_path: Path, evaluate: Evaluator, frames: int
+) -> None:
+    bag = write_rows(tmp_path / 'bag', film_rows(FOXGLOVE_TYPE, lost=(8,)))
+    whole = evaluate(bag, 'whole', write_png=True)
+    assert [s.stamp_ns for s in whole.total.skipped] == [stamp_of(9)]
+    interrupted_after(evaluate, frames, bag, write_png=True)
+    report = evaluate(bag, write_png=True)
+    assert [*map(timeless, evaluate.lines())] == [*map(timeless, evaluate.lines('whole'))]
+    assert report.total.stability == whole.total.stability
+
+
+def test_what_a_film_lost_is_counted_and_costs_no_other_camera(
+    tmp_path: Path, evaluate: Evaluator
+) -> None:
+    rows = film_rows(FFMPEG_TYPE, camera='film', lost=(6,)) + blue_rows(COUNT, camera='other')
+    rows[1] = (*rows[1][:3], b'\x00\x01\x00\x00nothing')
+    bag = write_rows(tmp_path / 'bag', sorted(rows, key=lambda row: row[2]))
+    report = evaluate(bag, write_png=True)
+    film, other = (report.cameras[name] for name in ('film', 'other'))
+    assert (other.frames, other.decoded) == (COUNT, COUNT)
+    lost = [s.stamp_ns for s in film.skipped]
+    assert lost[1:] == [stamp_of(i) for i in (2, 3, 4, 7, 8, 9)]
+    assert film.decoded == COUNT - 1 - 7
+    reasons = [s.problem for s in film.skipped]
+    assert all('it is shown from the next key frame on' in reason for reason in reasons[1:])
+    assert 'cannot be read' in reasons[1] and 'are missing' in reasons[4]
+    expected = film_labels(evaluate.pipeline)
+    for index in (0, 5, 10, 13):
+        np.testing.assert_array_equal(evaluate.labels(index, camera='film'), expected[index])
+
+
+def test_without_pyav_the_error_says_what_to_install(
+    tmp_path: Path, evaluate: Evaluator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video, 'pyav', lambda: None)
+    bag = write_rows(tmp_path / 'bag', film_rows(FOXGLOVE_TYPE))
+    with pytest.raises(EvaluationError, match='none of 14 images .* pip install av'):
+        evaluate(bag)
 
 
 def test_quality_is_that_of_all_frames_with_truth(tmp_path: Path, evaluate: Evaluator) -> None:

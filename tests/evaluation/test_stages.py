@@ -11,15 +11,21 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.bags.blue_drive import IMAGE_TYPE, blue_rows
-from tests.bags.small_drive import T, header, stamp_of, write_rows
+from tests.bags.blue_drive import IMAGE_TYPE, blue_image, blue_rows, video_row
+from tests.bags.small_drive import FOXGLOVE_TYPE, T, header, stamp_of, write_rows
 from tests.fakes.fake_backend import FakeBackend, make_manifest
+from tests.images.plain_messages import encoded
+from upsnet_ros.bags.cameras import find_cameras
+from upsnet_ros.bags.joining import BagPart, ReplayStream
+from upsnet_ros.bags.reader import BagReader
+from upsnet_ros.bags.truth import PANOPTIC
 from upsnet_ros.core.errors import EvaluationError, ModelError
+from upsnet_ros.core.labels import cityscapes_label_set
 from upsnet_ros.core.structures import NetworkOutput
 from upsnet_ros.evaluation import offline
 from upsnet_ros.evaluation.offline import OfflineOptions, evaluate_offline
 from upsnet_ros.evaluation.replay_report import ReplayReport
-from upsnet_ros.evaluation.stages import SPARE, staged
+from upsnet_ros.evaluation.stages import SPARE, FrameSource, staged
 from upsnet_ros.pipeline import PanopticPipeline
 
 
@@ -46,6 +52,27 @@ def test_stages_run_beside_each_other() -> None:
         return item
 
     assert list(staged(second, staged(first, range(4), name='one'), name='two')) == [0, 1, 2, 3]
+
+
+def test_pictures_of_video_may_be_asked_for_in_any_order(tmp_path: Path) -> None:
+    """Threads ask for those on their way in some disorder, and a comparison for few of many."""
+    pictures = [blue_image(index) for index in range(40)]
+    packets = encoded(pictures, every=20)
+    rows = [video_row(index, data, FOXGLOVE_TYPE) for index, data in enumerate(packets)]
+    with BagReader(write_rows(tmp_path / 'bag', rows)) as bag:
+        cameras = find_cameras(bag)
+        frames = list(ReplayStream(bag, cameras, part=BagPart()))
+        source = FrameSource(
+            bag, cameras, truth_format=PANOPTIC, label_set=cityscapes_label_set(), part=BagPart()
+        )
+        once = [source.image(frame)[0] for frame in frames]
+        assert len({picture.tobytes() for picture in once}) > 5
+        for index in (39, 38, 36, 37, 0, 3, 2, 1, 30, 25, 12):
+            np.testing.assert_array_equal(source.image(frames[index])[0], once[index])
+        disorder = np.random.default_rng(1).permutation(40).tolist()
+        answers = staged(lambda i: source.image(frames[i])[0], disorder, name='any', workers=4)
+        for index, picture in zip(disorder, answers, strict=True):
+            np.testing.assert_array_equal(picture, once[index])
 
 
 def test_a_stage_is_only_so_far_ahead() -> None:
