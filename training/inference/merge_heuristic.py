@@ -123,11 +123,12 @@ class MergeHeuristic:
             stuff_area_limit=self._stuff_area_limit,
             by_majority=False,
         )
+        rows = [segment.row for segment in segments]
         return PanopticResult(
             label_image=np.take(assignment.table, winner, mode='clip'),
             instances=describe_instances(
-                output,
-                rows=[segment.row for segment in segments],
+                boxes=output.boxes[rows],
+                scores=output.scores[rows],
                 assignment=assignment,
                 geometry=geometry,
                 label_set=self._label_set,

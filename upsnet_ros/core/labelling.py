@@ -15,7 +15,7 @@ from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.core.geometry import InputGeometry
 from upsnet_ros.core.labels import INSTANCE_BITS, UNKNOWN_LABEL, LabelSet
 from upsnet_ros.core.masks import NO_INSTANCES, PlacedInstances
-from upsnet_ros.core.structures import SEMANTIC_STRIDE, Instance, NetworkOutput
+from upsnet_ros.core.structures import SEMANTIC_STRIDE, Instance
 from upsnet_ros.core.window import Window
 
 LABEL_RESOLUTIONS = ('input_frame', 'image')
@@ -328,9 +328,9 @@ def _number_instances(classes: np.ndarray, areas: np.ndarray) -> np.ndarray:
 
 
 def describe_instances(
-    output: NetworkOutput,
     *,
-    rows: Sequence[int] | np.ndarray,
+    boxes: np.ndarray,
+    scores: np.ndarray,
     assignment: LabelAssignment,
     geometry: InputGeometry,
     label_set: LabelSet,
@@ -338,18 +338,22 @@ def describe_instances(
     """Return the instances that have pixels, in the order given.
 
     Args:
-        output: the network's answer.
-        rows: the row of each of the k instance channels in it.
+        boxes: float32 [k, 4] of the instance channels, in input-frame pixels.
+        scores: float32 [k].
         assignment: what became of the channels.
         geometry: how the image lies in the network's input.
         label_set: the classes.
     """
     labels = assignment.table[label_set.num_stuff : -1].tolist()
     corner = np.array([geometry.image_width - 1, geometry.image_height - 1] * 2)
-    boxes = np.clip(output.boxes[rows] / geometry.scale, 0, corner).tolist()
-    areas, scores = assignment.instance_areas.tolist(), output.scores[rows].tolist()
+    columns = (
+        np.clip(boxes / geometry.scale, 0, corner).tolist(),
+        scores.tolist(),
+        labels,
+        assignment.instance_areas.tolist(),
+    )
     described = []
-    for box, score, label, area in zip(boxes, scores, labels, areas, strict=True):
+    for box, score, label, area in zip(*columns, strict=True):
         if area == 0:
             continue
         class_id = label >> INSTANCE_BITS

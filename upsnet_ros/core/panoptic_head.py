@@ -145,8 +145,8 @@ class PanopticHead:
         return PanopticResult(
             label_image=label_image(channels, assignment.table, frame),
             instances=describe_instances(
-                output,
-                rows=instances.rows,
+                boxes=output.boxes[instances.rows],
+                scores=output.scores[instances.rows],
                 assignment=assignment,
                 geometry=geometry,
                 label_set=self._label_set,

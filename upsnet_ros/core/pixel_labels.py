@@ -86,7 +86,7 @@ def source_position(pixel, step):
 @numba.njit
 def neighbours(position, size):
     """Return the two source pixels around a position, inside, and the weight of the second."""
-    low = math.floor(position)
+    low = int(math.floor(position))  # of a GPU's floor a float
     return min(max(low, 0), size - 1), min(max(low + 1, 0), size - 1), np.float32(position - low)
 
 
