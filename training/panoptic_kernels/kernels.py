@@ -250,6 +250,7 @@ def place_image(
 
 # From the network's answer to candidates.
 
+
 @numba.njit
 def valid_rows(count, slots):
     """Return how many rows of the answer hold a candidate."""

@@ -158,6 +158,7 @@ def plan_frame(
     image = (geometry.image_height, geometry.image_width)
     channels = num_stuff + slots + 1
     tiles = (-(-height // TILE_HEIGHT), -(-width // TILE_WIDTH))
+    checked = max(num_classes * logits[0] * logits[1], slots * MASK_SIZE**2)
     constants = {
         'padding': np.array(pad_value, np.uint8),
         'row_counts': frame.row_counts.astype(np.int32),
@@ -222,7 +223,7 @@ def plan_frame(
         },
         before=(_over('place_image', arrays['placed'].shape[:2], _renamed('image')),),
         after=(
-            Launch('check_output', (_CHECKING_THREADS, 1, 1), {}),
+            Launch('check_output', (min(checked, _CHECKING_THREADS), 1, 1), {}),
             Launch('measure_rows', (slots, 1, 1), {}),
             *(
                 Launch(
