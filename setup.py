@@ -60,6 +60,9 @@ EXTRAS_REQUIRE = {
         'pycocotools',
         'scipy',
         'tensorboard',
+        # Compile the kernels of a frame, with a compiler old enough for the drivers in use.
+        'numba-cuda',
+        'nvidia-cuda-nvcc-cu12',
     ],
     # A real parser, builder and plugin registry for the tests; none of them needs a GPU. The
     # vehicle's TensorRT itself comes with its JetPack or CUDA installation, not from here.
@@ -112,6 +115,7 @@ if __name__ == '__main__':
         python_requires='>=3.11',
         packages=find_packages(include=['upsnet_ros', 'upsnet_ros.*']),
         package_data={
+            'upsnet_ros.backends': ['ptx/*'],
             'upsnet_ros.report': ['templates/*'],
         },
         data_files=shared_files(),

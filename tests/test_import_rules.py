@@ -39,6 +39,7 @@ PARTS = (
     'upsnet_ros.evaluation',
     'training',
     'training.engine',
+    'training.panoptic_kernels',
     'training.synthetic',
 )
 ALLOWED = {
@@ -96,6 +97,8 @@ ALLOWED = {
         'training',
         'training.synthetic',
     },
+    # The runtime loads what these are compiled to, and says how they are launched.
+    'training.panoptic_kernels': {'upsnet_ros.core', 'upsnet_ros.backends', 'training'},
     'training': {'upsnet_ros.core', 'upsnet_ros.report', 'training.engine', 'training.synthetic'},
 }
 # Only evaluation, export and the building of engines may also use the runtime around the network.

@@ -40,14 +40,10 @@ import numba
 import numpy as np
 from numba import cuda
 
+from upsnet_ros.backends.frame_launches import LAYOUTS, TILE_HEIGHT, TILE_WIDTH, WORD_BITS
 from upsnet_ros.core.labels import INSTANCE_BITS, MAX_INSTANCE, UNKNOWN_LABEL
 from upsnet_ros.core.pixel_labels import mix, neighbours, source_position
 from upsnet_ros.core.structures import MASK_SIZE
-
-# A thread labels so many pixels below each other, and a warp as many side by side.
-TILE_HEIGHT = 8
-TILE_WIDTH = 32
-WORD_BITS = 32
 
 
 @dataclass(frozen=True)
@@ -130,8 +126,7 @@ def mosaic_to_bgr(raw, y, x, red_row, red_column, height, width):
     return (beside + 1) // 2, own, (above + 1) // 2
 
 
-# Numbers of the layouts that `camera_pixel` knows.
-BGR, RGB, BGRA, RGBA, MONO, YUYV, UYVY, NV12, NV21, RGGB, BGGR, GBRG, GRBG = range(13)
+BGR, RGB, BGRA, RGBA, MONO, YUYV, UYVY, NV12, NV21, RGGB, BGGR, GBRG, GRBG = LAYOUTS.values()
 
 
 @numba.njit
@@ -173,11 +168,9 @@ def camera_pixel(raw, layout, y, x, height, width):
 
 
 @numba.njit
-def mix_colours(above, below, low, high, weight_y, weight_x):
-    """Return the grey level between four."""
-    upper = mix(np.float32(above), np.float32(low), weight_x)
-    lower = mix(np.float32(below), np.float32(high), weight_x)
-    return int(math.floor(mix(upper, lower, weight_y) + np.float32(0.5)))
+def grey_level(value):
+    """Return the nearest whole number."""
+    return int(math.floor(value + np.float32(0.5)))
 
 
 @kernel(
@@ -235,17 +228,20 @@ def place_image(
         return
     top, bottom, weight_y = row_low[y], row_high[y], row_weights[y]
     left, right, weight_x = column_low[x], column_high[x], column_weights[x]
-    first = camera_pixel(raw, layout, top, left, height, width)
-    if weight_y == 0 and weight_x == 0:
-        placed[y, x, 0], placed[y, x, 1], placed[y, x, 2] = first
-        return
-    second = camera_pixel(raw, layout, top, right, height, width)
-    third = camera_pixel(raw, layout, bottom, left, height, width)
-    fourth = camera_pixel(raw, layout, bottom, right, height, width)
-    for channel in range(3):
-        placed[y, x, channel] = mix_colours(
-            first[channel], third[channel], second[channel], fourth[channel], weight_y, weight_x
-        )
+    blue = green = red = np.float32(0)
+    for corner in range(4):
+        below, beside = corner >= 2, corner % 2 == 1
+        weight = weight_y if below else np.float32(1) - weight_y
+        weight *= weight_x if beside else np.float32(1) - weight_x
+        if weight > 0:
+            source_y, source_x = bottom if below else top, right if beside else left
+            colour = camera_pixel(raw, layout, source_y, source_x, height, width)
+            blue += weight * np.float32(colour[0])
+            green += weight * np.float32(colour[1])
+            red += weight * np.float32(colour[2])
+    placed[y, x, 0] = grey_level(blue)
+    placed[y, x, 1] = grey_level(green)
+    placed[y, x, 2] = grey_level(red)
 
 
 # From the network's answer to candidates.

@@ -38,7 +38,9 @@ LAYOUTS = {
     'bayer_gbrg8': 11,
     'bayer_grbg8': 12,
 }
-TILE_HEIGHT, TILE_WIDTH, WORD_BITS = 8, 32, 32
+# A thread labels so many pixels below each other, a warp as many side by side.
+TILE_HEIGHT, TILE_WIDTH = 8, 32
+WORD_BITS = 32
 # Blocks in work at once seldom share one, so that they do not wait for each other.
 HISTOGRAM_COPIES = 32
 # Threads that look for faults go over the values several times.
@@ -159,7 +161,7 @@ def plan_frame(
     channels = num_stuff + slots + 1
     tiles = (-(-height // TILE_HEIGHT), -(-width // TILE_WIDTH))
     checked = max(num_classes * logits[0] * logits[1], slots * MASK_SIZE**2)
-    constants = {
+    constants: dict[str, np.ndarray] = {
         'padding': np.array(pad_value, np.uint8),
         'row_counts': frame.row_counts.astype(np.int32),
         'column_counts': frame.column_counts.astype(np.int32),
