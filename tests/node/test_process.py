@@ -18,7 +18,7 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import Log
 from rclpy.logging import LoggingSeverity
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_rosout_default
 from sensor_msgs.msg import Image
 
 from tests.fakes.tiny_model import write_tiny_model
@@ -299,13 +299,16 @@ def test_what_the_network_library_has_to_say_is_in_the_log_of_the_node(
     no_folder = tmp_path / 'cache'
     no_folder.write_text('')
     said = Collector()
-    client.create_subscription(Log, '/rosout', said, RELIABLE)
+    # Latched: what the node says before it and the client know each other is not lost.
+    client.create_subscription(Log, '/rosout', said, qos_profile_rosout_default)
     run(
         [sys.executable, '-m', 'upsnet_ros.node.main'],
+        autostart='false',
         model_path=write_tiny_model(tmp_path),
         backend='openvino',
         cache_folder=no_folder,
     )
+    ask(client, Transition.TRANSITION_CONFIGURE)
 
     def is_told() -> bool:
         return any(
