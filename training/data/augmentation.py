@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """From an image and its label image to a training sample: flip, scale, pad or crop."""
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 import torch
@@ -22,6 +24,7 @@ def make_sample(
     flip: bool,
     num_stuff: int,
     draw_polygons: bool = False,
+    alter: Callable[[np.ndarray], np.ndarray] | None = None,
     seed: int = 0,
 ) -> Sample:
     """Build a sample of a whole image.
@@ -37,6 +40,7 @@ def make_sample(
         flip: Mirror left and right.
         num_stuff: Number of stuff classes.
         draw_polygons: Whether to trace the objects' outlines.
+        alter: Changes the pixels of the resized image.
         seed: Of the sample.
     """
     if flip:
@@ -45,7 +49,7 @@ def make_sample(
     objects = find_objects(runs, num_stuff=num_stuff)
     outlines = trace_outlines(labels, objects) if draw_polygons else []
     instances = resize(_instances(runs, objects), scale, nearest=True)
-    image, labels = resize(image, scale), resize(labels, scale, nearest=True)
+    image, labels = _altered(resize(image, scale), alter), resize(labels, scale, nearest=True)
     size = labels.shape
     padded = tuple(-(-side // SIDE_MULTIPLE) * SIDE_MULTIPLE for side in size)
     labels = _on_canvas(labels, padded, UNKNOWN_LABEL)
@@ -73,6 +77,7 @@ def make_crop(
     scale: float,
     flip: bool,
     side: int,
+    alter: Callable[[np.ndarray], np.ndarray] | None = None,
     seed: int = 0,
 ) -> Sample:
     """Build a sample of a random square of an image, for a network without an instance half.
@@ -87,6 +92,7 @@ def make_crop(
         scale: Resize factor.
         flip: Mirror left and right.
         side: Height and width of the square in pixels of the resized image.
+        alter: Changes the pixels of the square.
         seed: Of the sample; it also places the square.
     """
     if flip:
@@ -95,7 +101,7 @@ def make_crop(
     generator = np.random.default_rng(seed)
     top, left = (int(generator.integers(0, max(s - side, 0) + 1)) for s in labels.shape)
     window = slice(top, top + side), slice(left, left + side)
-    image, labels = image[window], labels[window]
+    image, labels = _altered(image[window], alter), labels[window]
     return Sample(
         name=name,
         image=torch.from_numpy(_on_canvas(image, (side, side), PAD_VALUE)).permute(2, 0, 1),
@@ -124,6 +130,12 @@ def resize(pixels: np.ndarray, scale: float, *, nearest: bool = False) -> np.nda
         return pixels
     how = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
     return cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=how)
+
+
+def _altered(
+    image: np.ndarray, alter: Callable[[np.ndarray], np.ndarray] | None
+) -> np.ndarray:
+    return image if alter is None else alter(image)
 
 
 def _on_canvas(

@@ -15,6 +15,7 @@ class _Stream(IntEnum):
     ORDER = 0
     SIZE = 1
     SAMPLE = 2
+    VARIATION = 3
 
 
 def epoch_order(seed: int, epoch: int, length: int) -> np.ndarray:
@@ -41,6 +42,11 @@ def sample_seed(seed: int, position: int) -> int:
     """Seed of all choices about the sample at a position of the run: 0 to 2^63 - 1."""
     sequence = np.random.SeedSequence((seed, _Stream.SAMPLE, position))
     return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def variation_generator(sample: int) -> np.random.Generator:
+    """Decides the augmentation of the sample with this :func:`sample_seed`."""
+    return np.random.default_rng((sample, _Stream.VARIATION))
 
 
 def _generator(seed: int, stream: _Stream, index: int) -> np.random.Generator:

@@ -5,13 +5,13 @@
 from torch.utils.data import Dataset
 
 from training.data.augmentation import make_crop, make_sample
-from training.data.draws import sample_seed, short_side
+from training.data.draws import sample_seed, short_side, variation_generator
 from training.data.errors import DataError
 from training.data.frames import Frame, FrameReader, size_mismatch
 from training.data.sample import Sample
 from training.data.sharded_batches import Key
+from training.data.variation import Variation
 from training.recipe.data import DataRecipe
-from upsnet_ros.core.geometry import InputGeometry
 from upsnet_ros.core.labels import LabelSet
 
 
@@ -71,26 +71,26 @@ class TrainingSet(Dataset):
         side = short_side(
             self.seed, step, values.train_short_sides, choice=values.short_side_choice
         )
-        resized = InputGeometry.for_short_side(
+        seed = sample_seed(self.seed, position)
+        variation = Variation(values.augmentation, variation_generator(seed))
+        window = variation.window(
             labels.shape, short_side=side, max_long_side=values.max_long_side
         )
-        scale, flip = resized.scale, bool(index % 2)
-        seed = sample_seed(self.seed, position)
+        place = window.rows, window.columns
+        image, labels = variation.hide(image[place], labels[place])
+        options = {
+            'scale': window.scale,
+            'flip': bool(index % 2),
+            'alter': variation.alter,
+            'seed': seed,
+        }
         if values.train_crop:
-            return make_crop(
-                *(frame.name, image, labels),
-                side=values.train_crop,
-                scale=scale,
-                flip=flip,
-                seed=seed,
-            )
+            return make_crop(frame.name, image, labels, side=values.train_crop, **options)
         return make_sample(
             frame.name,
             image,
             labels,
             num_stuff=self.label_set.num_stuff,
             draw_polygons=self.draw_polygons,
-            scale=scale,
-            flip=flip,
-            seed=seed,
+            **options,
         )

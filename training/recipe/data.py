@@ -7,6 +7,7 @@ from typing import Literal
 
 from training.data.formats import READERS
 from training.data.frames import Places
+from training.recipe.augmentation import AugmentationRecipe
 from training.recipe.errors import require, require_choice
 from upsnet_ros.core.geometry import SIDE_MULTIPLE
 from upsnet_ros.core.labels import LabelSet
@@ -31,6 +32,7 @@ class DataRecipe:
     test_max_long_side: int  # pixels
     # 'drop': never trained on (published); 'keep': background
     images_without_things: Literal['drop', 'keep']
+    augmentation: AugmentationRecipe = AugmentationRecipe()  # chance changes of the images
     input_height: int  # of the exported network, pixels, a multiple of 32
     input_width: int
 

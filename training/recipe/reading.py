@@ -59,8 +59,8 @@ def _override(values: Any, text: str) -> None:
     require(bool(separator), key, text, 'section.key=value')
     target = values
     for section in sections:
-        target = target.get(section) if isinstance(target, dict) else None
-    # Keys that are off may be missing, so which there are is known when the recipe is built.
+        target = target.setdefault(section, {}) if isinstance(target, dict) else None
+    # What is off may be missing, so which keys there are is known when the recipe is built.
     inside = isinstance(target, dict)
     require(inside, key, text, 'a section and a key of it, such as optimisation.batch_size=4')
     try:
