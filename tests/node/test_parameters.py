@@ -81,6 +81,9 @@ def test_values_at_the_edge_are_accepted(values) -> None:
         ({'score_threshold': 2.0}, ['score_threshold', '2.0', '0.0 to 1.0']),
         ({'camera_names': 'front'}, ['camera_names', 'front', 'list']),
         ({'camera_names': ['x', 'x']}, ['camera_names', 'more than once']),
+        ({'camera_names': None}, ['camera_names', 'empty', 'list']),
+        ({'regions_of_interest': None}, ['regions_of_interest', 'empty', 'list']),
+        ({'overlay_alpha': None}, ['overlay_alpha', 'empty', 'float']),
         ({'rotations': ['right']}, ['rotations']),
         ({'num_threads': 2.5}, ['num_threads', '2.5', 'int']),
         ({'diagnostics_period': 0.0}, ['diagnostics_period', '0.0', '0.05']),
@@ -96,7 +99,7 @@ def test_an_impossible_start_value_stops_the_node_with_a_reason(start_node, valu
 def test_a_name_that_does_not_exist_is_told_with_the_nearest_and_is_no_parameter(
     start_node, capfd
 ) -> None:
-    given = {'cameras': ['front'], 'score_treshold': 0.5, 'zzz': 1, 'use_sim_time': True}
+    given = {'cameras': ['front'], 'score_treshold': 0.5, 'zzz': None, 'use_sim_time': True}
     harness = start_node(**given, overlay_alpha=0.25)
     log = capfd.readouterr().err
     assert "'cameras' does not exist and has no effect; the nearest name is 'camera_names'" in log

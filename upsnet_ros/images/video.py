@@ -135,12 +135,15 @@ class VideoDecoder:
         if self._made_for is not None and self._made_for[0] == 'h264':
             if self._numbers.has_gap(data):
                 self.lose('packets of the video are missing')
+        if not data:
+            self.lose('a packet of the video is empty')
+            raise ImageError(f'{self._reason}; {_AGAIN}')
         self._sent += 1
         av = pyav()
         try:
             packet = av.Packet(data)
             packet.pts = self._sent
-            frames = self._context.decode(packet) if data else []
+            frames = self._context.decode(packet)
         except (av.error.FFmpegError, MemoryError, ValueError) as error:
             # With MemoryError FFmpeg also answers a picture of more pixels than are allowed.
             reason = str(getattr(error, 'strerror', None) or error)[:_LONGEST_REASON]

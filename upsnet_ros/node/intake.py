@@ -210,7 +210,8 @@ class CameraSubscriptions:
 
     def _on_image(self, topic: str, message: Any) -> None:
         """Hands a message on; video from now on with a queue, as none of it may be lost."""
-        if topic not in self._videos and video_codec(message) is not None:
+        has_queue = self._values.process_all or topic in self._videos
+        if not has_queue and video_codec(message) is not None:
             self._videos.add(topic)
             self._to_deepen.add(topic)
             self._change_soon.trigger()

@@ -71,23 +71,6 @@ def descriptor(rule: ParameterRule, default: Any) -> ParameterDescriptor:
     return message
 
 
-def take_given(node: Node) -> dict[str, Any]:
-    """The values that a node was given at its start, by name, whether or not it has such names.
-
-    Args:
-        node: created with `automatically_declare_parameters_from_overrides`, the one public way
-            to learn of them. The declarations are taken back: the node makes its own.
-    """
-    given = {
-        name: entry.value
-        for name, entry in node.get_parameters_by_prefix('').items()
-        if name not in OF_ROS
-    }
-    for name in given:
-        node.undeclare_parameter(name)
-    return given
-
-
 def nearest_name(name: str, known: Collection[str]) -> str:
     """The known name that another one was probably meant to be; empty where none is like it."""
     return next(iter(difflib.get_close_matches(name, known, 1, LIKENESS)), '')
@@ -169,7 +152,7 @@ class ParameterServer:
 
     Args:
         node: the node to declare them on.
-        given: values of the start by name, see `take_given`.
+        given: the values that the node was given at its start, by name.
         arguments: the command line, see `misplaced_parameters`.
         is_configured: tells whether structural parameters are in use.
         apply: called with all values after an accepted change.
@@ -205,7 +188,7 @@ class ParameterServer:
         """A sentence for each name that has no effect; parameters that all nodes get, in one."""
         others = []
         for name in sorted(self._given):
-            if name in self._rules or name.startswith(f'{QOS_OVERRIDES}.'):
+            if name in (*self._rules, *OF_ROS) or name.startswith(f'{QOS_OVERRIDES}.'):
                 continue
             nearest = nearest_name(name, self._rules)
             if nearest:
@@ -231,6 +214,11 @@ class ParameterServer:
                 ).value
             except (ParameterException, InvalidParameterException) as error:
                 raise self._explained(name, default, error) from error
+            if values[name] is None:  # an empty list, of which ROS does not know the type
+                wanted = type(default).__name__
+                raise ParameterError(
+                    f"parameter '{name}' is empty, expected a {wanted} that is not"
+                )
         return values
 
     def _explained(self, name: str, default: Any, error: Exception) -> ParameterError:

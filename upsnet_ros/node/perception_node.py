@@ -20,6 +20,7 @@ from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool
 
 from upsnet_ros.core.errors import UpsnetError
@@ -27,7 +28,7 @@ from upsnet_ros.core.own_process import give_back_memory
 from upsnet_ros.node.configured_parts import ConfiguredParts
 from upsnet_ros.node.diagnostics import DiagnosticsOutput, NodeReport
 from upsnet_ros.node.engine import Engine, ModelLoading, PipelineLoader, load_engine
-from upsnet_ros.node.parameter_server import ParameterServer, take_given
+from upsnet_ros.node.parameter_server import ParameterServer
 from upsnet_ros.node.parameters import NodeParameters
 from upsnet_ros.node.process import Fault, GuardedCallbacks
 
@@ -146,7 +147,6 @@ class PerceptionNode(LifecycleNode):
         super().__init__(
             'perception_node', automatically_declare_parameters_from_overrides=True, **options
         )
-        self.given_parameters = take_given(self)
         self._load_pipeline = load_pipeline
         self.lifecycle = Lifecycle(self.get_logger())
         self.callbacks = GuardedCallbacks(self.get_logger())
@@ -178,6 +178,20 @@ class PerceptionNode(LifecycleNode):
             ANY_STEP_BACK, post_callback=self._on_clock_jump
         )
         self._enable_service = self.create_service(SetBool, '~/enable', self._on_enable)
+
+    def declare_parameters(
+        self, namespace: str, parameters: Any, ignore_override: bool = False
+    ) -> list[Parameter]:
+        """Declares parameters, as rclpy does; but first it notes those that the node was given.
+
+        rclpy declares them all at once, while the node is made, if it is told to. That is the one
+        public way to learn of them; but the node declares its own, each with its rule, and rclpy
+        can declare none whose type it does not know, such as an empty list.
+        """
+        if not hasattr(self, 'given_parameters'):
+            self.given_parameters: dict[str, Any] = {name: value for name, value, *_ in parameters}
+            return []
+        return super().declare_parameters(namespace, parameters, ignore_override)
 
     @property
     def parameters(self) -> NodeParameters:
