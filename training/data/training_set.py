@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The samples of a training run."""
 
+from typing import Any
+
 from torch.utils.data import Dataset
 
 from training.data.augmentation import make_crop, make_sample
@@ -78,7 +80,7 @@ class TrainingSet(Dataset):
         )
         place = window.rows, window.columns
         image, labels = variation.hide(image[place], labels[place])
-        options = {
+        options: dict[str, Any] = {
             'scale': window.scale,
             'flip': bool(index % 2),
             'alter': variation.alter,

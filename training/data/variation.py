@@ -144,7 +144,9 @@ class Variation:
         if recipe.jpeg_quality:
             quality = round(100 - (100 - recipe.jpeg_quality) * draws[2])
             _, data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-            image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+            decoded = np.empty_like(image)
+            cv2.imdecode(data, cv2.IMREAD_COLOR, decoded)
+            image = decoded
         return image
 
 
