@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from training.initial.weight_file import read_torch_file
+from training.recipe.errors import RecipeError
 from training.recipe.reading import recipe_from_dict
 from training.recipe.recipe import Recipe
 from upsnet_ros.core.errors import ModelError
@@ -82,6 +83,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
     read = read_torch_file(path, 'a checkpoint that training wrote')
     values: dict[str, Any] = read if isinstance(read, dict) else {}
     version = values.pop('version', None)
+    if values and all(isinstance(value, torch.Tensor) for value in values.values()):
+        raise ModelError(
+            f'{path} holds bare weights, without the recipe and the names of their classes that a '
+            'checkpoint of this project has; a published .pth file is converted by '
+            '"python -m training.import_official"'
+        )
     if version != FORMAT_VERSION:
         raise ModelError(
             f'{path}: checkpoint version {version}, expected {FORMAT_VERSION}; a published .pth '
@@ -93,7 +100,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f'{path}: checkpoint holds {sorted(values)}, expected {sorted(expected)}; '
             'the file is damaged or was not written by this project'
         )
-    values['recipe'] = recipe_from_dict(values['recipe'])
+    try:
+        values['recipe'] = recipe_from_dict(values['recipe'])
+    except RecipeError as error:
+        raise RecipeError(
+            f'{path} holds a recipe of another version of this project, or none: {error}'
+        ) from error
     return Checkpoint(**values)
 
 

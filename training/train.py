@@ -123,9 +123,14 @@ def prepare(
         if processes.is_first:
             LOGGER.info('going on from %s at step %d', last, checkpoint.step)
     else:
+        reports = []
         trainer = Trainer(
-            recipe, processes, initialise=lambda model: initialise(model, recipe, initial)
+            recipe,
+            processes,
+            initialise=lambda model: reports.append(initialise(model, recipe, initial)),
         )
+        if processes.is_first and reports[0]:
+            (output / 'initial_weights.txt').write_text(f'{initial}\n{reports[0]}\n')
     refuse_other_starts(trainer, last)
     return trainer
 

@@ -1,30 +1,32 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Heads of COCO for the classes of Cityscapes: row by row, and what is refused."""
+"""Heads of one label set for the classes of another: row by row, and what is refused."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from training.initial.head_rows import (
-    BOX_CLASSES,
-    SEMANTIC_CLASSES,
-    HeadLayer,
-    remap_rows,
-)
-from training.initial.other_model import load_other_model
+from training.initial.head_rows import ClassMatch, match_classes, remap_rows
+from training.initial.other_model import InitialReport, load_other_model
 from training.initial.weight_file import InitialWeightsError
 from training.label_sets import find_label_set
 from training.models.box_head import BoxHead
 from training.models.mask_head import MaskHead
 from training.models.semantic_head import SemanticHead
+from training.recipe.errors import RecipeError
+from training.recipe.reading import load_recipe
 from upsnet_ros.core.errors import ModelError
+from upsnet_ros.core.labels import LabelClass, LabelSet
 
-# Cityscapes class: COCO class, as the facts of the published models give them.
-BOX_ROWS = {0: 0, 1: 1, 3: 3, 4: 8, 5: 6, 6: 7, 7: 4, 8: 2}
-NEW_BOX_CLASSES, NEW_SEMANTIC_CLASSES = {2}, {5, 7, 9, 12}
+# For every class of Cityscapes the class of COCO, as the facts of the published models give them.
+BOX_CLASSES = (0, 1, None, 3, 8, 6, 7, 4, 2)  # background first
+SEMANTIC_CLASSES = (
+    *(20, 43, 49, 51, 37, None, 62, None, 36, None, 39),  # road to sky
+    *(53, None, 55, 60, 58, 59, 56, 54),  # person to bicycle
+)
 # Names that differ between the two data sets.
 OTHER_NAMES = {
     'sidewalk': 'pavement-merged',
@@ -58,15 +60,24 @@ def cityscapes() -> Heads:
     return Heads(boxes=9, semantic=19, depth=1, seed=1)
 
 
-def remapped(model: nn.Module, weights: Mapping[str, Tensor], *, seed: int = 3) -> object:
-    generator = torch.Generator().manual_seed(seed)
-    return load_other_model(model, weights, 'coco_to_cityscapes', generator=generator)
+def coco_to_cityscapes() -> ClassMatch:
+    return match_classes(find_label_set('cityscapes'), find_label_set('coco'), OTHER_NAMES)
+
+
+def remapped(model: nn.Module, weights: Mapping[str, Tensor]) -> InitialReport:
+    generator = torch.Generator().manual_seed(3)
+    return load_other_model(model, weights, coco_to_cityscapes(), generator=generator)
+
+
+def label_set(name: str, *, stuff: str, things: str) -> LabelSet:
+    names = [*((word, False) for word in stuff.split()), *((w, True) for w in things.split())]
+    entries = (LabelClass(i, i, word, thing, (i, i, i)) for i, (word, thing) in enumerate(names))
+    return LabelSet(name, tuple(entries))
 
 
 def test_rows_of_a_class_stay_together_and_new_ones_are_drawn() -> None:
-    layer = HeadLayer('layer', (2, None, 0), old_classes=3, rows=2)
     old = torch.tensor([[1.0], [2.0], [3.0], [4.0], [5.0], [9.0]])  # mean 4, deviation 2.582
-    new = remap_rows(old, layer, torch.Generator().manual_seed(7))
+    new = remap_rows(old, (2, None, 0), 2, torch.Generator().manual_seed(7))
     assert new[[0, 1, 4, 5]].flatten().tolist() == [5.0, 9.0, 1.0, 2.0]
     noise = torch.randn(2, 1, generator=torch.Generator().manual_seed(7))
     deviation = ((9 + 4 + 1 + 0 + 1 + 25) / 6) ** 0.5
@@ -79,25 +90,68 @@ def test_all_four_deltas_of_a_class_follow_it(part: str) -> None:
     remapped(model, weights)
     name = f'box_head.box_deltas.{part}'
     new, old = model.state_dict()[name], weights[name]
-    for ours, theirs in BOX_ROWS.items():
-        for delta in range(4):
+    for ours, theirs in enumerate(BOX_CLASSES):
+        for delta in range(4) if theirs is not None else ():
             assert torch.equal(new[4 * ours + delta], old[4 * theirs + delta]), (ours, delta)
 
 
-def test_rows_lead_to_classes_of_the_same_name() -> None:
-    ours, theirs = find_label_set('cityscapes').classes, find_label_set('coco').classes
-    for train_id, source in enumerate(SEMANTIC_CLASSES):
-        name = ours[train_id].name
-        if source is None:
-            assert train_id in NEW_SEMANTIC_CLASSES, name
-        else:
-            assert theirs[source].name == OTHER_NAMES.get(name, name)
-    for box_class, source in enumerate(BOX_CLASSES[1:], start=1):
-        name = ours[10 + box_class].name
-        if source is None:
-            assert box_class in NEW_BOX_CLASSES, name
-        else:
-            assert theirs[52 + source].name == name
+def test_names_lead_to_the_published_rows() -> None:
+    match = coco_to_cityscapes()
+    assert match.sources == SEMANTIC_CLASSES
+    assert match.boxes == BOX_CLASSES
+    recipe = Path('config/training/upsnet_r101_cityscapes.yaml')
+    assert load_recipe(recipe).initial.renamed == OTHER_NAMES
+
+
+def test_a_table_says_what_moved_what_is_new_and_what_was_dropped() -> None:
+    own = label_set('mine', stuff='road lane sky train', things='car van person')
+    other = label_set('theirs', stuff='sky road wall person', things='train car rider')
+    match = match_classes(own, other, {'van': 'car'})
+    assert match.sources == (1, None, 0, 4, 5, 5, 3)
+    # A thing of ours that is stuff there has a channel but no boxes; 'train' is the opposite.
+    assert match.boxes == (0, 2, 2, None)
+    assert str(match).splitlines() == [
+        "class   in 'theirs'  takes over",
+        'road    road         semantic channel',
+        'lane    -            nothing: drawn anew',
+        'sky     sky          semantic channel',
+        'train   train        semantic channel',
+        'car     car          semantic channel, box, mask',
+        'van     car          semantic channel, box, mask',
+        'person  person       semantic channel; box and mask drawn anew, for it is stuff there',
+        'moved: 6',
+        'new, drawn: 1 (lane)',
+        'dropped: 2 (wall, rider)',
+    ]
+
+
+@pytest.mark.parametrize(
+    ('renamed', 'message'),
+    [
+        ({'lorry': 'car'}, r"'lorry': 'car'.* left a class of data.label_set 'mine': road, van"),
+        ({'van': 'cat'}, r"'van': 'cat'.* right a class of the checkpoint, 'theirs': .*'car'"),
+        ({'road': 'car'}, r"no line for 'road', because the checkpoint has a class of that name"),
+    ],
+)
+def test_a_table_of_names_that_do_not_exist_or_collide_is_refused(
+    renamed: dict[str, str], message: str
+) -> None:
+    own = label_set('mine', stuff='road', things='van')
+    other = label_set('theirs', stuff='road sky', things='car')
+    with pytest.raises(RecipeError, match=r'initial\.renamed.*' + message):
+        match_classes(own, other, renamed)
+    assert match_classes(own, other, {'road': 'road'}).sources == (0, None)
+
+
+def test_label_sets_that_share_no_class_are_refused() -> None:
+    own = label_set('mine', stuff='Fahrbahn', things='Auto')
+    other = label_set('theirs', stuff='road', things='car')
+    with pytest.raises(
+        InitialWeightsError,
+        match=r"no class of data.label_set 'mine' \(Fahrbahn, Auto\) is one of the checkpoint's, "
+        r"'theirs' \(road, car\); expected at least one.*initial.renamed",
+    ):
+        match_classes(own, other, {})
 
 
 def test_what_fits_is_copied_and_the_rest_reported() -> None:
@@ -151,7 +205,7 @@ def test_both_classifiers_of_pspnet_are_remapped() -> None:
         (81, 19, (81, 133), r'box_head\.box_deltas\.bias: 324, expected 36 in the network'),
         (9, 19, (80, 133), r'mask_head\.logits\.bias: 80, expected 81 in the checkpoint'),
         (9, 19, (81, 134), r'semantic_head\.score\.bias: 134, expected 133 in the checkpoint'),
-        (9, 19, (9, 19), r'box_head\.class_logits\.weight: 9x5, expected 81x5 in the checkpoint'),
+        (9, 19, (9, 19), r'class_logits\.weight: 9x5, expected 81x5 in the checkpoint, for .coco'),
     ],
 )
 def test_other_numbers_of_classes_are_refused_and_nothing_is_changed(
@@ -175,10 +229,10 @@ def test_a_head_that_is_missing_in_the_checkpoint_is_named() -> None:
 
 def test_with_the_same_classes_everything_must_fit() -> None:
     model, weights = cityscapes(), Heads(boxes=9, semantic=19, depth=1, seed=4).state_dict()
-    report = load_other_model(model, weights, 'same')
+    report = load_other_model(model, weights, None)
     assert set(report.copied) == set(weights)
     assert (report.remapped, report.random, report.unused) == ((), (), ())
     assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
     for wrong in (coco(), weights | {'extra': torch.zeros(1)}, dict(list(weights.items())[1:])):
         with pytest.raises(ModelError, match='another network'):
-            load_other_model(cityscapes(), wrong, 'same')
+            load_other_model(cityscapes(), wrong, None)

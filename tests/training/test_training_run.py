@@ -270,3 +270,28 @@ def test_splits_and_folders_of_any_name_are_trained_on(
     own = {'images': 'pictures/SPLIT', 'train_split': 'night', 'validation_split': 'day'}
     recipe = replace(recipe, data=replace(recipe.data, **own))
     assert train(recipe, data, tmp_path / 'run').best_quality >= 0
+
+
+def test_fine_tuning_onto_other_classes_from_the_command_line(
+    small_recipe: Recipe, checkpoint: Path, town: Path, tmp_path: Path
+) -> None:
+    """Its table is kept beside the logs, and a second call goes on as any run does."""
+    values = small_recipe.to_dict()
+    for entry in values['data']['label_set']['classes']:
+        entry['name'] = {'car': 'auto', 'sky': 'himmel'}.get(entry['name'], entry['name'])
+    values['initial'] = {'weights': 'checkpoint', 'head_rows': 'by_name'}
+    recipe, output = tmp_path / 'recipe.yaml', tmp_path / 'out'
+    recipe.write_text(yaml.safe_dump(values))
+    command = [
+        *('--config', str(recipe), '--data', str(town), '--output', str(output)),
+        *('--initial', str(checkpoint), '--workers', '0', '--device', 'cpu'),
+        *('--set', 'initial.renamed={auto: car}', '--set', 'optimisation.iterations=2'),
+    ]
+    assert main(command) == 0
+    table = (output / 'initial_weights.txt').read_text()
+    assert table.startswith(f'{checkpoint}\nclass ')
+    assert 'auto           car' in table
+    assert 'moved: 18\nnew, drawn: 1 (himmel)\ndropped: 1 (sky)\n' in table
+    assert main(command) == 0
+    assert len(read_losses(output)) == 2
+    assert main([*command, '--set', 'initial.renamed={auto: bus}']) == 1

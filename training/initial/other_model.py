@@ -4,16 +4,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from training.checkpoint import load_weights
-from training.initial.head_rows import remap_heads
+from training.initial.head_rows import ClassMatch, remap_heads
+from training.official_names import COUNTER
 from upsnet_ros.core.errors import ParameterError
-
-HeadRows = Literal['same', 'coco_to_cityscapes']
 
 
 @dataclass(frozen=True)
@@ -25,12 +23,14 @@ class InitialReport:
         remapped: Rows of heads, taken over class by class.
         random: Not in the other network, or of another shape there; left as they were.
         unused: Of the other network, not in this one, or of another shape here.
+        classes: Whose rows went where; None where the classes are the same.
     """
 
     copied: tuple[str, ...]
     remapped: tuple[str, ...]
     random: tuple[str, ...]
     unused: tuple[str, ...]
+    classes: ClassMatch | None = None
 
     def __str__(self) -> str:
         parts = [f'{len(self.copied)} tensors copied']
@@ -41,13 +41,14 @@ class InitialReport:
         ):
             if names:
                 parts.append(f'{len(names)} {words} ({", ".join(names)})')
-        return '; '.join(parts)
+        tensors = '; '.join(parts)
+        return f'{self.classes}\n{tensors}' if self.classes else tensors
 
 
 def load_other_model(
     model: nn.Module,
     weights: Mapping[str, Tensor],
-    head_rows: HeadRows,
+    classes: ClassMatch | None,
     *,
     generator: torch.Generator | None = None,
 ) -> InitialReport:
@@ -56,23 +57,21 @@ def load_other_model(
     Args:
         model: Network to fine-tune; changed in place.
         weights: State dict of the other one.
-        head_rows: ``'same'``: the classes are the same and everything must fit.
-            ``'coco_to_cityscapes'``: all that fits by name and shape is copied, and rows of the
-            heads become those of the other classes, as in the published fine-tuning.
-        generator: Draws the rows of classes that COCO has not; needed for
-            ``'coco_to_cityscapes'``.
+        classes: None: they are the same, and everything must fit. Otherwise all that fits by name
+            and shape is copied, and the rows of the heads follow their classes.
+        generator: Draws the rows of classes that are new; needed with ``classes``.
 
     Raises:
         ModelError: If a name or a shape does not fit.
         ParameterError: If there is no generator and one is needed.
     """
-    if head_rows == 'same':
+    if classes is None:
         load_weights(model, dict(weights))
         return InitialReport(tuple(weights), (), (), ())
     if generator is None:
-        raise ParameterError("head_rows 'coco_to_cityscapes' draws rows: give a generator")
+        raise ParameterError('rows of new classes are drawn: give a generator')
     own = model.state_dict()
-    remapped = remap_heads(own, weights, generator)
+    remapped = remap_heads(own, weights, classes, generator)
     copied = {
         name: weights[name]
         for name, tensor in own.items()
@@ -83,6 +82,7 @@ def load_other_model(
     return InitialReport(
         copied=tuple(copied),
         remapped=tuple(remapped),
-        random=tuple(name for name in own if name not in new),
-        unused=tuple(name for name in weights if name not in new),
+        random=tuple(name for name in own if name not in new and not name.endswith(COUNTER)),
+        unused=tuple(name for name in weights if name not in new and not name.endswith(COUNTER)),
+        classes=classes,
     )

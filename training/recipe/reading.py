@@ -30,7 +30,7 @@ def load_recipe(path: Path, *, overrides: Sequence[str] = ()) -> Recipe:
         RecipeError: If the file is missing, is not YAML, or a key is unknown, missing or wrong.
     """
     try:
-        values = yaml.safe_load(path.read_text())
+        values = _load_yaml(path.read_text())
     except OSError as error:
         raise RecipeError(f'cannot read the recipe {path}: {error.strerror}') from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -53,6 +53,23 @@ def recipe_from_dict(values: Any, *, folder: Path | None = None) -> Recipe:
     return _build(Recipe, values, prefix='', folder=folder)
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """Plain YAML, in which a key that stands twice is an error and not the last one's value."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        twice = sorted({key for key in keys if keys.count(key) > 1})
+        if twice:
+            raise yaml.constructor.ConstructorError(
+                None, None, f'{", ".join(twice)}: given twice, expected once', node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+def _load_yaml(text: str) -> Any:
+    return yaml.load(text, _UniqueKeys)  # noqa: S506, it is a safe loader
+
+
 def _override(values: Any, text: str) -> None:
     key, separator, value = text.partition('=')
     *sections, name = key.strip().split('.')
@@ -64,7 +81,7 @@ def _override(values: Any, text: str) -> None:
     inside = isinstance(target, dict)
     require(inside, key, text, 'a section and a key of it, such as optimisation.batch_size=4')
     try:
-        target[name] = yaml.safe_load(value)
+        target[name] = _load_yaml(value)
     except yaml.YAMLError as error:
         raise RecipeError(f'override {text!r}: the value is not valid YAML: {error}') from error
 
@@ -80,7 +97,7 @@ def _build(cls: type, values: Any, *, prefix: str, folder: Path | None) -> Any:
         if key in values:
             arguments[key] = _convert(hints[key], values[key], f'{prefix}{key}', folder)
         else:
-            right = entry.default is not MISSING
+            right = entry.default is not MISSING or entry.default_factory is not MISSING
             require(right, f'{prefix}{key}', None, 'a value; the key is missing')
     section = cls(**arguments)
     for key, entry in known.items():
@@ -103,6 +120,12 @@ def _convert(wanted: Any, value: Any, key: str, folder: Path | None) -> Any:
     if get_origin(wanted) is tuple:
         require(isinstance(value, list | tuple), key, value, 'a list')
         return tuple(_convert(get_args(wanted)[0], item, key, folder) for item in value)
+    if get_origin(wanted) is dict:
+        texts = isinstance(value, dict) and all(
+            isinstance(word, str) for pair in value.items() for word in pair
+        )
+        require(texts, key, value, 'a table of names, each to another one')
+        return dict(value)
     number = _as_number(value) if wanted is float else None
     if number is not None:
         return number
