@@ -5,6 +5,7 @@
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -144,8 +145,7 @@ class Variation:
         if recipe.jpeg_quality:
             quality = round(100 - (100 - recipe.jpeg_quality) * draws[2])
             _, data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-            decoded = np.empty_like(image)
-            cv2.imdecode(data, cv2.IMREAD_COLOR, decoded)
+            decoded: Any = cv2.imdecode(data, cv2.IMREAD_COLOR)  # None only for no picture at all
             image = decoded
         return image
 
