@@ -113,6 +113,27 @@ def test_nothing_is_shown_that_builds_on_what_was_lost_or_damaged(
             assert is_like(picture, index), index
 
 
+@pytest.mark.parametrize(
+    'parameters',
+    [
+        ':8x8dct=1:cabac=1',
+        ':8x8dct=1:cqm=jvt',
+        ':cqm=jvt:slices=3:aud=1',
+        ':ref=4:nal-hrd=vbr:vbv-maxrate=900:vbv-bufsize=900',
+    ],
+)
+def test_losses_are_found_whatever_the_parameter_sets_hold(parameters: str) -> None:
+    """Profiles, scaling lists, slices, delimiters, more pictures to build on."""
+    pictures = [moving_square(index) for index in range(50)]
+    packets = encoded(pictures, every=40, parameters=parameters)
+    found = shown(packets, 'h264')
+    assert all(np.abs(p.astype(int) - q).mean() < 4 for p, q in zip(found, pictures, strict=True))
+    for lost in (1, 7, 30):
+        found = shown([*packets[:lost], *packets[lost + 1 :]], 'h264')
+        whole = [isinstance(picture, np.ndarray) for picture in found]
+        assert whole == [True] * lost + [False] * (39 - lost) + [True] * 10
+
+
 @pytest.mark.parametrize('codec', ENCODERS)
 def test_a_key_frame_that_was_lost_costs_its_group_alone(streams, codec: str) -> None:
     packets = [data for index, data in enumerate(streams[codec]) if index != EVERY]

@@ -26,7 +26,9 @@ from tests.node.node_harness import (
     wait_until,
 )
 from tests.node.qos_rig import OFFERS
+from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.msg import PanopticInstanceArray
+from upsnet_ros.node import parameters
 from upsnet_ros.node.topics import TRANSPORTS
 
 
@@ -171,10 +173,10 @@ def test_a_calibration_arrives_latched_or_not_without_a_word_about_quality_of_se
     assert 'incompatible' not in capfd.readouterr().err.lower()
 
 
-def video_packets(count: int) -> list[CompressedImage]:
-    """Packets of the moving square, with key frames every eight; stamps from 1 on."""
+def video_packets(count: int, *, every: int = 8) -> list[CompressedImage]:
+    """Packets of the moving square, with a key frame every so many; stamps from 1 on."""
     packets = []
-    for index, data in enumerate(encoded([moving_square(i) for i in range(count)], every=8)):
+    for index, data in enumerate(encoded([moving_square(i) for i in range(count)], every=every)):
         packets.append(CompressedImage(format='h264', data=array('B', data)))
         packets[-1].header.stamp.sec = index + 1
     return packets
@@ -250,6 +252,34 @@ def test_broken_video_is_counted_and_costs_no_other_camera(start_node) -> None:
     assert (snapshot.processed, snapshot.rejected, snapshot.dropped) == (5, 11, 0)
 
 
+def test_video_is_not_shown_behind_packets_that_were_forgotten(start_node) -> None:
+    """Sixteen of them, after which the numbers of pictures are the same again."""
+    harness = start_node().activate()
+    labels = harness.subscribe(Image, 'camera/panoptic/image')
+    parts, pipeline = harness.node.parts, harness.loader.pipeline
+    camera = parts.cameras[0]
+    packets = video_packets(24, every=20)
+    pipeline.gate.clear()
+
+    def send(index: int) -> None:
+        assert camera.offer(packets[index])
+        parts.worker.notify()
+
+    send(0)
+    assert pipeline.started.acquire(timeout=30)
+    for index in range(1, 17):
+        send(index)
+    camera.begin_anew()  # the clock was set back
+    pipeline.gate.set()
+    for index in range(17, 24):
+        send(index)
+        wait_until(lambda: not camera.snapshot().waiting, 'its turn')
+    seen = labels.wait_for(lambda seen: seen and seen[-1].header.stamp.sec == 24, 'the last')
+    assert [m.header.stamp.sec for m in seen] == [1, 21, 22, 23, 24]
+    assert all(is_labelled(labels_of(m), m.header.stamp.sec - 1) for m in seen)
+    assert camera.snapshot().rejected == 3
+
+
 def test_no_packet_of_video_is_lost_while_the_executor_is_busy(start_node) -> None:
     harness = start_node().activate()
     publisher = harness.publisher(CompressedImage, 'camera/image_raw/compressed')
@@ -283,6 +313,10 @@ def test_video_in_messages_of_its_own_is_read_where_their_package_is_installed(
     setattr(module, topic.kind.partition('/')[2], CompressedImage)
     monkeypatch.setitem(sys.modules, topic.package, package)
     monkeypatch.setitem(sys.modules, f'{topic.package}.msg', module)
+    with monkeypatch.context() as patch:
+        patch.setattr(parameters, 'pyav', lambda: None)
+        with pytest.raises(ParameterError, match=f'{transport}.* pip install av'):
+            start_node(image_transport=transport)
     harness = start_node(image_transport=transport).activate()
     labels = harness.subscribe(Image, 'camera/panoptic/image')
     publisher = harness.publisher(CompressedImage, f'camera/image_raw/{transport}')

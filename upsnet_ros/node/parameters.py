@@ -17,7 +17,8 @@ from upsnet_ros.backends.select import BACKENDS, PRECISIONS, REFUSE, STALE_ENGIN
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.core.image_view import camera_views
 from upsnet_ros.images.raw import MAX_IMAGE_PIXELS
-from upsnet_ros.node.topics import TABLE, TRANSPORTS, Output, outputs_by_switch
+from upsnet_ros.images.video import pyav
+from upsnet_ros.node.topics import TABLE, TRANSPORTS, VIDEO_TRANSPORTS, Output, outputs_by_switch
 
 CAMERA_NAME = re.compile(r'[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*')
 
@@ -345,6 +346,11 @@ class NodeParameters(_OutputSwitches):
                     f"package '{topic.package}' is not installed, expected auto, raw or "
                     f'compressed; or apt install ros-$ROS_DISTRO-{name} and source ROS anew'
                 )
+        if self.image_transport in VIDEO_TRANSPORTS and pyav() is None:
+            raise ParameterError(
+                f"parameter 'image_transport' is '{self.image_transport}', and PyAV, which "
+                'decodes its video, is not installed: pip install av, or apt install python3-av'
+            )
         if self.process_all and self.input_qos == 'sensor_data':
             raise ParameterError(
                 "parameter 'input_qos' is 'sensor_data' while 'process_all' is true, expected "
