@@ -241,12 +241,17 @@ def flat_video(full_range: bool, matrix: str) -> bytes:
 @pytest.mark.parametrize('full_range', [False, True])
 @pytest.mark.parametrize(
     ('matrix', 'red_share', 'blue_share'),
-    [('undef', 0.299, 0.114), ('smpte170m', 0.299, 0.114), ('bt709', 0.2126, 0.0722)],
+    [
+        ('undef', 0.299, 0.114),
+        ('smpte170m', 0.299, 0.114),
+        ('bt709', 0.2126, 0.0722),
+        ('bt2020nc', 0.2627, 0.0593),
+    ],
 )
 def test_colours_are_those_that_the_stream_tells(
     full_range: bool, matrix: str, red_share: float, blue_share: float
 ) -> None:
-    """By the equations of ITU-R BT.601 and BT.709."""
+    """By the equations of ITU-R BT.601, BT.709 and BT.2020."""
     message = compressed(flat_video(full_range, matrix), 'h264')
     picture = VideoDecoder().decode(message, max_pixels=LIMIT).to_bgr()
     bright, colour = (1, 1) if full_range else (255 / 219, 255 / 224)
@@ -291,6 +296,13 @@ def test_packets_of_ffmpeg_are_read(streams) -> None:
 def test_another_codec_is_named() -> None:
     with pytest.raises(ImageError, match="'vp9', expected H.264 or H.265"):
         decode_image(compressed(b'x', 'vp9'), video=VideoDecoder())
+
+
+def test_an_ffmpeg_that_shows_broken_h265_is_not_asked_to(monkeypatch, streams) -> None:
+    monkeypatch.setitem(av.library_versions, 'libavcodec', (61, 19, 101))
+    with pytest.raises(ImageError, match='libavcodec 62.* PyAV has 61: pip install --upgrade av'):
+        decode_image(compressed(streams['h265'][0], 'h265'), video=VideoDecoder())
+    decode_image(compressed(streams['h264'][0], 'h264'), video=VideoDecoder())
 
 
 def test_without_pyav_one_sentence_says_what_to_install(monkeypatch, streams) -> None:

@@ -53,6 +53,8 @@ _MOST_PIXELS_PER_BYTE: dict[type[ImageFile], int] = {
 _TIFF_TAGS = {254, 256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 317, 320, 338, 339}
 _TIFF_COMPRESSION, _TIFF_COMPRESSIONS = 259, (1, 5, 8, 32773, 32946)
 _TIFF_MODES = ('1', 'L', 'LA', 'P', 'RGB', 'RGBA', 'RGBX', 'I;16', 'I;16B')
+# Grey of 16 bits: in a TIFF, in a PNG, and in a PNG by Pillow before 11, which takes 32 for it.
+_DEEP_GREY = ('I;16', 'I;16B', 'I')
 # Encoders write up to ten or so; each costs a walk through the whole picture.
 _MAX_SCANS = 32
 # Four values of 16 bits, unpacked, and room for what is said of the picture beside it.
@@ -109,12 +111,13 @@ def decode_compressed_values(message: CompressedMessage, *, max_pixels: int) -> 
     try:
         data = _copied(message.data, max_pixels)
         picture = _opened(data, max_pixels)
-        if picture.mode not in ('L', 'I;16') or not isinstance(picture, PngImageFile):
+        if picture.mode not in ('L', *_DEEP_GREY) or not isinstance(picture, PngImageFile):
             raise ImageError(
                 f'it is a {picture.format} of mode {picture.mode}, expected a PNG of one channel '
                 'of 16 bits'
             )
-        return np.asarray(_loaded_png(data))
+        values = np.asarray(_loaded_png(data))
+        return values if picture.mode == 'L' else values.astype(np.uint16, copy=False)
     except ImageError as error:
         raise _named(message, error) from error
 
@@ -270,7 +273,7 @@ def _loaded_tiff(picture: TiffImageFile, data: bytes) -> TiffImageFile:
 
 def _to_bgr(picture: ImageFile) -> np.ndarray:
     """BGR uint8 [H, W, 3] of a PNG or TIFF of any kind."""
-    if picture.mode.startswith('I;16'):
+    if picture.mode in _DEEP_GREY:
         grey = (np.asarray(picture) >> 8).astype(np.uint8)
         return cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
     picture.info.pop('transparency', None)  # of a colour or palette entry, which is left out

@@ -29,9 +29,14 @@ _CODECS = {
 }
 _OTHER_VIDEO = re.compile('.*(av1|vp8|vp9|mpeg4|theora)', re.IGNORECASE)
 _STILL = re.compile('.*(jpe?g|png|tiff)', re.IGNORECASE)
-# Colours of video without a word about them, and of standard definition (BT.601); brightness from
-# 16 to 235 unless it says otherwise.
-_BT601, _FULL_RANGE = (2, 5, 6), 2
+# By FFmpeg's number of a colour space, how much red and blue make up of brightness. BT.601 is that
+# of standard definition, and of video without a word about it.
+_BT601 = (0.299, 0.114)
+_SHARES = {1: (0.2126, 0.0722), 9: (0.2627, 0.0593)}  # BT.709, BT.2020
+# FFmpeg's number, and older name, of brightness from 0 to 255, in place of 16 to 235.
+_FULL_RANGE, _FULL_RANGE_FORMAT = 2, 'yuvj420p'
+# The first libavcodec (of FFmpeg 8) that shows no H.265 picture that builds on a missing one.
+_HEVC_SINCE = 62
 _B_FRAMES = (
     'the video has B-frames, whose pictures come out of order and late; set the encoder to none '
     '(bframes=0, or tune zerolatency)'
@@ -88,12 +93,37 @@ class VideoPicture:
 
     def to_bgr(self) -> np.ndarray:
         """BGR uint8 [H, W, 3], C-contiguous."""
-        frame = self.frame
-        is_usual = frame.format.name == 'yuv420p' and not (frame.width % 2 or frame.height % 2)
-        if is_usual and frame.colorspace in _BT601 and frame.color_range != _FULL_RANGE:
-            # In a fifth of the time that FFmpeg takes for it.
+        frame, name = self.frame, self.frame.format.name
+        is_usual = name in ('yuv420p', _FULL_RANGE_FORMAT)
+        if not is_usual or frame.width % 2 or frame.height % 2:
+            return np.ascontiguousarray(frame.to_ndarray(format='bgr24'))
+        # PyAV before 16 heeds neither colour space nor range, and takes five times as long.
+        shares = _SHARES.get(frame.colorspace, _BT601)
+        is_full = name == _FULL_RANGE_FORMAT or frame.color_range == _FULL_RANGE
+        if shares == _BT601 and not is_full:
             return cv2.cvtColor(frame.to_ndarray(), cv2.COLOR_YUV2BGR_I420)
-        return np.ascontiguousarray(frame.to_ndarray(format='bgr24'))
+        return _planes_to_bgr(frame.to_ndarray(), shares, is_full=is_full)
+
+
+def _planes_to_bgr(
+    planes: np.ndarray, shares: tuple[float, float], *, is_full: bool
+) -> np.ndarray:
+    """BGR of brightness and, behind it, two colours of half the size: uint8 [H * 3 / 2, W]."""
+    height, width = len(planes) * 2 // 3, planes.shape[1]
+    halves = planes[height:].reshape(2, height // 2, width // 2)
+    colours = [cv2.resize(c, (width, height), interpolation=cv2.INTER_NEAREST) for c in halves]
+    (red, blue), black = shares, 0 if is_full else 16
+    bright, colour = (1.0, 1.0) if is_full else (255 / 219, 255 / 224)
+    to_blue, to_red, green = 2 * (1 - blue) * colour, 2 * (1 - red) * colour, 1 - red - blue
+    rows = np.array(
+        [
+            [bright, to_blue, 0],
+            [bright, -blue * to_blue / green, -red * to_red / green],
+            [bright, 0, to_red],
+        ]
+    )
+    offsets = -rows @ (black, 128, 128)
+    return cv2.transform(cv2.merge((planes[:height], *colours)), np.column_stack((rows, offsets)))
 
 
 class VideoDecoder:
@@ -179,6 +209,12 @@ class VideoDecoder:
             raise ImageError(
                 f'video ({codec}) needs PyAV, which is not installed: pip install av, or apt '
                 'install python3-av'
+            )
+        version = av.library_versions['libavcodec'][0]
+        if codec == 'hevc' and version < _HEVC_SINCE:
+            raise ImageError(
+                f'H.265 needs libavcodec {_HEVC_SINCE} (FFmpeg 8) or later, as an earlier one '
+                f'shows what builds on lost packets; PyAV has {version}: pip install --upgrade av'
             )
         if self._made_for == (codec, max_pixels):
             return
