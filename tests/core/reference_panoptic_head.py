@@ -146,8 +146,9 @@ def reference_panoptic_head(
         a[: content[0], : content[1]] for a in (panoptic, margin, semantic_label)
     )
     if label_resolution == 'input_frame':
-        rows = [min(int(math.floor(y * scale)), content[0] - 1) for y in range(image_size[0])]
-        columns = [min(int(math.floor(x * scale)), content[1] - 1) for x in range(image_size[1])]
+        rounded = float(np.float32(scale))
+        rows = [min(math.floor(y * rounded), content[0] - 1) for y in range(image_size[0])]
+        columns = [min(math.floor(x * rounded), content[1] - 1) for x in range(image_size[1])]
         panoptic, margin, semantic_label = (
             a[np.ix_(rows, columns)] for a in (panoptic, margin, semantic_label)
         )

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 
@@ -152,13 +153,43 @@ def test_images_of_another_geometry_are_refused(image: np.ndarray) -> None:
         place_image(image, geometry)
 
 
-def test_nearest_source_is_the_floor_in_64_bits() -> None:
+def test_nearest_source_is_the_floor_of_a_32_bit_scale() -> None:
     assert nearest_source(8, 0.625, 5).tolist() == [0, 0, 1, 1, 2, 3, 3, 4]
     assert nearest_source(5, 2.0, 10).tolist() == [0, 2, 4, 6, 8]
-    # In 32 bits 0.7 is a little less, and exact multiples would fall one pixel short.
-    assert nearest_source(11, 0.7, 8)[10] == 7
-    assert nearest_source(11, float(np.float32(0.7)), 8)[10] == 6
+    # In 32 bits 0.7 is a little less, and exact multiples fall one pixel short.
+    assert nearest_source(11, 0.7, 8)[10] == 6
     assert nearest_source(10, 0.5, 4).max() == 3
+
+
+@pytest.mark.parametrize('short_side, max_long_side', [(800, 1333), (1024, 2048), (96, 160)])
+@pytest.mark.parametrize('image_size', [*SIZES, (480, 640), (427, 640), (640, 428), (375, 500)])
+def test_labels_reach_the_image_as_opencv_resizes_by_the_32_bit_scale(
+    image_size: tuple[int, int], short_side: int, max_long_side: int
+) -> None:
+    geometry = InputGeometry.for_short_side(
+        image_size, short_side=short_side, max_long_side=max_long_side
+    )
+    frame = label_frame(geometry, 'input_frame')
+    # Steps of 1 / factor are OpenCV's own rule; the published code divides by its 32-bit scale.
+    factor = 1 / float(np.float32(geometry.scale))
+    for content, size, have in (
+        (geometry.content_height, image_size[0], frame.image_rows),
+        (geometry.content_width, image_size[1], frame.image_columns),
+    ):
+        line = np.arange(content, dtype=np.float32)[None]
+        want = cv2.resize(line, None, fx=factor, fy=1, interpolation=cv2.INTER_NEAREST)[0]
+        shared = min(len(want), size)  # the published size may miss the image's by some pixels
+        assert shared > 0.9 * size
+        np.testing.assert_array_equal(have[:shared], want[:shared])
+
+
+def test_a_third_of_the_rows_of_coco_images_goes_by_the_rounding() -> None:
+    geometry = InputGeometry.for_short_side((480, 640), short_side=800, max_long_side=1333)
+    exact = np.arange(480) * 800 // 480
+    rows = label_frame(geometry, 'input_frame').image_rows
+    differ = np.flatnonzero(rows != exact)
+    np.testing.assert_array_equal(differ, np.arange(3, 480, 3))
+    np.testing.assert_array_equal(rows[differ], exact[differ] - 1)
 
 
 @pytest.mark.parametrize('image_size', SIZES)

@@ -125,7 +125,8 @@ def test_the_steps_lead_to_the_heads_own_result(
     np.testing.assert_array_equal(arrays['result'][..., 1], labels & 255)
     on_image = arrays['panoptic_labels']
     if resolution == 'input_frame':
-        rows, columns = ((np.arange(side) * geometry.scale).astype(int) for side in (190, 300))
+        scale = float(np.float32(geometry.scale))
+        rows, columns = ((np.arange(side) * scale).astype(int) for side in (190, 300))
         on_image = on_image[np.minimum(rows, 95)][:, np.minimum(columns, 151)]
     np.testing.assert_array_equal(on_image, labels)
 

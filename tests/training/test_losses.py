@@ -4,6 +4,8 @@
 
 import math
 
+import cv2
+import numpy as np
 import pytest
 import torch
 import torchvision
@@ -117,6 +119,16 @@ def test_crop_of_labels_is_nearest_with_exclusive_ends() -> None:
             [72, 72, 73, 73],
         ]
     ]
+
+
+def test_crop_of_labels_is_opencvs_for_every_length() -> None:
+    semantic = torch.arange(250, dtype=torch.uint8)[None].repeat(4, 1)
+    for start in (0, 3):
+        for end in range(start + 1, 250):
+            crop = crop_labels(semantic, torch.tensor([[start, 0.0, end, 1]]), 28)[0, 0].numpy()
+            own = semantic.numpy()[:1, start:end]
+            want = cv2.resize(own, (28, 28), interpolation=cv2.INTER_NEAREST)[0]
+            np.testing.assert_array_equal(crop, want)
 
 
 def test_crop_of_a_degenerate_box_is_one_pixel() -> None:

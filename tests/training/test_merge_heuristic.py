@@ -77,7 +77,7 @@ def literal_semantics(
     if not on_image:
         content = (geometry.content_height, geometry.content_width)
         rows, columns = (
-            [min(int(i * scale), limit - 1) for i in range(length)]
+            [min(int(i * float(np.float32(scale))), limit - 1) for i in range(length)]
             for length, limit in zip(size, content, strict=True)
         )
         full = full[:, rows][:, :, columns]

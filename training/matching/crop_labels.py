@@ -8,7 +8,7 @@ from torch import Tensor
 
 @torch.no_grad()
 def crop_labels(semantic: Tensor, boxes: Tensor, size: int) -> Tensor:
-    """Nearest crops of a label map at the rounded boxes, ends exclusive.
+    """Nearest crops of a label map at the rounded boxes, ends exclusive, as OpenCV resizes.
 
     A side that rounds to nothing is one pixel long.
 
@@ -28,7 +28,10 @@ def crop_labels(semantic: Tensor, boxes: Tensor, size: int) -> Tensor:
 
 def _positions(start: Tensor, end: Tensor, count: int, limit: int) -> Tensor:
     """Source positions of a nearest resize of ``[start, end)`` to cells: int64 ``[n, count]``."""
-    length = (end - start).clamp(min=1)
-    steps = torch.arange(count, device=start.device)
-    positions = start[:, None] + steps * length[:, None] // count
-    return positions.clamp(0, limit - 1)
+    length = (end - start).clamp(min=1)[:, None]
+    cells = torch.arange(count, device=start.device, dtype=torch.float64)
+    # OpenCV divides twice, so a cell on a source pixel's edge may fall before it; whole numbers
+    # would not. A number by a tensor is no division in PyTorch, but a product with its inverse.
+    factor = cells.new_tensor(count) / length.double()
+    offsets = (cells * factor.reciprocal()).long()
+    return (start[:, None] + torch.minimum(offsets, length - 1)).clamp(0, limit - 1)

@@ -82,8 +82,9 @@ def _make_frame(
 def nearest_source(size: int, scale: float, source_size: int) -> np.ndarray:
     """Return the source pixel of each pixel of a nearest resize by factor `1 / scale`.
 
-    The rule is floor(pixel * scale) with a 64-bit scale. A 32-bit scale, or the ratio of the two
-    sizes, picks other rows.
+    The rule is floor(pixel * scale), with the scale rounded to 32 bits first: the published code
+    keeps it so, and where the rounding is downwards, every pixel that falls on a multiple of it
+    shows the source pixel before. The ratio of the two sizes picks other rows.
 
     Args:
         size: pixels of the result along one axis.
@@ -93,7 +94,8 @@ def nearest_source(size: int, scale: float, source_size: int) -> np.ndarray:
     Returns:
         int64 [size], each from 0 to source_size - 1.
     """
-    source = np.floor(np.arange(size, dtype=np.float64) * scale).astype(np.int64)
+    step = np.float64(np.float32(scale))
+    source = np.floor(np.arange(size, dtype=np.float64) * step).astype(np.int64)
     return np.minimum(source, source_size - 1)
 
 
