@@ -133,6 +133,13 @@ def find_own(messages, harness: NodeHarness):
         ({'/**': {'ros__parameters': {'camera_names': ['a']}}}, False),
         ({'/*/perception_node': {'ros__parameters': {'camera_names': ['a']}}}, False),
         ({'/**/perception_node': {'ros__parameters': {'camera_names': ['a']}}}, False),
+        (
+            {
+                '/**': {'ros__parameters': {'use_sim_time': True}},
+                'perception': {'ros__parameters': {'camera_names': ['a']}},
+            },
+            True,
+        ),
         # Another node, which has a parameter of the same name, among others of its own.
         ({'lidar': {'ros__parameters': {'backend': 'x', 'beams': 3, 'rings': 4}}}, False),
         ({'lidar': {'ros__parameters': {'use_sim_time': True}}}, False),
@@ -160,7 +167,8 @@ def test_a_section_for_another_node_that_was_meant_for_this_one_is_told(
 
 
 def test_a_parameter_of_another_node_on_the_command_line_is_told() -> None:
-    arguments = ['--ros-args', '-p', 'perception:camera_names:=[a]', '--log-level', 'info']
+    simulated = ['-p', 'use_sim_time:=true', '--log-level', 'info']
+    arguments = ['--ros-args', '-p', 'perception:camera_names:=[a]', *simulated]
     (sentence,) = misplaced_parameters(arguments, '/perception_node')
     assert "the command line gives camera_names to 'perception'" in sentence
     assert not misplaced_parameters(['--ros-args', '-p', 'camera_names:=[a]'], '/perception_node')

@@ -90,12 +90,16 @@ def misplaced_parameters(arguments: Sequence[str], node_name: str) -> list[str]:
         A sentence for each section.
     """
     told = []
+    known = parameter_rules().keys()
     for source, sections in _sections_given(arguments):
-        if any(_is_for(section, node_name) for section in sections):
+        # A section for all nodes that has nothing for this one says nothing, such as use_sim_time.
+        if any(
+            _is_for(section, node_name) and names & known for section, names in sections.items()
+        ):
             continue
         for section, names in sections.items():
             others = names - {*OF_ROS, QOS_OVERRIDES}
-            ours = sorted(others & parameter_rules().keys())
+            ours = sorted(others & known)
             if 2 * len(ours) > len(others):
                 told.append(
                     f"{source} gives {', '.join(ours)} to '{section}', and this node is "
@@ -114,12 +118,8 @@ def _sections_given(arguments: Sequence[str]) -> Iterator[tuple[str, dict[str, s
             sections: dict[str, set[str]] = {}
             try:
                 _add_sections(yaml.safe_load(Path(value).read_text()), '', sections)
-            except (
-                OSError,
-                ValueError,
-                yaml.YAMLError,
-            ):  # ROS has read it, and says what is wrong
-                continue
+            except (OSError, ValueError, yaml.YAMLError):
+                continue  # ROS has read it, and says what is wrong
             yield value, sections
         elif is_ros and word in ('-p', '--param'):
             section, colon, name = value.partition(':=')[0].rpartition(':')
