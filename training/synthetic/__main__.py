@@ -33,6 +33,7 @@ A bag (--bag) is one smooth drive as a rosbag2 folder (MCAP) with the topics
 EXAMPLES = """\
 examples:
   python -m training.synthetic --output data/synthetic --train 2000 --val 200
+  python -m training.synthetic --output data/varied --train 12000 --val 200 --varied
   python -m training.synthetic --bag out/drive --frames 100 --rate 10 --seed 7
 """
 
@@ -89,6 +90,12 @@ def make_parser() -> argparse.ArgumentParser:
     add('--train', type=count, default=0, metavar='N', help='training frames (default: 0)')
     add('--val', type=count, default=0, metavar='N', help='validation frames (default: 0)')
     add('--seed', type=count, default=0, metavar='S', help='decides every world (default: 0)')
+    add(
+        '--varied',
+        action='store_true',
+        help='draw the style of each training world: light, camera, materials, shapes, clutter, '
+        'and a share of them with wild textures; val keeps the style of the demo',
+    )
     add(
         '--size',
         type=image_size,
@@ -150,6 +157,7 @@ def main(arguments: list[str] | None = None) -> int:
             val=options.val,
             seed=options.seed,
             size=options.size,
+            varied=options.varied,
         )
         total = write_dataset(jobs, workers=options.workers)
         print(f'{total} frames of {len(jobs)} worlds in {options.output}')

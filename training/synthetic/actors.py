@@ -175,11 +175,19 @@ class Actor:
             self.start.heading,
         )
 
-    def in_reach(self, camera: Camera, time: float) -> bool:
-        """Whether it is in front of the camera and near enough to be labelled."""
+    def in_reach(self, camera: Camera, time: float, factor: float = 1.0) -> bool:
+        """Whether it is in front of the camera and within REACH times a factor."""
         extent = self.extent(time)
         reach = min(REACH[class_id] for class_id in self.body.class_ids)
-        return extent.end - camera.s > 2.0 and extent.start - camera.s < reach
+        return extent.end - camera.s > 2.0 and extent.start - camera.s < reach * factor
+
+    def in_view(self, camera: Camera, time: float) -> bool:
+        """Whether any of it can lie in the picture; near things always may."""
+        pose, (length, width, height) = self.pose(time), self.body.size
+        place = camera.to_camera(np.array([pose.x, pose.y, pose.s]))
+        radius = length + width + height
+        aside = abs(place[0]) * camera.focal - camera.width / 2 * place[2]
+        return bool(aside < radius * (camera.focal + camera.width / 2))
 
     def extent(self, time: float) -> Extent:
         """What it takes up along the road."""

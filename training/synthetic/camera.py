@@ -27,6 +27,8 @@ class Camera:
         yaw: turn to the right [rad].
         pitch: turn upwards [rad]; small, treated as a shift of the horizon.
         curvature: bend of the road ahead [1/m], positive to the right.
+        focal_per_width: focal length as a share of the image width.
+        horizon_share: share of the image height above a level camera's horizon.
     """
 
     width: int
@@ -37,11 +39,13 @@ class Camera:
     yaw: float = 0.0
     pitch: float = 0.0
     curvature: float = 0.0
+    focal_per_width: float = FOCAL_PER_WIDTH
+    horizon_share: float = HORIZON
 
     @property
     def focal(self) -> float:
         """Focal length [px]."""
-        return FOCAL_PER_WIDTH * self.width
+        return self.focal_per_width * self.width
 
     @property
     def centre_u(self) -> float:
@@ -51,7 +55,7 @@ class Camera:
     @property
     def horizon(self) -> float:
         """Row of the horizon [px]."""
-        return HORIZON * self.height + self.focal * math.tan(self.pitch)
+        return self.horizon_share * self.height + self.focal * math.tan(self.pitch)
 
     def to_camera(self, points: np.ndarray) -> np.ndarray:
         """Street coordinates [..., 3] to camera coordinates [..., 3], both (x, y, s or z) in m."""

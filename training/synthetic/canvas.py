@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Image and label painted together, so that they always agree."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import cv2
@@ -10,6 +12,7 @@ import numpy as np
 
 from .camera import NEAR, Camera, clip_near
 from .light import Light
+from .noise import noise_patch
 
 SHIFT = 4  # polygons are drawn with 1/16 px
 _SCALE = 1 << SHIFT
@@ -69,18 +72,48 @@ class PlaneView:
 
 
 @dataclass(frozen=True)
+class Wear:
+    """How a material departs from the picture of it: see :meth:`Texture.weathered`.
+
+    1/f noise looks alike at every scale, so it is laid on the level that is seen: fine contrast
+    at any distance, and no work on pixels that nobody sees.
+    """
+
+    seed: int
+    surface: float
+    tint: float
+
+    def on(self, level: np.ndarray) -> np.ndarray:
+        """The worn picture of a level, uint8 [h, w, 4]."""
+        rng, size = np.random.default_rng(self.seed), level.shape[:2]
+        gain = np.exp(rng.normal(-0.5 * self.tint, self.tint))
+        gain = gain * np.exp(rng.normal(0, 0.3 * self.tint, 3))
+        rough, grain = rng.uniform(0.3, 1.6), rng.uniform(0.0, 0.5)
+        shade = 1 + np.float32(self.surface * rough) * noise_patch(rng, 'pink', *size)
+        shade += np.float32(self.surface * grain) * noise_patch(rng, 'fine', *size)
+        factors = np.append(gain, 0.0)[:, None]
+        factor = cv2.transform(np.maximum(shade, np.float32(0.15)), factors)
+        factor[..., 3] = 1
+        return cv2.multiply(level, factor, dtype=cv2.CV_8U)
+
+
+@dataclass(frozen=True)
 class Texture:
     """A picture on a flat surface, with smaller copies for the distance.
 
     Attributes:
         levels: uint8 [h, w, 4] each, BGR and coverage, all 0..255; colours multiplied by coverage;
             every level half the size of the one before.
+        wear: what its material does to the picture.
+        worn: levels with the wear, made when first seen.
     """
 
     levels: tuple[np.ndarray, ...]
+    wear: Wear | None = None
+    worn: dict[int, np.ndarray] = field(default_factory=dict, compare=False)
 
     @classmethod
-    def make(cls, colour: np.ndarray, coverage: np.ndarray | None = None) -> 'Texture':
+    def make(cls, colour: np.ndarray, coverage: np.ndarray | None = None) -> Texture:
         """Builds the levels from a BGR picture [h, w, 3] and a coverage [h, w] (None: solid)."""
         if coverage is None:
             coverage = np.ones(colour.shape[:2], np.float32)
@@ -95,12 +128,30 @@ class Texture:
             )
         return cls(tuple(levels))
 
+    def weathered(self, seed: int, *, surface: float, tint: float) -> Texture:
+        """The same picture of another material: its colour shifted, its surface uneven.
+
+        Args:
+            seed: decides.
+            surface: strength of the 1/f unevenness.
+            tint: spread of the colour's factor.
+        """
+        return replace(self, wear=Wear(seed, surface, tint))
+
     def level_for(self, height_px: float) -> np.ndarray:
         """The smallest level that still has as many rows as it will cover."""
-        for level in reversed(self.levels):
-            if level.shape[0] >= height_px:
-                return level
-        return self.levels[0]
+        for index in reversed(range(len(self.levels))):
+            if self.levels[index].shape[0] >= height_px:
+                return self._look(index)
+        return self._look(0)
+
+    def _look(self, index: int) -> np.ndarray:
+        """A level, worn where the material is."""
+        if self.wear is None:
+            return self.levels[index]
+        if index not in self.worn:
+            self.worn[index] = self.wear.on(self.levels[index])
+        return self.worn[index]
 
 
 class Canvas:
@@ -145,7 +196,7 @@ class Canvas:
 
     def outline_plane(
         self, origin: np.ndarray, along: np.ndarray, up: np.ndarray
-    ) -> 'PlaneView | None':
+    ) -> PlaneView | None:
         """Where a rectangle standing (or leaning) in the street appears; None if it does not.
 
         Args:
@@ -166,7 +217,7 @@ class Canvas:
     def draw_plane(
         self,
         texture: Texture,
-        view: 'PlaneView',
+        view: PlaneView,
         *,
         label: int,
         factor: np.ndarray,

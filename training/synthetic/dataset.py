@@ -16,7 +16,10 @@ from .drive import SPLITS, VISIT_TIMES, visit_world
 
 @dataclass(frozen=True)
 class Job:
-    """One world's share of a data set: ``count`` frames of world ``index`` of a split."""
+    """One world's share of a data set: ``count`` frames of world ``index`` of a split.
+
+    The style of the world is drawn where it is ``varied``, otherwise that of the demo.
+    """
 
     output: Path
     split: str
@@ -24,24 +27,29 @@ class Job:
     index: int
     count: int
     size: tuple[int, int]
+    varied: bool = False
 
 
 def plan_jobs(
-    output: Path, *, train: int, val: int, seed: int, size: tuple[int, int]
+    output: Path, *, train: int, val: int, seed: int, size: tuple[int, int], varied: bool = False
 ) -> list[Job]:
-    """Spreads the frames over worlds, two of each."""
+    """Spreads the frames over worlds, two of each; only training worlds are ever varied."""
     each = len(VISIT_TIMES)
     jobs = []
     for split, total in zip(SPLITS, (train, val), strict=True):
         for index in range(-(-total // each)):
-            jobs.append(Job(output, split, seed, index, min(each, total - index * each), size))
+            count = min(each, total - index * each)
+            drawn = varied and split == SPLITS[0]
+            jobs.append(Job(output, split, seed, index, count, size, drawn))
     return jobs
 
 
 def run_job(job: Job) -> int:
     """Renders and writes a job's frames; returns how many."""
     cv2.setNumThreads(1)  # the processes share the cores already
-    frames = visit_world(job.seed, job.split, job.index, size=job.size, count=job.count)
+    frames = visit_world(
+        job.seed, job.split, job.index, size=job.size, count=job.count, varied=job.varied
+    )
     for frame in frames:
         write_frame(
             job.output, job.split, frame, sequence=job.index, number=round(frame.time * 10)

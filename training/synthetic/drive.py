@@ -54,10 +54,10 @@ def _checked_seed(seed: int) -> int:
 
 
 def visit_world(
-    seed: int, split: str, index: int, *, size: tuple[int, int], count: int
+    seed: int, split: str, index: int, *, size: tuple[int, int], count: int, varied: bool = False
 ) -> list[Frame]:
     """The data-set frames of one world: ``count`` (1 or 2) moments far apart."""
-    world = make_world(split_world_seed(seed, split, index), duration=VISIT)
+    world = make_world(split_world_seed(seed, split, index), duration=VISIT, varied=varied)
     return [render_frame(world, time, size=size) for time in VISIT_TIMES[:count]]
 
 

@@ -102,6 +102,49 @@ def tree(rng: np.random.Generator, *, lit_left: bool) -> Texture:
     return Texture.make(full / np.maximum(total, 1e-3)[..., None], total)
 
 
+def bare_tree(rng: np.random.Generator) -> Texture:
+    """A tree in winter: branches, and twigs that cover more than half of what lies behind them."""
+    rows, columns = 288, 224
+    wood = np.zeros((rows, columns), np.float32)
+    twigs = np.zeros((rows // 4, columns // 4), np.float32)
+    ends = [(columns / 2, float(rows), -np.pi / 2, rows * rng.uniform(0.2, 0.34), 8.0)]
+    while ends:
+        x, y, angle, length, width = ends.pop()
+        x1, y1 = x + length * np.cos(angle), y + length * np.sin(angle)
+        points = (round(x * 16), round(y * 16)), (round(x1 * 16), round(y1 * 16))
+        cv2.line(wood, *points, 1.0, max(round(width), 1), cv2.LINE_AA, 4)
+        if width < 2.4:
+            cv2.circle(twigs, (round(x1 / 4), round(y1 / 4)), 4, 1.0, -1)
+        if width < 1.0:
+            continue
+        for _ in range(int(rng.integers(2, 4))):
+            turn = rng.normal(0, 0.42) * (1.3 if width > 4 else 1.0)
+            ends.append((x1, y1, angle + turn, length * rng.uniform(0.55, 0.85), width * 0.62))
+    soft = cv2.resize(cv2.GaussianBlur(twigs, (0, 0), 1.6), (columns, rows))
+    fine = 0.5 + 0.22 * noise_patch(rng, 'fine', rows, columns)
+    edge = np.minimum(np.arange(columns), np.arange(columns)[::-1]) / 6
+    hull = np.clip(soft * 3, 0, 1) * np.clip(edge, 0, 1).astype(np.float32)[None, :]
+    cover = np.clip(np.maximum(wood, hull * np.clip(fine + 0.14, 0.53, 0.95)), 0, 1)
+    bark = BARK[rng.integers(len(BARK))] * rng.uniform(0.35, 1.0)
+    shade = (1 + 0.2 * noise_patch(rng, 'leaf', rows, columns))[..., None]
+    return Texture.make(np.clip(shade * bark.astype(np.float32), 0, 255), cover)
+
+
+def conifer(rng: np.random.Generator) -> Texture:
+    """A dark, pointed evergreen."""
+    rows, columns = 288, 160
+    y = np.linspace(0, 1, rows, dtype=np.float32)[:, None]
+    x = np.abs(np.linspace(-1, 1, columns, dtype=np.float32))[None, :]
+    tiers = 1 + np.float32(0.12) * np.sin(y * np.float32(rng.uniform(25, 60)))
+    shape = (y * np.float32(0.9) * tiers - x) * 2
+    green = rgb(44, 66, 44) * rng.uniform(0.6, 1.2)
+    colour, cover = _crown(rng, shape, green, bool(rng.random() < 0.5))
+    cover *= np.clip((0.93 - y) * 25, 0, 1) * np.clip((1 - x) * 12, 0, 1)
+    trunk = (cover < 0.5) & (y > 0.85) & (x < 0.09)
+    colour[trunk], cover[trunk] = BARK[2] * 0.8, 1.0
+    return Texture.make(colour, cover)
+
+
 def bush(rng: np.random.Generator, *, lit_left: bool) -> Texture:
     """A round bush standing on the lower edge."""
     rows, columns = 112, 160

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ground: carriageway, markings, rails, kerbs, pavements and grass, pixel by pixel."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import cv2
@@ -94,6 +94,50 @@ def grass(rng: np.random.Generator) -> Material:
     return Material.make(cv2.transform(_grass_shares(), colours))
 
 
+def any_asphalt(rng: np.random.Generator, surface: float) -> Material:
+    """Asphalt of any age: light or dark, coarse or smooth, patched, cracked, reddish."""
+    base = rgb(1.0, 1.0, 1.0) * rng.uniform(48, 165) * np.exp(rng.normal(0, 0.03, 3))
+    if rng.random() < 0.06:
+        base = rgb(1.25, 0.8, 0.75) * rng.uniform(80, 130)
+    shade = 1 + rng.uniform(0.02, 0.14) * noise_tile('fine')
+    shade += surface * rng.uniform(0.2, 1.0) * np.roll(noise_tile('pink'), 91, 1)
+    for _ in range(int(rng.integers(0, 9))):  # repairs
+        top, left = rng.integers(0, TILE - 40, 2)
+        tall, wide = rng.integers(20, 200, 2)
+        shade[top : top + tall, left : left + wide] *= rng.uniform(0.7, 1.2)
+    for _ in range(int(rng.integers(0, 6))):  # cracks
+        path = np.cumsum(rng.normal(0, 16, (14, 2)) + rng.normal(0, 10, 2), 0)
+        points = np.rint(path + rng.integers(0, TILE, 2)).astype(np.int32)
+        cv2.polylines(shade, [points], False, float(rng.uniform(0.4, 0.8)), 2)
+    return Material.make(cv2.transform(shade.astype(np.float32), base[:, None]))
+
+
+def any_paving(rng: np.random.Generator, surface: float) -> Material:
+    """Slabs, bricks, concrete or asphalt, as pavements are made of."""
+    if rng.random() < 0.35:
+        return any_asphalt(rng, surface)
+    base = rgb(*rng.choice([(150, 148, 144), (172, 160, 146), (150, 100, 84), (120, 120, 124)]))
+    base = base * rng.uniform(0.55, 1.25)
+    down, across = (int(rng.choice([4, 8, 16, 32, 64])) for _ in range(2))
+    tint = 1 + rng.uniform(0.01, 0.12) * rng.standard_normal((down, across)).astype(np.float32)
+    shade = cv2.resize(tint, (TILE, TILE), interpolation=cv2.INTER_NEAREST)
+    shade = shade * (1 + 0.06 * noise_tile('fine') + surface * noise_tile('pink'))
+    joint = rng.uniform(0.55, 0.95)
+    shade[:: TILE // down] *= joint
+    shade[:, :: TILE // across] *= joint
+    return Material.make(shade[..., None] * base.astype(np.float32))
+
+
+def any_grass(rng: np.random.Generator, surface: float) -> Material:
+    """Lawn, meadow, dry or bare ground."""
+    shares = _grass_shares() * (1 + surface * noise_tile('pink'))[..., None]
+    green = rgb(92, 128, 48) * rng.uniform(0.5, 1.3) * np.exp(rng.normal(0, 0.12, 3))
+    dry = rgb(150, 142, 74) * rng.uniform(0.5, 1.2)
+    return Material.make(
+        cv2.transform(shares.astype(np.float32), np.column_stack([green, dry, rgb(118, 96, 70)]))
+    )
+
+
 @dataclass(frozen=True)
 class Ground:
     """The ground of one world.
@@ -101,12 +145,18 @@ class Ground:
     Attributes:
         street: its cross-section and lots.
         road, pavement, lawn: materials.
+        paint_colour: BGR colour of the markings.
+        strength: how much of the road the paint covers, 0..1.
+        marks: more markings than the plan's: middle x, width, start s and end s each [m].
     """
 
     street: Street
     road: Material
     pavement: Material
     lawn: Material
+    paint_colour: np.ndarray = field(default_factory=PAINT.copy)
+    strength: float = 0.82
+    marks: tuple[tuple[float, float, float, float], ...] = ()
 
     def paint(self, image: np.ndarray, label: np.ndarray, camera: Camera, light: Light) -> int:
         """Paints everything below the horizon, without shadows.
@@ -192,7 +242,9 @@ class Ground:
                 strips.append((x, 0.52, crossing - 1.7, crossing + 1.7))
             stop, inner = crossing - 3.4, self.street.reserve_half
             strips.append(((inner + right) / 2, right - inner, stop, stop + 0.45))
-        _lay(colour, _strip_mask(colour, camera, first, strips), PAINT, 0.82)
+        strips += [mark for mark in self.marks if mark[3] > start and mark[2] < end]
+        mask = _strip_mask(colour, camera, first, strips)
+        _lay(colour, mask, self.paint_colour, self.strength)
 
     def _rails(self, colour: np.ndarray, camera: Camera, first: int) -> None:
         """Steel rails with a dark groove."""

@@ -42,7 +42,7 @@ def noise_tile(kind: str) -> np.ndarray:
     """One of the shared tiles, made once per process from a fixed seed.
 
     Args:
-        kind: 'fine' (grain), 'blotch' (metre-sized patches), 'cloud' or 'leaf'.
+        kind: 'fine' (grain), 'blotch' (metre-sized patches), 'cloud', 'leaf' or 'pink' (1/f).
 
     Returns:
         float32 [512, 512], mean 0, standard deviation 1, tileable, not writable.
@@ -51,6 +51,8 @@ def noise_tile(kind: str) -> np.ndarray:
         'fine': ((512, 256, 128), (1.0, 0.6, 0.3)),
         'blotch': ((4, 8, 16, 32, 128), (1.0, 0.8, 0.6, 0.4, 0.25)),
         'cloud': ((2, 4, 8, 16, 32, 64), (1.0, 0.7, 0.5, 0.35, 0.2, 0.1)),
+        # Equal parts of every octave: the 1/f spectrum of most real surfaces.
+        'pink': ((2, 4, 8, 16, 32, 64, 128, 256, 512), (1.0,) * 9),
         'leaf': ((32, 64, 128, 256), (0.8, 1.0, 0.9, 0.7)),
     }
     rng = np.random.default_rng([77, len(kind)])

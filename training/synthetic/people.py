@@ -60,10 +60,12 @@ class Outfit:
     bag: np.ndarray | None
 
 
-def make_outfit(rng: np.random.Generator) -> Outfit:
-    """Dresses somebody."""
+def make_outfit(rng: np.random.Generator, *, muted: bool = False) -> Outfit:
+    """Dresses somebody; muted, as most people dress in winter."""
 
     def pick(colours: tuple[np.ndarray, ...]) -> np.ndarray:
+        if muted and rng.random() < 0.6:
+            return rgb(1, 1, 1) * rng.uniform(10, 120) * np.exp(rng.normal(0, 0.15, 3))
         return colours[rng.integers(len(colours))] * rng.uniform(0.85, 1.12)
 
     height = rng.uniform(1.15, 1.4) if rng.random() < 0.1 else rng.uniform(1.58, 1.9)

@@ -9,12 +9,13 @@ import cv2
 import numpy as np
 
 from upsnet_ros.core.errors import ParameterError
-from upsnet_ros.core.labels import encode_label
+from upsnet_ros.core.labels import UNKNOWN_LABEL, encode_label
 
 from .actors import Actor
 from .camera import Camera
 from .canvas import SHIFT, Canvas, Part, fixed_point
 from .classes import FIRST_THING, VEGETATION
+from .development import add_bonnet, develop, distort, mirror_road, roughen
 from .noise import wide_noise
 from .painting_order import Extent, paint_far_to_near
 from .sensor import expose
@@ -80,7 +81,7 @@ def render_frame(world: World, time: float, *, size: tuple[int, int]) -> Frame:
     check_size(size)
     width, height = size
     camera = world.ego.camera(time, width, height)
-    smallest = MIN_PIXELS * (width / 1024) ** 2
+    smallest = MIN_PIXELS * world.style.least * (width / 1024) ** 2
     chosen = _worth_showing(world, camera, time)
     while True:
         canvas = _paint(world, camera, time, chosen)
@@ -88,26 +89,57 @@ def render_frame(world: World, time: float, *, size: tuple[int, int]) -> Frame:
         kept = [
             item for item in chosen if min(shown[label] for label in item[0].labels) >= smallest
         ]
-        if len(kept) == len(chosen):
+        if len(kept) == len(chosen) or not world.style.is_plain:
             break
         chosen = kept
     rng = np.random.default_rng([world.seed, 99, round(time * 1000)])
+    if not world.style.is_plain:
+        clear = {label for actor, _ in kept for label in actor.labels}
+        unclear = [label for actor, _ in chosen for label in actor.labels if label not in clear]
+        return _styled(world, camera, canvas, time, rng, unclear)
     gain = {'clear': 2.0, 'overcast': 2.6, 'hazy': 2.4, 'evening': 3.2}[world.light.weather]
     image = expose(canvas.image, camera, world.light, rng, speed=world.ego.speed, gain=gain)
     return Frame(image, canvas.label, time, camera)
+
+
+def _styled(
+    world: World,
+    camera: Camera,
+    canvas: Canvas,
+    time: float,
+    rng: np.random.Generator,
+    unclear: list[int],
+) -> Frame:
+    """The frame of a world whose style is not the demo's.
+
+    What shows too little to be judged stays in the picture, as in real ones, and is void.
+    """
+    style, lens = world.style, world.style.lens
+    canvas.label[np.isin(canvas.label, unclear)] = UNKNOWN_LABEL
+    if style.wet:
+        mirror_road(canvas.image, canvas.label, camera, style.wet)
+    image, label = roughen(canvas.image, canvas.label, style, rng), canvas.label
+    image = expose(image, camera, world.light, rng, speed=world.ego.speed, gain=1.0)
+    if lens.bonnet:
+        add_bonnet(image, label, lens.bonnet, rng)
+    if lens.distortion:
+        image, label = distort(image, label, lens.distortion)
+    return Frame(develop(image, lens, rng), label, time, camera)
 
 
 def _worth_showing(world: World, camera: Camera, time: float) -> list[tuple[Actor, list[Part]]]:
     """Actors that show enough of themselves, far to near, with their polygons."""
     found = []
     for actor in world.actors:
-        if actor.in_reach(camera, time):
+        if actor.in_reach(camera, time, world.style.reach) and (
+            world.style.is_plain or actor.in_view(camera, time)
+        ):
             parts = actor.parts(camera, world.light, time)
             if parts:
                 found.append((actor, parts))
     order = paint_far_to_near([actor.extent(time) for actor, _ in found], camera.x)
     found = [found[index] for index in order]
-    scale = (camera.width / 1024) ** 2
+    scale = world.style.least * (camera.width / 1024) ** 2
     areas = _coarse_areas(found, camera)
     return [
         item

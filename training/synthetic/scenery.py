@@ -17,6 +17,7 @@ from .light import Light
 from .solids import Pose
 from .street import Lot, Street
 from .street_furniture import POLE_GREYS, SIGNS, LampPost, Sign, TrafficLight
+from .style import PLAIN, Style
 
 UP = np.array([0.0, 1.0, 0.0])
 
@@ -114,19 +115,34 @@ class PlantShop:
 
     trees: tuple[Texture, ...]
     bushes: tuple[Texture, ...]
+    growth: float = 1.0  # factor of the trees' height
 
     @classmethod
-    def make(cls, rng: np.random.Generator, light: Light) -> 'PlantShop':
+    def make(cls, rng: np.random.Generator, light: Light, style: Style = PLAIN) -> 'PlantShop':
         """Grows four trees and two bushes."""
         lit_left = light.to_sun[0] < 0
-        return cls(
-            tuple(foliage.tree(rng, lit_left=lit_left) for _ in range(4)),
-            tuple(foliage.bush(rng, lit_left=lit_left) for _ in range(2)),
-        )
+        trees = [foliage.tree(rng, lit_left=lit_left) for _ in range(4)]
+        bushes = [foliage.bush(rng, lit_left=lit_left) for _ in range(2)]
+        if not style.is_plain:
+            for index in range(4):
+                if rng.random() < style.bare:
+                    trees[index] = foliage.bare_tree(rng)
+                elif rng.random() < 0.2:
+                    trees[index] = foliage.conifer(rng)
+            trees, bushes = (
+                [
+                    plant.weathered(
+                        int(rng.integers(1 << 31)), surface=style.surface, tint=1.3 * style.tint
+                    )
+                    for plant in own
+                ]
+                for own in (trees, bushes)
+            )
+        return cls(tuple(trees), tuple(bushes), 1.0 if style.is_plain else rng.uniform(0.8, 2.0))
 
     def tree(self, rng: np.random.Generator, x: float, s: float, y: float) -> Plant:
         """A tree at a place."""
-        height = rng.uniform(4.8, 8.5)
+        height = rng.uniform(4.8, 8.5) * self.growth
         texture = self.trees[rng.integers(len(self.trees))]
         return Plant(texture, np.array([x, y, s]), height * rng.uniform(0.68, 0.85), height)
 

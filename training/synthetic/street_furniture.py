@@ -1,19 +1,19 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Lamp posts, traffic lights and traffic signs."""
+"""Lamp posts, traffic lights, traffic signs, and things of no class."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from upsnet_ros.core.labels import encode_label
+from upsnet_ros.core.labels import UNKNOWN_LABEL, encode_label
 
 from .camera import Camera
 from .canvas import Part
 from .classes import POLE, TRAFFIC_LIGHT, TRAFFIC_SIGN
 from .light import Light, rgb
-from .solids import Face, Limb, Pose, limb_parts, quad
+from .solids import Face, Limb, Pose, Solid, box_faces, limb_parts, quad
 from .two_wheelers import far_to_near
 
 POLE_GREYS = (rgb(118, 120, 122), rgb(84, 88, 90), rgb(56, 66, 62), rgb(146, 148, 148))
@@ -128,6 +128,44 @@ class TrafficLight:
             else:
                 face.disc(0.5, v, 0.30, 0.12, LAMP_OFF[name])
         return board_parts(face, self.pose, camera, light, encode_label(TRAFFIC_LIGHT, 0))
+
+
+@dataclass(frozen=True)
+class Clutter:
+    """A thing of no class: a bin, a barrier, a cabinet, a stall, a heap.
+
+    Attributes:
+        pose: its foot.
+        body: its faces.
+    """
+
+    pose: Pose
+    body: Solid
+    limit: float = 60.0
+
+    def parts(self, camera: Camera, light: Light, time: float) -> list[Part]:
+        """Its faces, far to near, all of them void."""
+        return self.body.parts(self.pose, camera, light, UNKNOWN_LABEL)
+
+
+def make_clutter(rng: np.random.Generator, pose: Pose) -> Clutter:
+    """A box of any proportions with painted fields, or several stacked."""
+    faces = []
+    low, deep, wide = 0.0, rng.uniform(0.2, 1.6), float(np.exp(rng.uniform(-1.4, 1.0)))
+    for _ in range(int(rng.integers(1, 4))):
+        high = low + float(np.exp(rng.uniform(-1.6, 0.7)))
+        colour = rgb(*rng.uniform(10, 240, 3))
+        if rng.random() < 0.5:
+            colour = rgb(1, 1, 1) * rng.uniform(20, 220)
+        inset = rng.uniform(0, 0.3) * wide / 2
+        box = box_faces(wide, low, high, -deep / 2, deep / 2, colour, layer=0, inset=inset)
+        for face in box.values():
+            for _ in range(int(rng.integers(0, 4))):
+                (u0, u1), (v0, v1) = np.sort(rng.random((2, 2)), axis=1)
+                face.rectangle(u0, v0, u1, v1, rgb(*rng.uniform(10, 245, 3)))
+        faces += list(box.values())
+        low, wide, deep = high, wide * rng.uniform(0.5, 1.1), deep * rng.uniform(0.6, 1.0)
+    return Clutter(pose, Solid(faces, deep, wide, low))
 
 
 @dataclass(frozen=True)

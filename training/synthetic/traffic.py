@@ -9,7 +9,7 @@ import numpy as np
 from upsnet_ros.core.labels import MAX_INSTANCE
 
 from .actors import Actor, Body, ParkedTwoWheelerBody, RideBody, VehicleBody, WalkerBody
-from .cars import build_car
+from .cars import build_any_car, build_car
 from .classes import BUS, CAR, TRAIN, TRUCK
 from .ground import KERB_HEIGHT
 from .heavy_vehicles import build_bus, build_tram, build_truck
@@ -25,6 +25,11 @@ class Cast:
 
     actors: list[Actor] = field(default_factory=list)
     counts: dict[int, int] = field(default_factory=dict)
+    varied: bool = False
+
+    def car(self, rng: np.random.Generator) -> Body:
+        """A car of the few bodies of the demo, or of any."""
+        return VehicleBody(CAR, build_any_car(rng) if self.varied else build_car(rng))
 
     def add(self, body: Body, pose: Pose, velocity: tuple[float, float] = (0.0, 0.0)) -> None:
         """Adds an actor; numbers start again at 1 after 255 of a class."""
@@ -37,7 +42,13 @@ class Cast:
 
 
 def make_cast(
-    rng: np.random.Generator, street: Street, *, duration: float, speed: float, end: float
+    rng: np.random.Generator,
+    street: Street,
+    *,
+    duration: float,
+    speed: float,
+    end: float,
+    varied: bool = False,
 ) -> list[Actor]:
     """All actors of a drive.
 
@@ -47,8 +58,9 @@ def make_cast(
         duration: of the drive [s].
         speed: mean speed of the camera [m/s].
         end: how far along the road anything stands [m].
+        varied: more cars, of any body and standing anyhow, and crowds.
     """
-    cast = Cast()
+    cast = Cast(varied=varied)
     _trams(rng, cast, street, duration=duration, speed=speed, end=end)
     for lane in street.lanes:
         _lane_traffic(rng, cast, street, lane, duration=duration, speed=speed, end=end)
@@ -56,18 +68,23 @@ def make_cast(
     for sign in (-1, 1):
         _people(rng, cast, street, sign, duration, end)
         _parked_two_wheelers(rng, cast, street, sign, end)
-        _cyclists(rng, cast, street, sign, duration=duration, speed=speed, end=end)
+        if not varied or rng.random() < 0.5:
+            _cyclists(rng, cast, street, sign, duration=duration, speed=speed, end=end)
     _crossing_people(rng, cast, street, duration)
+    if varied:
+        _anywhere(rng, cast, street)
     return cast.actors
 
 
-def _vehicle(rng: np.random.Generator, *, rails: bool) -> Body:
+def _vehicle(rng: np.random.Generator, cast: Cast, *, rails: bool) -> Body:
     """Something for a lane."""
     kinds = ('car', 'truck', 'bus', 'motorcycle', 'bicycle', 'tram')
     weights = np.array([0.44, 0.16, 0.16, 0.13, 0.06, 0.25 if rails else 0.0])
+    if cast.varied:
+        weights = np.array([0.76, 0.08, 0.06, 0.03, 0.04, 0.03 if rails else 0.0])
     kind = kinds[rng.choice(6, p=weights / weights.sum())]
     if kind == 'car':
-        return VehicleBody(CAR, build_car(rng))
+        return cast.car(rng)
     if kind == 'truck':
         return VehicleBody(TRUCK, build_truck(rng))
     if kind == 'bus':
@@ -103,7 +120,7 @@ def _lane_traffic(
     last = end if lane.direction > 0 else end - pace * duration
     place = rng.uniform(9, 24) if is_ego else rng.uniform(7, 22)
     while place < last:
-        body = _vehicle(rng, rails=lane.rails)
+        body = _vehicle(rng, cast, rails=lane.rails)
         length = body.size[0]
         heading = (0.0 if lane.direction > 0 else np.pi) + rng.normal(0, 0.012)
         x = lane.x + rng.normal(0, 0.12)
@@ -140,7 +157,8 @@ def _trams(
 def _parked_cars(rng: np.random.Generator, cast: Cast, street: Street, end: float) -> None:
     """Cars, a few vans and motorcycles in the parking lanes."""
     for x in street.parking:
-        fill = rng.uniform(0.35, 0.75)
+        fill = rng.uniform(0.3, 1.0) if cast.varied else rng.uniform(0.35, 0.75)
+        cars = 0.93 if cast.varied else 0.78
         place = rng.uniform(0, 6)
         while place < end:
             clear = all(abs(place + 3 - crossing) > 7 for crossing in street.crossings)
@@ -150,9 +168,9 @@ def _parked_cars(rng: np.random.Generator, cast: Cast, street: Street, end: floa
                 pose = Pose(
                     x + rng.normal(0, 0.08), 0.0, place + 3.0, heading + rng.normal(0, 0.015)
                 )
-                if choice < 0.78:
-                    cast.add(VehicleBody(CAR, build_car(rng)), pose)
-                elif choice < 0.88:
+                if choice < cars:
+                    cast.add(cast.car(rng), pose)
+                elif choice < cars + 0.1 - 0.07 * cast.varied:
                     cast.add(VehicleBody(TRUCK, build_truck(rng)), pose)
                     place += 4.5
                 else:
@@ -167,9 +185,10 @@ def _people(
     """People on one pavement, alone and in groups."""
     side = street.side(sign)
     place = rng.uniform(3, 10)
-    gap = rng.uniform(4, 10)
+    gap = rng.uniform(1.5, 14) if cast.varied else rng.uniform(4, 10)
+    groups = [1, 1, 2, 2, 3, 5] if cast.varied else [1, 1, 1, 2, 2, 3]
     while place < end + 2 * duration:
-        for _ in range(int(rng.choice([1, 1, 1, 2, 2, 3]))):
+        for _ in range(int(rng.choice(groups))):
             away = side.verge + rng.uniform(0.9, side.walk - 0.4)
             standing = rng.random() < 0.2
             way = 1 if rng.random() < 0.5 else -1
@@ -180,7 +199,7 @@ def _people(
                 else (0.0 if way > 0 else np.pi) + rng.normal(0, 0.1)
             )
             body = WalkerBody(
-                make_outfit(rng),
+                make_outfit(rng, muted=cast.varied),
                 0.0 if standing else 1.0,
                 4.2 * max(walk, 0.1),
                 float(rng.uniform(0, 6)),
@@ -277,3 +296,35 @@ def _crossing_people(
             else:
                 body, speed = _ride(rng, motorcycle=bool(rng.random() < 0.4)), 3.0
             cast.add(body, Pose(x, 0.0, s, way * np.pi / 2), (way * speed, 0.0))
+
+
+def _anywhere(rng: np.random.Generator, cast: Cast, street: Street) -> None:
+    """Cars that turn, park askew or stand in yards, and people who walk where they like."""
+    for _ in range(int(rng.integers(0, 14))):
+        sign = 1 if rng.random() < 0.5 else -1
+        inside = rng.random() < 0.3
+        edge = street.kerb(sign)
+        x = rng.uniform(0.3, 1.0) * edge if inside else edge + sign * rng.uniform(0.5, 12.0)
+        pose = Pose(x, 0.0, rng.uniform(8, 75), rng.uniform(0, 2 * np.pi))
+        if _is_free(cast, pose, 5.0):
+            cast.add(cast.car(rng), pose)
+    for _ in range(int(rng.integers(0, 12))):
+        x = rng.uniform(street.road_left - 4, street.road_right + 4)
+        pose = Pose(x, 0.0, rng.uniform(4, 50), rng.uniform(0, 2 * np.pi))
+        if _is_free(cast, pose, 1.5):
+            body = WalkerBody(
+                make_outfit(rng, muted=True),
+                float(rng.random() < 0.7),
+                5.0,
+                float(rng.uniform(0, 6)),
+            )
+            cast.add(body, pose)
+
+
+def _is_free(cast: Cast, pose: Pose, distance: float) -> bool:
+    """Whether nobody stands within a distance [m] of a place at the start."""
+    return all(
+        abs(actor.start.x - pose.x) > distance / 2
+        or abs(actor.start.s - pose.s) > (distance + actor.body.size[0]) / 2
+        for actor in cast.actors
+    )
