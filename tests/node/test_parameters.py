@@ -140,6 +140,10 @@ def find_own(messages, harness: NodeHarness):
             },
             True,
         ),
+        (
+            {'perception': {'ros__parameters': {'camera_names': ['a'], 'score_treshold': 0.5}}},
+            True,
+        ),
         # Another node, which has a parameter of the same name, among others of its own.
         ({'lidar': {'ros__parameters': {'backend': 'x', 'beams': 3, 'rings': 4}}}, False),
         ({'lidar': {'ros__parameters': {'use_sim_time': True}}}, False),

@@ -40,7 +40,7 @@ from upsnet_ros.node.parameters import (
 OF_ROS = ('use_sim_time', 'start_type_description_service')
 QOS_OVERRIDES = 'qos_overrides'
 # How alike two names have to be for one to stand for the other, from 0 to 1.
-LIKENESS = 0.5
+LIKENESS, MISSPELT = 0.5, 0.85
 CONSTRAINTS = {
     'live': '',
     'unconfigured': 'may change only while the node is unconfigured',
@@ -71,16 +71,16 @@ def descriptor(rule: ParameterRule, default: Any) -> ParameterDescriptor:
     return message
 
 
-def nearest_name(name: str, known: Collection[str]) -> str:
+def nearest_name(name: str, known: Collection[str], *, likeness: float = LIKENESS) -> str:
     """The known name that another one was probably meant to be; empty where none is like it."""
-    return next(iter(difflib.get_close_matches(name, known, 1, LIKENESS)), '')
+    return next(iter(difflib.get_close_matches(name, known, 1, likeness)), '')
 
 
 def misplaced_parameters(arguments: Sequence[str], node_name: str) -> list[str]:
     """What is given under the name of another node and was probably meant for this one.
 
-    That is a section with more names of this node's than others, in a file, or on a command line,
-    that has none for this node: a file for all nodes of a vehicle may well have others.
+    That is a section with more names of this node's, or nearly so, than others, in a file, or on a
+    command line, that has none for this node: a file for all nodes of a vehicle may have others.
 
     Args:
         arguments: the command line.
@@ -99,7 +99,7 @@ def misplaced_parameters(arguments: Sequence[str], node_name: str) -> list[str]:
             continue
         for section, names in sections.items():
             others = names - {*OF_ROS, QOS_OVERRIDES}
-            ours = sorted(others & known)
+            ours = sorted(n for n in others if nearest_name(n, known, likeness=MISSPELT))
             if 2 * len(ours) > len(others):
                 told.append(
                     f"{source} gives {', '.join(ours)} to '{section}', and this node is "
