@@ -14,7 +14,7 @@ from cityscapesscripts.evaluation.evalPanopticSemanticLabeling import evaluatePa
 from tests.fakes.label_images import disturbed, random_label_image
 from upsnet_ros.core.labels import INSTANCE_BITS, cityscapes_label_set
 from upsnet_ros.core.panoptic_quality import PanopticQuality
-from upsnet_ros.evaluation.label_files import PanopticFiles
+from upsnet_ros.evaluation.label_files import PanopticFiles, frame_name
 
 LABELS = cityscapes_label_set()
 
@@ -36,7 +36,7 @@ def test_written_labels_have_the_same_quality_in_the_official_evaluation(tmp_pat
     for name, which in (('predicted', 0), ('truth', 1)):
         with PanopticFiles(folders[name], LABELS, restart=True) as files:
             for number, pair in enumerate(images):
-                files.add('rig/front', number, pair[which])
+                files.add(frame_name('rig/front', number), pair[which])
             files.finish()
     for predicted, truth in images:
         quality.update(predicted, truth)
@@ -61,7 +61,7 @@ def test_segments_are_told_with_area_and_box(tmp_path: Path) -> None:
     labels[2:5, 3:8] = (13 << INSTANCE_BITS) + 2
     labels[5] = 65535
     with PanopticFiles(tmp_path, LABELS, restart=True) as files:
-        files.add('front', 5, labels)
+        files.add(frame_name('front', 5), labels)
         path = files.finish()
     content = json.loads(path.read_text())
     assert content['images'] == [
@@ -76,12 +76,12 @@ def test_segments_are_told_with_area_and_box(tmp_path: Path) -> None:
 def test_an_interrupted_run_goes_on_with_its_annotations(tmp_path: Path) -> None:
     labels = np.zeros((2, 2), np.uint16)
     with PanopticFiles(tmp_path, LABELS, restart=True) as files:
-        files.add('front', 1, labels)
+        files.add(frame_name('front', 1), labels)
     with (tmp_path / 'panoptic.jsonl').open('a') as lines:
         lines.write('{"image_id":"front_2"')  # cut off
     with PanopticFiles(tmp_path, LABELS, restart=False) as files:
         for stamp in (1, 2):  # the first was written, but not yet counted as done
-            files.add('front', stamp, labels)
+            files.add(frame_name('front', stamp), labels)
         content = json.loads(files.finish().read_text())
     assert [a['image_id'] for a in content['annotations']] == ['front_1', 'front_2']
     with PanopticFiles(tmp_path, LABELS, restart=True) as files:

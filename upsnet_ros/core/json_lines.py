@@ -9,6 +9,7 @@ line that was being written: it is left out when the file is read, and work on i
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,8 @@ class JsonLines:
         path.parent.mkdir(parents=True, exist_ok=True)
         begins = not path.exists() or next(read_json_lines(path), None) is None
         self._file = path.open('a', encoding='utf-8')
-        if path.stat().st_size:
-            self._file.write('\n')  # ends a line that an interrupt cut off
+        if not _ends_a_line(path):
+            self._file.write('\n')  # an interrupt cut it off
         if begins:
             self.add(header)
 
@@ -58,6 +59,15 @@ class JsonLines:
     def __exit__(self, *error: object) -> None:
         """Close."""
         self.close()
+
+
+def _ends_a_line(path: Path) -> bool:
+    """Whether a file is empty or ends with the end of a line."""
+    with path.open('rb') as file:
+        if not file.seek(0, os.SEEK_END):
+            return True
+        file.seek(-1, os.SEEK_END)
+        return file.read() == b'\n'
 
 
 def json_line(values: Mapping[str, Any]) -> str:

@@ -1,10 +1,10 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""One picture that shows the whole drive: sample frames, their labels, their truth, the legend."""
+"""One picture that shows all: sample frames, their labels, their truth, the legend."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -22,6 +22,8 @@ DROPPED = 'dropped: no labels came'
 MISSING = {'labels': DROPPED, 'truth': 'no ground truth'}
 SEPARATOR = ' · '  # of what is noted of a frame
 CELL_WIDTH = 480
+OVERVIEW_COLUMNS = 3
+MOST_LETTERS = 48  # of a name in a cell
 GAP = 8
 TITLE_HEIGHT = 40
 LEGEND_ROW = 30
@@ -121,3 +123,42 @@ def draw_contact_sheet(frames: Sequence[Frame], label_set: LabelSet) -> np.ndarr
     for frame in frames:
         parts += [sheet_row(frame), gap]
     return np.vstack([*parts, legend_rows(label_set, width)])
+
+
+def draw_overview(overlays: Mapping[str, np.ndarray], label_set: LabelSet) -> np.ndarray:
+    """A sheet of pictures under their labels, three in a row, with the legend: BGR uint8.
+
+    Args:
+        overlays: BGR uint8 [H, W, 3] by the name that is written into it; at least one.
+        label_set: the classes.
+    """
+    columns = min(OVERVIEW_COLUMNS, len(overlays))
+    width = columns * CELL_WIDTH + (columns + 1) * GAP
+    usual = np.median([CELL_WIDTH * p.shape[0] / p.shape[1] for p in overlays.values()])
+    height = round(min(max(float(usual), CELL_WIDTH / 4), CELL_WIDTH))
+    cells = [_overview_cell(name, picture, height) for name, picture in overlays.items()]
+    beside = np.full((height, GAP, 3), PAPER, np.uint8)
+    gap = np.full((GAP, width, 3), PAPER, np.uint8)
+    parts = [gap]
+    for first in range(0, len(cells), columns):
+        row = [beside]
+        for cell in cells[first : first + columns]:
+            row += [cell, beside]
+        rest = width - sum(part.shape[1] for part in row)
+        parts += [np.hstack([*row, np.full((height, rest, 3), PAPER, np.uint8)]), gap]
+    return np.vstack([*parts, legend_rows(label_set, width)])
+
+
+def _overview_cell(name: str, picture: np.ndarray, height: int) -> np.ndarray:
+    """A picture in the middle of its cell, its name below."""
+    scale = min(height / picture.shape[0], CELL_WIDTH / picture.shape[1])
+    size = [max(1, round(side * scale)) for side in picture.shape[:2]]
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    shown = cv2.resize(picture, (size[1], size[0]), interpolation=method)
+    cell = np.full((height, CELL_WIDTH, 3), FAINT, np.uint8)
+    top, left = (height - size[0]) // 2, (CELL_WIDTH - size[1]) // 2
+    cell[top : top + size[0], left : left + size[1]] = shown
+    told = name.encode('ascii', 'replace').decode()
+    told = told if len(told) <= MOST_LETTERS else f'...{told[-MOST_LETTERS:]}'
+    write_caption(cell, told, (0, height), scale=0.45)
+    return cell

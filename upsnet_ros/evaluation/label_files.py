@@ -23,6 +23,8 @@ LABEL_FOLDER, PANOPTIC_FOLDER = 'labels', 'panoptic'
 JSON_FILE = 'panoptic.json'
 # The annotations as they come; the JSON file is made of them when the run is done.
 LINES_FILE = 'panoptic.jsonl'
+# What stands in a line of it, and in the JSON file among the images.
+OF_IMAGES = ('image_name', 'width', 'height')
 # Label images are flat areas: the run-length strategy packs them as well as the default, faster.
 PNG_FLAGS = [cv2.IMWRITE_PNG_COMPRESSION, 3, cv2.IMWRITE_PNG_STRATEGY, 3]
 
@@ -50,8 +52,15 @@ def write_label(folder: Path, camera: str, stamp_ns: int, labels: np.ndarray) ->
 
 
 def _write_png(path: Path, picture: np.ndarray) -> None:
-    if not cv2.imwrite(str(path), picture, PNG_FLAGS):
-        raise EvaluationError(f'{path} could not be written. Is the disk full?')
+    # By way of memory: `imwrite` cannot write where the bytes of a path are no text.
+    done, data = cv2.imencode('.png', picture, PNG_FLAGS)
+    try:
+        if done:
+            path.write_bytes(data.tobytes())
+    except OSError as error:
+        raise EvaluationError(f'{path} could not be written ({error.strerror})') from error
+    if not done:
+        raise EvaluationError(f'{path} could not be written: PNG cannot hold {picture.shape}')
 
 
 def segment_ids(labels: np.ndarray) -> np.ndarray:
@@ -81,8 +90,13 @@ def segments_info(labels: np.ndarray, label_set: LabelSet) -> list[dict[str, Any
     return segments
 
 
+def frame_name(camera: str, stamp_ns: int) -> str:
+    """What a frame is called in COCO panoptic format."""
+    return f'{camera_in_a_file_name(camera)}_{stamp_ns}'
+
+
 class PanopticFiles:
-    """Writes `panoptic/CAMERA_STAMP.png` frame by frame, and `panoptic.json` at the end.
+    """Writes `panoptic/NAME.png` picture by picture, and `panoptic.json` at the end.
 
     Use it as a context manager. Frames of an interrupted run are part of the file.
 
@@ -107,21 +121,27 @@ class PanopticFiles:
         """Close the file of annotations."""
         self._lines.close()
 
-    def add(self, camera: str, stamp_ns: int, labels: np.ndarray) -> None:
-        """Write a label image, uint16 [H, W].
+    def add(self, name: str, labels: np.ndarray, *, image_name: str | None = None) -> None:
+        """Write a label image.
+
+        Args:
+            name: of the picture, its image id; may hold folders.
+            labels: uint16 [H, W].
+            image_name: of its file; None: as the PNG's.
 
         Raises:
             EvaluationError: the file cannot be written.
         """
-        name = f'{camera_in_a_file_name(camera)}_{stamp_ns}'
         path = self._folder / PANOPTIC_FOLDER / f'{name}.png'
+        path.parent.mkdir(parents=True, exist_ok=True)
         ids = segment_ids(labels)
         colours = np.stack([ids >> 16, ids >> 8 & 255, ids & 255], axis=-1).astype(np.uint8)
         _write_png(path, colours)
         height, width = labels.shape
         annotation = {
             'image_id': name,
-            'file_name': path.name,
+            'file_name': f'{name}.png',
+            'image_name': image_name or f'{name}.png',
             'width': width,
             'height': height,
             'segments_info': segments_info(labels, self._label_set),
@@ -139,12 +159,12 @@ class PanopticFiles:
         with path.open('w', encoding='utf-8') as file:
             file.write(f'{{"categories":{json.dumps(categories)},\n"images":[')
             for number, entry in enumerate(self._annotations()):
-                image = {'id': entry['image_id'], 'file_name': entry['file_name']}
+                image = {'id': entry['image_id'], 'file_name': entry['image_name']}
                 image |= {'width': entry['width'], 'height': entry['height']}
                 file.write((',\n' if number else '\n') + json.dumps(image))
             file.write('],\n"annotations":[')
             for number, entry in enumerate(self._annotations()):
-                kept = {k: v for k, v in entry.items() if k not in ('width', 'height')}
+                kept = {k: v for k, v in entry.items() if k not in OF_IMAGES}
                 file.write((',\n' if number else '\n') + json.dumps(kept))
             file.write(']}\n')
         return path

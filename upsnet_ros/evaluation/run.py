@@ -28,7 +28,7 @@ from upsnet_ros.evaluation.frame_record import (
     read_frames,
 )
 from upsnet_ros.evaluation.judge import FrameJudge, LabelledFrame
-from upsnet_ros.evaluation.label_files import PanopticFiles, write_label
+from upsnet_ros.evaluation.label_files import PanopticFiles, frame_name, write_label
 from upsnet_ros.evaluation.pictures import WorstPictures
 from upsnet_ros.evaluation.replay_report import (
     Json,
@@ -217,7 +217,7 @@ class Run:
             if self.options.write_png:
                 write_label(self.options.output, frame.camera, frame.stamp_ns, labels)
             if self._panoptic is not None:
-                self._panoptic.add(frame.camera, frame.stamp_ns, labels)
+                self._panoptic.add(frame_name(frame.camera, frame.stamp_ns), labels)
             if self._label_bag is not None:
                 self._label_bag.add(
                     frame.camera,

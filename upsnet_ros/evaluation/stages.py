@@ -14,7 +14,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -47,7 +47,7 @@ Result = TypeVar('Result')
 
 def staged(
     function: Callable[[Item], Result], items: Iterable[Item], *, name: str, workers: int = 1
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Like `map`, in threads that are a few items before the consumer.
 
     An exception of the function or of the items is raised where its result would have come. When
