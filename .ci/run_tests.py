@@ -127,6 +127,7 @@ QUICK = (
     'tests/images',
     'tests/bags',
     'tests/report',
+    'tests/label',
     'tests/test_import_rules.py',
     'tests/test_manifest.py',
     'tests/test_pipeline.py',

@@ -7,6 +7,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,7 @@ from upsnet_ros.label import command
 from upsnet_ros.label.__main__ import main
 from upsnet_ros.pipeline import PanopticPipeline
 
+ROOT = Path(__file__).parents[2]
 CAR = (13 << 8) + 1  # the tiny model says that there is one, where a picture's blue is 13
 FRAMES = 7
 
@@ -216,8 +221,7 @@ def test_pictures_of_one_name_do_not_meet(label: Command) -> None:
     assert len(named) == 5
     expected = {'a/x.png': 'a/x', 'b/x.png': 'b/x', 'a/y.png': 'y.png', 'a/y.jpg': 'y.jpg'}
     expected['a/z.png'] = 'z'
-    for blue, (path, name) in enumerate(sorted(expected.items()), 1):
-        assert named[str(label.folder / path)] == name
+    assert named == {str(label.folder / path): name for path, name in expected.items()}
     for blue, path in enumerate(('a/x.png', 'b/x.png', 'a/y.png'), 1):
         assert label.labels(expected[path])[-1, -1] >> 8 == blue
 
@@ -447,3 +451,48 @@ def test_every_kind_of_picture_is_read(label: Command) -> None:
     for size in ((1, 1), (1, 500), (500, 1)):
         write(label.folder / 'small' / f'{size[0]}.{size[1]}.png', picture(4, size))
     assert label(label.folder / 'small') == 0
+
+
+@pytest.mark.heavy
+def test_a_signal_ends_it_quietly_and_the_same_command_goes_on(label: Command) -> None:
+    folder = label.folder / 'in'
+    for number in range(400):
+        write(folder / f'{number}.png')
+    words = [sys.executable, '-m', 'upsnet_ros.label', str(folder), '--threads', '1']
+    words += ['--model', str(label.model), '--output', str(label.output)]
+    record = label.output / 'pictures.jsonl'
+    done = 1  # the header
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE) as process:
+            while not record.exists() or len(record.read_text().splitlines()) < done + 5:
+                assert process.poll() is None
+                time.sleep(0.005)
+            process.send_signal(number)
+            error = process.communicate(timeout=60)[1]
+        assert process.returncode == 130
+        assert b'The same command goes on' in error and b'Traceback' not in error
+        done = len(record.read_text().splitlines())
+        assert not list(label.output.rglob('*.partial'))
+    assert label(folder) == 0
+    assert len(label.lines()) == 400
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize('imported', ['upsnet_ros.core.errors', 'numpy', 'cv2'])
+def test_a_signal_while_libraries_are_imported_ends_it_quietly(
+    label: Command, imported: str, number: signal.Signals
+) -> None:
+    os.mkfifo(label.folder / 'endless.png')  # nobody writes to it: it never comes to its end
+    words = [sys.executable, '-X', 'importtime', '-m', 'upsnet_ros.label', '--model']
+    words += [str(label.model), str(label.folder / 'endless.png'), '--output', str(label.output)]
+    with subprocess.Popen(
+        words, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        for line in process.stderr or ():
+            if line.split(b'|')[-1].strip() == imported.encode():
+                process.send_signal(number)
+                break
+        out, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == b'' and b'Traceback' not in error
