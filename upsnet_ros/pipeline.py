@@ -15,7 +15,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from upsnet_ros.backends.backend import AUTOMATIC, Backend, BatchBackend, threads_for
+from upsnet_ros.backends.backend import (
+    AUTOMATIC,
+    Backend,
+    BatchBackend,
+    LabellingBackend,
+    threads_for,
+)
 from upsnet_ros.backends.select import REFUSE, create_backend
 from upsnet_ros.core.compiled import pixel_loops
 from upsnet_ros.core.errors import ParameterError, UpsnetError
@@ -254,13 +260,38 @@ class PanopticPipeline:
     def process(self, image_bgr: np.ndarray, view: ImageView = WHOLE_UPRIGHT) -> FrameResult:
         """Return the labels of an image: `place`, `infer` and `label`, with their arguments.
 
+        A network that can labels the image itself, without its answer leaving the device; the
+        time of all three is then that of inference. Images that were decoded smaller than the
+        camera's are left to the stages.
+
         Raises:
             ImageError: the image has another type or shape, no pixels, or does not hold the
                 region.
             ModelError: the network failed, or its answer cannot be used.
         """
+        backend = self._backend
+        if isinstance(backend, LabellingBackend) and backend.can_label and view.reduction == 1:
+            return self._label_on_device(backend, image_bgr, view)
         placed = self.place(image_bgr, view)
         return self.label(self.infer(placed), placed)
+
+    def _label_on_device(
+        self, backend: LabellingBackend, image_bgr: np.ndarray, view: ImageView
+    ) -> FrameResult:
+        """Return the labels of the whole image, made where the network runs."""
+        check_image(image_bgr)
+        start = time.perf_counter()
+        seen = view.look(image_bgr)
+        looked = time.perf_counter()
+        seen_result = backend.label(seen, self._fit(seen.shape[:2]), self._head)
+        labelled = time.perf_counter()
+        panoptic = view.restore(seen_result, image_bgr.shape[:2])
+        times = {
+            'preprocess': (looked - start) * 1e3,
+            'inference': (labelled - looked) * 1e3,
+            'panoptic_head': (time.perf_counter() - labelled) * 1e3,
+        }
+        return FrameResult(panoptic, {**times, 'total': sum(times.values())})
 
     def process_batch(
         self, images_bgr: Sequence[np.ndarray], views: Sequence[ImageView] | None = None

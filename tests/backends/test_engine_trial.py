@@ -27,7 +27,7 @@ def load(path: Path, *, timeout_s: float = 60.0) -> TensorRtBackend:
 
 
 def test_a_trial_that_works_says_nothing() -> None:
-    run_trial(python('print("fine")'), timeout_s=60.0)
+    assert run_trial(python('print("fine")'), timeout_s=60.0) == ''
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,19 @@ def test_crashes_and_failures_are_told_with_the_end_of_the_log(code: str, messag
     with pytest.raises(ModelError, match=message) as caught:
         run_trial(python(before + code), timeout_s=60.0)
     assert 'line 49' in str(caught.value) and 'line 5\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ('code', 'message'),
+    [
+        ('import os; os.abort()', 'labels crashed with SIGABRT'),
+        ('raise SystemExit(3)', 'labels failed with exit status 3'),
+    ],
+)
+def test_where_only_labels_fail_the_engine_is_used(code: str, message: str) -> None:
+    ran = 'print("engine_trial: the engine runs", flush=True)\n'
+    reason = run_trial(python(ran + code), timeout_s=60.0)
+    assert message in reason and 'the engine runs' in reason
 
 
 def test_an_empty_log_is_said_to_be_empty() -> None:
@@ -66,8 +79,12 @@ def test_a_process_left_behind_does_not_hold_up_the_end() -> None:
     run_trial(python(code), timeout_s=60.0)  # raises where it waits for the second one
 
 
-def test_the_real_trial_runs_the_engine_and_ends(engine_path: Path, child_libraries: Path) -> None:
-    run_trial(trial_command(engine_path), timeout_s=60.0)
+@pytest.mark.heavy
+def test_the_real_trial_runs_engine_and_labels_and_ends(
+    engine_path: Path, child_libraries: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('TAKES_KERNELS', '1')
+    assert run_trial(trial_command(engine_path), timeout_s=180.0) == ''
 
 
 def test_the_backend_is_loaded_after_a_trial(
@@ -97,6 +114,39 @@ def test_a_library_that_fails_in_the_trial_never_sees_the_engine_here(
         load(engine_path)
     assert all(text in str(caught.value) for text in messages)
     assert 'runtime created' not in tensorrt.cuda.calls
+
+
+@pytest.mark.parametrize(
+    ('trouble', 'message'),
+    [
+        ('', 'update the NVIDIA driver to that of CUDA 12.5'),
+        ('run_kernel = lambda *launch: None', 'the kernels of the GPU give'),
+        (
+            # What is copied to the host is then zero: stuff of the first class.
+            'run_kernel = lambda name, grid, block, arrays: [\n'
+            '    array.fill(0) for array in arrays if hasattr(array, "fill")]',
+            'of the labels of the GPU are those of the processor',
+        ),
+    ],
+)
+def test_kernels_that_fail_in_the_trial_leave_labels_to_the_processor(
+    engine_path: Path,
+    child_libraries: Path,
+    tensorrt: FakeTensorRt,
+    trouble: str,
+    message: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if trouble:
+        monkeypatch.setenv('TAKES_KERNELS', '1')
+        with (child_libraries / 'tensorrt.py').open('a') as file:
+            file.write(f'import tests.fakes.compiled_grid\ntests.fakes.compiled_grid.{trouble}\n')
+    backend = load(engine_path)
+    assert not backend.can_label
+    (warning,) = [r.getMessage() for r in caplog.records if 'by the processor' in r.getMessage()]
+    assert message in warning
+    backend.close()
 
 
 def test_a_stale_engine_is_not_even_tried(

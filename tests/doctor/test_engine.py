@@ -66,8 +66,17 @@ def test_an_onnx_file_has_no_engine(computer, tmp_path, model_path) -> None:
 
 
 def test_the_trial_is_made_in_another_process(computer, child_libraries, engine_path) -> None:
+    """Whose driver takes no kernels, see `write_cuda_library`."""
     finding = only(looked('engine trial', computer(model_path=engine_path)))
-    assert finding.level == 'ok' and finding.values['seconds'] > 0
+    assert finding.level == 'warning'
+    assert 'labels are made by the processor' in finding.found
+    assert 'update the NVIDIA driver to that of CUDA 12.5' in finding.found
+
+
+def test_an_engine_whose_labels_the_gpu_makes_is_sound(computer, monkeypatch, engine_path) -> None:
+    monkeypatch.setattr('upsnet_ros.doctor.model.run_trial', lambda command: '')
+    finding = only(looked('engine trial', computer(model_path=engine_path)))
+    assert finding.level == 'ok' and finding.values['seconds'] >= 0
 
 
 def test_a_crash_in_the_trial_is_an_error(computer, child_libraries, engine_path) -> None:
@@ -130,15 +139,22 @@ def test_what_agreement_is_enough(changes, level) -> None:
 # --- with the engine loaded
 
 
-def test_labels_and_speed_of_an_engine(computer, tensorrt, engine_path) -> None:
+@pytest.mark.parametrize('on_gpu', [True, False])
+def test_labels_and_speed_of_an_engine(
+    computer, tensorrt, engine_path, monkeypatch, on_gpu: bool
+) -> None:
+    reason = '' if on_gpu else 'too old a driver'
+    monkeypatch.setattr('upsnet_ros.doctor.model.run_trial', lambda command: reason)
     subject = computer(model_path=engine_path, frames=1)
     labels = only(looked('labels', subject))
     assert labels.level == 'ok' and 'tensorrt on cuda:0' in labels.found
     assert only(looked('speed', subject)).what == 'speed'
+    assert ('cuLaunchKernel' in tensorrt.cuda.calls) == on_gpu
     assert tensorrt.cuda.live == 0
 
 
-def test_an_engine_without_a_graph_is_slower(computer, tensorrt, engine_path) -> None:
+def test_an_engine_without_a_graph_is_slower(computer, tensorrt, engine_path, monkeypatch) -> None:
+    monkeypatch.setattr('upsnet_ros.doctor.model.run_trial', lambda command: 'too old a driver')
     tensorrt.capture = 'refused'
     speed, graph = looked('speed', computer(model_path=engine_path, frames=1))
     assert levels([speed, graph])[1] == 'warning' and graph.what == 'CUDA graph'

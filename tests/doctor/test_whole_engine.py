@@ -68,7 +68,8 @@ def examine(engine_path: Path, change: str = '') -> tuple[int, dict[str, list[di
 def test_a_sound_engine_is_said_to_be_sound(engine_path: Path) -> None:
     status, findings = examine(engine_path)
     levels = {check: [entry['level'] for entry in findings[check]] for check in ENGINE_CHECKS}
-    assert levels == {check: ['ok'] for check in ENGINE_CHECKS}
+    # The driver of the stand-in takes no kernels.
+    assert levels == {check: ['ok'] for check in ENGINE_CHECKS} | {'engine trial': ['warning']}
     assert status == 0
     (comparison,) = findings['comparison']
     assert comparison['values']['equal_pixels'] >= 0.999

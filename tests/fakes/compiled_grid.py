@@ -9,7 +9,7 @@ only many threads at once can get wrong is left to numba's simulator, at small s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from types import FunctionType, ModuleType
 
@@ -24,6 +24,7 @@ from upsnet_ros.backends.frame_launches import FramePlan, Launch
 # The thread at work: x, y, z, and how many there are along x.
 _PLACE = np.zeros(4, np.int64)
 _ADDRESS = int(_PLACE.ctypes.data)
+_WAITING = ('claim_masks',)
 
 
 @intrinsic
@@ -125,19 +126,18 @@ def _compiled(name: str) -> Callable[..., None]:
     return run
 
 
-def run_launch(launch: Launch, arguments: Mapping[str, np.ndarray | int | float]) -> None:
-    """Run every thread of a launch.
-
-    Args:
-        launch: what to run.
-        arguments: of each parameter, in the order of the kernel.
-    """
-    block = KERNELS[launch.kernel].block
-    threads = tuple(-(-n // b) * b for n, b in zip(launch.threads, block, strict=True))
-    if launch.blocks:
-        threads = (launch.blocks, 1, 1)
+def run_kernel(
+    name: str,
+    grid: tuple[int, int, int],
+    block: tuple[int, int, int],
+    arguments: Sequence[np.ndarray | int | float],
+) -> None:
+    """Run every thread of a launch; of a kernel whose threads wait for each other one a block."""
+    if name in _WAITING:
+        block = (1, 1, 1)
+    threads = tuple(blocks * size for blocks, size in zip(grid, block, strict=True))
     _PLACE[3] = threads[0]
-    _compiled(launch.kernel)(_PLACE, threads, *arguments.values())
+    _compiled(name)(_PLACE, threads, *arguments)
 
 
 def argument_of(
@@ -163,14 +163,12 @@ def run_launches(
 ) -> None:
     """Run launches over arrays of this process."""
     for launch in launches:
-        parameters = KERNELS[launch.kernel].parameters
-        run_launch(
-            launch,
-            {
-                name: argument_of(plan, launch, name, kind, arrays)
-                for name, kind in parameters.items()
-            },
-        )
+        kernel = KERNELS[launch.kernel]
+        arguments = [
+            argument_of(plan, launch, name, kind, arrays)
+            for name, kind in kernel.parameters.items()
+        ]
+        run_kernel(launch.kernel, launch.grid(kernel.block), kernel.block, arguments)
 
 
 def allocate(plan: FramePlan, rng: np.random.Generator) -> dict[str, np.ndarray]:

@@ -1,6 +1,6 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A stand-in for `cuda.bindings.runtime` that holds its user to CUDA's rules.
+"""A stand-in for `cuda.bindings.runtime` and `.driver` that holds its user to CUDA's rules.
 
 Work that is queued is done when its stream is synchronised, not before. Memory is real, so copies
 move bytes; using freed memory, freeing twice, or allocating while recording is an AssertionError.
@@ -14,6 +14,8 @@ from collections.abc import Callable
 from enum import IntEnum
 from types import SimpleNamespace
 
+import numpy as np
+
 
 class Error(IntEnum):
     cudaSuccess = 0
@@ -24,6 +26,15 @@ class Error(IntEnum):
     cudaErrorIllegalAddress = 700
     cudaErrorStreamCaptureUnsupported = 900
     cudaErrorStreamCaptureInvalidated = 901
+
+
+class DriverError(IntEnum):
+    CUDA_SUCCESS = 0
+    CUDA_ERROR_OUT_OF_MEMORY = 2
+    CUDA_ERROR_INVALID_PTX = 218
+    CUDA_ERROR_UNSUPPORTED_PTX_VERSION = 222
+    CUDA_ERROR_NOT_FOUND = 500
+    CUDA_ERROR_LAUNCH_FAILED = 719
 
 
 class FakeStream:
@@ -46,6 +57,7 @@ class FakeCuda:
     """The functions of the runtime that are used, over memory of this process."""
 
     cudaError_t = Error
+    CUresult = DriverError
     cudaMemcpyKind = SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2)
     cudaStreamCaptureMode = SimpleNamespace(cudaStreamCaptureModeThreadLocal=1)
     cudaStreamNonBlocking = 1
@@ -65,6 +77,9 @@ class FakeCuda:
         self.device: dict[int, ctypes.Array] = {}
         self.mapped: dict[int, int] = {}  # address of the device: address of the host
         self.graphs: set[int] = set()
+        self.modules: dict[int, str] = {}  # handle: PTX
+        self.launches: list[tuple[str, tuple[int, ...], tuple[int, ...]]] = []
+        self.driver_failures: dict[str, list[DriverError]] = {}
         self.sticky: Error | None = None
         self.users: list[Callable[[], set[int]]] = []
         self._last = Error.cudaSuccess
@@ -82,7 +97,7 @@ class FakeCuda:
     @property
     def live(self) -> int:
         """How many things are allocated."""
-        return sum(map(len, (self.streams, self.host, self.device, self.graphs)))
+        return sum(map(len, (self.streams, self.host, self.device, self.graphs, self.modules)))
 
     def is_live(self, address: int) -> bool:
         return address in self.device or self.mapped.get(address) in self.host
@@ -299,6 +314,117 @@ class FakeCuda:
             return (error,)
         self.graphs.remove(executable.handle)
         return (error,)
+
+    # --- the driver
+
+    def cuGetErrorString(self, error: DriverError) -> tuple[DriverError, bytes]:
+        return DriverError.CUDA_SUCCESS, f'driver words for {int(error)}'.encode()
+
+    def _enter_driver(self, name: str) -> DriverError:
+        self.calls.append(name)
+        self.counts[name] += 1
+        if self.sticky is not None:
+            return DriverError.CUDA_ERROR_LAUNCH_FAILED
+        planned = self.driver_failures.get(name)
+        return planned.pop(0) if planned else DriverError.CUDA_SUCCESS
+
+    def cuModuleLoadData(self, image: bytes) -> tuple[DriverError, int | None]:
+        self._assert_not_recording()
+        assert image.endswith(b'\0'), 'the driver reads on until there is a zero'
+        if error := self._enter_driver('cuModuleLoadData'):
+            return error, None
+        if b'.version 8.5' not in image:
+            return DriverError.CUDA_ERROR_INVALID_PTX, None
+        handle = self._handle()
+        self.modules[handle] = image[:-1].decode()
+        return DriverError.CUDA_SUCCESS, handle
+
+    def cuModuleGetFunction(
+        self, module: int, name: bytes
+    ) -> tuple[DriverError, SimpleNamespace | None]:
+        if error := self._enter_driver('cuModuleGetFunction'):
+            return error, None
+        if f'.entry {name.decode()}(' not in self.modules[module]:
+            return DriverError.CUDA_ERROR_NOT_FOUND, None
+        function = SimpleNamespace(module=module, name=name.decode())
+        return DriverError.CUDA_SUCCESS, function
+
+    def cuModuleUnload(self, module: int) -> tuple[DriverError]:
+        if error := self._enter_driver('cuModuleUnload'):
+            return (error,)
+        del self.modules[module]
+        return (DriverError.CUDA_SUCCESS,)
+
+    def cuLaunchKernel(
+        self,
+        function: SimpleNamespace,
+        grid_x: int,
+        grid_y: int,
+        grid_z: int,
+        block_x: int,
+        block_y: int,
+        block_z: int,
+        shared: int,
+        stream: int,
+        parameters: int,
+        extra: int,
+    ) -> tuple[DriverError]:
+        if error := self._enter_driver('cuLaunchKernel'):
+            return (error,)
+        assert function.module in self.modules, 'the module was unloaded'
+        assert extra == 0 and shared == 0 and stream in self.streams
+        assert all(1 <= size <= 65535 for size in (grid_y, grid_z)) and grid_x >= 1
+        assert block_x * block_y * block_z <= 1024
+        grid, block = (grid_x, grid_y, grid_z), (block_x, block_y, block_z)
+        self.launches.append((function.name, grid, block))
+        # The driver copies the parameters now, so that they may go before the work is done.
+        arguments = self._arguments(function, parameters)
+
+        def run() -> None:
+            from tests.fakes.compiled_grid import (
+                run_kernel,
+            )  # compiles: not where none is launched
+
+            assert function.module in self.modules, 'unloaded before its work was done'
+            arrays = [value() if callable(value) else value for value in arguments]
+            run_kernel(function.name, grid, block, arrays)
+
+        self.streams[stream].queue(run)
+        return (DriverError.CUDA_SUCCESS,)
+
+    def _arguments(self, function: SimpleNamespace, parameters: int) -> list[object]:
+        """Numbers as they are, arrays as functions that find them in the device's memory."""
+        from training.panoptic_kernels.kernels import KERNELS
+
+        kinds = KERNELS[function.name].parameters.values()
+        declared = self.modules[function.module].count('.param .')
+        addresses = (ctypes.c_void_p * declared).from_address(parameters)
+        raw = [ctypes.c_int64.from_address(address).value for address in addresses]
+        arguments: list[object] = []
+        place = 0
+        for kind in kinds:
+            dtype, _, axes = kind.rstrip(']').partition('[')
+            if not axes:
+                number = ctypes.c_int64 if dtype == 'int64' else ctypes.c_double
+                arguments.append(number.from_address(addresses[place]).value)
+                place += 1
+                continue
+            count = int(axes)
+            owners, size, item, address = raw[place : place + 2], *raw[place + 2 : place + 5]
+            shape = tuple(raw[place + 5 : place + 5 + count])
+            steps = tuple(raw[place + 5 + count : place + 5 + 2 * count])
+            array = np.empty(0, dtype)
+            assert owners == [0, 0] and item == array.itemsize and size == np.prod(shape)
+            assert steps == np.empty(shape, dtype).strides
+            assert size * item <= len(self.memory(address)), 'larger than its memory'
+            arguments.append(
+                lambda address=address, dtype=dtype, shape=shape: np.frombuffer(
+                    self.memory(address), dtype, int(np.prod(shape))
+                ).reshape(shape)
+            )
+            place += 5 + 2 * count
+        assert place == declared
+        return arguments
 
 
 # What child processes import in place of the library.

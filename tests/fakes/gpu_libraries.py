@@ -21,14 +21,24 @@ from tests.fakes.tiny_engine import write_tiny_engine
 
 
 def write_cuda_library(folder: Path) -> None:
-    """Write what child processes that have a folder on their path import as `cuda`."""
+    """Write what child processes that have a folder on their path import as `cuda`.
+
+    Its driver is too old for kernels unless `TAKES_KERNELS` is in the environment: compiling what
+    the fake does in their place takes half a minute.
+    """
     bindings = folder / 'cuda' / 'bindings'
     bindings.mkdir(parents=True)
     (folder / 'cuda' / '__init__.py').write_text('')
     (bindings / '__init__.py').write_text(
         'import sys\n'
         'from tests.fakes.fake_cuda import SHARED as runtime\n'
-        "sys.modules[__name__ + '.runtime'] = runtime\n"
+        "sys.modules[__name__ + '.runtime'] = sys.modules[__name__ + '.driver'] = runtime\n"
+        'driver = runtime\n'
+        'import os\n'
+        'if "TAKES_KERNELS" not in os.environ:\n'
+        '    from tests.fakes.fake_cuda import DriverError\n'
+        '    too_old = [DriverError.CUDA_ERROR_UNSUPPORTED_PTX_VERSION] * 100\n'
+        '    runtime.driver_failures["cuModuleLoadData"] = too_old\n'
         "__version__ = '13.0.3'\n"
     )
 
@@ -38,7 +48,7 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> FakeCuda:
     """The CUDA runtime library of this process."""
     library = FakeCuda()
     bindings = ModuleType('cuda.bindings')
-    bindings.runtime = library
+    bindings.runtime = bindings.driver = library
     monkeypatch.setitem(sys.modules, 'cuda', ModuleType('cuda'))
     monkeypatch.setitem(sys.modules, 'cuda.bindings', bindings)
     return library

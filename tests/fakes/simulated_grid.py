@@ -51,11 +51,10 @@ def run_launches(
     """Run launches over arrays of this process, in blocks no larger than there is work for."""
     for launch in launches:
         kernel = kernels.KERNELS[launch.kernel]
+        block = tuple(map(min, kernel.block, launch.threads))
         if launch.blocks:
-            grid, block = (launch.blocks, 1, 1), (_MOST_THREADS, 1, 1)
-        else:
-            block = tuple(map(min, kernel.block, launch.threads))
-            grid = tuple(-(-n // b) for n, b in zip(launch.threads, block, strict=True))
+            block = (_MOST_THREADS, 1, 1)
+        grid = launch.grid(block)
         if launch.kernel == 'check_output':  # its threads share what there is
             grid, block = (_MOST_BLOCKS, 1, 1), (_MOST_THREADS, 1, 1)
         arguments = [

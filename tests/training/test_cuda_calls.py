@@ -9,25 +9,33 @@ import re
 from collections.abc import Callable
 
 import pytest
-from cuda.bindings import runtime
+from cuda.bindings import driver, runtime
 
 from tests.fakes import fake_cuda
-from upsnet_ros.backends.cuda_runtime import CudaError, CudaRuntime, load_cuda_library
+from upsnet_ros.backends.cuda_runtime import (
+    CudaError,
+    CudaRuntime,
+    load_cuda_library,
+    load_driver_library,
+)
+from upsnet_ros.backends.kernel_store import read_kernels
 from upsnet_ros.core.errors import ModelError
 
 FUNCTIONS = [name for name in vars(fake_cuda.FakeCuda) if re.match('cuda[A-Z]', name)]
 FUNCTIONS = [name for name in FUNCTIONS if callable(getattr(fake_cuda.SHARED, name))]
 FUNCTIONS.remove('cudaError_t')
+DRIVER_FUNCTIONS = [name for name in vars(fake_cuda.FakeCuda) if re.match('cu[A-Z]', name)]
 
 
 def test_the_library_is_found() -> None:
-    assert load_cuda_library() is runtime
-    assert len(FUNCTIONS) > 20
+    assert load_cuda_library() is runtime and load_driver_library() is driver
+    assert len(FUNCTIONS) > 20 and len(DRIVER_FUNCTIONS) == 5
 
 
-@pytest.mark.parametrize('name', FUNCTIONS)
+@pytest.mark.parametrize('name', [*FUNCTIONS, *DRIVER_FUNCTIONS])
 def test_the_fake_takes_as_many_arguments_as_the_library(name: str) -> None:
-    first_line = getattr(runtime, name).__doc__.splitlines()[0]
+    library = runtime if name in FUNCTIONS else driver
+    first_line = getattr(library, name).__doc__.splitlines()[0]
     arguments = first_line[first_line.index('(') + 1 : first_line.rindex(')')]
     wanted = len(arguments.split(',')) if arguments else 0
     assert len(inspect.signature(getattr(fake_cuda.SHARED, name)).parameters) == wanted
@@ -36,6 +44,8 @@ def test_the_fake_takes_as_many_arguments_as_the_library(name: str) -> None:
 def test_the_fakes_numbers_and_properties_are_the_librarys() -> None:
     for name, error in fake_cuda.Error.__members__.items():
         assert error == getattr(runtime.cudaError_t, name)
+    for name, error in fake_cuda.DriverError.__members__.items():
+        assert error == getattr(driver.CUresult, name)
     for name in ('cudaStreamNonBlocking', 'cudaHostAllocDefault', 'cudaHostAllocMapped'):
         assert getattr(fake_cuda.FakeCuda, name) == getattr(runtime, name)
     for kind in ('cudaMemcpyKind', 'cudaStreamCaptureMode'):
@@ -45,6 +55,12 @@ def test_the_fakes_numbers_and_properties_are_the_librarys() -> None:
         assert isinstance(value, type(getattr(runtime.cudaDeviceProp(), name)))
 
 
+def load_and_unload(cuda: CudaRuntime, name: str) -> None:
+    cuda.use_device()
+    module, _ = cuda.load_kernel(read_kernels()[name].text, name)
+    cuda.unload_kernel(module)
+
+
 def calls() -> dict[str, Callable[[CudaRuntime], object]]:
     """Calls that need a GPU, each as what it is for."""
     return {
@@ -52,6 +68,7 @@ def calls() -> dict[str, Callable[[CudaRuntime], object]]:
         'pinned memory': lambda cuda: cuda.free_pinned(cuda.allocate_pinned(64, is_mapped=True)),
         'device memory': lambda cuda: cuda.free(cuda.allocate(64)),
         'stream': lambda cuda: cuda.destroy_stream(cuda.create_stream()),
+        'kernel': lambda cuda: load_and_unload(cuda, 'label_pixels'),
     }
 
 

@@ -14,7 +14,9 @@ from upsnet_ros.core.errors import ParameterError
 if TYPE_CHECKING:  # the doctor asks for the cores where these may be missing
     import numpy as np
 
-    from upsnet_ros.core.structures import NetworkOutput
+    from upsnet_ros.core.geometry import InputGeometry
+    from upsnet_ros.core.panoptic_head import PanopticHead
+    from upsnet_ros.core.structures import NetworkOutput, PanopticResult
 
 AUTOMATIC = 'auto'  # of a backend, a device or a precision: what suits model and computer
 _GROUPS_FILE = Path('/proc/self/cgroup')
@@ -78,6 +80,35 @@ class BatchBackend(Backend, Protocol):
             ImageError: an image has another shape or type.
             ParameterError: there are no images or too many.
             ModelError: the network failed.
+        """
+
+
+@runtime_checkable
+class LabellingBackend(Backend, Protocol):
+    """A network that can label images itself, so that its answer need not leave the device.
+
+    Attributes:
+        can_label: whether it does here.
+    """
+
+    can_label: bool
+
+    def label(
+        self, image_bgr: np.ndarray, geometry: InputGeometry, head: PanopticHead
+    ) -> PanopticResult:
+        """Return the labels of a camera's image: placing it, the network and the panoptic head.
+
+        Args:
+            image_bgr: uint8 [H, W, 3] of the size of the geometry, BGR.
+            geometry: how it lies in the network's input.
+            head: whose parameters count, also where they differ from those for the last image.
+
+        Returns:
+            What the head would return, in arrays that later calls do not change.
+
+        Raises:
+            ImageError: the image has another shape or type.
+            ModelError: the network failed, or its answer cannot be used.
         """
 
 

@@ -16,6 +16,7 @@ _REMEDIES = {
     'cudaErrorMemoryAllocation': 'end other programs on the GPU, or use a smaller model',
     'cudaErrorNoDevice': 'check that the computer has an NVIDIA GPU and nvidia-smi shows it',
     'cudaErrorInsufficientDriver': 'install or update the NVIDIA driver (nvidia-smi shows it)',
+    'CUDA_ERROR_UNSUPPORTED_PTX_VERSION': 'update the NVIDIA driver to that of CUDA 12.5 or newer',
 }
 _OTHER_REMEDY = "look for messages of the NVIDIA driver in the system's log (dmesg)"
 
@@ -76,6 +77,18 @@ def load_cuda_library() -> Any:
             "cuda-bindings, of the CUDA version of TensorRT ('cuda-bindings==13.*' for CUDA 13)"
         ) from error
     return runtime
+
+
+def load_driver_library() -> Any:
+    """Return the module `cuda.bindings.driver`, or raise ModelError saying what to install."""
+    try:
+        from cuda.bindings import driver
+    except ImportError as error:
+        raise ModelError(
+            f'the interface of the CUDA driver cannot be imported ({error}); install the Python '
+            'package cuda-bindings anew'
+        ) from error
+    return driver
 
 
 class CudaRuntime:
@@ -190,6 +203,50 @@ class CudaRuntime:
     def fill(self, device: int, value: int, size: int, stream: Any) -> None:
         """Queue setting every byte of device memory to a value."""
         self._call('cudaMemsetAsync', device, value, size, stream)
+
+    # --- kernels, which the driver has
+
+    def _drive(self, name: str, *arguments: Any) -> Any:
+        """Call a function of the driver; returns its first result, or None if it has none."""
+        driver = load_driver_library()
+        code, *results = getattr(driver, name)(*arguments)
+        if code != driver.CUresult.CUDA_SUCCESS:
+            _, text = driver.cuGetErrorString(code)
+            words = text.decode(errors='replace') if isinstance(text, bytes) else str(text)
+            raise CudaError(name, code.name, words)
+        return results[0] if results else None
+
+    def load_kernel(self, text: str, name: str) -> tuple[Any, Any]:
+        """Have the driver translate a text of PTX; returns its module, and the function in it."""
+        module = self._drive('cuModuleLoadData', text.encode() + b'\0')
+        try:
+            return module, self._drive('cuModuleGetFunction', module, name.encode())
+        except CudaError:
+            self.unload_kernel(module)
+            raise
+
+    def unload_kernel(self, module: Any) -> None:
+        """Free a module, none of whose functions may be in work."""
+        self._drive('cuModuleUnload', module)
+
+    def launch_kernel(
+        self,
+        function: Any,
+        grid: tuple[int, int, int],
+        block: tuple[int, int, int],
+        parameters: int,
+        stream: Any,
+    ) -> None:
+        """Queue a kernel.
+
+        Args:
+            function: from `load_kernel`.
+            grid: blocks along x, y, z.
+            block: threads along x, y, z.
+            parameters: address of the addresses of its parameters.
+            stream: where it is queued.
+        """
+        self._drive('cuLaunchKernel', function, *grid, *block, 0, int(stream), parameters, 0)
 
     # --- streams and graphs
 

@@ -1,157 +1,31 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""An engine that is ready for images: its context, stream, memory and recorded work.
-
-Work that is recorded once is launched as a whole, which spares the processor the queueing.
-"""
+"""An engine that is ready for images: its context, stream, memory and recorded work."""
 
 from __future__ import annotations
 
-import ctypes
 import logging
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from upsnet_ros.backends.cuda_runtime import CudaError, CudaRuntime
+from upsnet_ros.backends.cuda_work import CudaGraph, TensorMemory
+from upsnet_ros.backends.frame_labeller import FrameLabeller
 from upsnet_ros.backends.graph_interface import check_graph
 from upsnet_ros.backends.tensorrt_runtime import LoadedEngine
 from upsnet_ros.core.errors import DeviceLostError, ModelError
+from upsnet_ros.core.geometry import InputGeometry
+from upsnet_ros.core.panoptic_head import PanopticHead
+from upsnet_ros.core.structures import PanopticResult
 from upsnet_ros.manifest import ModelManifest
 
 _LOGGER = logging.getLogger(__name__)
 # Of a tensor's largest value: kernels that add in any order differ by less, lost work by more.
 _TOLERANCE = 1e-3
 
-# As float32 no number, as int32 -1: no network answers that.
-_SPOILT = 0xFF
-
 Answer = dict[str, np.ndarray]
-
-
-class TensorMemory:
-    """Page-locked memory of the host, and the device's memory that belongs to it.
-
-    Where GPU and processor share their memory both are the same bytes, and nothing is copied.
-
-    Attributes:
-        host: the tensor in page-locked memory; only valid until `free`.
-        address: where the device finds it.
-    """
-
-    def __init__(
-        self, cuda: CudaRuntime, shape: tuple[int, ...], dtype: str, *, is_shared: bool
-    ) -> None:
-        """Allocate.
-
-        Args:
-            cuda: the device.
-            shape: of the tensor.
-            dtype: NumPy name of its element type.
-            is_shared: whether the GPU shares its memory with the processor.
-
-        Raises:
-            CudaError: there is not enough memory; nothing stays allocated then.
-        """
-        self._cuda = cuda
-        self._is_shared = is_shared
-        self._size = math.prod(shape) * np.dtype(dtype).itemsize
-        self._pinned = cuda.allocate_pinned(self._size, is_mapped=is_shared)
-        try:
-            self.address = (
-                cuda.device_address(self._pinned) if is_shared else cuda.allocate(self._size)
-            )
-        except CudaError:
-            cuda.free_pinned(self._pinned)
-            raise
-        content = (ctypes.c_ubyte * self._size).from_address(self._pinned)
-        self.host = np.ctypeslib.as_array(content).view(dtype).reshape(shape)
-
-    def queue_upload(self, stream: Any) -> None:
-        """Queue the copy from host to device, where there is one to make."""
-        if not self._is_shared:
-            self._cuda.copy_to_device(self.address, self._pinned, self._size, stream)
-
-    def queue_download(self, stream: Any) -> None:
-        """Queue the copy from device to host, where there is one to make."""
-        if not self._is_shared:
-            self._cuda.copy_to_host(self._pinned, self.address, self._size, stream)
-
-    def queue_spoiling(self, stream: Any) -> None:
-        """Overwrite both sides, so that what is read later was written later.
-
-        Nothing that uses the memory may be in work on the device.
-        """
-        self.host.view(np.uint8).fill(_SPOILT)
-        if not self._is_shared:
-            self._cuda.fill(self.address, _SPOILT, self._size, stream)
-
-    def free(self) -> None:
-        """Free both sides; `host` must not be used any more. Failures are only logged."""
-        self.host = np.empty(0, self.host.dtype)
-        frees = [(self._cuda.free_pinned, self._pinned)]
-        if not self._is_shared:
-            frees.insert(0, (self._cuda.free, self.address))
-        for free, address in frees:
-            try:
-                free(address)
-            except CudaError as error:  # a device that is lost has freed it already
-                _LOGGER.warning('memory of the engine was not freed: %s', error)
-
-
-class CudaGraph:
-    """Recorded work of one stream."""
-
-    def __init__(self, cuda: CudaRuntime, stream: Any, queue_work: Callable[[], None]) -> None:
-        """Record.
-
-        Args:
-            cuda: the device.
-            stream: where the work is queued, and later launched; nothing may be in work on it.
-            queue_work: queues the work; may raise ModelError.
-
-        Raises:
-            ModelError: the work cannot be recorded; nothing is left recording then.
-        """
-        self._cuda = cuda
-        self._stream = stream
-        graph = _record(cuda, stream, queue_work)
-        try:
-            self._executable = cuda.instantiate(graph)
-        finally:
-            cuda.destroy_graph(graph)
-
-    def launch(self) -> None:
-        """Queue the recorded work on its stream."""
-        self._cuda.launch(self._executable, self._stream)
-
-    def free(self) -> None:
-        """Free the recording, which must not be in work. A failure is only logged."""
-        try:
-            self._cuda.destroy_executable(self._executable)
-        except CudaError as error:  # a device that is lost has freed it already
-            _LOGGER.warning('the CUDA graph was not freed: %s', error)
-
-
-def _record(cuda: CudaRuntime, stream: Any, queue_work: Callable[[], None]) -> Any:
-    """Return the graph of queued work; the recording ends also when queueing fails."""
-    cuda.begin_capture(stream)
-    try:
-        queue_work()
-    except ModelError:
-        _discard_recording(cuda, stream)
-        raise
-    return cuda.end_capture(stream)
-
-
-def _discard_recording(cuda: CudaRuntime, stream: Any) -> None:
-    """End a recording whose content is worth nothing."""
-    try:
-        cuda.destroy_graph(cuda.end_capture(stream))
-    except CudaError as error:  # usual: a recording that failed gives no graph
-        _LOGGER.debug('the recording gave no graph: %s', error)
 
 
 class EngineSession:
@@ -187,9 +61,11 @@ class EngineSession:
             ManifestError: an input or output is not what the manifest says.
         """
         self._cuda = cuda
+        self._manifest = manifest
         self._stream: Any = None
         self._graph: CudaGraph | None = None
         self._memory: dict[str, TensorMemory] = {}
+        self._labeller: FrameLabeller | None = None
         cuda.use_device()
         self._engine = LoadedEngine(library, content)
         try:
@@ -291,8 +167,24 @@ class EngineSession:
             self._queue_work()
         return self._wait_for_answer()
 
+    def label(
+        self, image_bgr: np.ndarray, geometry: InputGeometry, head: PanopticHead
+    ) -> PanopticResult:
+        """Return the labels of an image by an engine for one; see `FrameLabeller`.
+
+        The first time takes as long as the driver needs to translate the kernels.
+        """
+        if self._labeller is None:
+            self._labeller = FrameLabeller(
+                self._cuda, self._stream, self._engine.enqueue, self._memory, self._manifest
+            )
+        return self._labeller.label(image_bgr, geometry, head)
+
     def close(self) -> None:
         """Free everything, users before what they use; safe to call twice."""
+        if self._labeller is not None:
+            self._labeller.close()
+            self._labeller = None
         self._free_graph()
         self._engine.close()
         while self._memory:

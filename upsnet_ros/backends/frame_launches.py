@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from upsnet_ros.core.compiled import pixel_loops
-from upsnet_ros.core.errors import ParameterError
+from upsnet_ros.core.errors import ModelError, ParameterError
 from upsnet_ros.core.geometry import InputGeometry
 from upsnet_ros.core.labelling import LabelAssignment, describe_instances, label_frame
 from upsnet_ros.core.labels import LabelSet
@@ -79,6 +79,13 @@ class Launch:
     threads: tuple[int, int, int]
     arguments: Mapping[str, str | int | float]
     blocks: int = 0
+
+    def grid(self, block: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Return the blocks along x, y, z, if a block has so many threads."""
+        if self.blocks:
+            return self.blocks, 1, 1
+        x, y, z = (-(-threads // size) for threads, size in zip(self.threads, block, strict=True))
+        return x, y, z
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,9 +268,19 @@ def read_result(
         results: those of a `FramePlan` by name, without faults.
         geometry: how the image lies in the network's input.
         label_set: the classes.
+
+    Raises:
+        ModelError: the kernels did not do what they should.
     """
-    known = label_set.num_stuff + int(results['instances'][0])  # channels that can be labelled
-    rows, areas = results['rows'][: known - label_set.num_stuff], results['areas'][:known]
+    slots, count = len(results['rows']), int(results['instances'][0])
+    rows = results['rows'][: max(count, 0)]
+    if not 0 <= count <= slots or (len(rows) and not 0 <= rows.min() <= rows.max() < slots):
+        raise ModelError(
+            f'the kernels of the GPU give {count} instances of {slots} rows; look for messages of '
+            "the NVIDIA driver in the system's log (dmesg)"
+        )
+    known = label_set.num_stuff + count  # channels that can be labelled
+    areas = results['areas'][:known]
     image = results['image'].copy()
     assignment = LabelAssignment(
         table=results['table'][: known + 1],

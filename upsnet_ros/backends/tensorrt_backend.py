@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,8 +19,13 @@ from upsnet_ros.backends.engine_trial import TRIAL_SECONDS, run_trial, trial_com
 from upsnet_ros.backends.graph_interface import check_network_image, to_network_output
 from upsnet_ros.backends.tensorrt_runtime import load_tensorrt_library
 from upsnet_ros.core.errors import DeviceLostError, ModelError, ParameterError
-from upsnet_ros.core.structures import NetworkOutput
+from upsnet_ros.core.geometry import InputGeometry
+from upsnet_ros.core.panoptic_head import PanopticHead
+from upsnet_ros.core.structures import NetworkOutput, PanopticResult
 from upsnet_ros.manifest import ModelManifest
+
+_LOGGER = logging.getLogger(__name__)
+Answer = TypeVar('Answer')
 
 
 class TensorRtBackend:
@@ -34,6 +41,8 @@ class TensorRtBackend:
         precision: `fp16` or `fp32`, of the engine.
         input_size: (height, width) of the images it takes [px].
         cameras: how many images it labels at once.
+        can_label: whether `label` is to be used: an engine for one image, whose trial, if there
+            was one, gave the labels of the panoptic head.
         device_memory_bytes: by how much the GPU's free memory fell when the engine was loaded, so
             what another process took at that moment counts too.
     """
@@ -47,6 +56,7 @@ class TensorRtBackend:
         manifest: ModelManifest,
         *,
         trial_timeout_s: float | None = TRIAL_SECONDS,
+        with_labels: bool = True,
     ) -> None:
         """Load an engine, after its record was compared with this computer and it was tried.
 
@@ -55,6 +65,7 @@ class TensorRtBackend:
             manifest: the manifest of its model.
             trial_timeout_s: longest time of the trial in a process of its own [s]; None for no
                 trial.
+            with_labels: whether it may label images, which a trial can forbid.
 
         Raises:
             ModelError: TensorRT, the driver or the GPU is missing; the engine is missing,
@@ -72,8 +83,14 @@ class TensorRtBackend:
         surroundings = Surroundings.of(library, self._cuda, manifest)
         content, record = read_fitting_engine(engine_path, surroundings)
         self.cameras, self.precision = record.cameras, record.precision
+        self.can_label = with_labels and self.cameras == 1
         if trial_timeout_s is not None:
-            run_trial(trial_command(engine_path), timeout_s=trial_timeout_s)
+            problem = run_trial(trial_command(engine_path), timeout_s=trial_timeout_s)
+            if problem:
+                self.can_label = False
+                _LOGGER.warning(
+                    'labels are made by the processor, which takes longer: %s', problem
+                )
         # Measured here alone: any other thread that asks may spoil a graph that is recorded.
         free = self._cuda.free_memory()
         self._session: EngineSession | None = EngineSession(
@@ -117,8 +134,36 @@ class TensorRtBackend:
                     )
                 for image_bgr in images_bgr:
                     check_network_image(image_bgr, self.input_size)
-                values = self._run(self._session, images_bgr)
+                session = self._session
+                values = self._guarded(lambda: session.run(images_bgr))
                 return [to_network_output(values, index) for index in range(len(images_bgr))]
+        finally:
+            if self._is_closed:
+                self._free_if_idle()
+
+    def label(
+        self, image_bgr: np.ndarray, geometry: InputGeometry, head: PanopticHead
+    ) -> PanopticResult:
+        """Return the labels of a camera's image; see `LabellingBackend`.
+
+        Raises:
+            ImageError: the image has another shape or type.
+            ParameterError: the engine is for several cameras, or the head for other classes.
+            ModelError: there is not enough memory, the network failed, or its answer cannot be
+                used.
+            DeviceLostError: the device failed for good.
+        """
+        try:
+            with self._in_use:
+                if self._session is None or self._is_closed:
+                    raise ModelError('the model is closed; load it again to use it')
+                if self.cameras != 1:
+                    raise ParameterError(
+                        f'the engine is for {self.cameras} images at once, expected one for one; '
+                        'use infer_batch and the panoptic head'
+                    )
+                session = self._session
+                return self._guarded(lambda: session.label(image_bgr, geometry, head))
         finally:
             if self._is_closed:
                 self._free_if_idle()
@@ -141,15 +186,13 @@ class TensorRtBackend:
             session, self._session = self._session, None
             session.close()
 
-    def _run(
-        self, session: EngineSession, images_bgr: Sequence[np.ndarray]
-    ) -> dict[str, np.ndarray]:
-        """Run the engine; a device that was lost is left alone."""
+    def _guarded(self, work: Callable[[], Answer]) -> Answer:
+        """Do what needs the device; one that was lost is left alone."""
         remedy = 'end this process and start it anew; restart the computer if that does not help'
         if self._is_lost:
             raise DeviceLostError(f'the GPU was lost at an image before; {remedy}')
         try:
-            return session.run(images_bgr)
+            return work()
         except ModelError as error:
             if self._cuda.is_usable():
                 raise

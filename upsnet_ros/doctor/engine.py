@@ -21,12 +21,11 @@ from upsnet_ros.backends.engine_record import (
     Surroundings,
     read_fitting_engine,
 )
-from upsnet_ros.backends.engine_trial import run_trial, trial_command
 from upsnet_ros.backends.select import ONNX_RUNTIME, create_backend
 from upsnet_ros.backends.tensorrt_runtime import load_tensorrt_library
 from upsnet_ros.core.model_files import source_beside
 from upsnet_ros.doctor.finding import Finding, Subject, doubtful, fine, wrong
-from upsnet_ros.doctor.model import engine_beside, open_backend, read_frames
+from upsnet_ros.doctor.model import engine_beside, open_backend, read_frames, try_engine
 from upsnet_ros.manifest import ModelManifest
 
 RECORD = 'engine'
@@ -68,8 +67,16 @@ def check_trial(subject: Subject) -> Iterator[Finding]:
     if not subject.is_engine:
         return
     start = time.perf_counter()
-    run_trial(trial_command(subject.model_path))
+    problem = try_engine(subject.model_path)
     seconds = time.perf_counter() - start
+    if problem:
+        yield doubtful(
+            TRIAL,
+            f'the engine runs, but labels are made by the processor: {problem}',
+            expected='labels that the GPU makes, as the panoptic head does',
+            remedy='do what the end of the log says; until then each image takes longer',
+        )
+        return
     yield fine(TRIAL, f'loaded and run once in {seconds:.1f} s', seconds=round(seconds, 3))
 
 

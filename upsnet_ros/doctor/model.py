@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from statistics import median
 
@@ -14,6 +15,7 @@ import numpy as np
 from tqdm import trange
 
 from upsnet_ros.backends.backend import Backend
+from upsnet_ros.backends.engine_trial import run_trial, trial_command
 from upsnet_ros.backends.select import create_backend
 from upsnet_ros.backends.tensorrt_backend import TensorRtBackend
 from upsnet_ros.core.errors import ImageError, ParameterError
@@ -61,7 +63,7 @@ def check_labels(subject: Subject) -> Iterator[Finding]:
     """Whether the model is loaded and labels images."""
     manifest = ModelManifest.load(subject.model_path)
     images = read_frames(subject)
-    with PanopticPipeline(open_backend(subject, manifest), manifest) as pipeline:
+    with PanopticPipeline(open_backend(subject, manifest, to_label=True), manifest) as pipeline:
         results = [pipeline.process(image).panoptic for image in images]
         backend = pipeline.backend
     instances = sum(len(result.instances) for result in results)
@@ -94,7 +96,7 @@ def engine_beside(subject: Subject) -> str:
 def check_speed(subject: Subject) -> Iterator[Finding]:
     """Median milliseconds of each stage, without ROS and with nothing else to do."""
     manifest = ModelManifest.load(subject.model_path)
-    with PanopticPipeline(open_backend(subject, manifest), manifest) as pipeline:
+    with PanopticPipeline(open_backend(subject, manifest, to_label=True), manifest) as pipeline:
         times = measure_speed(pipeline, subject)
         has_graph = getattr(pipeline.backend, 'uses_graph', True)
         backend = pipeline.backend
@@ -144,14 +146,35 @@ def judge_speed(times: dict[str, float], where: str) -> Finding:
     )
 
 
-def open_backend(subject: Subject, manifest: ModelManifest) -> Backend:
-    """Load the model as the node would, but without another trial of an engine.
+@cache
+def try_engine(path: Path) -> str:
+    """Try an engine once, where a crash ends nothing else.
+
+    Returns:
+        Why its labels are made by the processor; '' where the GPU makes them.
+
+    Raises:
+        ModelError: it does not run.
+    """
+    return run_trial(trial_command(path))
+
+
+def open_backend(subject: Subject, manifest: ModelManifest, *, to_label: bool = False) -> Backend:
+    """Load the model as the node would, but without more than one trial of an engine.
+
+    Args:
+        subject: what is looked at.
+        manifest: of its model.
+        to_label: whether images are going to be labelled, on the GPU where the trial allows it.
 
     Raises:
         UpsnetError: it cannot be loaded, or the backend does not run this kind of file.
     """
     if subject.is_engine and subject.needs_tensorrt:
-        return TensorRtBackend(subject.model_path, manifest, trial_timeout_s=None)
+        with_labels = to_label and not try_engine(subject.model_path)
+        return TensorRtBackend(
+            subject.model_path, manifest, trial_timeout_s=None, with_labels=with_labels
+        )
     return create_backend(subject.model_path, manifest, name=subject.backend)
 
 
