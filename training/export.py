@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Export a checkpoint: ``python -m training.export --checkpoint C --data DIR --output FOLDER``.
 
-Writes ``model.onnx`` and ``model.json``. A model that lies there is replaced only when PyTorch and
-ONNX Runtime agree on frames of the data set.
+Writes ``model.onnx`` and ``model.json``, with an input of the recipe's size or of ``--size``. A
+model that lies there is replaced only when PyTorch and ONNX Runtime agree on frames of the data
+set.
 """
 
 if __name__ == '__main__':  # before the imports below, which take seconds
@@ -16,8 +17,10 @@ import hashlib
 import json
 import logging
 import os
+import re
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +43,10 @@ from training.onnx_graph import (
     trace,
     use_own_operator,
 )
-from training.recipe.data import DataRecipe
+from training.recipe.data import LARGEST_SIDE, DataRecipe, is_input_side
 from upsnet_ros.agreement import Agreement
 from upsnet_ros.core.errors import ModelError, ParameterError, UpsnetError
-from upsnet_ros.core.geometry import PAD_VALUE
+from upsnet_ros.core.geometry import PAD_VALUE, SIDE_MULTIPLE
 from upsnet_ros.manifest import ModelManifest
 
 LOGGER = logging.getLogger(__name__)
@@ -169,6 +172,11 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--frames', type=int, default=20, help='how many of them (default: 20)')
     parser.add_argument('--output', type=Path, required=True, help='folder of the model')
     parser.add_argument(
+        '--size',
+        metavar='WIDTHxHEIGHT',
+        help="of the network's input in pixels, multiples of 32 (default: the recipe's)",
+    )
+    parser.add_argument(
         '--metrics', type=Path, help='metrics.json of training.evaluate, kept in the manifest'
     )
     return parser.parse_args(arguments)
@@ -182,20 +190,54 @@ def main(arguments: list[str] | None = None) -> int:
         if options.frames < 1:
             raise ParameterError(f'--frames is {options.frames}, expected at least 1')
         metrics = read_metrics(options.metrics) if options.metrics else None
+        size = read_size(options.size) if options.size is not None else None
         checkpoint = load_checkpoint(options.checkpoint)
+        if size is not None:
+            checkpoint = at_size(checkpoint, size)
         images = find_images(options, checkpoint.recipe.data)
         agreement = export(checkpoint, images, options.output, metrics=metrics)
     except (UpsnetError, OSError) as error:
         LOGGER.error('export refused: %s', error)
         return 1
-    size = (options.output / 'model.onnx').stat().st_size / 1e6
+    data = checkpoint.recipe.data
     LOGGER.info(
-        'PyTorch and ONNX Runtime agree: %s\nwritten to %s (%.1f MB)',
+        'PyTorch and ONNX Runtime agree: %s\nwritten to %s (for %dx%d pixels, %.1f MB)',
         agreement,
         options.output,
-        size,
+        data.input_width,
+        data.input_height,
+        (options.output / 'model.onnx').stat().st_size / 1e6,
     )
     return 0
+
+
+def read_size(text: str) -> tuple[int, int]:
+    """Height and width of ``WIDTHxHEIGHT``.
+
+    Raises:
+        ParameterError: If it is something else, or a network cannot have that input.
+    """
+    match = re.fullmatch(r'(\d{1,9})x(\d{1,9})', text)
+    sides = tuple(map(int, match.groups())) if match else ()
+    if not match or not all(map(is_input_side, sides)):
+        near = (
+            min(max(round(side / SIDE_MULTIPLE), 1) * SIDE_MULTIPLE, LARGEST_SIDE)
+            for side in sides or (1024, 512)
+        )
+        raise ParameterError(
+            f"--size is '{text}', expected WIDTHxHEIGHT in pixels, both multiples of "
+            f'{SIDE_MULTIPLE} from {SIDE_MULTIPLE} to {LARGEST_SIDE}; give for example '
+            f'{"x".join(map(str, near))}'
+        )
+    width, height = sides
+    return height, width
+
+
+def at_size(checkpoint: Checkpoint, size: tuple[int, int]) -> Checkpoint:
+    """The checkpoint with another height and width of the input; no weight depends on them."""
+    recipe = checkpoint.recipe
+    data = replace(recipe.data, input_height=size[0], input_width=size[1])
+    return replace(checkpoint, recipe=replace(recipe, data=data))
 
 
 def find_images(options: argparse.Namespace, recipe: DataRecipe) -> list[Path]:

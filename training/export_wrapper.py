@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The network as one graph with fixed shapes: all concessions to export live here.
 
-In: one uint8 camera image. Out: semantic logits and exactly 100 candidates with a count. No shape
+In: one uint8 camera image. Out: semantic logits and exactly 100 candidates with a count. Boxes are
+clipped to the picture, as published; its size is read off the colour of the padding. No shape
 depends on the data: suppression is unrolled, lists are padded, all regions are cut from one canvas
 that holds the four pyramid levels. The clean network is :mod:`training.models.detections`; export
 is refused when the two disagree.
@@ -19,11 +20,11 @@ from torchvision.ops import roi_align
 from training.models.box_coding import (
     BOX_HEAD_WEIGHTS,
     RPN_WEIGHTS,
-    clip_boxes,
     decode_boxes,
     pairwise_iou,
 )
 from training.models.detections import NMS_THRESHOLD, SCORE_FLOOR
+from training.models.pixels import PictureSize
 from training.models.resnet import Bottleneck
 from training.models.roi_features import SAMPLING_RATIO, STRIDES, assign_levels
 from training.models.rpn import RPN_NMS_THRESHOLD
@@ -137,6 +138,7 @@ class ExportWrapper(nn.Module):
             )
         self.model = fuse_normalisation(model)
         self.input_size = input_size
+        self.picture_size = PictureSize(input_size)
         self.canvas = LevelCanvas(input_size, canonical_size=model.canonical_size)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -150,11 +152,14 @@ class ExportWrapper(nn.Module):
             classes int32 ``[1, 100]`` (train ids), mask logits ``[1, 100, 28, 28]`` and count
             int32 ``[1]``; rows from count on are zero.
         """
-        pixels = self.model.normalise(image.float().permute(0, 3, 1, 2))
+        camera_pixels = image.float()
+        last = (self.picture_size(camera_pixels) - 1).clamp(min=0)
+        corner = last.flip(0).repeat(2)  # x, y, x, y
+        pixels = self.model.normalise(camera_pixels.permute(0, 3, 1, 2))
         output = self.model.pyramid_output(pixels)
-        proposals, valid = self._proposals(output)
+        proposals, valid = self._proposals(output, corner)
         canvas = self.canvas(output.levels[:4])
-        boxes, scores, classes, kept = self._candidates(canvas, proposals, valid)
+        boxes, scores, classes, kept = self._candidates(canvas, proposals, valid, corner)
         masks = self.model.mask_head(
             self.canvas.align(canvas, boxes, self.model.mask_head.bins)
         )  # [k, T + 1, 28, 28]
@@ -172,9 +177,8 @@ class ExportWrapper(nn.Module):
             kept.int().sum().int().view(1),
         )
 
-    def _proposals(self, output: PyramidOutput) -> tuple[Tensor, Tensor]:
+    def _proposals(self, output: PyramidOutput, corner: Tensor) -> tuple[Tensor, Tensor]:
         limits = self.model.test_proposals
-        height, width = self.input_size
         all_boxes, all_scores = [], []
         for logits, deltas, anchors in zip(
             output.rpn_logits, output.rpn_deltas, output.anchors, strict=True
@@ -185,7 +189,7 @@ class ExportWrapper(nn.Module):
             missing = limits.pre_nms - count  # small levels are filled up: one product for all
             all_boxes.append(F.pad(boxes, (0, 0, 0, missing)))
             all_scores.append(F.pad(scores, (0, missing), value=SUPPRESSED))
-        boxes = clip_boxes(torch.stack(all_boxes), height=height, width=width)  # [5, n, 4]
+        boxes = _clip(torch.stack(all_boxes), corner)  # [5, n, 4]
         scores = torch.stack(all_scores)
         keep = unrolled_nms(boxes, scores > SUPPRESSED, RPN_NMS_THRESHOLD)
         keep = keep & (keep.float().cumsum(1) <= limits.post_nms)
@@ -194,7 +198,7 @@ class ExportWrapper(nn.Module):
         return boxes.flatten(0, 1)[order], scores > SUPPRESSED
 
     def _candidates(
-        self, canvas: Tensor, proposals: Tensor, valid: Tensor
+        self, canvas: Tensor, proposals: Tensor, valid: Tensor, corner: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         features = self.canvas.align(canvas, proposals, self.model.box_head.bins)
         logits, deltas = self.model.box_head(features)
@@ -203,7 +207,7 @@ class ExportWrapper(nn.Module):
         index = classes.view(-1, 1, 1).expand(-1, 1, 4)
         chosen = deltas.gather(1, index)[:, 0]
         boxes = decode_boxes(proposals, chosen, weights=BOX_HEAD_WEIGHTS)
-        boxes = clip_boxes(boxes, height=self.input_size[0], width=self.input_size[1])
+        boxes = _clip(boxes, corner)
         usable = valid & (scores > SCORE_FLOOR)
         scores = torch.where(usable, scores, torch.full_like(scores, -1.0))
         scores, order = scores.topk(scores.shape[0])
@@ -212,6 +216,11 @@ class ExportWrapper(nn.Module):
         ranked = torch.where(keep, scores, torch.full_like(scores, -1.0))
         scores, order = ranked.topk(self.model.test_candidates)
         return boxes[order], scores, classes[order], scores > 0
+
+
+def _clip(boxes: Tensor, corner: Tensor) -> Tensor:
+    """Clip ``[..., 4]`` boxes to what lies between zero and a corner ``(x, y, x, y)``."""
+    return torch.minimum(boxes, corner).clamp(min=0)
 
 
 def fuse_normalisation(model: UPSNet) -> UPSNet:

@@ -7,6 +7,7 @@ import torch
 
 from training.inference.network_output import to_network_output
 from training.models.detections import predict
+from training.models.pixels import PictureSize
 from training.models.upsnet import UPSNet
 from upsnet_ros.core.structures import NetworkOutput
 
@@ -14,9 +15,7 @@ from upsnet_ros.core.structures import NetworkOutput
 class TorchBackend:
     """Runs the clean network (not the export wrapper) on camera images.
 
-    Boxes are clipped to the padded input, like those of the exported graph, which is given nothing
-    but the padded image; the published models clip to the unpadded part, and so does
-    :class:`training.inference.predictor.Predictor`.
+    Boxes are clipped to the picture, which is told from the padding as in the exported graph.
 
     Args:
         model: A network in evaluation mode.
@@ -30,12 +29,14 @@ class TorchBackend:
         self.model = model.eval()
         self.input_size = input_size
         self.device = str(next(model.parameters()).device)
+        self.picture_size = PictureSize(input_size).to(self.device)
 
     def infer(self, image: np.ndarray) -> NetworkOutput:
         """Run one uint8 ``[H, W, 3]`` BGR image of the input size."""
         pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).to(self.device)
         normalised = self.model.normalise(pixels[None])[0]
-        prediction = predict(self.model, normalised, image_size=self.input_size)
+        rows, columns = self.picture_size(pixels.permute(1, 2, 0)[None].float()).int().tolist()
+        prediction = predict(self.model, normalised, image_size=(max(rows, 1), max(columns, 1)))
         return to_network_output(prediction, num_stuff=self.model.num_stuff)
 
     def close(self) -> None:

@@ -15,16 +15,28 @@ import torch
 from tests.fakes.small_networks import SIZE, lively_model, make_checkpoint, smooth_image
 from training.build import build_model
 from training.engine.tensors import data_dependent_shapes
+from training.engine.variant import EngineForm, build_variant
 from training.export import export, main
 from training.export_check import compare, require_agreement
-from training.export_wrapper import ExportWrapper, LevelCanvas, round_weights, unrolled_nms
+from training.export_wrapper import (
+    OUTPUT_NAMES,
+    ExportWrapper,
+    LevelCanvas,
+    round_weights,
+    unrolled_nms,
+)
+from training.models.detections import predict
+from training.models.pixels import PictureSize
 from training.models.roi_features import assign_levels, pyramid_roi_align
 from training.models.rpn import nms_inclusive
 from training.models.upsnet import ProposalLimits, UPSNet
 from training.recipe.recipe import Recipe
 from upsnet_ros.agreement import Agreement
-from upsnet_ros.core.errors import ModelError
+from upsnet_ros.backends.select import create_backend
+from upsnet_ros.core.errors import ModelError, ParameterError
+from upsnet_ros.core.geometry import PAD_VALUE, InputGeometry, place_image
 from upsnet_ros.manifest import ModelManifest
+from upsnet_ros.pipeline import PanopticPipeline
 
 GOOD = Agreement(frames=3, equal_pixels=1.0, worst_equal_pixels=1.0, candidates=10, matched=1.0)
 
@@ -87,6 +99,66 @@ def test_runtime_finds_the_same_candidates_and_maps(
     agreement = compare(model, path, images)
     require_agreement(agreement)
     assert agreement.candidates > 10
+
+
+def test_boxes_end_where_the_picture_does(exported: tuple[UPSNet, Path]) -> None:
+    """As published, in every image of every shape, told by nothing but the padding."""
+    model, path = exported
+    session = onnxruntime.InferenceSession(path, providers=['CPUExecutionProvider'])
+    found, at_borders, beyond = 0, 0, 0
+    for height, width in ((96, 160), (48, 50), (200, 130), (90, 160), (95, 159), (10, 160)):
+        image = cv2.resize(smooth_image(height), (width, height))
+        geometry = InputGeometry.fit(image_size=(height, width), input_size=SIZE)
+        placed = place_image(image, geometry)
+        answer = dict(
+            zip(OUTPUT_NAMES, session.run(OUTPUT_NAMES, {'image': placed[None]}), strict=True)
+        )
+        boxes = answer['boxes'][0, : answer['count'][0]]
+        size = geometry.content_height, geometry.content_width
+        pixels = model.normalise(torch.from_numpy(placed).permute(2, 0, 1)[None])[0]
+        expected = predict(model, pixels, image_size=size).boxes.numpy()
+        # In any order: scores may be equal up to rounding.
+        same = np.abs(boxes[:, None] - expected).max(axis=2).min(axis=1) < 0.1
+        assert len(boxes) == len(expected) and same.mean() >= 0.95
+        limit = np.array(size[::-1]) - 1
+        assert (boxes[:, 2:] <= limit).all()
+        found += len(boxes)
+        at_borders += int((boxes[:, 2:] == limit).any(axis=1).sum())
+        unclipped = predict(model, pixels, image_size=SIZE).boxes.numpy()
+        beyond += int((unclipped[:, 2:] > limit).any(axis=1).sum())
+    assert min(found, at_borders, beyond) > 10
+
+
+def test_the_picture_is_what_does_not_look_like_padding() -> None:
+    generator, measure = np.random.default_rng(3), PictureSize((320, 640))
+    for size in ((320, 640), (17, 640), (300, 3), (1200, 1920), (2, 2), (640, 320)):
+        geometry = InputGeometry.fit(image_size=size, input_size=(320, 640))
+        image = generator.integers(0, 256, (*size, 3), dtype=np.uint8)
+        image[:-1, :1] = PAD_VALUE  # a picture may hold the colour, too
+        placed = place_image(image, geometry)
+        wanted = [geometry.content_height, geometry.content_width]
+        assert measure(torch.from_numpy(placed)[None].float()).tolist() == wanted
+    padding = torch.tensor(PAD_VALUE).float().expand(1, 320, 640, 3)
+    assert measure(padding).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize('precision', ['fp32', 'bf16'])
+def test_openvino_clips_to_the_picture_too(exported: tuple[UPSNet, Path], precision: str) -> None:
+    _, path = exported
+    manifest = ModelManifest.load(path)
+    try:
+        backend = create_backend(path, manifest, name='openvino', precision=precision)
+    except ParameterError as error:
+        pytest.skip(str(error))  # a processor without bfloat16
+    count = 0
+    for seed in range(4):
+        image = cv2.resize(smooth_image(seed), (130, 200))
+        geometry = InputGeometry.fit(image_size=image.shape[:2], input_size=SIZE)
+        output = backend.infer(place_image(image, geometry))
+        assert (output.boxes[:, 2] <= geometry.content_width - 1).all()
+        assert (output.boxes[:, 2] == geometry.content_width - 1).any()
+        count += output.count
+    assert count > 10
 
 
 def test_rounded_weights_survive_the_file(exported: tuple[UPSNet, Path]) -> None:
@@ -167,6 +239,42 @@ def test_where_nothing_is_found_nothing_disagrees() -> None:
         require_agreement(replace(GOOD, candidates=0, matched=0.0))
     with pytest.raises(ModelError, match='disagree.* semantic_difference is'):
         require_agreement(replace(GOOD, candidates=0, matched=0.0, semantic_difference=9.0))
+
+
+def test_a_checkpoint_is_exported_at_another_size(command: list[str], tmp_path: Path) -> None:
+    folder = tmp_path / 'model'
+    assert main([*command, '--size', '192x128']) == 0
+    manifest = ModelManifest.load(folder / 'model.onnx')
+    assert manifest.input_size == (128, 192)
+    assert manifest.outputs['semantic_logits'].shape == (1, 19, 32, 48)
+    assert manifest.recipe['data']['input_height'] == 128
+    with PanopticPipeline.load(folder / 'model.onnx') as pipeline:
+        result = pipeline.process(smooth_image(3))
+    assert result.panoptic.label_image.shape == (96, 160)
+    graph = build_variant(onnx.load(folder / 'model.onnx'), EngineForm(cameras=2))
+    assert [dim.dim_value for dim in graph.graph.input[0].type.tensor_type.shape.dim] == [
+        *(2, 128, 192, 3)
+    ]
+
+
+@pytest.mark.parametrize(
+    ('size', 'example'),
+    [
+        ('1000x500', '992x512'),
+        ('0x512', '32x512'),
+        ('65536x512', '4096x512'),
+        ('99999999999x512', '1024x512'),
+        ('-64x64', '1024x512'),
+        ('big', '1024x512'),
+    ],
+)
+def test_sizes_that_no_network_has_are_refused_first(
+    command: list[str], size: str, example: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert main([*command, f'--size={size}']) == 1
+    assert f"--size is '{size}', expected WIDTHxHEIGHT in pixels, both multiples of" in caplog.text
+    assert caplog.text.strip().endswith(f'give for example {example}')
+    assert not (tmp_path / 'model').exists()
 
 
 @pytest.mark.parametrize('frames', ['0', '-1'])

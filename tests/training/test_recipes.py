@@ -64,6 +64,7 @@ def test_every_key_is_commented(path: Path) -> None:
         ('losses', 'auxiliary', 0.4, 'losses.auxiliary'),
         ('losses', 'mask_targets', 'guess', 'losses.mask_targets'),
         ('initial', 'weights', 'torchvision', 'model.stride_in'),
+        ('data', 'input_height', 8192, 'data.input_height'),
         ('initial', 'head_rows', 'by_name', 'initial.head_rows'),
         ('initial', 'renamed', {'car': 'van'}, 'initial.renamed'),
         ('initial', 'renamed', {'car': 3}, 'initial.renamed'),

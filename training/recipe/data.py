@@ -12,6 +12,8 @@ from training.recipe.errors import require, require_choice
 from upsnet_ros.core.geometry import SIDE_MULTIPLE
 from upsnet_ros.core.labels import LabelSet
 
+LARGEST_SIDE = 4096  # pixels, of an exported network's input
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataRecipe:
@@ -73,5 +75,10 @@ class DataRecipe:
         )
         for key in ('input_height', 'input_width'):
             value = getattr(self, key)
-            right = value > 0 and value % SIDE_MULTIPLE == 0
-            require(right, f'data.{key}', value, f'a multiple of {SIDE_MULTIPLE}')
+            expected = f'a multiple of {SIDE_MULTIPLE} up to {LARGEST_SIDE}'
+            require(is_input_side(value), f'data.{key}', value, expected)
+
+
+def is_input_side(pixels: int) -> bool:
+    """Whether the input of an exported network may have this height or width."""
+    return 0 < pixels <= LARGEST_SIDE and pixels % SIDE_MULTIPLE == 0
