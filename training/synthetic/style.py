@@ -78,6 +78,8 @@ class Style:
         bare: share of trees without leaves.
         reach: factor of the distance at which things are still drawn.
         least: factor of the pixels that a thing must show.
+        empty_land, empty_road: share of the lots and plants, and of things and posts, that are
+            left away: many streets are wide and quiet.
         clutter: mean distance between things of no class [m], 0 for none.
         varied_shapes: cars of any body, any traffic, crowds.
     """
@@ -91,6 +93,8 @@ class Style:
     bare: float = 0.0
     reach: float = 1.0
     least: float = 1.0
+    empty_land: float = 0.0
+    empty_road: float = 0.0
     clutter: float = 0.0
     varied_shapes: bool = False
 
@@ -123,6 +127,8 @@ def make_style(rng: np.random.Generator, kind: str) -> Style:
         bare=float(rng.choice([0.0, 0.5, 0.9], p=(0.35, 0.3, 0.35))),
         reach=float(rng.uniform(1.2, 1.8)),
         least=float(rng.uniform(0.2, 0.6)),
+        empty_land=float(rng.uniform(0, 0.9) if rng.random() < 0.5 else 0.0),
+        empty_road=float(rng.uniform(0, 0.85)),
         clutter=float(rng.uniform(4, 14)),
         varied_shapes=True,
     )

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One world: everything that a seed decides."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -30,6 +32,8 @@ from .street import Street, make_street
 from .street_furniture import Clutter, LampPost, Sign, TrafficLight, make_clutter
 from .style import PLAIN, Lens, Style, draw_kind, make_style, varied_light
 from .traffic import make_cast
+
+_T = TypeVar('_T')
 
 VIEW = 170.0  # how far ahead the world is built [m]
 FARTHEST = 105.0  # how far ahead things are seen in a world of a drawn style [m]
@@ -144,7 +148,7 @@ def make_world(seed: int, *, duration: float, varied: bool = False) -> World:
         float(plan.uniform(1.3, 1.5)) + style.lens.height,
         speed,
         tuple(plan.uniform(0, 2 * np.pi, 3)),
-        float(plan.uniform(0, 0.0035)),
+        float(plan.uniform(0, 0.0035)) * (1 if style.is_plain else 3),
         style.lens,
     )
     sky = Sky(float(looks.random()), float(looks.random()))
@@ -157,6 +161,9 @@ def make_world(seed: int, *, duration: float, varied: bool = False) -> World:
         end=min(end, speed * duration + FARTHEST) if style.varied_shapes else end,
         varied=style.varied_shapes,
     )
+    thinned = np.random.default_rng([seed, 8])
+    if not style.is_plain:
+        backdrop = backdrop.weathered(seed, surface=style.surface, tint=style.tint)
     return World(
         seed,
         duration,
@@ -164,10 +171,10 @@ def make_world(seed: int, *, duration: float, varied: bool = False) -> World:
         sky,
         ground,
         backdrop,
-        scenery,
-        tuple(plants),
-        tuple(posts),
-        tuple(actors),
+        _thinned(thinned, scenery, style.empty_land),
+        _thinned(thinned, plants, style.empty_land),
+        _thinned(thinned, posts, style.empty_road),
+        _thinned(thinned, actors, style.empty_road),
         ego,
         style,
     )
@@ -227,3 +234,9 @@ def _clutter(
         found.append(make_clutter(rng, Pose(x, ground, place, rng.uniform(0, 2 * np.pi))))
         place += rng.exponential(distance)
     return found
+
+
+def _thinned(rng: np.random.Generator, things: Sequence[_T], share: float) -> tuple[_T, ...]:
+    """What is left of things when a share of them is taken away, in the same order."""
+    kept = rng.random(len(things)) >= share
+    return tuple(thing for thing, keep in zip(things, kept, strict=True) if keep)
