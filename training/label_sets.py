@@ -6,13 +6,16 @@ The file holds a ``name`` and a list of ``classes``, stuff first, each with ``da
 ``name``, ``is_thing`` and ``colour``; ``config/label_sets/driving.yaml`` is an example.
 """
 
+import colorsys
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from upsnet_ros.core.errors import LabelError
-from upsnet_ros.core.labels import LabelSet, cityscapes_label_set
+from upsnet_ros.core.labels import LabelClass, LabelSet, cityscapes_label_set
 
 FOLDER = Path(__file__).parents[1] / 'config' / 'label_sets'
 
@@ -73,3 +76,65 @@ def _with_train_ids(values: Any) -> dict[str, Any]:
         raise LabelError("expected a mapping with 'name' and a list 'classes' of mappings")
     numbered = [{'train_id': index} | entry for index, entry in enumerate(classes)]
     return values | {'classes': numbered}
+
+
+def label_set_of_categories(categories: Mapping[int, Mapping[str, Any]], path: Path) -> LabelSet:
+    """The classes of the ``categories`` of a JSON file in COCO's formats, stuff first.
+
+    Args:
+        categories: Each category id with its entry: ``name``, ``isthing``, and ``color`` where
+            there is one.
+        path: The file, which also names the set.
+
+    Raises:
+        LabelError: If a category breaks a rule of label sets; names it.
+    """
+    for key, entry in categories.items():
+        if entry.get('isthing') not in (0, 1):
+            raise LabelError(
+                f'{path}: isthing of category {key} ({entry.get("name")!r}) is '
+                f'{entry.get("isthing")!r}, expected 0 or 1; correct it, or write the label set '
+                'by hand (config/label_sets/driving.yaml is an example)'
+            )
+    stuff_first = sorted(categories.items(), key=lambda item: bool(item[1]['isthing']))
+    try:
+        classes = [
+            LabelClass(
+                train_id=index,
+                dataset_id=key,
+                name=entry.get('name'),  # type: ignore[arg-type]  # the class refuses no text
+                is_thing=bool(entry['isthing']),
+                colour=tuple(entry.get('color') or _colour(index)),
+            )
+            for index, (key, entry) in enumerate(stuff_first)
+        ]
+        return LabelSet(path.stem, tuple(classes))
+    except (LabelError, TypeError) as error:
+        raise LabelError(f'{path}: {error}') from error
+
+
+def label_set_text(label_set: LabelSet) -> str:
+    """The YAML file of a label set, which :func:`read_label_set` reads."""
+    rows = [
+        {
+            'dataset_id': entry.dataset_id,
+            'name': entry.name,
+            'is_thing': entry.is_thing,
+            'colour': [*entry.colour],
+        }
+        for entry in label_set.classes
+    ]
+    lines = [
+        yaml.safe_dump(
+            row, default_flow_style=True, sort_keys=False, width=math.inf, allow_unicode=True
+        )
+        for row in rows
+    ]
+    name = yaml.safe_dump({'name': label_set.name}, allow_unicode=True)
+    return f'{name}classes:\n' + ''.join(f'  - {line}' for line in lines)
+
+
+def _colour(index: int) -> tuple[int, ...]:
+    """A colour for a class without one; hues in steps of the golden ratio stay apart."""
+    parts = colorsys.hsv_to_rgb(index * 0.618034 % 1, 0.5 + 0.2 * (index % 3), 0.8)
+    return tuple(round(255 * part) for part in parts)

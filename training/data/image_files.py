@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files of pixels: camera images, PNGs of label ids, PNGs of segment ids (R + 256 G + 65536 B)."""
 
+import io
 from pathlib import Path
 
 import cv2
@@ -63,6 +64,47 @@ def read_png(path: Path) -> np.ndarray:
     """
     wanted = {(8, GREY), (16, GREY)}
     return _read_labels(path, wanted, 'single-channel PNG of 8 or 16 bits', cv2.IMREAD_UNCHANGED)
+
+
+def read_index_png(path: Path) -> np.ndarray:
+    """Read a PNG of labels as it is, also where the labels are the indices of a palette.
+
+    Args:
+        path: PNG with a single channel of 8 or 16 bits, or with a palette.
+
+    Returns:
+        ``[H, W]``, uint8 or uint16.
+
+    Raises:
+        ImageError: If the file is missing, empty, cut off or something else; says what it is.
+    """
+    data = _read_bytes(path)
+    if not (data.startswith(PNG_SIGNATURE) and len(data) > 25 and data[25] == PALETTE):
+        return read_png(path)
+    try:
+        with Image.open(io.BytesIO(data)) as image:  # OpenCV gives the colours
+            return np.array(image)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ImageError(
+            f'{path}: not a readable PNG with a palette; replace or remove the file'
+        ) from error
+
+
+def read_rgba_png(path: Path) -> np.ndarray:
+    """Read a PNG of four channels as it is.
+
+    Args:
+        path: PNG with red, green, blue and alpha of 8 bits.
+
+    Returns:
+        uint8 ``[H, W, 4]`` RGBA.
+
+    Raises:
+        ImageError: If the file is missing, empty, cut off or something else; says what it is.
+    """
+    expected = 'PNG with four channels of 8 bits'
+    pixels = _read_labels(path, {(8, RGB_ALPHA)}, expected, cv2.IMREAD_UNCHANGED)
+    return cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA)
 
 
 def read_rgb_png(path: Path) -> np.ndarray:
@@ -134,9 +176,7 @@ def write_png(path: Path, pixels: np.ndarray, options: tuple[int, ...] = FAST_PN
     path.write_bytes(data.tobytes())
 
 
-def _read_labels(
-    path: Path, wanted: set[tuple[int, int]], expected: str, how: int
-) -> np.ndarray:
+def _read_labels(path: Path, wanted: set[tuple[int, int]], expected: str, how: int) -> np.ndarray:
     """The pixels of a PNG whose depth and colour type are among those wanted."""
     data = _read_bytes(path)
     if data.startswith(PNG_SIGNATURE) and len(data) > 25:
