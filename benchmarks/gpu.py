@@ -1,6 +1,6 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Checks and times on one device: our kernel, its PTX, operators, whole networks, training step.
+"""Checks and times on one device: our kernels, their PTX, operators, networks, training step.
 
 python -m benchmarks.gpu --output benchmarks/results/NAME.json            on a GPU
 python -m benchmarks.gpu --output tiny.json --size 160x96 --repeat 1  a quick run on a CPU
@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.gpu_parts import (  # noqa: E402 - after the path of this checkout
+    frame,
     kernel_numerics,
     kernel_speed,
     kernel_speed_table,
@@ -46,6 +47,7 @@ PARTS = (
     Part('numerics', kernel_numerics.measure, kernel_numerics.lines, needs_gpu=True),
     Part('ptx', ptx_launch.measure, ptx_launch.lines, needs_gpu=True),
     Part('kernel_speed', kernel_speed.measure, kernel_speed_table.lines, needs_gpu=True),
+    Part('frame', frame.measure, frame.lines, needs_gpu=True),
     Part('whole_network', whole_network.measure, whole_network.lines, needs_gpu=True),
     Part('deform_conv', operators.bench_deform_conv),
     Part('roi_align', operators.bench_roi_align),

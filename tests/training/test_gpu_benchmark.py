@@ -12,7 +12,7 @@ from benchmarks.gpu import main
 from benchmarks.gpu_parts import part as parts_module
 from benchmarks.gpu_parts.part import NEEDS_GPU, Part, Settings, run_part_alone
 
-GPU_PARTS = ('numerics', 'ptx', 'kernel_speed', 'whole_network')
+GPU_PARTS = ('numerics', 'ptx', 'kernel_speed', 'frame', 'whole_network')
 SETTINGS = Settings(device='cpu', size=(96, 160), network_size=(64, 96), repeat=1)
 
 

@@ -16,17 +16,16 @@ from typing import Any
 import numpy as np
 
 from upsnet_ros.backends.cuda_runtime import CudaError, CudaRuntime
-from upsnet_ros.backends.cuda_work import CudaGraph, KernelCall, TensorMemory
+from upsnet_ros.backends.cuda_work import CudaGraph, TensorMemory
 from upsnet_ros.backends.frame_launches import (
     ANSWER,
     FramePlan,
-    Launch,
     head_settings,
     plan_frame,
     read_result,
 )
 from upsnet_ros.backends.graph_interface import to_network_output
-from upsnet_ros.backends.kernel_store import array_values, read_kernels
+from upsnet_ros.backends.loaded_kernels import LoadedKernels
 from upsnet_ros.core.errors import ImageError, ModelError, ParameterError
 from upsnet_ros.core.geometry import InputGeometry
 from upsnet_ros.core.panoptic_head import PanopticHead
@@ -45,37 +44,6 @@ _EQUAL_SHARE = 0.999
 Sizes = tuple[InputGeometry, str]
 
 
-class _LoadedKernels:
-    """All kernels on the device."""
-
-    def __init__(self, cuda: CudaRuntime) -> None:
-        """Load them.
-
-        Raises:
-            KernelStoreError: a file of them is missing or altered.
-            CudaError: the driver does not take them; nothing stays loaded then.
-        """
-        self._cuda = cuda
-        self.compiled = read_kernels()
-        self.functions: dict[str, Any] = {}
-        self._modules: list[Any] = []
-        try:
-            for name, kernel in self.compiled.items():
-                module, self.functions[name] = cuda.load_kernel(kernel.text, name)
-                self._modules.append(module)
-        except CudaError:
-            self.free()
-            raise
-
-    def free(self) -> None:
-        """Free them; none may be in work. Failures are only logged."""
-        while self._modules:
-            try:
-                self._cuda.unload_kernel(self._modules.pop())
-            except CudaError as error:  # a device that is lost has freed it already
-                _LOGGER.warning('a kernel was not freed: %s', error)
-
-
 class _Frame:
     """Memory, launches and recording for images of one size."""
 
@@ -85,7 +53,7 @@ class _Frame:
         stream: Any,
         queue_engine: Callable[[Any], None],
         engine_memory: Mapping[str, TensorMemory],
-        kernels: _LoadedKernels,
+        kernels: LoadedKernels,
         plan: FramePlan,
         *,
         is_shared: bool,
@@ -112,8 +80,8 @@ class _Frame:
         self._engine_memory = engine_memory
         try:
             self._allocate(is_shared)
-            self._before = [self._call(kernels, launch) for launch in plan.before]
-            self._after = [self._call(kernels, launch) for launch in plan.after]
+            self._before = kernels.calls(plan, plan.before, self._address)
+            self._after = kernels.calls(plan, plan.after, self._address)
             self._upload_constants()
         except CudaError:
             self.free()
@@ -141,29 +109,6 @@ class _Frame:
     def _address(self, name: str) -> int:
         memory = self._engine_memory.get(name) or self._own.get(name)
         return self._device[name] if memory is None else memory.address
-
-    def _call(self, kernels: _LoadedKernels, launch: Launch) -> KernelCall:
-        """Return a launch with its grid and all parameters."""
-        kernel = kernels.compiled[launch.kernel]
-        values = [
-            value
-            for name, kind in kernel.parameters.items()
-            for value in self._values(launch, name, kind)
-        ]
-        function = kernels.functions[launch.kernel]
-        return KernelCall(self._cuda, function, launch.grid(kernel.block), kernel.block, values)
-
-    def _values(self, launch: Launch, name: str, kind: str) -> tuple[int | float, ...]:
-        """Return what a launch passes for a parameter."""
-        source = launch.arguments.get(name, name)
-        if not isinstance(source, str):
-            return (source,)
-        if source in self.plan.values:
-            return (self.plan.values[source],)
-        array = self.plan.arrays[source]
-        one_axis = (int(np.prod(array.shape)),)
-        shape = one_axis if kind.endswith('[1]') else array.shape
-        return array_values(self._address(source), shape, np.dtype(array.dtype).itemsize)
 
     def start(self) -> None:
         """Run once and record the run, if the recording gives the same labels.
@@ -271,7 +216,7 @@ class FrameLabeller:
         self._manifest = manifest
         self._is_shared = cuda.gpu().integrated
         self._frames: OrderedDict[Sizes, _Frame] = OrderedDict()
-        self._kernels = _LoadedKernels(cuda)
+        self._kernels = LoadedKernels(cuda)
 
     def label(
         self, image_bgr: np.ndarray, geometry: InputGeometry, head: PanopticHead
