@@ -151,6 +151,7 @@ def test_a_broken_file_is_named_and_passed_and_tried_again(
     (folder / 'text.tif').write_text('no picture')
     (folder / 'junk.mp4').write_bytes(b'junk' * 99)
     (folder / 'dangling.png').symlink_to('nowhere')
+    os.mkfifo(folder / 'pipe.png')
     Image.new('1', (9000, 9000)).save(folder / 'huge.png')
     Image.new('1', (70_000, 1)).save(folder / 'wide.png')
     Image.new('F', (9, 9)).save(folder / 'float.tiff')
@@ -158,7 +159,7 @@ def test_a_broken_file_is_named_and_passed_and_tried_again(
     assert label(folder) == command.SOME_PASSED_OVER
     told = capsys.readouterr().err
     broken = ['cut.jpg', 'empty.png', 'text.tif', 'junk.mp4', 'dangling.png', 'huge.png']
-    broken += ['wide.png', 'float.tiff', 'none.avi']
+    broken += ['pipe.png', 'wide.png', 'float.tiff', 'none.avi']
     assert all(f'Passed over: {folder / name}: ' in told for name in broken)
     lines = label.lines()
     assert {name for name, entry in lines.items() if 'problem' not in entry} == {'whole'}
@@ -204,6 +205,14 @@ def test_a_model_of_a_wrong_kind_is_refused_in_a_sentence(
     told = capsys.readouterr().err
     assert told.startswith('Labelling failed: ') and 'good.' in told
     assert not label.output.exists()
+
+
+def test_a_checkpoint_is_told_where_it_belongs(
+    label: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    label.model = label.folder / 'final.pt'
+    assert label(write(label.folder / 'x.png')) == command.FAILED
+    assert 'use python -m training.label' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('option', ['--stride=0', '--film-rate=nan', '--stride=x'])
@@ -256,6 +265,16 @@ def test_outputs_hidden_files_and_other_files_are_no_inputs(
         assert label(folder) == 0
         assert set(label.lines()) == {'x'}
     assert 'Left aside: 1 files' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('inside', ['', 'labels'])
+def test_the_output_is_no_input(
+    label: Command, inside: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write(label.output / inside / 'x.png')
+    assert label(source.parent) == command.FAILED
+    assert capsys.readouterr().err.startswith('Labelling failed: ')
+    assert [path for path in label.output.rglob('*') if path.is_file()] == [source]
 
 
 @pytest.fixture
@@ -368,6 +387,30 @@ def test_frames_of_a_film_are_labelled_and_filmed(label: Command, codec: str) ->
     while reader.read()[0]:
         count += 1
     assert count == 3
+
+
+@pytest.mark.parametrize('degrees', [90, 180])
+def test_a_film_is_turned_upright_and_it_is_told(
+    label: Command, degrees: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Turned as telephones do it: by the matrix in the header of the track."""
+    film = write_film(label.folder / 'film.mp4', codec='mp4v')
+    data = film.read_bytes()
+    one, zero = (1 << 16).to_bytes(4), bytes(4)
+    minus = (-(1 << 16)).to_bytes(4, signed=True)
+    upright = one + zero + zero + zero + one + zero
+    turned = {
+        90: zero + one + zero + minus + zero + zero,
+        180: minus + zero + zero + zero + minus + zero,
+    }[degrees]
+    track = data.index(b'tkhd')
+    assert data.count(upright, track, track + 92) == 1
+    film.write_bytes(data[:track] + data[track:].replace(upright, turned, 1))
+    assert label(film) == 0
+    shapes = {label.labels(name).shape for name in label.lines()}
+    assert shapes == {(96, 64) if degrees == 90 else (64, 96)}
+    assert {entry['rotation'] for entry in label.lines().values()} == {degrees}
+    assert '1 were turned upright' in capsys.readouterr().out
 
 
 def test_of_a_film_that_is_cut_off_what_can_be_read_is_labelled(

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from upsnet_ros.backends.backend import AUTOMATIC
 from upsnet_ros.backends.select import BACKENDS, PRECISIONS
+from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.core.own_process import keep_memory
 from upsnet_ros.installed_files import default_model_path
 from upsnet_ros.label.command import LabellingModel, argument_parser, run_command
@@ -59,6 +60,11 @@ def open_model(given: argparse.Namespace) -> Iterator[LabellingModel]:
         UpsnetError: it cannot be used.
     """
     path = given.model or default_model_path()
+    if path.suffix == '.pt':
+        raise ParameterError(
+            f'{path} is a training checkpoint by its name, expected a model.onnx or .engine; use '
+            'python -m training.label for it'
+        )
     with PanopticPipeline.load(
         path,
         backend=given.backend,

@@ -316,6 +316,9 @@ class _Reader:
     def shots(self) -> Generator[Shot, None, None]:
         """What is to be labelled; what cannot be read comes with its problem."""
         for source in self._sources:
+            if not source.path.is_file():  # a pipe would be waited for without end
+                yield Shot(source, None, problem='it is no file, or gone; look at its path')
+                continue
             try:
                 stamp = source.stamp()
                 yield from (
@@ -324,7 +327,7 @@ class _Reader:
             except ImageError as error:
                 yield Shot(source, None, problem=str(error))
             except FileNotFoundError:
-                yield Shot(source, None, problem='it is gone; look at its path')
+                yield Shot(source, None, problem='it is gone since; look at its path')
 
     def _picture(self, source: Source, stamp: tuple[int, int]) -> Iterator[Shot]:
         if self._outputs.has(source, None):

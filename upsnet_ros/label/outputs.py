@@ -144,7 +144,7 @@ class LabelOutputs:
         self._lines.close()
 
     def _write_record(self) -> None:
-        entries = sorted(self._entries.values(), key=lambda entry: entry['name'])
+        entries = sorted(self._entries.values(), key=_order)
         lines = [json_line(values) for values in (self._header, *entries)]
         write_whole(self.folder / RECORD, ''.join(lines).encode())
 
@@ -162,7 +162,7 @@ class LabelOutputs:
     def entries(self) -> list[Json]:
         """The lines of what is labelled: the pictures by name, the frames of a film in order."""
         labelled = [entry for entry in self._entries.values() if 'problem' not in entry]
-        return sorted(labelled, key=lambda entry: entry['name'])
+        return sorted(labelled, key=_order)
 
     def has(self, source: Source, frame: int | None) -> bool:
         """Whether a picture is done: the source is what it was, and its files are there.
@@ -344,6 +344,11 @@ def fit_inside(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         picture, (width, height), interpolation=cv2.INTER_AREA
     )
     return frame
+
+
+def _order(entry: Json) -> tuple[str, int]:
+    """Pictures by name, the frames of a film by number."""
+    return _film_of(entry) or entry['name'], entry['frame'] or 0
 
 
 def _film_of(entry: Json) -> str:

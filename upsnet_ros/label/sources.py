@@ -106,6 +106,11 @@ def _named(place: Path) -> Source:
 def _in_folder(folder: Path, output: Path) -> tuple[list[Source], int]:
     """What a folder holds at any depth, and the number of other files; hidden ones are neither."""
     left_out = output.resolve()
+    if left_out in (folder.resolve(), *folder.resolve().parents):
+        raise ParameterError(
+            f'{shown(folder)} is --output or lies in it, so the next run would label what this '
+            'one writes; give an --output of its own'
+        )
     found, aside = [], 0
     for parent, folders, files in os.walk(folder, onerror=_raise):
         folders[:] = sorted(
