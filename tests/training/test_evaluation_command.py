@@ -297,6 +297,24 @@ def test_a_split_without_truth_gets_its_predictions(
     assert 'no truth' in (output / 'report.md').read_text()
 
 
+def test_a_split_whose_truth_is_kept_secret_gets_its_predictions(
+    checkpoint: Path, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The test split of Cityscapes comes with truth in which every pixel is void."""
+    caplog.set_level('INFO')
+    for path in (data / 'gtFine' / 'val').rglob('*_instanceIds.png'):
+        cv2.imwrite(str(path), np.full_like(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), 3))
+    output = tmp_path / 'out'
+    assert main(command(checkpoint, data, output)) == 0
+    content = json.loads((output / 'predictions/panoptic.json').read_text())
+    assert len(content['annotations']) == 2
+    assert len(list((output / 'predictions/semantic').iterdir())) == 2
+    assert results(output)['pq']['all']['classes'] == 0
+    told = 'Every pixel of the truth is void'
+    assert told in caplog.text and f'no figures; written to {output}' in caplog.text
+    assert told in (output / 'report.md').read_text()
+
+
 @pytest.mark.parametrize(
     'options', [['--no-predictions'], ['--oracle', 'boxes'], ['--predictions', 'any.json']]
 )

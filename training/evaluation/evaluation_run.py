@@ -21,7 +21,12 @@ from training.evaluation.metrics import (
     quality_metrics,
     split_records,
 )
-from training.evaluation.sections import evaluation_report, terminal_table, warnings
+from training.evaluation.sections import (
+    evaluation_report,
+    has_figures,
+    terminal_table,
+    warnings,
+)
 from training.evaluation.shares import Records, evaluate_share, join_shares
 from training.evaluation.submissions import Submissions
 from training.evaluation.worst_frames import WorstFrame, write_worst_frames
@@ -194,6 +199,8 @@ class EvaluationRun:
         if not self._has_truth:
             predictions = folder / 'predictions'
             return f'no truth, so there are no figures; {len(frames)} predictions in {predictions}'
+        if not has_figures(metrics):
+            return f'no figures; written to {folder}'
         return f'{terminal_table(metrics)}\nwritten to {folder}: open report.html'
 
     def _worst(self, figures: list[dict[str, Any]]) -> list[WorstFrame]:

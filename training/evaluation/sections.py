@@ -194,6 +194,11 @@ def _left_out(metrics: dict[str, Any]) -> list[doc.Section]:
     return [doc.Section('Frames left out or empty', tuple(blocks))] if blocks else []
 
 
+def has_figures(metrics: dict[str, Any]) -> bool:
+    """Whether any pixel of the truth has a class, so that something was measured."""
+    return metrics['has_truth'] and metrics['pq']['all']['classes'] > 0
+
+
 def warnings(metrics: dict[str, Any]) -> list[str]:
     """One sentence for each thing that makes the figures other than they seem.
 
@@ -203,6 +208,11 @@ def warnings(metrics: dict[str, Any]) -> list[str]:
     lines = []
     if not metrics['has_truth']:
         lines.append('The split has no truth: there are no figures, only predictions.')
+    elif not has_figures(metrics):
+        lines.append(
+            'Every pixel of the truth is void, as where it is kept secret or is of other classes: '
+            'there are no figures.'
+        )
     lines += [
         f'The classes of the data are others: {line}.' for line in metrics['label_set_remarks']
     ]
@@ -218,7 +228,7 @@ def warnings(metrics: dict[str, Any]) -> list[str]:
             f'{doc.count_of(len(empty), "frame")} got labels without a single segment and '
             f'{"count" if len(empty) > 1 else "counts"} with all their misses: {_names(empty)}.'
         )
-    lines += _about_classes(metrics) if metrics['has_truth'] else []
+    lines += _about_classes(metrics) if has_figures(metrics) else []
     oracles = metrics['options'].get('oracles')
     if oracles:
         lines.append(
