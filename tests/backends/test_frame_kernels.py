@@ -33,6 +33,7 @@ from upsnet_ros.core.panoptic_head import PanopticHead
 from upsnet_ros.core.structures import NetworkOutput, PanopticResult
 from upsnet_ros.images.raw import decode_raw
 
+pytestmark = pytest.mark.heavy  # compiling the kernels takes a quarter of a minute
 RESOLUTIONS = ('input_frame', 'image')
 PAD_VALUE = (103, 116, 123)
 
@@ -91,7 +92,6 @@ def assert_labels_like_the_head(
     return want
 
 
-@pytest.mark.heavy
 @pytest.mark.parametrize('seed', range(200))
 def test_labels_equal_the_heads_on_random_cases(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -30,6 +30,7 @@ from upsnet_ros.core.window import Window
 from upsnet_ros.manifest import ModelManifest
 from upsnet_ros.pipeline import PanopticPipeline
 
+pytestmark = pytest.mark.heavy  # compiling the kernels takes a quarter of a minute
 SIZE = (64, 96)
 Answer = Callable[[np.ndarray], dict[str, np.ndarray]]
 KERNELS = list(read_kernels())

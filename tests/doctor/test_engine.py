@@ -139,7 +139,10 @@ def test_what_agreement_is_enough(changes, level) -> None:
 # --- with the engine loaded
 
 
-@pytest.mark.parametrize('on_gpu', [True, False])
+@pytest.mark.parametrize(
+    'on_gpu',
+    [pytest.param(True, marks=pytest.mark.heavy), False],  # compiles the kernels
+)
 def test_labels_and_speed_of_an_engine(
     computer, tensorrt, engine_path, monkeypatch, on_gpu: bool
 ) -> None:
