@@ -21,7 +21,7 @@ from PIL import Image
 
 from tests.fakes.tiny_model import write_tiny_model
 from upsnet_ros.evaluation import stages
-from upsnet_ros.label import command
+from upsnet_ros.label import command, outputs
 from upsnet_ros.label.__main__ import main
 from upsnet_ros.pipeline import PanopticPipeline
 
@@ -139,6 +139,32 @@ def test_a_picture_is_turned_upright_and_it_is_told(
     assert labels[2, 2] >> 8 == 9 and {labels[i] >> 8 for i in ((2, -3), (-3, 2), (-3, -3))} == {3}
     assert label.lines()['x']['orientation'] == turned_by
     assert '1 were turned upright' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('ending', ['jpg', 'tif', 'webp', 'png'])
+def test_the_orientation_of_every_format_is_heeded(label: Command, ending: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    source = label.folder / f'x.{ending}'
+    Image.new('RGB', (96, 32), (90, 90, 3)).save(source, exif=exif)
+    assert label(source) == 0
+    assert label.labels('x').shape == (96, 32)
+    assert label.lines()['x']['orientation'] == 6
+
+
+def test_the_sheet_shows_every_picture_and_the_legend(label: Command) -> None:
+    for number in range(4):
+        write(label.folder / 'in' / f'{number}.png', picture(number, (96, 144)))
+    assert label(label.folder / 'in') == 0
+    sheet = cv2.imread(str(label.output / 'contact_sheet.jpg'))
+    for number in range(4):
+        overlay = cv2.imread(str(label.output / 'overlays' / f'{number}.jpg'))
+        cell = cv2.resize(overlay, (480, 320), interpolation=cv2.INTER_LINEAR)
+        top, left = 8 + 328 * (number // 3), 8 + 488 * (number % 3)
+        # Its name is written into the lower left.
+        seen = sheet[top : top + 280, left : left + 480].astype(int)
+        assert np.abs(seen - cell[:280]).mean() < 3
+    assert sheet.shape[1] == 8 + 3 * 488 and sheet.shape[0] > 8 + 2 * 328
 
 
 def test_a_broken_file_is_named_and_passed_and_tried_again(
@@ -463,6 +489,42 @@ def test_coco_panoptic_has_every_picture_with_its_segments(label: Command) -> No
         np.testing.assert_array_equal(ids, np.where(labels == 65535, 0, labels.astype(int) + 1))
         areas = {segment['id']: segment['area'] for segment in annotation['segments_info']}
         assert areas == {i: np.count_nonzero(ids == i) for i in np.unique(ids).tolist() if i}
+
+
+def test_a_name_that_no_output_can_have_costs_no_other_picture(
+    label: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = label.folder / 'in'
+    write(folder / 'x.png')
+    write(folder / ('n' * 251 + '.png'))
+    write(folder / ('n' * 251 + '.jpg'))  # both keep their ending
+    assert label(folder) == command.SOME_PASSED_OVER
+    assert capsys.readouterr().err.count('rename it') == 2
+    assert label.labels('x').size
+
+
+@pytest.mark.parametrize('option', ['--film', '--write-panoptic'])
+def test_what_is_made_at_the_end_is_whole_or_not_there(
+    label: Command, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        write(label.folder / 'in' / f'{number}.png')
+    assert label(label.folder / 'in', option) == 0
+    before = label.files()
+    read = outputs.LabelOutputs._read
+    count: list[int] = []
+
+    def stopping(self: Any, *given: Any) -> Any:
+        count.append(1)
+        if len(count) == 4 + 3:  # behind those of the sheet
+            raise Stop
+        return read(self, *given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(outputs.LabelOutputs, '_read', stopping)
+        with pytest.raises(Stop):
+            label(label.folder / 'in', option)
+    assert label.files() == before
 
 
 def test_names_whose_bytes_are_no_text_are_labelled(label: Command) -> None:

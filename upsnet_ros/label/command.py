@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 import textwrap
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -34,6 +35,8 @@ from upsnet_ros.label.sources import Source, find_sources, shown
 
 FAILED, WRONG_COMMAND_LINE, SOME_PASSED_OVER = 1, 2, 3
 USUAL_FILM_HZ = 10.0
+# Why a file cannot be written while others can.
+OF_ONE_NAME = (errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST)
 TOLD = 10  # files that are named one by one in the summary
 
 Item = TypeVar('Item')
@@ -265,6 +268,10 @@ def _label_all(
                 outputs.write(picture_name(shot.source, shot.frame), shot.image, shot.result)
             except ImageError as error:
                 shot.problem = str(error)
+            except OSError as error:
+                if error.errno not in OF_ONE_NAME:
+                    raise
+                shot.problem = f'its labels cannot be written ({error.strerror}); rename it'
         return shot
 
     reader = _Reader(sources, outputs, stride, summary)
@@ -316,18 +323,18 @@ class _Reader:
     def shots(self) -> Generator[Shot, None, None]:
         """What is to be labelled; what cannot be read comes with its problem."""
         for source in self._sources:
-            if not source.path.is_file():  # a pipe would be waited for without end
-                yield Shot(source, None, problem='it is no file, or gone; look at its path')
-                continue
             try:
+                if not source.path.is_file():  # a pipe would be waited for without end
+                    raise ImageError('it is no file, or gone; look at its path')
                 stamp = source.stamp()
                 yield from (
                     self._film(source, stamp) if source.is_film else self._picture(source, stamp)
                 )
             except ImageError as error:
                 yield Shot(source, None, problem=str(error))
-            except FileNotFoundError:
-                yield Shot(source, None, problem='it is gone since; look at its path')
+            except OSError as error:
+                problem = f'cannot be read ({error.strerror}); look at its path and rights'
+                yield Shot(source, None, problem=problem)
 
     def _picture(self, source: Source, stamp: tuple[int, int]) -> Iterator[Shot]:
         if self._outputs.has(source, None):

@@ -271,16 +271,18 @@ class LabelOutputs:
         entries = self.entries
         part = self.folder / PARTIAL
         shutil.rmtree(part, ignore_errors=True)
-        with PanopticFiles(part, self.label_set, restart=True) as files:
-            for done, entry in enumerate(entries, 1):
-                labels = self._read(self.label_path(entry['name']), cv2.IMREAD_UNCHANGED)
-                files.add(entry['name'], labels, image_name=_file_name(entry))
-                progress(done, len(entries))
-            files.finish()
-        shutil.rmtree(self.folder / PANOPTIC_FOLDER, ignore_errors=True)
-        for name in (PANOPTIC_FOLDER, JSON_FILE):
-            (part / name).replace(self.folder / name)
-        shutil.rmtree(part)
+        try:
+            with PanopticFiles(part, self.label_set, restart=True) as files:
+                for done, entry in enumerate(entries, 1):
+                    labels = self._read(self.label_path(entry['name']), cv2.IMREAD_UNCHANGED)
+                    files.add(entry['name'], labels, image_name=_file_name(entry))
+                    progress(done, len(entries))
+                files.finish()
+            shutil.rmtree(self.folder / PANOPTIC_FOLDER, ignore_errors=True)
+            for name in (PANOPTIC_FOLDER, JSON_FILE):
+                (part / name).replace(self.folder / name)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
         return self.folder / JSON_FILE
 
     def write_films(
@@ -310,8 +312,12 @@ class LabelOutputs:
                     writer.add(fit_inside(overlay, size))
                     done += 1
                     progress(done, len(entries))
-            finally:
+            except BaseException:
                 writer.close()
+                if writer.path is not None:
+                    writer.path.unlink(missing_ok=True)
+                raise
+            writer.close()
             if writer.path is not None:
                 final = stem.with_name(stem.name.removesuffix(f'{PARTIAL}.film'))
                 path = final.with_name(final.name + writer.path.suffix)
