@@ -11,7 +11,7 @@ from ros_variables import ROOT, environment
 
 NEEDS_GPU = {'gpu'}
 NEEDS_DATA = {'real_frames'}  # of others
-NEEDS_TORCH = {'data_loading', 'network', 'panoptic_quality', 'training_step'}
+NEEDS_TORCH = {'data_loading', 'fine_tuning', 'network', 'panoptic_quality', 'training_step'}
 
 
 def main() -> int:
