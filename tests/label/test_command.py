@@ -588,9 +588,11 @@ def test_a_signal_ends_it_quietly_and_the_same_command_goes_on(label: Command) -
 def test_a_signal_while_libraries_are_imported_ends_it_quietly(
     label: Command, imported: str, number: signal.Signals
 ) -> None:
-    os.mkfifo(label.folder / 'endless.png')  # nobody writes to it: it never comes to its end
-    words = [sys.executable, '-X', 'importtime', '-m', 'upsnet_ros.label', '--model']
-    words += [str(label.model), str(label.folder / 'endless.png'), '--output', str(label.output)]
+    source = write(label.folder / 'x.png')
+    for ending in ('onnx', 'json'):  # nobody writes to them: it never comes to its end
+        os.mkfifo(label.folder / f'endless.{ending}')
+    words = [sys.executable, '-X', 'importtime', '-m', 'upsnet_ros.label', str(source)]
+    words += ['--model', str(label.folder / 'endless.onnx'), '--output', str(label.output)]
     with subprocess.Popen(
         words, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
