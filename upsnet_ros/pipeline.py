@@ -111,6 +111,7 @@ class PanopticPipeline:
         num_threads: int = 0,
         stale_engine: str = REFUSE,
         cache_folder: Path | str | None = None,
+        labels_on: str = AUTOMATIC,
     ) -> PanopticPipeline:
         """Load a model and its manifest.
 
@@ -124,6 +125,8 @@ class PanopticPipeline:
             stale_engine: one of `upsnet_ros.backends.select.STALE_ENGINE_CHOICES`: whether an
                 engine that was built for another computer is refused, or its ONNX file run.
             cache_folder: where compiled networks are kept; None for the user's cache folder.
+            labels_on: one of `upsnet_ros.backends.select.LABELS_ON_CHOICES`: whether `process` may
+                label images on the GPU.
 
         Raises:
             ModelError: the model or its manifest is missing, altered or unfit.
@@ -140,6 +143,7 @@ class PanopticPipeline:
             num_threads=num_threads,
             stale_engine=stale_engine,
             cache_folder=cache_folder,
+            labels_on=labels_on,
         )
         return cls(loaded, manifest, num_threads=num_threads)
 

@@ -214,6 +214,28 @@ def test_other_answers_to_a_stale_engine_are_refused(engine_path: Path) -> None:
         create_backend(engine_path, ModelManifest.load(engine_path), stale_engine='ignore')
 
 
+def test_labels_are_left_to_the_processor_where_that_is_asked_for(
+    engine_path: Path,
+    child_libraries: Path,
+    tensorrt: FakeTensorRt,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    trials = ['', 'too old a driver', '']
+    monkeypatch.setattr(
+        'upsnet_ros.backends.tensorrt_backend.run_trial',
+        lambda command, timeout_s: trials.pop(0),
+    )
+    manifest = ModelManifest.load(engine_path)
+    for labels_on, can_label in (('cpu', False), ('cpu', False), ('auto', True)):
+        backend = create_backend(engine_path, manifest, labels_on=labels_on)
+        assert backend.can_label == can_label
+        backend.close()
+    assert 'by the processor' not in caplog.text  # which is what was asked for
+    with pytest.raises(ParameterError, match="labels_on is 'gpu', expected one of auto, cpu"):
+        create_backend(engine_path, manifest, labels_on='gpu')
+
+
 def test_unknown_names_are_refused_with_those_there_are(tmp_path: Path) -> None:
     path = write_tiny_model(tmp_path)
     with pytest.raises(ParameterError, match="'caffe'.*auto, onnxruntime"):

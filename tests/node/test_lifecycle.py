@@ -55,8 +55,9 @@ def test_configure_passes_the_parameters_to_the_loader(start_node, tmp_path) -> 
         'num_threads': 2,
         'stale_engine': 'onnxruntime',
         'cache_folder': '/var/cache/upsnet_ros',
+        'labels_on': 'cpu',
     }
-    defaults = dict.fromkeys(('backend', 'device', 'precision'), 'auto')
+    defaults = dict.fromkeys(('backend', 'device', 'precision', 'labels_on'), 'auto')
     assert harness.change_state('configure') and harness.change_state('cleanup')
     assert harness.set_parameters(**given).successful and harness.change_state('configure')
     assert harness.loader.calls == [

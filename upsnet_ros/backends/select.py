@@ -32,6 +32,8 @@ PRECISIONS = (AUTOMATIC, 'fp32', 'bf16', 'fp16')
 _ONNX_PRECISIONS = (AUTOMATIC, 'fp32')
 # What to do with an engine that was built for another computer, driver or TensorRT.
 STALE_ENGINE_CHOICES = (REFUSE, ONNX_RUNTIME)
+# Where images become labels: where the network runs, if it can, or on the processor.
+LABELS_ON_CHOICES = (AUTOMATIC, 'cpu')
 _CUDA = 'cuda'
 _ANYWHERE = (AUTOMATIC, 'cpu')  # devices that both libraries for ONNX files have
 
@@ -44,6 +46,7 @@ class _Wishes:
     precision: str = AUTOMATIC
     num_threads: int = 0
     cache_folder: Path | str | None = None
+    labels_on: str = AUTOMATIC
 
 
 class _NotInstalledError(ModelError):
@@ -106,7 +109,7 @@ def _create_tensorrt_backend(
         )
     from upsnet_ros.backends.tensorrt_backend import TensorRtBackend
 
-    backend = TensorRtBackend(model_path, manifest)
+    backend = TensorRtBackend(model_path, manifest, with_labels=wishes.labels_on == AUTOMATIC)
     if wishes.precision not in (AUTOMATIC, backend.precision):
         backend.close()
         raise ParameterError(
@@ -168,6 +171,7 @@ def create_backend(
     num_threads: int = 0,
     stale_engine: str = REFUSE,
     cache_folder: Path | str | None = None,
+    labels_on: str = AUTOMATIC,
 ) -> Backend:
     """Return a loaded network.
 
@@ -184,6 +188,8 @@ def create_backend(
         stale_engine: what to do with an engine that was built for another computer, driver or
             TensorRT: `refuse` it, or run the ONNX file beside it in `onnxruntime`.
         cache_folder: where OpenVINO keeps compiled networks; None for the user's cache folder.
+        labels_on: one of `LABELS_ON_CHOICES`; `auto` is the GPU for a TensorRT engine whose trial
+            found the panoptic head's labels there, else the processor.
 
     Raises:
         ParameterError: there is no backend of this name, it does not run this kind of file, the
@@ -196,10 +202,11 @@ def create_backend(
         ('backend', name, BACKENDS),
         ('precision', precision, PRECISIONS),
         ('stale_engine', stale_engine, STALE_ENGINE_CHOICES),
+        ('labels_on', labels_on, LABELS_ON_CHOICES),
     ):
         if value not in choices:
             raise ParameterError(f"{what} is '{value}', expected one of {', '.join(choices)}")
-    wishes = _Wishes(device, precision, num_threads, cache_folder)
+    wishes = _Wishes(device, precision, num_threads, cache_folder, labels_on)
     try:
         if needs_tensorrt(name, model_path):
             return _create_tensorrt_backend(model_path, manifest, wishes)

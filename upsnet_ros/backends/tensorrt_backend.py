@@ -86,7 +86,7 @@ class TensorRtBackend:
         self.can_label = with_labels and self.cameras == 1
         if trial_timeout_s is not None:
             problem = run_trial(trial_command(engine_path), timeout_s=trial_timeout_s)
-            if problem:
+            if problem and self.can_label:
                 self.can_label = False
                 _LOGGER.warning(
                     'labels are made by the processor, which takes longer: %s', problem

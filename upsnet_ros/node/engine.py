@@ -19,7 +19,7 @@ from upsnet_ros.pipeline import PanopticPipeline
 
 PipelineLoader = Callable[..., Any]
 # What a backend may count or say beside the protocol, and is shown where it does.
-BACKEND_STATE = ('uses_graph', 'is_from_cache')
+BACKEND_STATE = ('uses_graph', 'is_from_cache', 'can_label')
 LOADING_POLL_S = 0.05
 THRESHOLDS = ('score_threshold', 'mask_overlap_threshold', 'stuff_area_limit')
 
@@ -114,6 +114,7 @@ def load_engine(parameters: NodeParameters, *, load: PipelineLoader | None = Non
         num_threads=parameters.num_threads,
         stale_engine=parameters.stale_engine,
         cache_folder=parameters.cache_folder or None,
+        labels_on=parameters.labels_on,
     )
     warm_up_ms = pipeline.warm_up(parameters.warm_up_runs) if parameters.warm_up_runs else []
     return Engine(pipeline, path, tuple(warm_up_ms), identity)

@@ -13,7 +13,13 @@ from dataclasses import dataclass, field, fields, make_dataclass
 from typing import Any
 
 from upsnet_ros.backends.backend import AUTOMATIC
-from upsnet_ros.backends.select import BACKENDS, PRECISIONS, REFUSE, STALE_ENGINE_CHOICES
+from upsnet_ros.backends.select import (
+    BACKENDS,
+    LABELS_ON_CHOICES,
+    PRECISIONS,
+    REFUSE,
+    STALE_ENGINE_CHOICES,
+)
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.core.image_view import camera_views
 from upsnet_ros.images.raw import MAX_IMAGE_PIXELS
@@ -139,6 +145,13 @@ class NodeParameters(_OutputSwitches):
         'configure, and log the command that builds it anew; onnxruntime: run the ONNX file '
         'beside it instead',
         choices=STALE_ENGINE_CHOICES,
+        change='unconfigured',
+    )
+    labels_on: str = parameter(
+        AUTOMATIC,
+        'where images become labels; auto: the GPU for an engine for one camera whose trial found '
+        "the processor's labels there, else the processor",
+        choices=LABELS_ON_CHOICES,
         change='unconfigured',
     )
     warm_up_runs: int = parameter(
