@@ -89,12 +89,10 @@ class Wear:
         gain = np.exp(rng.normal(-0.5 * self.tint, self.tint))
         gain = gain * np.exp(rng.normal(0, 0.3 * self.tint, 3))
         rough, grain = rng.uniform(0.3, 1.6), rng.uniform(0.0, 0.5)
-        shade = 1 + np.float32(self.surface * rough) * noise_patch(rng, 'pink', *size)
-        shade += np.float32(self.surface * grain) * noise_patch(rng, 'fine', *size)
-        factors = np.append(gain, 0.0)[:, None]
-        factor = cv2.transform(np.maximum(shade, np.float32(0.15)), factors)
-        factor[..., 3] = 1
-        return cv2.multiply(level, factor, dtype=cv2.CV_8U)
+        pink, fine = (noise_patch(rng, kind, *size) for kind in ('pink', 'fine'))
+        shade = cv2.addWeighted(pink, self.surface * rough, fine, self.surface * grain, 1.0)
+        colours = [shade * np.float32(factor) for factor in gain]
+        return cv2.multiply(level, cv2.merge([*colours, np.ones_like(shade)]), dtype=cv2.CV_8U)
 
 
 @dataclass(frozen=True)

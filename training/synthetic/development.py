@@ -47,7 +47,7 @@ def roughen(
     wild = style.kind == 'wild'
     gain = np.exp(rng.normal(0, spread * (0.5 if wild else 1.0), (count, 1)))
     gain = gain * np.exp(rng.normal(0, spread * 0.4, (count, 3)))
-    amount = rng.exponential(spread * 40.0, count)
+    amount = rng.exponential(spread * (40.0 if wild else 26.0), count)
     added = np.zeros((count, 3))
     if not wild:
         amount[values == encode_label(SKY, 0)] *= 0.15  # clouds are painted already

@@ -125,7 +125,7 @@ def make_style(rng: np.random.Generator, kind: str) -> Style:
         segments=float(rng.uniform(0.3, 1.0) if wild else rng.uniform(0.02, 0.14)),
         wet=float(rng.uniform(0.1, 0.6) if rng.random() < 0.15 else 0.0),
         bare=float(rng.choice([0.0, 0.5, 0.9], p=(0.35, 0.3, 0.35))),
-        reach=float(rng.uniform(1.2, 1.8)),
+        reach=float(rng.uniform(1.2, 1.7)),
         least=float(rng.uniform(0.2, 0.6)),
         empty_land=float(rng.uniform(0, 0.9) if rng.random() < 0.5 else 0.0),
         empty_road=float(rng.uniform(0, 0.85)),

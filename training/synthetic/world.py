@@ -36,7 +36,7 @@ from .traffic import make_cast
 _T = TypeVar('_T')
 
 VIEW = 170.0  # how far ahead the world is built [m]
-FARTHEST = 105.0  # how far ahead things are seen in a world of a drawn style [m]
+FARTHEST = 95.0  # how far ahead things are seen in a world of a drawn style [m]
 
 
 @dataclass(frozen=True)
