@@ -2,6 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Other formats of truth into COCO panoptic format: ``python -m training.convert``.
 
-A source (`sources.py`) lists the pictures of one format and reads the regions of each;
-`writing.py` makes a split of them.
+A source (`source.py`) lists the pictures of one format and reads the regions of each;
+`label_pngs.py` and `coco_files.py` hold those there are, `writing.py` makes a split of them.
 """

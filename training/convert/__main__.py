@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from training import data_check
-from training.convert.sources import KINDS, Options, label_set_of_file
+from training.convert.coco_files import CocoInstances, MapillaryPanoptic, label_set_of_file
+from training.convert.label_pngs import BddInstances, BddPanoptic, KittiInstances, SemanticMaps
+from training.convert.source import Options, Source
 from training.convert.writing import SplitWriter, write_whole
 from training.data.errors import DataError, list_problems
 from training.interruption import interruptible
@@ -28,6 +30,14 @@ from training.label_sets import label_set_text
 from upsnet_ros.core.errors import ParameterError, UpsnetError
 
 LOGGER = logging.getLogger(__name__)
+KINDS: dict[str, type[Source]] = {
+    'coco': CocoInstances,
+    'mapillary': MapillaryPanoptic,
+    'bdd100k_panoptic': BddPanoptic,
+    'bdd100k_instances': BddInstances,
+    'kitti': KittiInstances,
+    'semantic': SemanticMaps,
+}
 EPILOG = """\
 KIND               --truth                              --semantic               classes
 coco               instances_*.json                     folder of semantic maps  --label-set

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from training.convert.sources import Picture, Regions
+from training.convert.source import Picture, Regions
 from training.data.errors import DataError
 from training.data.frames import Frame, size_mismatch
 from training.data.image_files import exif_orientation, write_segment_png
