@@ -173,8 +173,9 @@ def unified_result(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Semantic id (255 = void) and instance index of every pixel of the original frame."""
     height, width = (round(side / scale) for side in content)
-    rows = [min(int(y * scale), content[0] - 1) for y in range(height)]
-    columns = [min(int(x * scale), content[1] - 1) for x in range(width)]
+    step = float(np.float32(scale))  # the published code keeps the scale in single precision
+    rows = [min(int(y * step), content[0] - 1) for y in range(height)]
+    columns = [min(int(x * step), content[1] - 1) for x in range(width)]
     labels, semantic = (a[np.ix_(rows, columns)] for a in (maps.labels, maps.semantic))
     result, index = labels.copy(), np.zeros_like(labels)
     present = [label for label in np.unique(labels) if label >= num_stuff]
