@@ -12,6 +12,14 @@ import pytest
 
 from tests.core.test_panoptic_head import flat_logits, half_and_half
 from tests.fakes.compiled_grid import allocate, run_launches
+from tests.fakes.head_cases import (
+    EXTREME_BOXES,
+    RESOLUTIONS,
+    SIZES,
+    boxes_case,
+    random_case,
+    sized_case,
+)
 from tests.fakes.network_output import (
     make_label_set,
     make_output,
@@ -34,7 +42,6 @@ from upsnet_ros.core.structures import NetworkOutput, PanopticResult
 from upsnet_ros.images.raw import decode_raw
 
 pytestmark = pytest.mark.heavy  # compiling the kernels takes a quarter of a minute
-RESOLUTIONS = ('input_frame', 'image')
 PAD_VALUE = (103, 116, 123)
 
 
@@ -94,59 +101,17 @@ def assert_labels_like_the_head(
 
 @pytest.mark.parametrize('seed', range(200))
 def test_labels_equal_the_heads_on_random_cases(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    label_set = make_label_set(int(rng.integers(1, 6)), int(rng.integers(1, 4)))
-    geometry = InputGeometry.fit(
-        image_size=(int(rng.integers(1, 160)), int(rng.integers(1, 160))),
-        input_size=(32 * int(rng.integers(1, 4)), 32 * int(rng.integers(1, 5))),
-    )
-    output = random_output(
-        rng,
-        label_set,
-        geometry,
-        count=int(rng.choice([0, 1, 2, 5, 12])),
-        outside=float(rng.choice([0.0, 0.2])),
-        level=float(rng.choice([-3.0, -1.0, 0.5, 2.0])),
-    )
-    assert_labels_like_the_head(
-        label_set,
-        geometry,
-        output,
-        score_threshold=float(rng.choice([0.0, 0.6])),
-        mask_overlap_threshold=float(rng.choice([0.0, 0.3, 1.0])),
-        stuff_area_limit=int(rng.choice([0, 50, 200])),
-        predict_unknown=bool(rng.random() < 0.8),
-        instance_class=str(rng.choice(['majority', 'detection'])),
-        label_resolution=RESOLUTIONS[seed % 2],
-    )
+    case = random_case(seed)
+    assert_labels_like_the_head(case.label_set, case.geometry, case.output, **case.parameters)
 
 
 @pytest.mark.parametrize('label_resolution', RESOLUTIONS)
-@pytest.mark.parametrize(
-    'image_size, input_size',
-    [
-        pytest.param((1, 1), (32, 32), id='one pixel'),
-        pytest.param((1, 600), (32, 64), id='one row that would round to nothing'),
-        pytest.param((77, 131), (64, 96), id='odd size with padding'),
-        pytest.param((128, 256), (128, 256), id='scale 1'),
-        pytest.param((48, 80), (96, 160), id='scale 2'),
-        pytest.param((60, 200), (128, 128), id='half of the input is padding'),
-    ],
-)
+@pytest.mark.parametrize('image_size, input_size', SIZES)
 def test_labels_equal_the_heads_at_sizes(
     image_size: tuple[int, int], input_size: tuple[int, int], label_resolution: str
 ) -> None:
-    label_set = cityscapes_label_set()
-    geometry = InputGeometry.fit(image_size=image_size, input_size=input_size)
-    output = random_output(np.random.default_rng(5), label_set, geometry, count=20)
-    assert_labels_like_the_head(
-        label_set,
-        geometry,
-        output,
-        stuff_area_limit=64,
-        score_threshold=0.4,
-        label_resolution=label_resolution,
-    )
+    case = sized_case(image_size, input_size, label_resolution)
+    assert_labels_like_the_head(case.label_set, case.geometry, case.output, **case.parameters)
 
 
 @pytest.mark.parametrize('label_resolution', RESOLUTIONS)
@@ -162,29 +127,12 @@ def test_labels_equal_the_heads_at_full_size(count: int, label_resolution: str) 
     assert count == 0 or len(want.instances) > 0
 
 
-@pytest.mark.parametrize(
-    'boxes',
-    [
-        pytest.param([(5.0, 7.0, 5.0, 7.0)], id='one pixel'),
-        pytest.param([(5.9, 7.9, 5.9, 7.9)], id='one pixel with rounding to the next'),
-        pytest.param([(20.0, 20.0, 10.0, 8.0)], id='corners in the wrong order'),
-        pytest.param([(-40.0, -40.0, -20.0, -20.0)], id='outside, in front'),
-        pytest.param([(80.0, 80.0, 120.0, 120.0)], id='outside, behind'),
-        pytest.param([(-20.5, -20.5, 84.5, 84.5)], id='larger than the input'),
-        pytest.param([(-0.7, -0.2, 10.5, 11.5)], id='truncated towards zero, half to even'),
-        pytest.param([(0.0, 0.0, 63.0, 63.0)] * 2, id='the same box twice'),
-        pytest.param([(0.0, 0.0, 40.0, 63.0), (20.0, 0.0, 63.0, 63.0)], id='overlap'),
-    ],
-)
+@pytest.mark.parametrize('boxes', EXTREME_BOXES)
 @pytest.mark.parametrize('level', [-2.0, 2.0])
 @pytest.mark.parametrize('mask', [-1.5, 1.5, 'noise'])
 def test_labels_equal_the_heads_on_extreme_boxes(boxes: list, level: float, mask) -> None:
-    rng = np.random.default_rng(11)
-    geometry = InputGeometry.fit(image_size=(64, 56), input_size=(64, 64))
-    logits = level + rng.normal(size=(5, 16, 16))
-    masks = rng.normal(size=(len(boxes), 28, 28)) if mask == 'noise' else mask
-    output = make_output(logits, boxes, [3] * len(boxes), mask_logits=masks)
-    assert_labels_like_the_head(make_label_set(3, 2), geometry, output, stuff_area_limit=0)
+    case = boxes_case(boxes, level, mask)
+    assert_labels_like_the_head(case.label_set, case.geometry, case.output, **case.parameters)
 
 
 GEOMETRY = InputGeometry.fit(image_size=(64, 64), input_size=(64, 64))

@@ -8,13 +8,20 @@ import numpy as np
 import pytest
 
 from tests.core.reference_panoptic_head import ReferenceAnswer, reference_panoptic_head
-from tests.fakes.network_output import make_label_set, make_output, random_output
+from tests.fakes.head_cases import (
+    EXTREME_BOXES,
+    RESOLUTIONS,
+    SIZES,
+    boxes_case,
+    random_case,
+    sized_case,
+)
+from tests.fakes.network_output import make_label_set, random_output
 from upsnet_ros.core.geometry import InputGeometry
 from upsnet_ros.core.labels import UNKNOWN_LABEL, LabelSet, cityscapes_label_set
 from upsnet_ros.core.panoptic_head import PanopticHead
 from upsnet_ros.core.structures import NetworkOutput, PanopticResult
 
-RESOLUTIONS = ('input_frame', 'image')
 # Float32 rounding may decide between two logits that are closer than this, unless they are equal.
 FRAGILE_MARGIN = 1e-4
 
@@ -73,62 +80,19 @@ def assert_consistent(result: PanopticResult, label_set: LabelSet) -> None:
 def test_equals_reference_on_random_cases(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # Small images are done by one thread; here each thread is given the least there is.
     monkeypatch.setattr('upsnet_ros.core.compiled._PIXELS_PER_THREAD', 1)
-    rng = np.random.default_rng(seed)
-    label_set = make_label_set(int(rng.integers(1, 6)), int(rng.integers(1, 4)))
-    geometry = InputGeometry.fit(
-        image_size=(int(rng.integers(1, 160)), int(rng.integers(1, 160))),
-        input_size=(32 * int(rng.integers(1, 4)), 32 * int(rng.integers(1, 5))),
-    )
-    output = random_output(
-        rng,
-        label_set,
-        geometry,
-        count=int(rng.choice([0, 1, 2, 5, 12])),
-        outside=float(rng.choice([0.0, 0.2])),
-        level=float(rng.choice([-3.0, -1.0, 0.5, 2.0])),
-    )
+    case = random_case(seed)
     assert_equals_reference(
-        label_set,
-        output,
-        geometry,
-        score_threshold=float(rng.choice([0.0, 0.6])),
-        mask_overlap_threshold=float(rng.choice([0.0, 0.3, 1.0])),
-        stuff_area_limit=int(rng.choice([0, 50, 200])),
-        predict_unknown=bool(rng.random() < 0.8),
-        instance_class=str(rng.choice(['majority', 'detection'])),
-        label_resolution=RESOLUTIONS[seed % 2],
-        num_threads=1 + seed % 3,
+        case.label_set, case.output, case.geometry, **case.parameters, num_threads=1 + seed % 3
     )
 
 
 @pytest.mark.parametrize('label_resolution', RESOLUTIONS)
-@pytest.mark.parametrize(
-    'image_size, input_size',
-    [
-        pytest.param((1, 1), (32, 32), id='one pixel'),
-        pytest.param((1, 600), (32, 64), id='one row that would round to nothing'),
-        pytest.param((77, 131), (64, 96), id='odd size with padding'),
-        pytest.param((128, 256), (128, 256), id='scale 1'),
-        pytest.param((256, 512), (160, 320), id='scale 0.625'),
-        pytest.param((48, 80), (96, 160), id='scale 2'),
-        pytest.param((60, 200), (128, 128), id='half of the input is padding'),
-    ],
-)
+@pytest.mark.parametrize('image_size, input_size', SIZES)
 def test_equals_reference_at_sizes(
     image_size: tuple[int, int], input_size: tuple[int, int], label_resolution: str
 ) -> None:
-    rng = np.random.default_rng(5)
-    label_set = cityscapes_label_set()
-    geometry = InputGeometry.fit(image_size=image_size, input_size=input_size)
-    output = random_output(rng, label_set, geometry, count=20)
-    result = assert_equals_reference(
-        label_set,
-        output,
-        geometry,
-        stuff_area_limit=64,
-        score_threshold=0.4,
-        label_resolution=label_resolution,
-    )
+    case = sized_case(image_size, input_size, label_resolution)
+    result = assert_equals_reference(case.label_set, case.output, case.geometry, **case.parameters)
     assert result.label_image.shape == image_size
 
 
@@ -167,29 +131,11 @@ def test_equals_reference_with_none_one_and_all_instances(
     )
 
 
-@pytest.mark.parametrize(
-    'boxes',
-    [
-        pytest.param([(5.0, 7.0, 5.0, 7.0)], id='one pixel'),
-        pytest.param([(5.9, 7.9, 5.9, 7.9)], id='one pixel with rounding to the next'),
-        pytest.param([(20.0, 20.0, 10.0, 8.0)], id='corners in the wrong order'),
-        pytest.param([(-40.0, -40.0, -20.0, -20.0)], id='outside, in front'),
-        pytest.param([(80.0, 80.0, 120.0, 120.0)], id='outside, behind'),
-        pytest.param([(-20.5, -20.5, 84.5, 84.5)], id='larger than the input'),
-        pytest.param([(-0.7, -0.2, 10.5, 11.5)], id='truncated towards zero, half to even'),
-        pytest.param([(0.0, 0.0, 63.0, 63.0)] * 2, id='the same box twice'),
-        pytest.param([(0.0, 0.0, 40.0, 63.0), (20.0, 0.0, 63.0, 63.0)], id='overlap'),
-    ],
-)
+@pytest.mark.parametrize('boxes', EXTREME_BOXES)
 @pytest.mark.parametrize('level', [-2.0, 2.0])
 @pytest.mark.parametrize('mask', [-1.5, 1.5, 'noise'])
 def test_equals_reference_on_extreme_boxes(
     boxes: list[tuple[float, float, float, float]], level: float, mask: float | str
 ) -> None:
-    rng = np.random.default_rng(11)
-    label_set = make_label_set(3, 2)
-    geometry = InputGeometry.fit(image_size=(64, 56), input_size=(64, 64))
-    logits = level + rng.normal(size=(5, 16, 16))
-    masks = rng.normal(size=(len(boxes), 28, 28)) if mask == 'noise' else mask
-    output = make_output(logits, boxes, [3] * len(boxes), mask_logits=masks)
-    assert_equals_reference(label_set, output, geometry, stuff_area_limit=0)
+    case = boxes_case(boxes, level, mask)
+    assert_equals_reference(case.label_set, case.output, case.geometry, **case.parameters)

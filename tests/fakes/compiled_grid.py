@@ -45,7 +45,7 @@ def _place(typing_context, index):
 
 
 def _grid(axes):
-    raise NotImplementedError
+    """`cuda.grid`: a name for compiled code, whose body is the overload below."""
 
 
 @overload(_grid, prefer_literal=True)
@@ -77,7 +77,7 @@ def _count_bits(word):
 
 
 def _shared(size, kind):
-    raise NotImplementedError
+    """`cuda.shared.array`: a name for compiled code, whose body is the overload below."""
 
 
 @overload(_shared)
