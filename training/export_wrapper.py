@@ -229,18 +229,22 @@ def fuse_normalisation(model: UPSNet) -> UPSNet:
     Normalisation after a deformable convolution stays; a network fused before is just copied.
     """
     fused = copy.deepcopy(model).eval()
-    stem = fused.backbone.stem
-    stem[0], stem[1] = _fuse(stem[0], stem[1])
-    for block in fused.backbone.modules():
-        if isinstance(block, Bottleneck):
-            for index in (1, 2, 3):
-                pair = getattr(block, f'conv{index}'), getattr(block, f'bn{index}')
-                conv, norm = _fuse(*pair)
-                setattr(block, f'conv{index}', conv)
-                setattr(block, f'bn{index}', norm)
-            if isinstance(block.shortcut, nn.Sequential):
-                block.shortcut = nn.Sequential(*_fuse(*block.shortcut))
+    for pair in normalised_layers(fused.backbone):
+        layers = [fused.backbone.get_submodule(name) for name in pair]
+        for name, layer in zip(pair, _fuse(*layers), strict=True):
+            fused.backbone.set_submodule(name, layer)
     return fused
+
+
+def normalised_layers(backbone: nn.Module) -> list[tuple[str, str]]:
+    """The names of each convolution and the normalisation behind it."""
+    pairs = [('stem.0', 'stem.1')]
+    for name, block in backbone.named_modules():
+        if isinstance(block, Bottleneck):
+            pairs += [(f'{name}.conv{index}', f'{name}.bn{index}') for index in (1, 2, 3)]
+            if isinstance(block.shortcut, nn.Sequential):
+                pairs.append((f'{name}.shortcut.0', f'{name}.shortcut.1'))
+    return pairs
 
 
 def _fuse(conv: nn.Module, norm: nn.Module) -> tuple[nn.Module, nn.Module]:

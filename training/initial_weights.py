@@ -10,6 +10,7 @@ import torch.distributed as dist
 
 from training.checkpoint import load_checkpoint
 from training.initial.backbones import load_caffe_backbone, load_torchvision_backbone
+from training.initial.exported_model import load_exported_model
 from training.initial.head_rows import match_classes
 from training.initial.other_model import load_other_model
 from training.models.pspnet import PSPNet
@@ -30,7 +31,7 @@ SAME_SIZES = (
 
 FILES = {
     'caffe': 'a MSRA/Caffe ResNet (.pth)',
-    'checkpoint': 'a checkpoint of ours (.pt)',
+    'checkpoint': 'a checkpoint of ours (.pt) or an exported model (.onnx)',
 }
 
 
@@ -73,7 +74,8 @@ def initialise(model: UPSNet | PSPNet, recipe: Recipe, path: Path | None) -> str
 
 
 def _load_checkpoint(model: UPSNet | PSPNet, recipe: Recipe, path: Path) -> str:
-    checkpoint = load_checkpoint(path)
+    exported = path.suffix == '.onnx'
+    checkpoint = load_exported_model(path) if exported else load_checkpoint(path)
     other, initial = checkpoint.recipe, recipe.initial
     for key in SAME_INPUT:
         wanted, found = getattr(recipe.model, key), getattr(other.model, key)

@@ -13,6 +13,7 @@ from training.export_wrapper import OUTPUT_NAMES, ExportWrapper
 OPSET = 20
 DOMAIN = 'upsnet'
 OPERATOR = 'DeformConv2d'
+HALF = '_half'  # behind the name of a tensor that is stored so
 MIN_HALF_ELEMENTS = 256  # smaller tensors stay in single precision; they cost nothing
 
 
@@ -146,8 +147,8 @@ def store_half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
         if values.size < MIN_HALF_ELEMENTS or not np.array_equal(half.astype(np.float32), values):
             continue
         name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(half, f'{name}_half'))
-        casts.append(helper.make_node('Cast', [f'{name}_half'], [name], to=TensorProto.FLOAT))
+        tensor.CopyFrom(numpy_helper.from_array(half, name + HALF))
+        casts.append(helper.make_node('Cast', [name + HALF], [name], to=TensorProto.FLOAT))
     nodes = list(result.graph.node)
     del result.graph.node[:]
     result.graph.node.extend([*casts, *nodes])

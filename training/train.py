@@ -69,7 +69,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         '--initial',
         type=Path,
         help="file of the recipe's initial.weights: a Caffe/MSRA or torchvision ResNet (.pth), or "
-        'a checkpoint of ours (.pt)',
+        'a checkpoint of ours (.pt) or a model exported from one (.onnx)',
     )
     parser.add_argument(
         '--set',

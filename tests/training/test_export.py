@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The exported graph: its contract, its agreement with PyTorch, and refusals."""
 
+import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import torch
 
 from tests.fakes.small_networks import SIZE, lively_model, make_checkpoint, smooth_image
 from training.build import build_model
+from training.engine.golden_images import render_images
 from training.engine.tensors import data_dependent_shapes
 from training.engine.variant import EngineForm, build_variant
 from training.export import export, main
@@ -22,14 +25,19 @@ from training.export_wrapper import (
     OUTPUT_NAMES,
     ExportWrapper,
     LevelCanvas,
+    fuse_normalisation,
     round_weights,
     unrolled_nms,
 )
+from training.initial.exported_model import load_exported_model
+from training.initial_weights import initialise
 from training.models.detections import predict
 from training.models.pixels import PictureSize
 from training.models.roi_features import assign_levels, pyramid_roi_align
 from training.models.rpn import nms_inclusive
 from training.models.upsnet import ProposalLimits, UPSNet
+from training.recipe.errors import RecipeError
+from training.recipe.initial import InitialRecipe
 from training.recipe.recipe import Recipe
 from upsnet_ros.agreement import Agreement
 from upsnet_ros.backends.select import create_backend
@@ -47,6 +55,10 @@ def exported(
 ) -> tuple[UPSNet, Path]:
     """A small exported model with the PyTorch network it came from."""
     model = lively_model(small_recipe)
+    with torch.no_grad():
+        for name, value in model.named_parameters():
+            if name.endswith('bias'):
+                value.add_(0.01 * torch.randn_like(value))  # equal ones would be stored once
     folder = tmp_path_factory.mktemp('model')
     images = sorted((town / 'leftImg8bit' / 'val').glob('*/*.png'))
     export(make_checkpoint(small_recipe, model), images, folder)
@@ -167,6 +179,45 @@ def test_rounded_weights_survive_the_file(exported: tuple[UPSNet, Path]) -> None
     stored = sum(int(np.prod(t.dims)) for t in model.graph.initializer if t.name.endswith('_half'))
     weights = sum(p.numel() for p in exported[0].parameters())
     assert stored > 0.95 * weights
+
+
+def test_training_goes_on_from_the_file(
+    exported: tuple[UPSNet, Path], small_recipe: Recipe
+) -> None:
+    fused, path = exported
+    model = build_model(small_recipe).eval()
+    initialise(model, replace(small_recipe, initial=InitialRecipe(weights='checkpoint')), path)
+    for name, value in fuse_normalisation(model).state_dict().items():
+        assert torch.allclose(value, fused.state_dict()[name], atol=1e-5, rtol=1e-4), name
+    # Batches of the streets that it was measured on change nothing: a training step would not
+    # begin with other features than those that were learnt.
+    model.train()
+    streets = render_images(4)
+    geometry = InputGeometry.fit(image_size=streets[0].shape[:2], input_size=SIZE)
+    placed = np.stack([place_image(street, geometry) for street in streets])
+    pixels = model.normalise(torch.from_numpy(placed).permute(0, 3, 1, 2).float())
+    with torch.no_grad():
+        for batch, learnt in zip(model.backbone(pixels), fused.backbone(pixels), strict=True):
+            assert (batch - learnt).abs().mean() < 0.01 * learnt.abs().mean()
+
+
+def test_a_file_of_another_network_is_not_gone_on_from(
+    exported: tuple[UPSNet, Path], tmp_path: Path
+) -> None:
+    path = tmp_path / 'model.onnx'
+    graph = onnx.load(exported[1])
+    lost = next(t for t in graph.graph.initializer if 'fpn' in t.name or 'pyramid' in t.name)
+    lost.name = 'another'
+    onnx.save(graph, path)
+    manifest = json.loads(exported[1].with_suffix('.json').read_text())
+    manifest['sha256'] = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.with_suffix('.json').write_text(json.dumps(manifest))
+    with pytest.raises(ModelError, match='belong to another network'):
+        load_exported_model(path)
+    manifest['recipe'].pop('model')
+    path.with_suffix('.json').write_text(json.dumps(manifest))
+    with pytest.raises(RecipeError, match='model.onnx holds a recipe of another version'):
+        load_exported_model(path)
 
 
 def test_the_file_holds_no_path_of_the_machine(exported: tuple[UPSNet, Path]) -> None:
