@@ -111,17 +111,16 @@ ALLOWED = {
     'training.panoptic_kernels': {'upsnet_ros.core', 'upsnet_ros.backends', 'training'},
     'training': {'upsnet_ros.core', 'upsnet_ros.report', 'training.engine', 'training.synthetic'},
 }
-# Only evaluation, export and the building of engines may also use the runtime around the network.
+# Only evaluation, export, what goes on from it and the building of engines may also use the runtime around the network.
 TRAINING_WITH_RUNTIME = {
     'build_engine.py',
     'export.py',
     'export_check.py',
     'export_wrapper.py',
+    'exported_model.py',
     'labellers.py',
     'torch_backend.py',
 }
-# The same command as the runtime's, for a checkpoint.
-TRAINING_WITH_LABEL = {'label.py'}
 # The same command as the runtime's, for a checkpoint.
 TRAINING_WITH_LABEL = {'label.py'}
 RUNTIME = {

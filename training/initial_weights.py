@@ -9,8 +9,8 @@ import torch
 import torch.distributed as dist
 
 from training.checkpoint import load_checkpoint
+from training.exported_model import load_exported_model
 from training.initial.backbones import load_caffe_backbone, load_torchvision_backbone
-from training.initial.exported_model import load_exported_model
 from training.initial.head_rows import match_classes
 from training.initial.other_model import load_other_model
 from training.models.pspnet import PSPNet

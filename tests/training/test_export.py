@@ -29,7 +29,7 @@ from training.export_wrapper import (
     round_weights,
     unrolled_nms,
 )
-from training.initial.exported_model import load_exported_model
+from training.exported_model import load_exported_model
 from training.initial_weights import initialise
 from training.models.detections import predict
 from training.models.pixels import PictureSize
