@@ -111,8 +111,8 @@ ALLOWED = {
     'training.panoptic_kernels': {'upsnet_ros.core', 'upsnet_ros.backends', 'training'},
     'training': {'upsnet_ros.core', 'upsnet_ros.report', 'training.engine', 'training.synthetic'},
 }
-# Only evaluation, export, what goes on from it and the building of engines may also use the runtime
-# around the network.
+# Only evaluation, export, what goes on from it and the building of engines may also use the
+# runtime around the network.
 TRAINING_WITH_RUNTIME = {
     'build_engine.py',
     'export.py',
