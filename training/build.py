@@ -40,7 +40,10 @@ def _build_upsnet(recipe: Recipe, values: ModelRecipe) -> UPSNet:
         ),
         rpn=RegionProposalHead(in_channels=channels, channels=values.rpn_channels),
         box_head=BoxHead(
-            in_channels=channels, channels=values.box_channels, num_classes=labels.num_things + 1
+            in_channels=channels,
+            channels=values.box_channels,
+            num_classes=labels.num_things + 1,
+            temperature=values.class_temperature,
         ),
         mask_head=MaskHead(
             in_channels=channels,

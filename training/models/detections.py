@@ -68,6 +68,26 @@ class Prediction(Instances):
     semantic_logits: Tensor
 
 
+def rank_candidates(
+    proposals: Tensor,
+    class_logits: Tensor,
+    deltas: Tensor,
+    *,
+    image_size: tuple[int, int],
+    limit: int,
+) -> tuple[Selected, Tensor]:
+    """The candidates of `select_candidates`, and the proposal int64 ``[k]`` of each."""
+    height, width = image_size
+    scores, best = class_logits.float().softmax(dim=1)[:, 1:].max(dim=1)
+    classes = best + 1
+    chosen = deltas[torch.arange(len(deltas), device=deltas.device), classes]
+    boxes = decode_boxes(proposals, chosen, weights=BOX_HEAD_WEIGHTS)
+    boxes = clip_boxes(boxes, height=height, width=width)
+    above = torch.nonzero(scores > SCORE_FLOOR).squeeze(1)
+    keep = above[nms_inclusive(boxes[above], scores[above], NMS_THRESHOLD)][:limit]
+    return (boxes[keep], scores[keep], classes[keep]), keep
+
+
 def select_candidates(
     proposals: Tensor,
     class_logits: Tensor,
@@ -93,15 +113,7 @@ def select_candidates(
     Returns:
         Boxes ``[k, 4]``, scores ``[k]`` descending and classes int64 ``[k]`` in 1..T, k <= limit.
     """
-    height, width = image_size
-    scores, best = class_logits.float().softmax(dim=1)[:, 1:].max(dim=1)
-    classes = best + 1
-    chosen = deltas[torch.arange(len(deltas), device=deltas.device), classes]
-    boxes = decode_boxes(proposals, chosen, weights=BOX_HEAD_WEIGHTS)
-    boxes = clip_boxes(boxes, height=height, width=width)
-    above = torch.nonzero(scores > SCORE_FLOOR).squeeze(1)
-    keep = above[nms_inclusive(boxes[above], scores[above], NMS_THRESHOLD)][:limit]
-    return boxes[keep], scores[keep], classes[keep]
+    return rank_candidates(proposals, class_logits, deltas, image_size=image_size, limit=limit)[0]
 
 
 def select_detections(

@@ -42,6 +42,7 @@ class ModelRecipe:
     test_pre_nms: int
     test_post_nms: int
     test_candidates: int  # most candidates of the panoptic head; 100 published and at most
+    class_temperature: float = 1.0  # divides the box head's logits at inference; 1: published
 
     def __post_init__(self) -> None:
         check_backbone(self)
@@ -79,6 +80,8 @@ class ModelRecipe:
             require(getattr(self, key) > 0, f'model.{key}', getattr(self, key), 'at least 1')
         require(self.mask_layers >= 0, 'model.mask_layers', self.mask_layers, '0 or more')
         require(self.anchor_scale > 0, 'model.anchor_scale', self.anchor_scale, 'above 0')
+        value = self.class_temperature
+        require(value > 0, 'model.class_temperature', value, 'above 0')
         require(self.canonical_size > 0, 'model.canonical_size', self.canonical_size, 'above 0')
 
 
