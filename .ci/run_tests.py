@@ -13,18 +13,26 @@ how many failed, all suites together.
 from __future__ import annotations
 
 import fcntl
+import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 
 from ros_variables import ROOT, environment, venv_python
 
 AT_A_TIME = 2
+# A suite that takes longer hangs outside of its tests, which have deadlines: it is killed.
+LONGEST_S = 3600.0
+# Process groups of suites: their own, so that the processes of their tests end with them.
+RUNNING: set[int] = set()
 # Suites share the cores, and what tests compute is small: more threads only wait for each other.
 ONE_THREAD = {'OMP_NUM_THREADS': '1', 'OPENBLAS_NUM_THREADS': '1'}
 
@@ -43,11 +51,13 @@ class Outcome:
         status: exit status of its command.
         seconds: that it took.
         counts: of its tests by pytest's word for their outcome; empty where no test ran.
+        was_killed: whether it took too long.
     """
 
     status: int
     seconds: float
     counts: dict[str, int] = field(default_factory=dict)
+    was_killed: bool = False
 
     @property
     def passed(self) -> int:
@@ -98,14 +108,29 @@ class Suite:
             stderr=subprocess.STDOUT,
             text=True,
             errors='replace',
+            start_new_session=True,
         )
+        RUNNING.add(process.pid)
+        killed = threading.Event()
+
+        def kill() -> None:
+            killed.set()
+            os.killpg(process.pid, signal.SIGKILL)
+
+        deadline = threading.Timer(LONGEST_S, kill)
+        deadline.start()
         for line in process.stdout or ():
             print(f'{self.name:>9} | {line}', end='', flush=True)
             counts = (self.has_tests and read_counts(line)) or counts
-        return Outcome(process.wait(), time.monotonic() - started, counts)
+        status = process.wait()
+        RUNNING.discard(process.pid)
+        deadline.cancel()
+        return Outcome(status, time.monotonic() - started, counts, killed.is_set())
 
     def problem(self, outcome: Outcome) -> str:
         """What is wrong with an outcome; empty if nothing is."""
+        if outcome.was_killed:
+            return f'killed after {LONGEST_S:.0f} s'
         if outcome.status:
             return f'status {outcome.status}'
         return 'no test passed' if self.has_tests and not outcome.passed else ''
@@ -167,6 +192,13 @@ def remove_leftovers() -> None:
             path.unlink()
 
 
+def hand_on(number: int, frame: FrameType | None) -> None:
+    """Gives a signal to the suites that run; the command ends when they have."""
+    for group in tuple(RUNNING):
+        with suppress(ProcessLookupError):
+            os.killpg(group, number)
+
+
 def main(command: str = 'all') -> int:
     """Runs the suites of a command; the exit status is that of the first that failed, or 0."""
     suites = COMMANDS[command]
@@ -192,4 +224,6 @@ def main(command: str = 'all') -> int:
 
 
 if __name__ == '__main__':
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, hand_on)
     sys.exit(main(*sys.argv[1:]))
