@@ -6,9 +6,11 @@ With `--blocked` a frame in work never ends. With `--slow` it takes a while, and
 its first pixel is printed when work on it begins. With `--loading` a model never comes. With
 `--failing` the network fails on every frame, with `--dying` it ends the worker's thread. With
 `--broken` intake cannot be closed. With `--raising` the callback of an image raises when the red
-value of its first pixel is 13.
+value of its first pixel is 13. A thread that gets SIGUSR1 stands still from then on.
 """
 
+import ctypes
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -82,6 +84,8 @@ def raising(offer: Callable[..., bool]) -> Callable[..., bool]:
 
 
 if __name__ == '__main__':
+    libc = ctypes.CDLL(None)
+    libc.signal(signal.SIGUSR1, libc.pause)
     if '--broken' in sys.argv:
         Intake.close = refuse
     if '--raising' in sys.argv:

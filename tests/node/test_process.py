@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node as a process: start, signals, exit status, and images between two processes."""
 
+import ctypes
 import itertools
 import os
 import signal
@@ -269,6 +270,46 @@ def test_a_fault_ends_the_process_with_its_status_and_its_reason(
     assert process.returncode == status, errors
     assert reason in errors and 'to be started anew' in errors
     wait_until(lambda: reason in engine().message, 'the reason in the diagnostics')
+
+
+def stop_event_thread(process: subprocess.Popen) -> None:
+    """Has the thread of Fast DDS stand still that makes all that is due at some time."""
+    threads = Path(f'/proc/{process.pid}/task').iterdir()
+    (thread,) = [t for t in threads if (t / 'comm').read_text().startswith('dds.ev')]
+    assert ctypes.CDLL(None).tgkill(process.pid, int(thread.name), signal.SIGUSR1) == 0
+
+
+@pytest.mark.parametrize('state', ['active', 'unconfigured'])
+def test_a_middleware_that_stands_still_ends_the_process(run, client, state) -> None:
+    process = run(FAKE_NODE, watchdog_timeout=0.3, autostart=str(state == 'active').lower())
+    engine = watched(client, 'engine')
+
+    def is_watched() -> bool:
+        values = status_values(engine())
+        silent_s = values['middleware_silent_s'] or 'not watched'
+        return values['lifecycle_state'] == state and silent_s != 'not watched'
+
+    wait_until(is_watched, 'the first sign of life')
+    stop_event_thread(process)
+    _, errors = process.communicate(timeout=END_S)
+    assert process.returncode == ExitStatus.NO_PROGRESS, errors
+    assert 'the middleware (rmw_fastrtps_cpp) has given no sign of life' in errors
+    assert 'limit 0.3 s' in errors and 'to be started anew' in errors
+
+
+def test_a_node_that_was_stopped_as_a_whole_goes_on(run, client) -> None:
+    process = run(FAKE_NODE, watchdog_timeout=0.3)
+    labels = Collector()
+    client.create_subscription(Image, 'camera/panoptic/image', labels, RELIABLE)
+    publisher = client.create_publisher(Image, 'camera/image_raw', RELIABLE)
+    connect(publisher, labels)
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(2.0)  # the limit several times over
+    process.send_signal(signal.SIGCONT)
+    seen = len(labels.messages)
+    publisher.publish(image_message(half_blue_image(), stamp=1000))
+    labels.wait(seen + 1)
+    assert stop(process, signal.SIGTERM) == 0
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])

@@ -100,6 +100,8 @@ def serve(node: PerceptionNode, stop: StopSignal) -> ExitStatus:
             node.callbacks.spin_once(executor, timeout_s=WAKE_INTERVAL_S)
     finally:
         if node.fault is not None:
+            if node.fault.ends_at_once:
+                end_process(node.fault.status)
             stop.end_within(END_AFTER_FAULT_S, node.fault.status)
         executor.shutdown(timeout_sec=0)
         if not node.lifecycle.is_finalized:

@@ -305,8 +305,8 @@ class NodeParameters(_OutputSwitches):
     )
     watchdog_timeout: float = parameter(
         30.0,
-        'seconds that the work on one image may take before the process ends, to be started '
-        'anew; 0: for ever',
+        'seconds that the work on one image may take, or a sign of life of the middleware be '
+        'late, before the process ends, to be started anew; 0: for ever',
         minimum=0.0,
         maximum=3600.0,
     )

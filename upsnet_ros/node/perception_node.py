@@ -30,7 +30,7 @@ from upsnet_ros.node.diagnostics import DiagnosticsOutput, NodeReport
 from upsnet_ros.node.engine import Engine, ModelLoading, PipelineLoader, load_engine
 from upsnet_ros.node.parameter_server import ParameterServer
 from upsnet_ros.node.parameters import NodeParameters
-from upsnet_ros.node.process import Fault, GuardedCallbacks
+from upsnet_ros.node.process import Fault, GuardedCallbacks, MiddlewarePulse
 
 WATCHDOG_PERIOD_S = 0.2
 ANY_STEP_BACK = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1))
@@ -168,6 +168,7 @@ class PerceptionNode(LifecycleNode):
         self._loading = ModelLoading(
             is_stopping=is_stopping, meanwhile=self._diagnostics.publish_when_due
         )
+        self._pulse = MiddlewarePulse(self)
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # a simulation's may stand still
         period = self.parameters.diagnostics_period
         self._steady_timers = (
@@ -277,10 +278,14 @@ class PerceptionNode(LifecycleNode):
     # --- faults
 
     def _watch(self) -> None:
-        """Has the process end where its worker or its model is of no use any more."""
-        if self.lifecycle.state != 'active' or self.fault is not None:
+        """Has the process end where middleware, worker or model are of no use any more."""
+        if self.fault is not None:
             return
-        self.fault = self._configured.fault()
+        self.fault = self._pulse.fault(
+            turned_s=WATCHDOG_PERIOD_S, limit_s=self.parameters.watchdog_timeout
+        )
+        if self.fault is None and self.lifecycle.state == 'active':
+            self.fault = self._configured.fault()
         if self.fault is not None:
             self.get_logger().fatal(
                 f'{self.fault.reason}; the process ends with status {self.fault.status}, to be '
@@ -324,6 +329,7 @@ class PerceptionNode(LifecycleNode):
                 'parameters_without_effect': self._parameter_server.without_effect or 'none',
                 'clock_jumps': self._clock_jumps,
                 'loading_for_s': f'{self._loading.loading_for_s:.1f}',
+                'middleware_silent_s': self._pulse.text,
                 'callback_failures': self.callbacks.failures,
                 'last_callback_failure': self.callbacks.last_failure or 'none',
             },

@@ -1,6 +1,6 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""This process: how it ends, how its callbacks are run, its memory, and what it tells."""
+"""This process: how it ends, whether its middleware lives, its callbacks, memory and words."""
 
 from __future__ import annotations
 
@@ -21,10 +21,15 @@ from types import FrameType
 
 import rclpy
 from rclpy.callback_groups import CallbackGroup
+from rclpy.duration import Duration
+from rclpy.event_handler import PublisherEventCallbacks, UnsupportedEventTypeError
 from rclpy.executors import Executor
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import get_rmw_implementation_identifier
+from std_msgs.msg import Empty
 
 from upsnet_ros.core.json_lines import json_line
 from upsnet_ros.core.own_process import STOPPING
@@ -54,7 +59,7 @@ class ExitStatus(IntEnum):
     BAD_PARAMETER = 2, 'a parameter or the command line is impossible, and stays so'
     MODEL_FAILED = 3, '`max_consecutive_failures` of the model in a row, or its GPU is lost'
     WORKER_DIED = 4, "the worker's thread died, which is a defect"
-    NO_PROGRESS = 5, 'no progress for `watchdog_timeout`: a library hangs'
+    NO_PROGRESS = 5, 'no progress for `watchdog_timeout`: a library or the middleware hangs'
 
 
 @dataclass(frozen=True)
@@ -67,10 +72,85 @@ class Fault:
     Attributes:
         status: exit status of the process.
         reason: for the log and the diagnostics.
+        ends_at_once: whether a clean end would hang, and no other thread of Python's could break
+            it off: rclpy lets none run while it waits for the middleware.
     """
 
     status: ExitStatus
     reason: str
+    ends_at_once: bool = False
+
+
+PULSE_TOPIC = '~/_pulse'
+PULSE_S = 0.5
+
+
+class MiddlewarePulse:
+    """Notices when the middleware's own thread stands still, and with it all that the node sends.
+
+    A publisher that offered a message each half second, and is silent, is told so each half second
+    by the thread that also announces the node and repeats what was lost. Nothing travels for it.
+    That thread of Fast DDS 3.2 may wait for ever after another program has left (eProsima/Fast-DDS
+    issue 6502): the node goes on, but everyone else forgets it.
+
+    Attributes:
+        silent_s: for how long the executor has turned since the last sign of life; None before the
+            first: where none ever comes, none can stay away.
+
+    Args:
+        node: publishes; its executor has to hand the events on.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self.silent_s: float | None = None
+        try:
+            publisher = node.create_publisher(
+                Empty,
+                PULSE_TOPIC,
+                QoSProfile(
+                    depth=1,
+                    reliability=ReliabilityPolicy.BEST_EFFORT,
+                    deadline=Duration(seconds=PULSE_S),
+                ),
+                event_callbacks=PublisherEventCallbacks(
+                    deadline=self._beat, use_default_callbacks=False
+                ),
+            )
+        except UnsupportedEventTypeError:
+            node.get_logger().info(
+                f'{get_rmw_implementation_identifier()} tells of no missed deadline: the node '
+                'cannot notice when it stands still'
+            )
+        else:
+            publisher.publish(Empty())
+
+    @property
+    def text(self) -> str:
+        """For the diagnostics."""
+        return 'not watched' if self.silent_s is None else f'{self.silent_s:.1f}'
+
+    def _beat(self, event: object) -> None:
+        self.silent_s = 0.0
+
+    def fault(self, *, turned_s: float, limit_s: float) -> Fault | None:
+        """Why the process has to be started anew; None while it need not.
+
+        Args:
+            turned_s: for how long the executor has turned since the last call. What it could not
+                hand on while it was held up says nothing.
+            limit_s: how late a sign of life may be; 0 for as late as it likes.
+        """
+        if self.silent_s is None:
+            return None
+        self.silent_s += turned_s
+        if not 0 < limit_s < self.silent_s - PULSE_S:
+            return None
+        return Fault(
+            ExitStatus.NO_PROGRESS,
+            f'the middleware ({get_rmw_implementation_identifier()}) has given no sign of life '
+            f'for {self.silent_s:.1f} s, limit {limit_s:g} s',
+            ends_at_once=True,
+        )
 
 
 # A signal so soon after the first one is the same once more.

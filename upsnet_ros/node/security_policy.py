@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from xml.sax.saxutils import escape, quoteattr
 
+from upsnet_ros.node.process import PULSE_TOPIC
 from upsnet_ros.node.topics import CAMERA, DIAGNOSTICS, ENABLE, INPUTS, OUTPUTS
 
 NODE = 'perception_node'
@@ -81,7 +82,9 @@ def policy_text(
         *_section('topic', 'subscribe', [topic.name for topic in INPUTS], cameras),
         '          <!-- with use_sim_time -->',
         *_section('topic', 'subscribe', ['/clock']),
-        *_section('topic', 'publish', [DIAGNOSTICS.name, *PUBLISHED, *always], cameras),
+        *_section(
+            'topic', 'publish', [DIAGNOSTICS.name, PULSE_TOPIC, *PUBLISHED, *always], cameras
+        ),
         f'          <!-- where {OPTIONAL_PACKAGE} is installed -->',
         *_section('topic', 'publish', optional, cameras),
         *_section('service', 'reply', [ENABLE.name, *ANSWERED]),
