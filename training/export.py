@@ -193,6 +193,12 @@ def main(arguments: list[str] | None = None) -> int:
         size = read_size(options.size) if options.size is not None else None
         checkpoint = load_checkpoint(options.checkpoint)
         if size is not None:
+            if metrics and at_size(checkpoint, size).recipe != checkpoint.recipe:
+                LOGGER.warning(
+                    '%s is kept in the manifest, but may be of the size of the recipe, not of %s; '
+                    'measure the exported model with training.evaluate --model model.onnx',
+                    *(options.metrics, options.size),
+                )
             checkpoint = at_size(checkpoint, size)
         images = find_images(options, checkpoint.recipe.data)
         agreement = export(checkpoint, images, options.output, metrics=metrics)

@@ -19,6 +19,7 @@ from training.inference.assembly import TrainedNetwork, build_head, build_labell
 from training.inference.fixed_input import FixedInput
 from training.inference.labeller import Labelled, Labeller
 from training.inference.options import InferenceOptions
+from training.memory import image_memory_guard
 from upsnet_ros.backends.select import ONNX_RUNTIME, TENSORRT, create_backend
 from upsnet_ros.core.errors import ParameterError
 from upsnet_ros.core.labels import UNKNOWN_LABEL, LabelSet
@@ -82,7 +83,8 @@ def open_model(
     head = labeller.head
 
     def answer(frame: Frame, image: np.ndarray, truth: np.ndarray) -> Labelled:
-        return labeller.label(image, truth)
+        with image_memory_guard(image.shape[:2], device=device):
+            return labeller.label(image, truth)
 
     return Subject(
         answer,

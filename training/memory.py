@@ -1,6 +1,6 @@
 # Copyright 2026 The upsnet_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The error of a training step that does not fit into memory, with what would make it fit."""
+"""The error of what does not fit into memory, with what would make it fit."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,11 +8,11 @@ from contextlib import contextmanager
 import torch
 
 from training.recipe.recipe import Recipe
-from upsnet_ros.core.errors import UpsnetError
+from upsnet_ros.core.errors import ModelError
 
 
-class MemoryExhausted(UpsnetError):
-    """A step needs more memory than the device has; says what to lower."""
+class MemoryExhausted(ModelError):
+    """A step or an image needs more memory than the device has; says what to lower."""
 
 
 @contextmanager
@@ -38,6 +38,25 @@ def validation_memory_guard(recipe: Recipe, *, device: torch.device) -> Iterator
             f'memory of {device} beside the training; go on from the last checkpoint with --set '
             'monitoring.validate_every=0 --set monitoring.picture_every=0 and measure checkpoints '
             'with training.evaluate. Nothing saved is lost'
+        )
+    ):
+        yield
+
+
+@contextmanager
+def image_memory_guard(image_size: tuple[int, int], *, device: torch.device) -> Iterator[None]:
+    """Turn an allocation that fails while an image is labelled into a :class:`MemoryExhausted`.
+
+    Args:
+        image_size: Its height and width in pixels.
+        device: Of the network.
+    """
+    height, width = image_size
+    with _guard(
+        lambda: (
+            f'an image of {width}x{height} pixels does not fit into the memory of {device}; give '
+            'a smaller --short-side and --max-long-side, end what else uses that memory, or take '
+            'a device with more (--device cpu)'
         )
     ):
         yield

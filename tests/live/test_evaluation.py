@@ -7,17 +7,28 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import av
+import cv2
 import pytest
 
+from tests.bags.blue_drive import IMAGE_TYPE, video_row
 from tests.bags.small_drive import (
+    FFMPEG_TYPE,
+    FOXGLOVE_TYPE,
     header,
+    image_row,
     label_row,
+    labels_by_colour,
     stamp_of,
     truth_of,
+    truth_row,
     write_drive,
     write_rows,
 )
+from tests.images.plain_messages import encoded
 from tests.live.rig import LIVE_SPEED, camera_rows, evaluate, offline_pq
+from upsnet_ros.core.labels import cityscapes_label_set
+from upsnet_ros.core.panoptic_quality import PanopticQuality
 from upsnet_ros.evaluation.frame_record import NO_LABEL, FrameRecord, read_frames
 from upsnet_ros.evaluation.replay_report import read_report
 
@@ -51,6 +62,27 @@ def test_where_every_frame_is_answered_the_quality_is_that_of_the_labels(
     told = capsys.readouterr().out
     assert '8 of 8 · 0 dropped' in told and 'CPU' in told
     assert (tmp_path / 'out' / 'report.html').stat().st_size > 1000
+
+
+@pytest.mark.parametrize('kind', [IMAGE_TYPE, FFMPEG_TYPE, FOXGLOVE_TYPE])
+def test_video_in_any_message_is_played_as_what_the_node_reads_without_its_package(
+    tmp_path: Path, model_path: Path, kind: str
+) -> None:
+    count = 8
+    jpegs = [image_row(index)[-1].data for index in range(count)]
+    packets = encoded([cv2.imdecode(data, cv2.IMREAD_COLOR) for data in jpegs], every=3)
+    rows = [video_row(index, data, kind) for index, data in enumerate(packets)]
+    truth = [truth_row(index) for index in range(count)]
+    bag = write_rows(tmp_path / 'drive', [*rows, *truth])
+    assert evaluate(bag, model_path, '--process-all') == 0
+    report = read_report(tmp_path / 'out')
+    assert (report.total.decoded, report.total.truth_frames) == (count, count)
+    decoder, quality = av.CodecContext.create('h264', 'r'), PanopticQuality(cityscapes_label_set())
+    frames = [frame for data in packets for frame in decoder.decode(av.Packet(data))]
+    for index, frame in enumerate(frames):
+        picture = cv2.cvtColor(frame.to_ndarray(), cv2.COLOR_YUV2BGR_I420)
+        quality.update(labels_by_colour(picture), truth_of(index))
+    assert report.total.pq['all']['pq'] == quality.summary().all.pq > 0
 
 
 def test_a_slow_node_drops_frames_and_the_report_says_when(

@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.bags.small_drive import header, image_row, stamp_of, write_drive, write_rows
+from tests.bags.blue_drive import video_row
+from tests.bags.small_drive import (
+    FOXGLOVE_TYPE,
+    header,
+    image_row,
+    stamp_of,
+    write_drive,
+    write_rows,
+)
 from tests.live.rig import evaluate
 from upsnet_ros.bags.joining import BagPart
 from upsnet_ros.core.errors import ReplayError
@@ -89,6 +97,17 @@ def test_images_without_stamps_are_refused_as_their_labels_could_not_be_told_apa
         message.header = header(0)
     assert evaluate(write_rows(tmp_path / 'drive', rows), model_path) == 1
     assert 'take the player that gives them stamps: --player own' in capsys.readouterr().err
+
+
+def test_video_that_rosbag2_would_send_as_it_is_is_refused(
+    tmp_path: Path,
+    model_path: Path,
+    rosbag2: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bag = write_rows(tmp_path / 'drive', [video_row(0, b'packet', FOXGLOVE_TYPE)])
+    assert evaluate(bag, model_path) == 1
+    assert 'take the player that sends them in compressed images' in capsys.readouterr().err
 
 
 def test_a_player_that_fails_is_told_with_its_last_words(

@@ -289,9 +289,14 @@ def test_where_nothing_is_found_nothing_disagrees() -> None:
         require_agreement(replace(GOOD, candidates=0, matched=0.0, semantic_difference=9.0))
 
 
-def test_a_checkpoint_is_exported_at_another_size(command: list[str], tmp_path: Path) -> None:
+def test_a_checkpoint_is_exported_at_another_size(
+    command: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     folder = tmp_path / 'model'
-    assert main([*command, '--size', '192x128']) == 0
+    (tmp_path / 'metrics.json').write_text('{"pq": 1}')
+    figures = ['--metrics', str(tmp_path / 'metrics.json')]
+    assert main([*command, *figures, '--size', '192x128']) == 0
+    assert 'may be of the size of the recipe, not of 192x128' in caplog.text
     manifest = ModelManifest.load(folder / 'model.onnx')
     assert manifest.input_size == (128, 192)
     assert manifest.outputs['semantic_logits'].shape == (1, 19, 32, 48)

@@ -8,12 +8,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from training.build import load_trained_model
 from training.checkpoint import load_checkpoint
+from training.evaluate import main as evaluate
 from training.inference.assembly import TrainedNetwork, build_labeller
 from training.inference.options import InferenceOptions
 from training.label import main
+from training.models.resnet import ResNet
 
 
 @pytest.fixture
@@ -40,6 +43,47 @@ def test_a_checkpoint_labels_as_it_is_evaluated(
     assert len(entry['instances']) == len(expected.instances)
     # Another way of testing gives other labels, which do not belong beside these.
     assert main([*words, '--flip']) == 1
+
+
+@pytest.fixture
+def little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device on which features of images wider than 300 pixels do not fit."""
+    forward = ResNet.forward
+
+    def run(backbone: ResNet, images: torch.Tensor) -> list[torch.Tensor]:
+        if images.shape[3] > 300:
+            raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2.00 GiB')
+        return forward(backbone, images)
+
+    monkeypatch.setattr(ResNet, 'forward', run)
+
+
+@pytest.mark.usefixtures('little_memory')
+def test_a_picture_for_which_memory_is_too_small_costs_no_other(
+    checkpoint: Path, street: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wide = np.zeros((48, 400, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / 'first.png'), wide)
+    output = tmp_path / 'out'
+    words = [str(tmp_path / 'first.png'), str(street), '--model', str(checkpoint)]
+    words += ['--output', str(output), '--device', 'cpu', '--max-long-side', '800']
+    assert main(words) == 3  # some pictures could not be labelled
+    error = capsys.readouterr().err
+    assert (
+        'first.png' in error and 'an image of 400x48 pixels does not fit into the memory' in error
+    )
+    assert '--short-side' in error and 'Traceback' not in error
+    assert [path.name for path in (output / 'labels').iterdir()] == ['street.png']
+
+
+@pytest.mark.usefixtures('little_memory')
+def test_an_evaluation_for_which_memory_is_too_small_says_what_to_lower(
+    checkpoint: Path, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = ['--model', str(checkpoint), '--data', str(data), '--output', str(tmp_path / 'out')]
+    words += ['--device', 'cpu', '--short-side', '320', '--max-long-side', '640']
+    assert evaluate(words) == 1
+    assert 'does not fit into the memory of cpu; give a smaller --short-side' in caplog.text
 
 
 def test_an_exported_model_is_told_where_it_belongs(

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from upsnet_ros.bags.definitions import IMAGE_TYPES, LABEL_TYPES
+from upsnet_ros.bags.definitions import IMAGE_TYPES, LABEL_TYPES, VIDEO_TYPES
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.errors import BagError, EvaluationError, ImageError
 from upsnet_ros.core.image_view import WHOLE_UPRIGHT, ImageView, camera_views
@@ -86,6 +86,11 @@ def camera_name(topic: str) -> str:
     """The name of the camera whose images are on a topic: what stands before `/image_raw`."""
     bare = _bare(topic)
     return bare.removesuffix(IMAGE_NAME).strip('/') or bare.strip('/')
+
+
+def played_topic(topic: str, message_type: str) -> str:
+    """Where the player sends what a bag has on a topic: video as compressed images."""
+    return f'{_bare(topic)}/compressed' if message_type in VIDEO_TYPES else topic
 
 
 def _bare(topic: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import struct
 from functools import cache
+from typing import Any
 
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
@@ -28,6 +29,7 @@ VIDEO_TYPES = {
     ),
 }
 IMAGE_TYPES = (*LABEL_TYPES, *VIDEO_TYPES)
+COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 STANDARD = Stores.ROS2_JAZZY
 HEADER = 'std_msgs/msg/Header'
 NANOSECONDS = 1_000_000_000
@@ -66,6 +68,27 @@ def with_stamp_ns(data: bytes, stamp_ns: int) -> bytes:
     """The same message with another header stamp [ns]; the argument is not changed."""
     stamp = struct.pack(stamp_format(data), *divmod(stamp_ns, NANOSECONDS))
     return b''.join((data[:STAMP_OFFSET], stamp, data[STAMP_OFFSET + len(stamp) :]))
+
+
+def as_compressed_image(packet: Any) -> bytes:
+    """A serialised CompressedImage with the packet of a message of `VIDEO_TYPES`.
+
+    What makes no picture of it reads it like any other video in such a message; its own message
+    package need not be installed for that.
+    """
+    store = standard_store()
+    has_header = hasattr(packet, 'header')
+    stamp = packet.header.stamp if has_header else packet.timestamp
+    message = store.types[COMPRESSED](
+        header=store.types[HEADER](
+            stamp=store.types['builtin_interfaces/msg/Time'](stamp.sec, stamp.nanosec),
+            frame_id=packet.header.frame_id if has_header else packet.frame_id,
+        ),
+        # Of several names the first is that of the codec.
+        format=packet.encoding.split(';')[0] if has_header else packet.format,
+        data=packet.data,
+    )
+    return bytes(store.serialize_cdr(message, COMPRESSED))
 
 
 def defined_store(definition: str, encoding: str, message_type: str) -> Typestore | None:

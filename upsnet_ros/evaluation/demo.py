@@ -111,7 +111,7 @@ def run(options: LiveOptions) -> None:
     ModelManifest.load(options.model)
     with BagReader(options.bag) as bag:
         (camera,) = find_cameras(bag, names=options.cameras)
-        heard_by_the_node([camera])
+        heard_by_the_node(bag, [camera], keeps_messages=options.keeps_stamps)
         if options.camera_hz is None:
             rate = fitting_rate(bag, camera, options.model)
         else:

@@ -6,8 +6,10 @@ Messages leave as the bytes that lie in the bag; only the eight bytes of the hea
 written anew. The stamp becomes the moment of sending, as a camera driver would set it: then
 `now - stamp` is a true age anywhere in the system (in the node's diagnostics too), and no consumer
 takes the data for years old. Messages that share a stamp in the bag share the new one, so exact
-time synchronisers keep working. Which new stamp belongs to which recorded one is told in the
-`frame` events below. For recorded stamps, `/clock` and pauses there is `ros2 bag play`.
+time synchronisers keep working. Video in messages of its own is sent in CompressedImages on
+`.../compressed`, where the node reads it without the package of those messages. Which new stamp
+belongs to which recorded one is told in the `frame` events below. For recorded stamps, `/clock`
+and pauses there is `ros2 bag play`.
 
 Progress is told as one JSON object per line on standard output, `event` being one of:
 `waiting` (until every image topic has a subscriber), `start` (`frames`: images of all rounds, null
@@ -40,7 +42,15 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from upsnet_ros.bags.definitions import IMAGE_TYPES, header_stamp_ns, with_stamp_ns
+from upsnet_ros.bags.cameras import played_topic
+from upsnet_ros.bags.definitions import (
+    COMPRESSED,
+    IMAGE_TYPES,
+    VIDEO_TYPES,
+    as_compressed_image,
+    header_stamp_ns,
+    with_stamp_ns,
+)
 from upsnet_ros.bags.joining import has_no_stamps
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.bags.storage import BagMessage
@@ -61,8 +71,9 @@ examples:
 """
 MESSAGE_CLASSES = {
     'sensor_msgs/msg/Image': Image,
-    'sensor_msgs/msg/CompressedImage': CompressedImage,
+    COMPRESSED: CompressedImage,
     'sensor_msgs/msg/CameraInfo': CameraInfo,
+    **dict.fromkeys(VIDEO_TYPES, CompressedImage),
 }
 NANOSECONDS = 1_000_000_000
 # A second of a camera at 10 Hz may wait for a reliable reader before the oldest is given up.
@@ -150,7 +161,9 @@ class BagPlayer:
         reliability = ReliabilityPolicy[options.reliability.upper()]
         qos = QoSProfile(depth=QUEUE_DEPTH, reliability=reliability)
         self._publishers = {
-            topic: node.create_publisher(MESSAGE_CLASSES[bag.topics[topic]], topic, qos)
+            topic: node.create_publisher(
+                MESSAGE_CLASSES[bag.topics[topic]], played_topic(topic, bag.topics[topic]), qos
+            )
             for topic in self._topics
         }
 
@@ -257,12 +270,16 @@ class BagPlayer:
         if message.topic in self._unstamped:
             bag_stamp = message.recorded_ns
         stamp = self._new_stamp(bag_stamp)
-        self._publishers[message.topic].publish(with_stamp_ns(message.data, stamp))
+        kind = self._bag.topics[message.topic]
+        data = message.data
+        if kind in VIDEO_TYPES:
+            data = as_compressed_image(self._bag.decode(message.topic, data))
+        self._publishers[message.topic].publish(with_stamp_ns(data, stamp))
         if message.topic in self._images:
             self._sent += 1
             tell_event(
                 event='frame',
-                topic=message.topic,
+                topic=played_topic(message.topic, kind),
                 bag_stamp_ns=bag_stamp,
                 stamp_ns=stamp,
                 late_ms=round(late_s * 1e3, 3),

@@ -17,7 +17,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TypeVar
 
-from upsnet_ros.bags.cameras import CameraTopics
+from upsnet_ros.bags.cameras import CameraTopics, played_topic
+from upsnet_ros.bags.definitions import VIDEO_TYPES
 from upsnet_ros.bags.joining import has_no_stamps
 from upsnet_ros.bags.reader import BagReader
 from upsnet_ros.core.errors import ReplayError
@@ -80,21 +81,36 @@ class Played:
     node_start_s: float | None
 
 
-def heard_by_the_node(cameras: Sequence[CameraTopics]) -> dict[str, str]:
-    """The image topic of each camera.
+def heard_by_the_node(
+    bag: BagReader, cameras: Sequence[CameraTopics], *, keeps_messages: bool
+) -> dict[str, str]:
+    """The topic on which the node reads the images of each camera.
+
+    Args:
+        bag: the opened bag.
+        cameras: those of its cameras that are played.
+        keeps_messages: whether the player sends each message on its own topic, as it is.
 
     Raises:
         ReplayError: the node does not listen to such a topic.
     """
+    heard = {}
     for camera in cameras:
         usual = f'/{camera.name}/image_raw'
-        if camera.images not in (usual, f'{usual}/compressed'):
+        kind = bag.topics[camera.images]
+        if kind in VIDEO_TYPES and keeps_messages:
+            raise ReplayError(
+                f'the images of camera {camera.name} are {kind}, which ros2 bag play would send '
+                'as they are; take the player that sends them in compressed images: --player own'
+            )
+        heard[camera.name] = played_topic(camera.images, kind)
+        if heard[camera.name] not in (usual, f'{usual}/compressed'):
             raise ReplayError(
                 f'the images of camera {camera.name} are on {camera.images}, and the node listens '
                 f'to {usual} and {usual}/compressed. Record or rename the topic accordingly, or '
                 'evaluate offline.'
             )
-    return {camera.name: camera.images for camera in cameras}
+    return heard
 
 
 def refuse_images_without_stamps(bag: BagReader, images: Mapping[str, str]) -> None:
@@ -135,11 +151,12 @@ class Session:
     ) -> None:
         self._options = options
         self._sha256 = sha256
-        self._images = heard_by_the_node(cameras)
+        self._images = heard_by_the_node(bag, cameras, keeps_messages=options.keeps_stamps)
         if options.keeps_stamps:
             refuse_images_without_stamps(bag, self._images)
         infos = [f'{topic.split("/image_raw")[0]}/camera_info' for topic in self._images.values()]
-        self._topics = [*self._images.values(), *(topic for topic in infos if topic in bag.topics)]
+        played = [camera.images for camera in cameras]
+        self._topics = [*played, *(topic for topic in infos if topic in bag.topics)]
         length = (bag.end_ns - bag.start_ns) / 1e9 - options.part.start_s
         if options.part.duration_s is not None:
             length = min(length, options.part.duration_s)
