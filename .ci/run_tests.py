@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from ros_variables import ROOT, environment, venv_python
+from ros_variables import DISTRIBUTIONS, ROOT, ROS, environment, venv_python
 
 AT_A_TIME = 2
 # A suite that takes longer hangs outside of its tests, which have deadlines: it is killed.
@@ -37,6 +37,7 @@ RUNNING: set[int] = set()
 ONE_THREAD = {'OMP_NUM_THREADS': '1', 'OPENBLAS_NUM_THREADS': '1'}
 
 
+EXECUTE = (sys.executable, str(ROOT / '.ci' / 'environment.py'), 'exec')
 # What pytest counts, as in its last line: `2 failed, 31 passed, 1 error in 4.05s`.
 SUMMARY = re.compile(r'^(?:=+ )?((?:\d+ [a-z]+(?:, )?)+) in \d[\d.]*s')
 COUNT = re.compile(r'(\d+) ([a-z]+)')
@@ -84,11 +85,13 @@ class Suite:
         name: shown in front of each line.
         venv: name of the environment.
         arguments: those of `python -m`.
+        ros: distribution whose wheels it runs on; '' for the chosen one.
     """
 
     name: str
     venv: str
     arguments: tuple[str, ...]
+    ros: str = ''
 
     @property
     def has_tests(self) -> bool:
@@ -100,9 +103,9 @@ class Suite:
         started = time.monotonic()
         counts: dict[str, int] = {}
         process = subprocess.Popen(
-            [str(venv_python(self.venv)), '-u', '-m', *self.arguments],
+            [*self._python(), '-u', '-m', *self.arguments],
             cwd=ROOT,
-            env={**environment(self.venv), **ONE_THREAD},
+            env={**(os.environ if self.ros else environment(self.venv)), **ONE_THREAD},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -127,6 +130,12 @@ class Suite:
         deadline.cancel()
         return Outcome(status, time.monotonic() - started, counts, killed.is_set())
 
+    def _python(self) -> list[str]:
+        """What begins the command; another distribution's environment is made by a process."""
+        if not self.ros:
+            return [str(venv_python(self.venv))]
+        return ['env', f'ROS={self.ros}', *EXECUTE, self.venv, '--', 'python']
+
     def problem(self, outcome: Outcome) -> str:
         """What is wrong with an outcome; empty if nothing is."""
         if outcome.was_killed:
@@ -136,9 +145,9 @@ class Suite:
         return 'no test passed' if self.has_tests and not outcome.passed else ''
 
 
-def tests(name: str, *arguments: str, venv: str = 'runtime') -> Suite:
+def tests(name: str, *arguments: str, venv: str = 'runtime', ros: str = '') -> Suite:
     """A suite of pytest."""
-    return Suite(name, venv, ('pytest', *arguments))
+    return Suite(name, venv, ('pytest', *arguments), ros)
 
 
 LINT = (
@@ -156,6 +165,14 @@ QUICK = (
     'tests/test_import_rules.py',
     'tests/test_manifest.py',
     'tests/test_pipeline.py',
+)
+# For the other distribution: processes, lifecycle, messages and quality of service over its DDS.
+OTHER_ROS = (
+    'tests/node/test_process.py',
+    'tests/node/test_lifecycle.py',
+    'tests/node/test_outputs.py',
+    'tests/node/test_qos_matrix.py',
+    'tests/live/test_evaluation.py',
 )
 PLUGIN_TEST = 'tests/tensorrt/test_deform_conv_plugin.py'  # proven with two versions
 SUITES = (
@@ -175,6 +192,7 @@ COMMANDS = {
         SUITES[0],
         tests('others', 'tests', *(f'--ignore={folder}' for folder in ELSEWHERE)),
         *SUITES[1:],
+        *(tests(name, *OTHER_ROS, ros=name) for name in DISTRIBUTIONS if name != ROS),
         tests('trt 10', PLUGIN_TEST, venv='tensorrt-10'),
     ),
 }

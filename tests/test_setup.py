@@ -17,6 +17,9 @@ import tensorrt_stub  # noqa: E402
 from ros_wheels import mend_wheels  # noqa: E402
 from steps import SetupError, Step  # noqa: E402
 
+ROS = ros_variables.ROS_FOLDER
+# What Fast DDS of the distribution reads.
+PROFILE = ros_variables.profile_variable()
 EXPORT = """set_target_properties(x PROPERTIES
   INTERFACE_INCLUDE_DIRECTORIES "{folders}"
   INTERFACE_LINK_LIBRARIES "y"
@@ -109,24 +112,26 @@ def test_a_missing_command_is_explained(tmp_path) -> None:
         step.run(['no_such_program'])
 
 
-def pinned() -> dict[str, str]:
-    lines = (ROOT / 'config' / 'versions.txt').read_text().splitlines()
-    return dict(line.split('==') for line in lines if line and not line.startswith('#'))
+def pinned(distribution: str) -> dict[str, str]:
+    paths = [ROOT / 'config' / f'versions{of}.txt' for of in ('', f'_{distribution}')]
+    lines = [line for path in paths for line in path.read_text().splitlines()]
+    pairs = [line.split('==') for line in lines if line and not line.startswith('#')]
+    assert len(pairs) == len(dict(pairs)), 'a name is stated twice'
+    return dict(pairs)
 
 
-@pytest.mark.parametrize('extra', ['ros', 'training', 'tensorrt', 'dev'])
-def test_everything_that_setup_py_names_has_a_version(extra: str) -> None:
+@pytest.mark.parametrize('distribution', ros_variables.DISTRIBUTIONS)
+@pytest.mark.parametrize('extra', ['ros', 'ros-build', 'training', 'tensorrt', 'dev'])
+def test_everything_that_setup_py_names_has_a_version(extra: str, distribution: str) -> None:
+    extra = f'ros-{distribution}' if extra == 'ros' else extra
     # Behind a semicolon stands on which processors.
     names = [name.partition(';')[0] for name in environment.requirements(extra)]
     assert {'numpy', 'onnxruntime'} <= set(names)
-    assert [name for name in names if name.lower() not in pinned()] == []
+    assert [name for name in names if name.lower() not in pinned(distribution)] == []
 
 
 def test_every_version_is_exact_and_stated_once() -> None:
-    lines = (ROOT / 'config' / 'versions.txt').read_text().splitlines()
-    names = [line.split('==')[0] for line in lines if line and not line.startswith('#')]
-    assert len(names) == len(set(names))
-    assert all(pinned().values())
+    assert all(value for of in ros_variables.DISTRIBUTIONS for value in pinned(of).values())
     for path in (ROOT / 'setup.py', ROOT / 'Makefile', ROOT / '.ci' / 'environment.py'):
         assert '==' not in path.read_text().replace(' == ', '').replace("'=='", '')
 
@@ -136,7 +141,7 @@ def test_the_older_tensorrt_is_another_version_of_the_same_packages() -> None:
     older = dict(line.split('==') for line in lines if line and not line.startswith('#'))
     assert set(older) <= set(environment.requirements('tensorrt'))
     assert all(
-        version.startswith('10.') and pinned()[name].startswith('11.')
+        version.startswith('10.') and pinned(ros_variables.ROS)[name].startswith('11.')
         for name, version in older.items()
     )
 
@@ -182,6 +187,7 @@ def test_a_full_disk_is_noticed_before_the_download(monkeypatch) -> None:
 
 def test_beside_ros_its_numpy_and_opencv_are_kept(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv('ROS_DISTRO', 'jazzy')
+    monkeypatch.delenv(ros_variables.WHEELS_ARE_READY, raising=False)
     monkeypatch.setitem(environment.VENVS, 'runtime', tmp_path)
     lines = environment.constraints_file('runtime', system_numpy='1.26.4').read_text().split('\n')
     assert [line for line in lines if line.startswith('numpy')] == ['numpy==1.26.4']
@@ -199,6 +205,40 @@ def test_without_ros_all_versions_are_the_stated_ones(monkeypatch) -> None:
     assert path == ROOT / 'config' / 'versions.txt'
 
 
+def test_wheels_of_another_distribution_are_not_mixed_with(monkeypatch, tmp_path) -> None:
+    monkeypatch.setitem(environment.VENVS, 'runtime', tmp_path)
+    site = tmp_path / 'lib' / 'python3.11' / 'site-packages'
+    (site / f'ros_{environment.ROS}_rclpy-7.1.6.dist-info').mkdir(parents=True)
+    (site / 'ros_rclpy-7.1.6.dist-info').mkdir()
+    assert not environment.holds_other_ros('runtime')
+    (site / 'ros_galactic_rclpy-1.0.0.dist-info').mkdir()
+    assert environment.holds_other_ros('runtime')
+
+
+def test_a_distribution_without_wheels_is_refused_with_those_that_have_some() -> None:
+    command = [sys.executable, str(ROOT / '.ci' / 'environment.py'), 'runtime']
+    variables = {**os.environ, 'ROS': 'foxy'}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert 'ROS=foxy, expected jazzy or kilted' in done.stderr and 'Traceback' not in done.stderr
+
+
+def test_each_distribution_has_folders_of_its_own() -> None:
+    shown = 'VENVS["runtime"], r.ROS_FOLDER, r.profile_variable()'
+    code = f'import ros_variables as r; print(r.{shown})'
+    found = {}
+    for name in ('', *ros_variables.DISTRIBUTIONS):
+        variables = {**os.environ, 'ROS': name, 'PYTHONPATH': str(ROOT / '.ci')}
+        for other in ('ROS_DISTRO', ros_variables.WHEELS_ARE_READY):
+            variables.pop(other, None)
+        done = subprocess.run([sys.executable, '-c', code], env=variables, capture_output=True)
+        found[name] = done.stdout.decode().split()
+    assert found[''] == found['jazzy']
+    assert found['jazzy'][2] == 'FASTRTPS_DEFAULT_PROFILES_FILE'
+    assert found['kilted'][2] == 'FASTDDS_DEFAULT_PROFILES_FILE'
+    assert set(found['jazzy']).isdisjoint(found['kilted'])
+
+
 def test_an_environment_without_pip_is_made_again(monkeypatch, tmp_path) -> None:
     monkeypatch.setitem(environment.VENVS, 'runtime', tmp_path / 'venv')
     make = [sys.executable, '-m', 'venv', '--without-pip', str(tmp_path / 'venv')]
@@ -212,6 +252,7 @@ def test_an_environment_without_pip_is_made_again(monkeypatch, tmp_path) -> None
 @pytest.mark.parametrize('name', ['runtime', 'training'])
 def test_an_older_python_than_3_11_is_refused(monkeypatch, name: str) -> None:
     monkeypatch.setenv('ROS_DISTRO', 'jazzy')
+    monkeypatch.delenv(ros_variables.WHEELS_ARE_READY, raising=False)
     monkeypatch.setattr(environment, 'python_version', lambda python: (3, 10))
     with pytest.raises(SetupError, match='Python 3.11 or newer'):
         environment.find_python(name)
@@ -225,7 +266,14 @@ def test_clean_keeps_data_and_trained_models() -> None:
     (line,) = [line for line in answer.stdout.splitlines() if line.startswith('rm -rf')]
     removed = line.split()[2:]
     outputs = {'out/demo', 'out/replay', 'out/bench'}
-    assert set(removed) == {'.ros', *outputs, '.pytest_cache', '.ruff_cache', '.mypy_cache'}
+    assert set(removed) == {
+        '.ros',
+        '.ros-*',
+        *outputs,
+        '.pytest_cache',
+        '.ruff_cache',
+        '.mypy_cache',
+    }
 
 
 USER_VARIABLES = (
@@ -239,14 +287,15 @@ USER_VARIABLES = (
 @pytest.fixture
 def nothing_exported(monkeypatch) -> None:
     """A shell in which the user has exported nothing of ROS."""
-    for name in (*USER_VARIABLES, 'ROS_DISTRO', 'AMENT_PREFIX_PATH'):
+    wheels = ros_variables.WHEELS_ARE_READY
+    for name in (*USER_VARIABLES, 'ROS_DISTRO', 'AMENT_PREFIX_PATH', wheels):
         monkeypatch.delenv(name, raising=False)
 
 
 def test_ros_logs_into_the_checkout_unless_the_user_says_where(
     monkeypatch, nothing_exported
 ) -> None:
-    assert ros_variables.runtime_variables()['ROS_LOG_DIR'] == str(ROOT / '.ros' / 'log' / 'ros')
+    assert ros_variables.runtime_variables()['ROS_LOG_DIR'] == str(ROS / 'log' / 'ros')
     for name in ('ROS_LOG_DIR', 'ROS_HOME'):
         monkeypatch.setenv(name, '/mine')
         assert ros_variables.environment('runtime')[name] == '/mine'
@@ -254,18 +303,19 @@ def test_ros_logs_into_the_checkout_unless_the_user_says_where(
         monkeypatch.delenv(name)
 
 
-@pytest.mark.parametrize('name', USER_VARIABLES[:2])
+# Fast DDS 3 still reads the older name, Fast DDS 2 not the newer one.
+@pytest.mark.parametrize('name', sorted({PROFILE, ros_variables.BEFORE_THREE}))
 def test_an_exported_profile_goes_before_ours(monkeypatch, nothing_exported, name) -> None:
     monkeypatch.setenv(name, '/mine.xml')
     variables = ros_variables.environment('runtime')
-    assert {variables.get(other, '/mine.xml') for other in USER_VARIABLES[:2]} == {'/mine.xml'}
+    assert variables[name] == '/mine.xml' and variables.get(PROFILE, '/mine.xml') == '/mine.xml'
 
 
 @pytest.mark.parametrize(
     ('exported', 'expected'),
     [
-        ('', [str(ROOT / 'config' / 'fastdds.xml'), str(ROOT / '.ros/log/ros')]),
-        ('FASTDDS_DEFAULT_PROFILES_FILE=/mine.xml ROS_HOME=/mine', ['/mine.xml', 'none']),
+        ('', [str(ROOT / 'config' / 'fastdds.xml'), str(ROS / 'log' / 'ros')]),
+        (f'{PROFILE}=/mine.xml ROS_HOME=/mine', ['/mine.xml', 'none']),
         ('ROS_LOG_DIR=/mine', [str(ROOT / 'config' / 'fastdds.xml'), '/mine']),
     ],
 )
@@ -276,7 +326,7 @@ def test_the_sourced_file_leaves_what_is_exported(
     file = ros_variables.write_setup_file()
     script = (
         f'set -eu; {"export " + exported if exported else ":"}; . {file}; '
-        'echo "$FASTDDS_DEFAULT_PROFILES_FILE ${ROS_LOG_DIR:-none}"'
+        f'echo "${PROFILE} ${{ROS_LOG_DIR:-none}}"'
     )
     answer = subprocess.run(['sh', '-c', script], capture_output=True, text=True, check=True)
     assert answer.stdout.split() == expected
@@ -287,18 +337,23 @@ def test_a_sourced_ros_keeps_its_own_variables(monkeypatch, nothing_exported) ->
     monkeypatch.setenv('AMENT_PREFIX_PATH', '/opt/ros/jazzy')
     variables = ros_variables.runtime_variables()
     prefixes = variables['AMENT_PREFIX_PATH'].split(os.pathsep)
-    assert prefixes == [str(ROOT / '.ros' / 'install'), '/opt/ros/jazzy']
+    assert prefixes == [str(ROS / 'install'), '/opt/ros/jazzy']
     assert '_ROS_WHEELS_BOOTSTRAP_COMPLETE' not in variables
     assert 'FASTRTPS_DEFAULT_PROFILES_FILE' in variables
 
 
-def test_the_wheels_are_found_without_a_sourced_ros(nothing_exported) -> None:
+def test_the_wheels_are_found_without_a_sourced_ros(monkeypatch, nothing_exported) -> None:
     variables = ros_variables.runtime_variables()
-    venv = str(ROOT / '.venv' / 'runtime')
+    venv = str(ros_variables.VENVS['runtime'])
     assert variables['AMENT_PREFIX_PATH'].split(os.pathsep)[1] == venv
-    assert variables['LD_LIBRARY_PATH'].split(os.pathsep)[0] == str(ROOT / '.ros/install/lib')
+    assert variables['LD_LIBRARY_PATH'].split(os.pathsep)[0] == str(ROS / 'install' / 'lib')
     assert variables['_ROS_WHEELS_BOOTSTRAP_COMPLETE'] == '1'
-    assert variables['FASTDDS_DEFAULT_PROFILES_FILE'] == str(ROOT / 'config' / 'fastdds.xml')
+    assert variables[PROFILE] == str(ROOT / 'config' / 'fastdds.xml')
+    assert variables['ROS_DISTRO'] == ros_variables.ROS
+    # A shell that sourced the file is no shell with an installed ROS.
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert not ros_variables.ros_is_sourced()
 
 
 def test_a_plain_installation_has_every_file_that_the_code_reads() -> None:

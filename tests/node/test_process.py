@@ -19,7 +19,7 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import Log
 from rclpy.logging import LoggingSeverity
-from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_rosout_default
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
 from tests.fakes.tiny_model import write_tiny_model
@@ -276,6 +276,8 @@ def stop_event_thread(process: subprocess.Popen) -> None:
     """Has the thread of Fast DDS stand still that makes all that is due at some time."""
     threads = Path(f'/proc/{process.pid}/task').iterdir()
     (thread,) = [t for t in threads if (t / 'comm').read_text().startswith('dds.ev')]
+    # Asleep: in the middle of its work it would hold what others wait for.
+    wait_until(lambda: (thread / 'stat').read_text().split()[2] == 'S', 'the thread to wait')
     assert ctypes.CDLL(None).tgkill(process.pid, int(thread.name), signal.SIGUSR1) == 0
 
 
@@ -341,7 +343,8 @@ def test_what_the_network_library_has_to_say_is_in_the_log_of_the_node(
     no_folder.write_text('')
     said = Collector()
     # Latched: what the node says before it and the client know each other is not lost.
-    client.create_subscription(Log, '/rosout', said, qos_profile_rosout_default)
+    kept = QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    client.create_subscription(Log, '/rosout', said, kept)
     run(
         [sys.executable, '-m', 'upsnet_ros.node.main'],
         autostart='false',

@@ -28,13 +28,13 @@ if __name__ == '__main__':  # before the imports below, which take a while
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.event_handler import SubscriptionEventCallbacks
@@ -50,9 +50,6 @@ from upsnet_ros.core.errors import EvaluationError, UpsnetError
 from upsnet_ros.node.process import StopSignal, input_is_over, ros_program, tell_event
 from upsnet_ros.node.qos import LATCHED_QOS
 from upsnet_ros.node.topics import COMPRESSED, DIAGNOSTICS, OUTPUTS, RAW, TABLE, Topic
-
-if TYPE_CHECKING:
-    from rclpy.subscription import MessageInfo
 
 NODE = 'perception_node'
 # What an evaluation needs of the node's outputs, and which event tells of a message; '' none.
@@ -181,21 +178,22 @@ def tell_stamp(event: str, topic: str, data: bytes, received_ns: int) -> None:
     tell_event(event=event, topic=topic, stamp_ns=header_stamp_ns(data), received_ns=received_ns)
 
 
-def arrival_ns(info: MessageInfo) -> int:
+def arrival_ns(info: dict[str, Any]) -> int:
     """When the middleware received a message; when it is taken, where it does not say.
 
     On a busy computer an image may still wait here when the label that answers it comes.
     """
-    return info['received_timestamp'] or time.time_ns()
+    received: int = info['received_timestamp']
+    return received or time.time_ns()
 
 
 def subscribe(node: Node, topic: RecordedTopic, writing: BagWriting) -> None:
     """Record one topic."""
 
-    def note(data: bytes, info: MessageInfo) -> None:
+    def note(data: bytes, info: dict[str, Any]) -> None:
         writing.arrivals.put(Arrival(topic, arrival_ns(info), data))
 
-    callback: Callable[[bytes, MessageInfo], None] = note
+    callback: Any = note  # before Kilted, rclpy's types know of one argument only
     qos = LATCHED_QOS if topic.is_latched else RELIABLE_QOS
     node.create_subscription(topic.row.message_class(), topic.name, callback, qos, raw=True)
 
@@ -204,11 +202,11 @@ def watch(node: Node, topic: str) -> None:
     """Tell when the images of a topic come, raw ones or, by the name, compressed ones."""
     row = COMPRESSED if topic.endswith('/compressed') else RAW
 
-    def note(data: bytes, info: MessageInfo) -> None:
+    def note(data: bytes, info: dict[str, Any]) -> None:
         tell_stamp('image', topic, data, arrival_ns(info))
 
     def read(qos: QoSProfile, events: SubscriptionEventCallbacks) -> Subscription:
-        callback: Callable[[bytes, MessageInfo], None] = note
+        callback: Any = note
         return node.create_subscription(
             row.message_class(), topic, callback, qos, raw=True, event_callbacks=events
         )

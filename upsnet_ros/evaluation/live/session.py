@@ -97,7 +97,7 @@ def heard_by_the_node(
     heard = {}
     for camera in cameras:
         usual = f'/{camera.name}/image_raw'
-        kind = bag.topics[camera.images]
+        kind = bag.topics.get(camera.images, '')
         if kind in VIDEO_TYPES and keeps_messages:
             raise ReplayError(
                 f'the images of camera {camera.name} are {kind}, which ros2 bag play would send '
