@@ -2,10 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each fault that is injected into a running node has its outcome."""
 
+import time
+
+from tests.node.fake_pipeline import FakeLoader
 from tests.node.fault_rig import FaultRig
 from tests.node.node_harness import (
     half_blue_image,
     image_message,
+    status_values,
     wait_until,
 )
 from upsnet_ros.core.errors import DeviceLostError
@@ -87,6 +91,22 @@ def test_without_limits_nothing_ends_the_process(rig) -> None:
     pipeline.error = None
     node.serve()
     assert node.harness.node.fault is None
+
+
+def test_a_model_that_holds_up_the_executor_is_not_held_against_the_middleware(rig) -> None:
+    holds = [0.0, 2.0]  # the limit several times over
+    loader = FakeLoader(lambda pipeline: time.sleep(holds.pop(0)))
+    node = rig(watchdog_timeout=0.3, loader=loader)
+
+    def is_watched(engine) -> bool:
+        return status_values(engine)['middleware_silent_s'] not in ('', 'not watched')
+
+    node.wait_for('engine', is_watched, 'a sign of life of the middleware')
+    for transition in ('deactivate', 'cleanup', 'configure', 'activate'):
+        assert node.harness.change_state(transition)
+    wait_until(lambda: node.raw.get_subscription_count() == 1, 'the new subscription')
+    node.serve()
+    assert node.harness.node.fault is None and not holds
 
 
 def test_a_new_activation_is_not_judged_by_the_failures_of_the_last(rig) -> None:
