@@ -13,7 +13,7 @@ from upsnet_ros.manifest import ModelManifest
 from upsnet_ros.pipeline import PanopticPipeline
 
 MODELS = Path(__file__).parents[1] / 'config' / 'models'
-MODEL = MODELS / 'upsnet_tiny_synthetic' / 'model.onnx'
+MODEL = MODELS / 'upsnet_tiny_streets' / 'model.onnx'
 
 
 def test_models_are_small() -> None:
@@ -30,6 +30,9 @@ def test_manifest_states_origin_and_quality() -> None:
     assert quality['all']['pq'] >= 50
     assert quality['things']['pq'] >= 40
     assert quality['stuff']['pq'] >= 50
+    streets = manifest.metrics['real_streets']
+    assert streets['frames'] >= 300 and streets['miou'] >= 35
+    assert min(streets['iou'].values()) > 0 and streets['unknown_percent'] <= 8
 
 
 @pytest.fixture(scope='module')
