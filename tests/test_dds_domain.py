@@ -31,9 +31,9 @@ def test_no_two_programs_have_the_same() -> None:
         for _ in range(4)
     ]
     domains = [int(process.stdout.readline()) for process in processes]
-    for process in processes:
-        process.communicate('\n')
     domains += [own_domain(), free_domain()]
+    for process in processes:
+        process.communicate('\n')  # from here on theirs are free again
     assert len(set(domains)) == 6 and all(1 <= domain <= 101 for domain in domains)
     assert own_domain() == own_domain()
 
