@@ -49,7 +49,7 @@ from upsnet_ros.backends.select import create_backend  # noqa: E402
 from upsnet_ros.core.geometry import InputGeometry, place_image  # noqa: E402
 from upsnet_ros.manifest import ModelManifest  # noqa: E402
 
-MODEL = ROOT / 'config' / 'models' / 'upsnet_tiny_streets' / 'model.onnx'
+MODEL = ROOT / 'config' / 'models' / 'upsnet_tiny_synthetic' / 'model.onnx'
 RECIPE = ROOT / 'config' / 'training' / 'upsnet_r50_cityscapes.yaml'
 PICTURES = ROOT / 'config' / 'golden_frames'
 REFERENCE = 'onnxruntime fp32'

@@ -42,7 +42,7 @@ from upsnet_ros.images.messages import image_to_bgr  # noqa: E402
 from upsnet_ros.node import messages  # noqa: E402
 from upsnet_ros.pipeline import PanopticPipeline  # noqa: E402
 
-MODEL = ROOT / 'config' / 'models' / 'upsnet_tiny_streets' / 'model.onnx'
+MODEL = ROOT / 'config' / 'models' / 'upsnet_tiny_synthetic' / 'model.onnx'
 SIZES = ((1024, 512), (1920, 1080), (2048, 1024))
 JPEG, REDUCED, RAW = 'jpeg', 'reduced', 'rgb8'
 STAGES = ('decode', 'preprocess', 'inference', 'panoptic_head', 'messages', 'total')

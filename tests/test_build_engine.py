@@ -22,7 +22,7 @@ from upsnet_ros.backends.engine_record import EngineRecord
 from upsnet_ros.pipeline import PanopticPipeline
 
 ROOT = Path(__file__).parents[1]
-MODEL = ROOT / 'config' / 'models' / 'upsnet_tiny_streets' / 'model.onnx'
+MODEL = ROOT / 'config' / 'models' / 'upsnet_tiny_synthetic' / 'model.onnx'
 LIBRARY = """
 from tests.fakes import tensorrt_over_onnxruntime as fake
 library = fake.SHARED_TENSORRT

@@ -13,7 +13,7 @@ from upsnet_ros.manifest import ModelManifest
 from upsnet_ros.pipeline import PanopticPipeline
 
 MODELS = Path(__file__).parents[1] / 'config' / 'models'
-MODEL = MODELS / 'upsnet_tiny_streets' / 'model.onnx'
+MODEL = MODELS / 'upsnet_tiny_synthetic' / 'model.onnx'
 
 
 def test_models_are_small() -> None:

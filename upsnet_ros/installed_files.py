@@ -11,7 +11,7 @@ from pathlib import Path
 from upsnet_ros.core.errors import ModelError
 
 PACKAGE = 'upsnet_ros'
-DEFAULT_MODEL = 'config/models/upsnet_tiny_streets/model.onnx'
+DEFAULT_MODEL = 'config/models/upsnet_tiny_synthetic/model.onnx'
 
 
 def share_folders() -> list[Path]:

@@ -15,7 +15,7 @@ from training.synthetic.drive import visit_world
 from upsnet_ros.manifest import ModelManifest
 
 ROOT = Path(__file__).resolve().parents[2]
-MODEL = ROOT / 'config' / 'models' / 'upsnet_tiny_streets' / 'model.onnx'
+MODEL = ROOT / 'config' / 'models' / 'upsnet_tiny_synthetic' / 'model.onnx'
 SEED, WORLD_SIZE, FRAMES_PER_WORLD = 4711, (1024, 512), 2
 
 

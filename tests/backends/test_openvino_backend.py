@@ -27,7 +27,7 @@ from upsnet_ros.core.panoptic_head import PanopticHead
 from upsnet_ros.manifest import ModelManifest
 
 ROOT = Path(__file__).resolve().parents[2]
-SHIPPED = ROOT / 'config' / 'models' / 'upsnet_tiny_streets' / 'model.onnx'
+SHIPPED = ROOT / 'config' / 'models' / 'upsnet_tiny_synthetic' / 'model.onnx'
 needs_bf16 = pytest.mark.skipif(
     'bf16' not in precisions_of('cpu'), reason='this processor does not multiply bf16'
 )

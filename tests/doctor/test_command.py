@@ -69,7 +69,7 @@ def test_the_shipped_model_on_this_computer() -> None:
     assert found['model']['values']['name'] == 'upsnet_tiny_streets'
     assert found['labels']['values']['instances'] >= 3
     assert found['speed']['values']['inference_ms'] > 1.0
-    assert report['model'].endswith('upsnet_tiny_streets/model.onnx')
+    assert report['model'].endswith('upsnet_tiny_synthetic/model.onnx')
 
 
 def test_an_error_gives_status_1_and_what_depends_on_it_is_not_tried(tmp_path) -> None:

@@ -15,7 +15,7 @@ from tests.fakes.gpu_libraries import write_cuda_library
 from training.build_engine import main as build_engine
 
 ROOT = Path(__file__).parents[2]
-MODEL = ROOT / 'config' / 'models' / 'upsnet_tiny_streets' / 'model.onnx'
+MODEL = ROOT / 'config' / 'models' / 'upsnet_tiny_synthetic' / 'model.onnx'
 LIBRARY = (
     'from tests.fakes import tensorrt_over_onnxruntime as fake\n'
     'library = fake.SHARED_TENSORRT\n'

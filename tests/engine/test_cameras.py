@@ -16,7 +16,7 @@ from training.engine.errors import GraphError
 from training.synthetic.drive import visit_world
 from upsnet_ros.core.geometry import InputGeometry, place_image
 
-MODEL = Path(__file__).parents[2] / 'config' / 'models' / 'upsnet_tiny_streets' / 'model.onnx'
+MODEL = Path(__file__).parents[2] / 'config' / 'models' / 'upsnet_tiny_synthetic' / 'model.onnx'
 
 
 @pytest.fixture(scope='module')

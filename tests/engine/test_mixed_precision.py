@@ -24,7 +24,7 @@ from upsnet_ros.core.panoptic_head import PanopticHead
 from upsnet_ros.core.panoptic_quality import PanopticQuality
 from upsnet_ros.manifest import ModelManifest
 
-MODEL = Path(__file__).parents[2] / 'config' / 'models' / 'upsnet_tiny_streets' / 'model.onnx'
+MODEL = Path(__file__).parents[2] / 'config' / 'models' / 'upsnet_tiny_synthetic' / 'model.onnx'
 PRODUCTS = {'Conv', 'ConvTranspose', 'Gemm', 'MatMul'}
 COORDINATES = {'Softmax', 'TopK', 'Exp', 'Log', 'Div', 'Sqrt', 'Greater', 'Max', 'Min', 'RoiAlign'}
 FEW = 3

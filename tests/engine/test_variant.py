@@ -16,7 +16,7 @@ from training.engine.variant import EngineForm, build_variant
 from upsnet_ros.core.errors import ParameterError
 
 ROOT = Path(__file__).parents[2]
-MODEL = ROOT / 'config' / 'models' / 'upsnet_tiny_streets' / 'model.onnx'
+MODEL = ROOT / 'config' / 'models' / 'upsnet_tiny_synthetic' / 'model.onnx'
 ALL_FORMS = [
     EngineForm(precision=precision, deform_conv=form)
     for precision in ('fp16', 'fp32')

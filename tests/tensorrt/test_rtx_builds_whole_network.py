@@ -17,7 +17,7 @@ import tensorrt_rtx_bindings as trt
 from training.engine.engine_compiler import CompileOptions, EngineBuildError, compile_graph
 from training.engine.variant import EngineForm, build_variant
 
-MODEL = Path(__file__).parents[2] / 'config' / 'models' / 'upsnet_tiny_streets' / 'model.onnx'
+MODEL = Path(__file__).parents[2] / 'config' / 'models' / 'upsnet_tiny_synthetic' / 'model.onnx'
 
 
 @pytest.fixture(scope='module')

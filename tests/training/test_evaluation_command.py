@@ -403,7 +403,7 @@ def test_a_class_that_is_nowhere_has_a_dash(coco: Path, tmp_path: Path, caplog: 
 def test_an_engine_is_measured_as_its_model_is(
     town: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = ROOT / 'config/models/upsnet_tiny_streets/model.onnx'
+    model = ROOT / 'config/models/upsnet_tiny_synthetic/model.onnx'
     libraries = tmp_path / 'libraries'
     write_cuda_library(libraries)
     (libraries / 'tensorrt.py').write_text(
